@@ -1,0 +1,57 @@
+# Nestling's front door: `make help` lists what there is.
+# The parts are in boot/boot.mk, guest/guest.mk and tests/tests.mk.
+
+BUILD  ?= build
+STRICT ?= 0
+ifeq ($(STRICT),1)
+O := $(BUILD)/strict
+else
+O := $(BUILD)/release
+endif
+
+CC      := gcc
+LD      := ld
+OBJCOPY := objcopy
+NASM    := nasm
+
+WARN   := -Wall -Wextra -Werror
+CSTD   := -std=c11 -ffreestanding -I.
+# L0 keeps the guest's FPU state in the registers while it runs: it must not use them itself.
+CORE_CFLAGS := $(CSTD) $(WARN) -O2 -g -m64 -mcmodel=kernel -mno-red-zone -mgeneral-regs-only \
+	-fno-pic -fno-pie -fno-stack-protector -fno-asynchronous-unwind-tables -fcf-protection=none \
+	-fno-strict-aliasing -DSTRICT=$(STRICT) -MMD -MP
+
+.DEFAULT_GOAL := all
+.PHONY: all help deps run check lint format image bench coverage fuzz clean
+
+CORE_C   := $(sort $(wildcard hv/*.c mmu/*.c svm/*.c boot/*.c))
+CORE_ASM := $(sort $(wildcard hv/*.asm svm/*.asm boot/*.asm))
+CORE_OBJ := $(CORE_C:%.c=$(O)/%.o) $(CORE_ASM:%.asm=$(O)/%.asm.o)
+CORE     := $(O)/nestling.bin
+
+all: $(CORE) ## build L0, the EFI program and the L1 images
+
+$(O)/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(CORE_CFLAGS) -c $< -o $@
+
+$(O)/%.asm.o: %.asm
+	@mkdir -p $(@D)
+	$(NASM) -f elf64 -g -F dwarf -MD $(O)/$*.asm.d -o $@ $<
+
+$(O)/nestling.elf: $(CORE_OBJ) linker.ld
+	$(LD) -m elf_x86_64 -nostdlib -static -z noexecstack -z max-page-size=4096 --build-id=none -T linker.ld -o $@ $(CORE_OBJ)
+
+$(CORE): $(O)/nestling.elf
+	$(OBJCOPY) -O binary $< $@
+
+-include $(CORE_OBJ:.o=.d)
+-include boot/boot.mk
+-include guest/guest.mk
+-include tests/tests.mk
+
+help: ## list the targets
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST) | sort
+
+clean: ## remove what was built
+	rm -rf $(BUILD)

@@ -1,0 +1,57 @@
+/*
+ * What start() is told about the machine, whichever way it booted. Filled from multiboot
+ * structures (boot/multiboot.c) or by the EFI program (boot/efi/), which is built apart: so the
+ * layout is the same for 32 and 64 bits. Relies on nothing.
+ */
+#ifndef BOOT_BOOT_INFO_H
+#define BOOT_BOOT_INFO_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* EAX at entry when the EFI program starts the core; EBX is the hpa of a struct boot_info. */
+#define BOOT_INFO_MAGIC 0x4e53544cu
+
+enum {
+	BOOT_MAX_RANGES = 512,
+	BOOT_MAX_MODULES = 8,
+	BOOT_CMDLINE_SIZE = 2048, /* bytes with the closing NUL; Linux takes no more on x86 */
+};
+
+/* Types of memory ranges: those of e820 (ACPI 6, section 15). */
+enum mem_type {
+	MEM_USABLE = 1,
+	MEM_RESERVED = 2,
+	MEM_ACPI = 3,
+	MEM_NVS = 4,
+	MEM_BAD = 5,
+};
+
+struct mem_range {
+	uint64_t base, size; /* hpa, bytes */
+	uint32_t type;       /* enum mem_type */
+	uint32_t reserved;
+};
+
+struct boot_module {
+	uint64_t base, size; /* hpa, bytes */
+	char cmdline[BOOT_CMDLINE_SIZE];
+};
+
+enum boot_source { BOOT_MULTIBOOT1, BOOT_MULTIBOOT2, BOOT_EFI };
+
+struct boot_info {
+	uint32_t source; /* enum boot_source */
+	uint32_t range_count;
+	uint32_t module_count;
+	uint32_t reserved;
+	uint64_t rsdp;    /* hpa of ACPI's root pointer in firmware memory; 0: not told */
+	char cmdline[BOOT_CMDLINE_SIZE]; /* the configuration words, without the program's name */
+	struct mem_range ranges[BOOT_MAX_RANGES]; /* any order; may overlap as firmware left it */
+	struct boot_module modules[BOOT_MAX_MODULES]; /* [0] is L1, the rest are L1's modules */
+};
+
+_Static_assert(offsetof(struct boot_info, rsdp) == 16, "the same layout for 32 and 64 bits");
+_Static_assert(sizeof(struct mem_range) == 24, "the same layout for 32 and 64 bits");
+
+#endif

@@ -1,0 +1,22 @@
+/*
+ * The window through which L0 reaches physical memory. Relies on the page tables that
+ * hv/paging.c builds: 64-bit L0 maps all memory at PHYS_WINDOW.
+ */
+#ifndef HV_PHYS_H
+#define HV_PHYS_H
+
+#include <stdint.h>
+
+#define PHYS_WINDOW 0xffff800000000000ull
+
+/* The address at which L0 sees the hpa. Unit tests bring a function of their own. */
+#ifdef NESTLING_HOST_TEST
+void *phys(uint64_t hpa);
+#else
+static inline void *phys(uint64_t hpa)
+{
+	return (void *)(uintptr_t)(PHYS_WINDOW + hpa);
+}
+#endif
+
+#endif
