@@ -1,0 +1,89 @@
+/*
+ * Exceptions in L0. Relies on hv/exception.asm for the stubs and on linker.ld for the table of
+ * fixups that WITH_FIXUP() fills.
+ */
+#include "hv/exception.h"
+#include "hv/log.h"
+#include "hv/x86.h"
+
+enum { VECTORS = 32, STUB_SIZE = 16, CODE64 = 0x08, INTERRUPT_GATE = 0x8e };
+
+struct gate {
+	uint16_t offset_low, selector;
+	uint8_t ist, type;
+	uint16_t offset_middle;
+	uint32_t offset_high, reserved;
+};
+_Static_assert(sizeof(struct gate) == 16, "gate of 64-bit mode, APM vol. 2, section 4.8.4");
+
+struct fixup {
+	uint64_t at, go_on;
+};
+
+extern const struct fixup fixup_table_start[], fixup_table_end[];
+extern char exception_stubs[], nmi_stub[];
+
+/* hv/exception.asm */
+uint64_t exception(uint64_t vector, uint64_t error, uint64_t rip);
+
+volatile uint64_t nmi_count;
+
+static struct gate idt[VECTORS];
+
+static void set_gate(unsigned int vector, const char *handler)
+{
+	uint64_t offset = (uint64_t)(uintptr_t)handler;
+
+	idt[vector] = (struct gate){
+		.offset_low = (uint16_t)offset,
+		.selector = CODE64,
+		.type = INTERRUPT_GATE,
+		.offset_middle = (uint16_t)(offset >> 16),
+		.offset_high = (uint32_t)(offset >> 32),
+	};
+}
+
+void exception_init(void)
+{
+	struct {
+		uint16_t limit;
+		uint64_t base;
+	} __attribute__((packed)) idtr = {sizeof(idt) - 1, (uint64_t)(uintptr_t)idt};
+
+	for (unsigned int vector = 0; vector < VECTORS; vector++)
+		set_gate(vector, exception_stubs + STUB_SIZE * vector);
+	set_gate(VEC_NMI, nmi_stub);
+	__asm__ volatile("lidt %0" : : "m"(idtr));
+}
+
+uint64_t exception(uint64_t vector, uint64_t error, uint64_t rip)
+{
+	for (const struct fixup *fixup = fixup_table_start; fixup < fixup_table_end; fixup++) {
+		if (fixup->at == rip)
+			return fixup->go_on;
+	}
+	panic("exception %llu, error code %llx, at %llx, cr2 %lx", (unsigned long long)vector,
+	      (unsigned long long)error, (unsigned long long)rip, read_cr2());
+}
+
+bool wrmsr_safe(uint32_t msr, uint64_t value)
+{
+	uint32_t failed;
+
+	__asm__ volatile(WITH_FIXUP("wrmsr")
+			 : [failed] "=&r"(failed)
+			 : "c"(msr), "a"((uint32_t)value), "d"((uint32_t)(value >> 32))
+			 : "memory");
+	return !failed;
+}
+
+bool rdmsr_safe(uint32_t msr, uint64_t *value)
+{
+	uint32_t failed, low = 0, high = 0;
+
+	__asm__ volatile(WITH_FIXUP("rdmsr")
+			 : [failed] "=&r"(failed), "+a"(low), "+d"(high)
+			 : "c"(msr));
+	*value = (uint64_t)high << 32 | low;
+	return !failed;
+}

@@ -1,0 +1,34 @@
+/*
+ * Exceptions in L0: a fixup where one is foreseen, else a panic. Relies on hv/exception.asm.
+ */
+#ifndef HV_EXCEPTION_H
+#define HV_EXCEPTION_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* NMIs that this processor took in L0. */
+extern volatile uint64_t nmi_count;
+
+/* Loads L0's interrupt descriptor table on this processor. */
+void exception_init(void);
+
+/*
+ * Runs an instruction that may fault with operands of the guest's; after a fault, goes on behind
+ * it with "failed" set. APM vol. 3 lists what each can raise.
+ */
+#define WITH_FIXUP(instruction)                                                                    \
+	"	xor %k[failed], %k[failed]\n"                                                      \
+	"1:	" instruction "\n"                                                                 \
+	"	jmp 3f\n"                                                                          \
+	"2:	mov $1, %k[failed]\n"                                                              \
+	"3:\n"                                                                                     \
+	"	.pushsection .fixup_table, \"a\"\n"                                                \
+	"	.quad 1b, 2b\n"                                                                    \
+	"	.popsection\n"
+
+/* WRMSR and RDMSR that return false instead of raising #GP. */
+bool wrmsr_safe(uint32_t msr, uint64_t value);
+bool rdmsr_safe(uint32_t msr, uint64_t *value);
+
+#endif

@@ -1,0 +1,124 @@
+/*
+ * The log ring, and the two ways to end: stop() for what a person got wrong, panic() for what
+ * cannot be. Relies on hv/print.h and hv/serial.h.
+ */
+#include "hv/log.h"
+#include "hv/print.h"
+#include "hv/serial.h"
+#include "hv/string.h"
+#include "hv/x86.h"
+
+#include <stdarg.h>
+
+enum { RING_SIZE = 16384, LINE_SIZE = 320 };
+
+/* Found by its name in a memory dump; the newest byte is the one before ring.head. */
+static struct {
+	char name[16];
+	uint32_t size, head;
+	char text[RING_SIZE];
+} ring = {.name = "NESTLING-LOG", .size = RING_SIZE};
+
+static enum log_level log_level = LOG_INFO;
+static bool to_serial = true;
+static void (*panic_report)(void);
+
+static void ring_write(const char *text, size_t length)
+{
+	for (size_t i = 0; i < length; i++) {
+		ring.text[ring.head] = text[i];
+		ring.head = (ring.head + 1) % RING_SIZE;
+	}
+}
+
+static void put_line(const char *prefix, const char *format, va_list args)
+{
+	char line[LINE_SIZE];
+	size_t used = (size_t)snprint(line, sizeof(line), "nestling: %s", prefix);
+	size_t length;
+
+	vsnprint(line + used, sizeof(line) - used - 1, format, args);
+	length = strlen(line);
+	line[length++] = '\n';
+	ring_write(line, length);
+	if (to_serial)
+		serial_write(line, length);
+}
+
+void log_set_level(enum log_level level)
+{
+	log_level = level;
+}
+
+void log_set_serial(bool on)
+{
+	to_serial = on;
+}
+
+void log_info(const char *format, ...)
+{
+	va_list args;
+
+	if (log_level < LOG_INFO)
+		return;
+	va_start(args, format);
+	put_line("", format, args);
+	va_end(args);
+}
+
+void log_debug(const char *format, ...)
+{
+	va_list args;
+
+	if (log_level < LOG_DEBUG)
+		return;
+	va_start(args, format);
+	put_line("debug: ", format, args);
+	va_end(args);
+}
+
+static _Noreturn void halt(void)
+{
+	for (;;)
+		__asm__ volatile("cli; hlt");
+}
+
+void stop(const char *format, ...)
+{
+	va_list args;
+
+	to_serial = true;
+	va_start(args, format);
+	put_line("error: ", format, args);
+	va_end(args);
+	halt();
+}
+
+void panic_line(const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	put_line("  ", format, args);
+	va_end(args);
+}
+
+void panic(const char *format, ...)
+{
+	void (*report)(void) = panic_report;
+	va_list args;
+
+	panic_report = NULL; /* a panic within the report must end, too */
+	to_serial = true;
+	va_start(args, format);
+	put_line("panic: ", format, args);
+	va_end(args);
+	if (report)
+		report();
+	halt();
+}
+
+void panic_set_report(void (*report)(void))
+{
+	panic_report = report;
+}

@@ -1,0 +1,38 @@
+/*
+ * What L0 says: a ring in memory and, while it boots or dies, COM1. Relies on hv/print.h and
+ * hv/serial.h.
+ */
+#ifndef HV_LOG_H
+#define HV_LOG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum log_level { LOG_QUIET, LOG_INFO, LOG_DEBUG };
+
+/* Lines above the level are dropped. */
+void log_set_level(enum log_level level);
+
+/* Whether lines go to COM1, too; L1 owns the port once it runs. */
+void log_set_serial(bool on);
+
+/* One line, without its newline. */
+void log_info(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void log_debug(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/*
+ * For what a person can get wrong: says "nestling: error: ..." on COM1 and halts. The text says
+ * what is wrong and what to do.
+ */
+_Noreturn void stop(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/*
+ * For what cannot be: says "nestling: panic: ...", what panic_set_report() asked for, and halts.
+ */
+_Noreturn void panic(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void panic_set_report(void (*report)(void));
+
+/* A line of a panic's report. */
+void panic_line(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+#endif

@@ -1,0 +1,41 @@
+/*
+ * L0's own memory. Relies on hv/image.h, hv/phys.h and hv/log.h.
+ */
+#include "hv/memory.h"
+#include "hv/image.h"
+#include "hv/log.h"
+#include "hv/phys.h"
+#include "hv/string.h"
+#include "hv/x86.h"
+
+uint64_t image_hpa;
+
+static uint64_t heap_next, heap_end;
+
+void heap_init(uint64_t base, uint64_t size)
+{
+	heap_next = base;
+	heap_end = base + size;
+}
+
+void *heap_pages(uint64_t pages)
+{
+	uint64_t bytes = pages * PAGE_SIZE;
+	void *page;
+
+	if (bytes > heap_end - heap_next)
+		panic("the heap has %llu bytes left, %llu are wanted",
+		      (unsigned long long)(heap_end - heap_next), (unsigned long long)bytes);
+	page = phys(heap_next);
+	heap_next += bytes;
+	memset(page, 0, bytes);
+	return page;
+}
+
+uint64_t hpa_of(const void *address)
+{
+	uint64_t at = (uint64_t)(uintptr_t)address;
+	uint64_t image = (uint64_t)(uintptr_t)image_base;
+
+	return at >= image ? at - image + image_hpa : at - PHYS_WINDOW;
+}
