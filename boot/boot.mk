@@ -1,0 +1,38 @@
+# What starts the core: the EFI program and the image for sticks and CDs.
+
+EFI_PROGRAM := $(O)/nestling.efi
+
+# GNU-EFI: position independent, 16-bit characters, the firmware's calling convention for EFIAPI.
+EFI_CFLAGS := $(CSTD) $(WARN) -O2 -g -m64 -I/usr/include/efi -I/usr/include/efi/x86_64 \
+	-DGNU_EFI_USE_MS_ABI -fpic -fshort-wchar -mno-red-zone -mgeneral-regs-only \
+	-fno-stack-protector -fno-asynchronous-unwind-tables -fcf-protection=none \
+	-fno-strict-aliasing -MMD -MP
+EFI_C   := $(sort $(wildcard boot/efi/*.c)) boot/config.c boot/check_svm.c hv/print.c hv/string.c
+EFI_OBJ := $(EFI_C:%.c=$(O)/efi/%.o) $(O)/efi/boot/efi/switch.asm.o
+
+all: $(EFI_PROGRAM)
+
+$(O)/efi/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(EFI_CFLAGS) -c $< -o $@
+
+# libgnuefi defines memcpy and memset, too: ours give way.
+$(O)/efi/hv/string.o: hv/string.c
+	@mkdir -p $(@D)
+	$(CC) $(EFI_CFLAGS) -c $< -o $@
+	$(OBJCOPY) --weaken $@
+
+$(O)/efi/boot/efi/switch.asm.o: boot/efi/switch.asm $(CORE)
+	@mkdir -p $(@D)
+	$(NASM) -f elf64 -DCORE='"$(CORE)"' -o $@ $<
+
+$(O)/nestling.efi.so: $(EFI_OBJ)
+	$(LD) -m elf_x86_64 -nostdlib -znocombreloc -znoexecstack -shared -Bsymbolic --build-id=none \
+		-T /usr/lib/elf_x86_64_efi.lds -o $@ /usr/lib/crt0-efi-x86_64.o $^ -L/usr/lib -lgnuefi
+	@! nm -u $@ | grep . || { echo "undefined symbols in $@"; rm -f $@; exit 1; }
+
+$(EFI_PROGRAM): $(O)/nestling.efi.so
+	$(OBJCOPY) -j .text -j .sdata -j .data -j .dynamic -j .dynsym -j .rel -j .rela -j '.rel.*' \
+		-j '.rela.*' -j .reloc --target=efi-app-x86_64 $< $@
+
+-include $(EFI_OBJ:.o=.d)

@@ -1,0 +1,58 @@
+/*
+ * Talking on the firmware's console and asking it for memory. Relies on hv/print.h.
+ */
+#include <stdarg.h>
+
+#include "boot/efi/efi_program.h"
+#include "hv/print.h"
+#include "hv/x86.h"
+
+void efi_error(const char *format, ...)
+{
+	char text[512];
+	CHAR16 wide[sizeof(text) + 32];
+	const char *parts[] = {"nestling: error: ", text, "\r\n"};
+	unsigned int used = 0;
+	va_list args;
+
+	va_start(args, format);
+	vsnprint(text, sizeof(text), format, args);
+	va_end(args);
+	for (unsigned int i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
+		for (const char *s = parts[i]; *s; s++)
+			wide[used++] = (CHAR16)(unsigned char)*s;
+	wide[used] = 0;
+	efi->ConOut->OutputString(efi->ConOut, wide);
+}
+
+const char *efi_status_text(EFI_STATUS status)
+{
+	switch (status) {
+	case EFI_NOT_FOUND:
+		return "there is no such file";
+	case EFI_OUT_OF_RESOURCES:
+		return "not enough memory below 4 GiB";
+	case EFI_DEVICE_ERROR:
+		return "the device reports an error";
+	case EFI_VOLUME_CORRUPTED:
+		return "the file system is damaged";
+	case EFI_ACCESS_DENIED:
+		return "the firmware denies access";
+	case EFI_INVALID_PARAMETER:
+		return "the name is too long or not that of a file";
+	case EFI_END_OF_FILE:
+		return "the file ends before its size says";
+	default:
+		return "the firmware reports an error";
+	}
+}
+
+void *efi_allocate_low(EFI_MEMORY_TYPE type, UINT64 bytes)
+{
+	EFI_PHYSICAL_ADDRESS address = SIZE_4G - 1;
+	UINTN pages = bytes ? (bytes + PAGE_SIZE - 1) >> PAGE_SHIFT : 1;
+
+	if (EFI_ERROR(efi->BootServices->AllocatePages(AllocateMaxAddress, type, pages, &address)))
+		return NULL;
+	return (void *)address;
+}

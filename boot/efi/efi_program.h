@@ -1,0 +1,56 @@
+/*
+ * What the parts of the EFI program share: the firmware's tables, files, and the way out of the
+ * firmware. Relies on GNU-EFI's headers; the functions call the firmware by its own convention.
+ */
+#ifndef BOOT_EFI_EFI_PROGRAM_H
+#define BOOT_EFI_EFI_PROGRAM_H
+
+#include <efi.h>
+
+#include "boot/boot_info.h"
+
+enum {
+	EFI_PATH_SIZE = 256, /* characters of a file's path with the closing NUL */
+};
+
+extern EFI_SYSTEM_TABLE *efi;
+
+/* The volume and the directory that the program was started from. */
+struct efi_home {
+	EFI_FILE *volume;
+	char directory[EFI_PATH_SIZE]; /* ends with a backslash */
+	char name[EFI_PATH_SIZE];      /* the program's own file name */
+};
+
+/* One line on the firmware's console: "nestling: error: " and the text. */
+void efi_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* The firmware's name of a status that file and memory services return. */
+const char *efi_status_text(EFI_STATUS status);
+
+/*
+ * bytes of memory below 4 GiB, page aligned, which stay the caller's after ExitBootServices.
+ * NULL when there is no room.
+ */
+void *efi_allocate_low(EFI_MEMORY_TYPE type, UINT64 bytes);
+
+/* Finds the volume and the directory of this program. */
+EFI_STATUS efi_find_home(EFI_LOADED_IMAGE *image, struct efi_home *home);
+
+/*
+ * Reads a whole file into memory of efi_allocate_low. The path is relative to the program's
+ * directory or begins with a slash or backslash. An empty file has a base and the size 0.
+ */
+EFI_STATUS efi_read_file(const struct efi_home *home, const char *path, void **base, UINT64 *size);
+
+/*
+ * Leaves the firmware: writes the memory map into info and calls ExitBootServices, again when
+ * the map changed meanwhile. After success there is no console and no firmware to return to.
+ */
+EFI_STATUS efi_leave(EFI_HANDLE image, struct boot_info *info);
+
+/* boot/efi/switch.asm: the core, and the code that leaves long mode. */
+extern const UINT8 efi_core[], efi_core_end[];
+extern const UINT8 efi_switch[], efi_switch_end[];
+
+#endif

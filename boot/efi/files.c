@@ -1,0 +1,135 @@
+/*
+ * Files beside the EFI program, on the volume that the firmware started it from. Names are ASCII
+ * in here and UTF-16 for the firmware. Relies on boot/efi/efi_program.h.
+ */
+#include "boot/efi/efi_program.h"
+#include "hv/string.h"
+#include "hv/x86.h"
+
+enum {
+	FILE_INFO_BYTES = sizeof(EFI_FILE_INFO) + 2 * EFI_PATH_SIZE,
+	READ_BYTES = 1 << 20, /* at a time: some firmware fails on larger reads */
+};
+
+/* Appends the path of a device path's file nodes, which may be split at any directory. */
+static bool append_file_path(const EFI_DEVICE_PATH *node, char *path)
+{
+	size_t used = 0;
+
+	for (; !IsDevicePathEnd(node); node = NextDevicePathNode(node)) {
+		const uint8_t *text = (const uint8_t *)node + sizeof(*node);
+		size_t chars = (DevicePathNodeLength(node) - sizeof(*node)) / sizeof(CHAR16);
+
+		if (DevicePathType(node) != MEDIA_DEVICE_PATH ||
+		    DevicePathSubType(node) != MEDIA_FILEPATH_DP)
+			continue;
+		for (size_t i = 0; i < chars; i++) {
+			/* Nodes need not be aligned, so the text is read by bytes. */
+			CHAR16 c = (CHAR16)(text[2 * i] | text[2 * i + 1] << 8);
+
+			if (!c)
+				break;
+			if (c > 0x7e || used + 2 > EFI_PATH_SIZE)
+				return false;
+			if (i == 0 && c != '\\' && used && path[used - 1] != '\\')
+				path[used++] = '\\';
+			path[used++] = (char)(c == '/' ? '\\' : c);
+		}
+		if (used >= EFI_PATH_SIZE)
+			return false;
+	}
+	path[used] = '\0';
+	return true;
+}
+
+EFI_STATUS efi_find_home(EFI_LOADED_IMAGE *image, struct efi_home *home)
+{
+	EFI_GUID file_system_guid = EFI_SIMPLE_FILE_SYSTEM_PROTOCOL_GUID;
+	EFI_FILE_IO_INTERFACE *file_system;
+	char path[EFI_PATH_SIZE];
+	size_t directory = 0;
+	EFI_STATUS status;
+
+	status = efi->BootServices->HandleProtocol(image->DeviceHandle, &file_system_guid,
+						   (void **)&file_system);
+	if (EFI_ERROR(status))
+		return status;
+	status = file_system->OpenVolume(file_system, &home->volume);
+	if (EFI_ERROR(status))
+		return status;
+	if (!image->FilePath || !append_file_path(image->FilePath, path))
+		return EFI_INVALID_PARAMETER;
+	for (size_t i = 0; path[i]; i++)
+		if (path[i] == '\\')
+			directory = i + 1;
+	memcpy(home->name, path + directory, strlen(path + directory) + 1);
+	memcpy(home->directory, path, directory);
+	if (!directory)
+		home->directory[directory++] = '\\';
+	home->directory[directory] = '\0';
+	return EFI_SUCCESS;
+}
+
+static EFI_STATUS open_file(const struct efi_home *home, const char *path, EFI_FILE **file)
+{
+	CHAR16 full[2 * EFI_PATH_SIZE];
+	size_t used = 0;
+
+	if (strlen(path) >= EFI_PATH_SIZE)
+		return EFI_INVALID_PARAMETER;
+	if (*path != '/' && *path != '\\')
+		for (const char *s = home->directory; *s; s++)
+			full[used++] = (CHAR16)*s;
+	for (; *path; path++)
+		full[used++] = *path == '/' ? '\\' : (CHAR16)(unsigned char)*path;
+	full[used] = 0;
+	return home->volume->Open(home->volume, file, full, EFI_FILE_MODE_READ, 0);
+}
+
+static EFI_STATUS file_size(EFI_FILE *file, UINT64 *size)
+{
+	EFI_GUID info_guid = EFI_FILE_INFO_ID;
+	_Alignas(EFI_FILE_INFO) UINT8 buffer[FILE_INFO_BYTES];
+	EFI_FILE_INFO *info = (EFI_FILE_INFO *)buffer;
+	UINTN bytes = sizeof(buffer);
+	EFI_STATUS status = file->GetInfo(file, &info_guid, &bytes, buffer);
+
+	if (EFI_ERROR(status))
+		return status;
+	if (info->Attribute & EFI_FILE_DIRECTORY)
+		return EFI_INVALID_PARAMETER;
+	*size = info->FileSize;
+	return EFI_SUCCESS;
+}
+
+static EFI_STATUS read_all(EFI_FILE *file, UINT8 *to, UINT64 size)
+{
+	while (size) {
+		UINTN bytes = size < READ_BYTES ? size : READ_BYTES;
+		EFI_STATUS status = file->Read(file, &bytes, to);
+
+		if (EFI_ERROR(status))
+			return status;
+		if (!bytes)
+			return EFI_END_OF_FILE;
+		to += bytes;
+		size -= bytes;
+	}
+	return EFI_SUCCESS;
+}
+
+EFI_STATUS efi_read_file(const struct efi_home *home, const char *path, void **base, UINT64 *size)
+{
+	EFI_FILE *file;
+	EFI_STATUS status = open_file(home, path, &file);
+
+	if (EFI_ERROR(status))
+		return status;
+	status = file_size(file, size);
+	if (!EFI_ERROR(status)) {
+		*base = *size < SIZE_4G ? efi_allocate_low(EfiLoaderData, *size) : NULL;
+		status = *base ? read_all(file, *base, *size) : EFI_OUT_OF_RESOURCES;
+	}
+	file->Close(file);
+	return status;
+}

@@ -1,0 +1,94 @@
+/*
+ * The firmware's memory map, as e820 has it, and ExitBootServices (UEFI 2.10, 7.2 and 7.4.6).
+ * Relies on boot/boot_info.h.
+ */
+#include "boot/efi/efi_program.h"
+#include "hv/x86.h"
+
+enum {
+	ATTEMPTS = 8,	    /* events that change the map between the two calls are rare */
+	SPARE_BYTES = 4096, /* for descriptors that allocating the buffer itself adds */
+};
+
+static uint32_t e820_type(UINT32 efi_type)
+{
+	switch (efi_type) {
+	case EfiLoaderCode:
+	case EfiLoaderData:
+	case EfiBootServicesCode:
+	case EfiBootServicesData:
+	case EfiConventionalMemory:
+		return MEM_USABLE;
+	case EfiACPIReclaimMemory:
+		return MEM_ACPI;
+	case EfiACPIMemoryNVS:
+		return MEM_NVS;
+	case EfiUnusableMemory:
+		return MEM_BAD;
+	default:
+		return MEM_RESERVED;
+	}
+}
+
+/* Neighbours of one type become one range: firmware lists hundreds of small ones. */
+static bool translate(const UINT8 *map, UINTN bytes, UINTN descriptor_bytes, struct boot_info *info)
+{
+	info->range_count = 0;
+	for (; bytes >= descriptor_bytes; map += descriptor_bytes, bytes -= descriptor_bytes) {
+		const EFI_MEMORY_DESCRIPTOR *descriptor = (const EFI_MEMORY_DESCRIPTOR *)map;
+		struct mem_range *last = &info->ranges[info->range_count - 1];
+		uint32_t type = e820_type(descriptor->Type);
+		uint64_t size = descriptor->NumberOfPages << PAGE_SHIFT;
+
+		if (info->range_count && last->type == type &&
+		    last->base + last->size == descriptor->PhysicalStart) {
+			last->size += size;
+			continue;
+		}
+		if (info->range_count == BOOT_MAX_RANGES)
+			return false;
+		info->ranges[info->range_count++] = (struct mem_range){
+			.base = descriptor->PhysicalStart,
+			.size = size,
+			.type = type,
+		};
+	}
+	return true;
+}
+
+EFI_STATUS efi_leave(EFI_HANDLE image, struct boot_info *info)
+{
+	UINTN room = 0, key, descriptor_bytes;
+	UINT32 version;
+	EFI_STATUS status;
+	void *map;
+
+	/* The first call fails and tells the size. */
+	efi->BootServices->GetMemoryMap(&room, NULL, &key, &descriptor_bytes, &version);
+	room += SPARE_BYTES;
+	status = efi->BootServices->AllocatePool(EfiLoaderData, room, &map);
+	if (EFI_ERROR(status)) {
+		efi_error("no memory for the firmware's memory map: give the machine more memory");
+		return status;
+	}
+	for (int i = 0; i < ATTEMPTS; i++) {
+		UINTN bytes = room;
+
+		status = efi->BootServices->GetMemoryMap(&bytes, map, &key, &descriptor_bytes,
+							 &version);
+		if (EFI_ERROR(status))
+			break;
+		if (!translate(map, bytes, descriptor_bytes, info)) {
+			efi_error("the firmware's memory map has more than %d ranges: please "
+				  "report this machine",
+				  BOOT_MAX_RANGES);
+			return EFI_BUFFER_TOO_SMALL;
+		}
+		status = efi->BootServices->ExitBootServices(image, key);
+		if (!EFI_ERROR(status))
+			return EFI_SUCCESS;
+	}
+	efi_error("the firmware does not let go of the machine (status %lx): start it again",
+		  (unsigned long)(status & ~EFI_ERROR_MASK));
+	return status;
+}
