@@ -1,0 +1,112 @@
+/*
+ * Faults: whose they are, and the descent that fills what is missing. Relies on mmu/walk.h for
+ * what L1's tables say and on mmu/spte.c for what an spte is to be.
+ */
+#include "mmu/spte.h"
+
+#include <stddef.h>
+
+/* Makes spte number index lead where it is to lead. Returns the next table, NULL at a leaf. */
+static struct shadow_page *apply(struct mmu *mmu, const struct paging_mode *mode,
+				 struct shadow_page *page, unsigned int index,
+				 const struct target *target, bool *changed)
+{
+	uint64_t spte = page->table[index];
+	struct shadow_page *child;
+	bool found;
+
+	if (target->kind == TARGET_LEAF) {
+		*changed |= spte != target->spte;
+		spte_set(mmu, page, index, target->spte);
+		return NULL;
+	}
+	if ((spte & PTE_P) && !spte_is_leaf(spte, page->role.level)) {
+		child = page_of_spte(mmu, spte);
+		if (child->gpa == target->gpa && child->role.word == target->role.word) {
+			if ((spte & (PTE_W | PTE_NX)) != target->rights) {
+				spte_link(mmu, page, index, child, target->rights);
+				*changed = true;
+			}
+			return child;
+		}
+	}
+	*changed = true;
+	child = page_get(mmu, target->gpa, target->role, &found);
+	/* A page that was out of reach may have missed the last synchronization. */
+	if (found && child->synced != mmu->now)
+		sync_below(mmu, mode, child);
+	spte_link(mmu, page, index, child, target->rights);
+	return child;
+}
+
+/* Descends from the root to the leaf that maps address; walk is NULL in a direct map. */
+static bool fill(struct mmu *mmu, const struct paging_mode *mode, struct shadow_page *root,
+		 uint64_t address, const struct walk *walk)
+{
+	struct shadow_page *page = root;
+	bool changed = false;
+
+	while (page) {
+		unsigned int index = shadow_index(page->role.level, address);
+		bool guest_level = !page->role.direct && !is_passthrough(page);
+		uint64_t entry = guest_level ? walk->entry[page->role.level] : 0;
+		struct target target = spte_target(mmu, mode, page, index, entry);
+
+		page_touch(mmu, page);
+		if (target.kind == TARGET_NONE)
+			return changed; /* the page attribute of an entry that nothing may use */
+		page = apply(mmu, mode, page, index, &target, &changed);
+	}
+	if (changed)
+		mmu->counters.fills++;
+	else
+		mmu->counters.spurious++;
+	return changed;
+}
+
+enum fault_result mmu_fault(struct mmu *mmu, struct mmu_cpu *cpu, const struct guest_tables *tables,
+			    struct page_fault *fault)
+{
+	struct walk walk;
+
+	switch (guest_walk(&mmu->memory, &tables->mode, tables->root, fault->address, fault->access,
+			   &walk)) {
+	case WALK_FAULT:
+		fault->code = walk.code;
+		mmu->counters.faults_reflected++;
+		return FAULT_REFLECT;
+	case WALK_RETRY:
+		mmu->counters.retries++;
+		return FAULT_RETRY;
+	case WALK_OK:
+		break;
+	}
+	pool_reserve(mmu, PT_MAX_LEVEL);
+	return fill(mmu, &tables->mode, cpu->current, fault->address, &walk) ? FAULT_FILLED
+									   : FAULT_SPURIOUS;
+}
+
+uint64_t mmu_direct_root(struct mmu *mmu, struct mmu_cpu *cpu)
+{
+	union shadow_role role = {.level = mmu->host_levels, .direct = 1, .local = 1};
+	bool found;
+
+	pool_reserve(mmu, 1);
+	cpu->direct = page_get(mmu, 0, role, &found);
+	cpu->direct->pins++;
+	return page_hpa(mmu, cpu->direct);
+}
+
+bool mmu_direct_fault(struct mmu *mmu, struct mmu_cpu *cpu, uint64_t gpa)
+{
+	pool_reserve(mmu, PT_MAX_LEVEL);
+	return fill(mmu, NULL, cpu->direct, gpa, NULL);
+}
+
+void mmu_direct_zap(struct mmu *mmu, struct mmu_cpu *cpu)
+{
+	struct shadow_page *root = cpu->direct;
+
+	for (unsigned int i = 0; root->present; i++)
+		spte_clear(mmu, root, i);
+}

@@ -1,0 +1,152 @@
+/*
+ * Sptes and the reverse map: every way in which a table leads to another. Clearing an spte flushes
+ * nothing: what it led to stays true until that page ends, and page_zap() leaves the flush to
+ * whoever takes the page again. Relies on mmu/shadow.h.
+ */
+#include "mmu/shadow.h"
+
+#include <stddef.h>
+
+enum {
+	CHUNK_SLOTS = sizeof(((struct parent_chunk *)0)->spte) / sizeof(uint64_t *),
+	MAX_CHUNKS = 37, /* bounds the search among parents: one local root per processor and some */
+};
+
+/* The processor may walk the table meanwhile: each spte is written at once. */
+static void write_spte(uint64_t *at, uint64_t spte)
+{
+	__atomic_store_n(at, spte, __ATOMIC_RELEASE);
+}
+
+static struct shadow_page *page_of_table(const struct mmu *mmu, const uint64_t *spte)
+{
+	return &mmu->pages[(size_t)(spte - mmu->tables) / SHADOW_ENTRIES];
+}
+
+static void clear_at(struct mmu *mmu, uint64_t *spte)
+{
+	struct shadow_page *page = page_of_table(mmu, spte);
+
+	spte_clear(mmu, page, (unsigned int)(spte - page->table));
+}
+
+static void add_parent(struct mmu *mmu, struct shadow_page *child, uint64_t *spte)
+{
+	struct parent_chunk *chunk = child->more_parents;
+
+	if (!child->parent) {
+		child->parent = spte;
+		return;
+	}
+	for (int i = 0; chunk && i < CHUNK_SLOTS; i++) {
+		if (!chunk->spte[i]) {
+			chunk->spte[i] = spte;
+			return;
+		}
+	}
+	chunk = mmu->free_chunks;
+	if (!chunk || child->chunks == MAX_CHUNKS) {
+		/* Memory is bounded: one spte leads here less, and will be linked again on use. */
+		clear_at(mmu, child->parent);
+		child->parent = spte;
+		return;
+	}
+	mmu->free_chunks = chunk->next;
+	*chunk = (struct parent_chunk){.spte = {spte}, .next = child->more_parents};
+	child->more_parents = chunk;
+	child->chunks++;
+}
+
+static void remove_from_chunks(struct mmu *mmu, struct shadow_page *child, const uint64_t *spte)
+{
+	for (struct parent_chunk **at = &child->more_parents; *at; at = &(*at)->next) {
+		struct parent_chunk *chunk = *at;
+		bool used = false;
+
+		for (int i = 0; i < CHUNK_SLOTS; i++) {
+			if (chunk->spte[i] == spte)
+				chunk->spte[i] = NULL;
+			used |= chunk->spte[i] != NULL;
+		}
+		if (!used) {
+			*at = chunk->next;
+			chunk->next = mmu->free_chunks;
+			mmu->free_chunks = chunk;
+			child->chunks--;
+			return;
+		}
+	}
+}
+
+static void remove_parent(struct mmu *mmu, struct shadow_page *child, const uint64_t *spte)
+{
+	if (child->parent == spte)
+		child->parent = NULL;
+	else
+		remove_from_chunks(mmu, child, spte);
+}
+
+static bool has_parents(const struct shadow_page *page)
+{
+	return page->parent || page->more_parents;
+}
+
+void spte_clear(struct mmu *mmu, struct shadow_page *page, unsigned int index)
+{
+	uint64_t *at = &page->table[index];
+	uint64_t spte = *at;
+
+	if (!(spte & PTE_P))
+		return;
+	write_spte(at, 0);
+	page->present--;
+	if (spte_is_leaf(spte, page->role.level))
+		return;
+	struct shadow_page *child = page_of_spte(mmu, spte);
+
+	remove_parent(mmu, child, at);
+	mmu->counters.unlinks++;
+	if (child->live && child->role.local && !has_parents(child))
+		page_zap(mmu, child);
+}
+
+void spte_link(struct mmu *mmu, struct shadow_page *page, unsigned int index,
+	       struct shadow_page *child, uint64_t rights)
+{
+	uint64_t *at = &page->table[index];
+
+	spte_clear(mmu, page, index);
+	add_parent(mmu, child, at);
+	write_spte(at, page_hpa(mmu, child) | rights | PTE_P | PTE_U | PTE_A);
+	page->present++;
+	mmu->counters.links++;
+}
+
+void spte_set(struct mmu *mmu, struct shadow_page *page, unsigned int index, uint64_t spte)
+{
+	uint64_t *at = &page->table[index];
+
+	if (*at == spte)
+		return;
+	if ((*at & PTE_P) && !spte_is_leaf(*at, page->role.level))
+		spte_clear(mmu, page, index);
+	if (!(*at & PTE_P))
+		page->present++;
+	write_spte(at, spte);
+}
+
+void unlink_parents(struct mmu *mmu, struct shadow_page *page)
+{
+	while (page->parent)
+		clear_at(mmu, page->parent);
+	while (page->more_parents) {
+		struct parent_chunk *chunk = page->more_parents;
+
+		for (int i = 0; i < CHUNK_SLOTS; i++) {
+			if (chunk->spte[i]) {
+				clear_at(mmu, chunk->spte[i]);
+				break; /* the chunk may be gone now */
+			}
+		}
+	}
+}

@@ -1,0 +1,93 @@
+/*
+ * What the rest of L0 asks of mmu/: roots for the processor to walk, faults to be filled or
+ * reflected, and word of L1's flushes. Relies on mmu/shadow.h.
+ */
+#ifndef MMU_MMU_H
+#define MMU_MMU_H
+
+#include "mmu/shadow.h"
+
+/* A page attribute table as L0 programs it, so that all six memory types can be encoded. */
+#define HOST_PAT 0x0007010500070406ull
+
+/* The tables that L1 gave to its guest, as they are to be read. */
+struct guest_tables {
+	struct paging_mode mode;
+	uint32_t pat;  /* packed by pack_pat(): L1's, through which leaves choose memory types */
+	uint64_t root; /* gpa */
+};
+
+/* PAT MSR to 8 types of 3 bits, the form in which it is part of a role. */
+uint32_t pack_pat(uint64_t pat);
+
+enum { MMU_CACHED_ROOTS = 16 };
+
+/* A root that a processor used lately. It may have been reclaimed since: serial tells. */
+struct cached_root {
+	uint64_t gpa;
+	union shadow_role role;
+	struct shadow_page *page;
+	uint64_t serial;
+	uint64_t used;
+	uint32_t asid;
+	bool fresh; /* L1 has not flushed asid here since the root was last synchronized */
+};
+
+/* What each processor has of its own. */
+struct mmu_cpu {
+	struct cached_root roots[MMU_CACHED_ROOTS];
+	uint64_t clock;
+	struct shadow_page *direct;  /* NPT01's root */
+	struct shadow_page *current; /* the root for L2 in use, pinned; NULL: none yet */
+};
+
+/*
+ * Does this MMU use local roots? The levels above the guest's are then pages of one processor's
+ * own: what stands in them is as short-lived as CR3 (PDPTEs), or must lie below 4 GiB.
+ */
+static inline bool uses_local_roots(const struct paging_mode *mode)
+{
+	return mode->format->levels <= 3;
+}
+
+/* Makes the processor's own root of NPT01, empty, and returns its hpa. */
+uint64_t mmu_direct_root(struct mmu *mmu, struct mmu_cpu *cpu);
+
+/* Fills NPT01 for a gpa. Returns false when there was nothing to fill: the fault was spurious. */
+bool mmu_direct_fault(struct mmu *mmu, struct mmu_cpu *cpu, uint64_t gpa);
+
+/* Empties NPT01: memory types or the hole changed. The caller flushes. */
+void mmu_direct_zap(struct mmu *mmu, struct mmu_cpu *cpu);
+
+/*
+ * The root that shadows the tables, for a guest that runs under L1's asid: as fresh as that ASID
+ * promises, see mmu_flush_asid(). Returns its hpa; it stays valid until the next call.
+ */
+uint64_t mmu_load_root(struct mmu *mmu, struct mmu_cpu *cpu, const struct guest_tables *tables,
+		       uint32_t asid);
+
+/*
+ * L1 flushed the ASID (or all) on this processor: what it changed in its tables before must show
+ * when a guest runs under the ASID again. Nothing is flushed or compared here.
+ */
+void mmu_flush_asid(struct mmu_cpu *cpu, uint32_t asid);
+void mmu_flush_all_asids(struct mmu_cpu *cpu);
+
+enum fault_result {
+	FAULT_FILLED,   /* resume the guest */
+	FAULT_SPURIOUS, /* the tables allow the access already: resume */
+	FAULT_RETRY,    /* L1's tables were changing: resume */
+	FAULT_REFLECT,  /* L1's tables deny the access: it is L1's fault to handle */
+};
+
+struct page_fault {
+	uint64_t address; /* ngpa */
+	uint32_t access;  /* ACCESS_* */
+	uint32_t code;    /* FAULT_REFLECT: FAULT_* as the processor reports them */
+};
+
+/* A fault on the processor's current root, which shadows these tables. */
+enum fault_result mmu_fault(struct mmu *mmu, struct mmu_cpu *cpu, const struct guest_tables *tables,
+			    struct page_fault *fault);
+
+#endif

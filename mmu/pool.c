@@ -1,0 +1,175 @@
+/*
+ * The fixed pool of shadow pages: the hash that finds common ones, the order of use, and reclaim.
+ * Relies on mmu/link.c for the sptes.
+ */
+#include "mmu/shadow.h"
+
+#include <stddef.h>
+
+enum { RECLAIM_BATCH = 32 }; /* one flush serves this many pages */
+
+static uint32_t hash_buckets(uint32_t page_count)
+{
+	uint32_t buckets = 64;
+
+	while (buckets < page_count)
+		buckets *= 2;
+	return buckets;
+}
+
+uint64_t mmu_metadata_size(uint32_t page_count)
+{
+	uint64_t each = sizeof(struct shadow_page) + sizeof(struct parent_chunk);
+
+	return page_count * each + hash_buckets(page_count) * sizeof(struct shadow_page *);
+}
+
+void mmu_init(struct mmu *mmu, uint64_t *tables, uint64_t tables_hpa, void *metadata,
+	      uint32_t page_count)
+{
+	struct parent_chunk *chunks;
+
+	mmu->pages = metadata;
+	mmu->tables = tables;
+	mmu->tables_hpa = tables_hpa;
+	mmu->page_count = page_count;
+	mmu->free_count = page_count;
+	mmu->free = NULL;
+	mmu->free_chunks = NULL;
+	chunks = (struct parent_chunk *)(mmu->pages + page_count);
+	mmu->hash = (struct shadow_page **)(chunks + page_count);
+	mmu->hash_mask = hash_buckets(page_count) - 1;
+	for (uint32_t i = 0; i <= mmu->hash_mask; i++)
+		mmu->hash[i] = NULL;
+	for (uint32_t i = page_count; i-- > 0;) {
+		mmu->pages[i] = (struct shadow_page){
+			.table = tables + (size_t)i * SHADOW_ENTRIES,
+			.hash_next = mmu->free,
+		};
+		mmu->free = &mmu->pages[i];
+		chunks[i] = (struct parent_chunk){.next = mmu->free_chunks};
+		mmu->free_chunks = &chunks[i];
+	}
+}
+
+static struct shadow_page **hash_bucket(struct mmu *mmu, uint64_t gpa, union shadow_role role)
+{
+	/* Fibonacci hashing: the high bits of the product depend on all bits of the key. */
+	uint64_t key = (gpa >> PT_PAGE_SHIFT) ^ role.word << 20 ^ role.word >> 13;
+
+	return &mmu->hash[(key * 0x9e3779b97f4a7c15ull) >> 32 & mmu->hash_mask];
+}
+
+static void unlist(struct mmu *mmu, struct shadow_page *page)
+{
+	*(page->older ? &page->older->newer : &mmu->oldest) = page->newer;
+	*(page->newer ? &page->newer->older : &mmu->newest) = page->older;
+	page->older = page->newer = NULL;
+}
+
+static void list_newest(struct mmu *mmu, struct shadow_page *page)
+{
+	page->older = mmu->newest;
+	page->newer = NULL;
+	*(mmu->newest ? &mmu->newest->newer : &mmu->oldest) = page;
+	mmu->newest = page;
+}
+
+void page_touch(struct mmu *mmu, struct shadow_page *page)
+{
+	if (mmu->newest == page)
+		return;
+	unlist(mmu, page);
+	list_newest(mmu, page);
+}
+
+void page_zap(struct mmu *mmu, struct shadow_page *page)
+{
+	page->live = false;
+	unlink_parents(mmu, page);
+	for (unsigned int i = 0; page->present; i++)
+		spte_clear(mmu, page, i);
+	if (!page->role.local) {
+		struct shadow_page **at = hash_bucket(mmu, page->gpa, page->role);
+
+		while (*at != page)
+			at = &(*at)->hash_next;
+		*at = page->hash_next;
+	}
+	unlist(mmu, page);
+	page->hash_next = mmu->zapped;
+	mmu->zapped = page;
+	mmu->counters.zaps++;
+}
+
+/* What was zapped is free once no processor can have anything of it cached. */
+static void flush_zapped(struct mmu *mmu)
+{
+	mmu->ops->flush_all(mmu->context);
+	while (mmu->zapped) {
+		struct shadow_page *page = mmu->zapped;
+
+		mmu->zapped = page->hash_next;
+		page->hash_next = mmu->free;
+		mmu->free = page;
+		mmu->free_count++;
+	}
+}
+
+/* Returns how many pages it ended; pinned ones stay. */
+static uint32_t reclaim(struct mmu *mmu)
+{
+	uint32_t count = 0;
+
+	while (count < RECLAIM_BATCH) {
+		struct shadow_page *page = mmu->oldest;
+
+		while (page && page->pins)
+			page = page->newer;
+		if (!page)
+			break;
+		page_zap(mmu, page);
+		count++;
+	}
+	mmu->counters.reclaims += count;
+	return count;
+}
+
+void pool_reserve(struct mmu *mmu, uint32_t count)
+{
+	while (mmu->free_count < count) {
+		if (!mmu->zapped && !reclaim(mmu))
+			return;
+		flush_zapped(mmu);
+	}
+}
+
+struct shadow_page *page_get(struct mmu *mmu, uint64_t gpa, union shadow_role role, bool *found)
+{
+	struct shadow_page **bucket = hash_bucket(mmu, gpa, role);
+	struct shadow_page *page;
+
+	*found = true;
+	if (!role.local) {
+		for (page = *bucket; page; page = page->hash_next) {
+			if (page->gpa == gpa && page->role.word == role.word)
+				return page;
+		}
+	}
+	*found = false;
+	page = mmu->free;
+	mmu->free = page->hash_next;
+	mmu->free_count--;
+	page->gpa = gpa;
+	page->role = role;
+	page->synced = mmu->now;
+	page->serial = ++mmu->serial;
+	page->live = true;
+	page->hash_next = NULL;
+	if (!role.local) {
+		page->hash_next = *bucket;
+		*bucket = page;
+	}
+	list_newest(mmu, page);
+	return page;
+}

@@ -1,0 +1,113 @@
+/*
+ * Roots: common ones come from the hash, local ones from the processor's own cache; and how fresh
+ * a root has to be for the ASID that it runs under. Relies on mmu/spte.h.
+ */
+#include "mmu/spte.h"
+
+#include <stddef.h>
+
+static union shadow_role root_role(const struct mmu *mmu, const struct guest_tables *tables)
+{
+	const struct paging_mode *mode = &tables->mode;
+
+	return (union shadow_role){
+		.level = mmu->host_levels,
+		.local = uses_local_roots(mode),
+		.delta = (unsigned int)(mmu->host_levels - mode->format->levels) & 3,
+		.format = mode->id,
+		.mode = mode->flags,
+		.pat = tables->pat,
+	};
+}
+
+static bool still_there(const struct cached_root *root)
+{
+	return root->page && root->page->live && root->page->serial == root->serial;
+}
+
+/* The entry for this root, or the one to give up for it. */
+static struct cached_root *lookup(struct mmu_cpu *cpu, uint64_t gpa, union shadow_role role)
+{
+	struct cached_root *oldest = &cpu->roots[0];
+
+	for (int i = 0; i < MMU_CACHED_ROOTS; i++) {
+		struct cached_root *root = &cpu->roots[i];
+
+		if (root->gpa == gpa && root->role.word == role.word && still_there(root))
+			return root;
+		if (root->used < oldest->used)
+			oldest = root;
+	}
+	return oldest;
+}
+
+static bool is_root(const struct cached_root *root, uint64_t gpa, union shadow_role role)
+{
+	return root->gpa == gpa && root->role.word == role.word && still_there(root);
+}
+
+/* Nothing but this processor's cache leads to a local root: it ends with its place there. */
+static void give_up(struct mmu *mmu, struct mmu_cpu *cpu, struct cached_root *root)
+{
+	if (!still_there(root) || !root->role.local)
+		return;
+	if (cpu->current == root->page) {
+		root->page->pins--;
+		cpu->current = NULL;
+	}
+	page_zap(mmu, root->page);
+}
+
+static void make_current(struct mmu_cpu *cpu, struct shadow_page *page)
+{
+	if (cpu->current == page)
+		return;
+	if (cpu->current)
+		cpu->current->pins--;
+	page->pins++;
+	cpu->current = page;
+}
+
+uint64_t mmu_load_root(struct mmu *mmu, struct mmu_cpu *cpu, const struct guest_tables *tables,
+		       uint32_t asid)
+{
+	union shadow_role role = root_role(mmu, tables);
+	struct cached_root *root = lookup(cpu, tables->root, role);
+
+	root->used = ++cpu->clock;
+	if (!is_root(root, tables->root, role)) {
+		bool found;
+
+		give_up(mmu, cpu, root);
+		pool_reserve(mmu, 1);
+		root->gpa = tables->root;
+		root->role = role;
+		root->page = page_get(mmu, tables->root, role, &found);
+		root->serial = root->page->serial;
+		root->fresh = false;
+		mmu->counters.roots_built += !found;
+	}
+	if (!root->fresh || root->asid != asid) {
+		mmu->now++;
+		sync_below(mmu, &tables->mode, root->page);
+		root->asid = asid;
+		root->fresh = true;
+	}
+	page_touch(mmu, root->page);
+	make_current(cpu, root->page);
+	return page_hpa(mmu, root->page);
+}
+
+void mmu_flush_asid(struct mmu_cpu *cpu, uint32_t asid)
+{
+	for (int i = 0; i < MMU_CACHED_ROOTS; i++) {
+		if (cpu->roots[i].asid == asid)
+			cpu->roots[i].fresh = false;
+	}
+}
+
+void mmu_flush_all_asids(struct mmu_cpu *cpu)
+{
+	for (int i = 0; i < MMU_CACHED_ROOTS; i++)
+		cpu->roots[i].fresh = false;
+}

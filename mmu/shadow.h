@@ -1,0 +1,188 @@
+/*
+ * Shadow pages: tables that the processor walks for a guest, with a descriptor each. All roots,
+ * the special ones too, are such pages. Relies on mmu/walk.h.
+ *
+ *   descriptor   role + gpa: what the page shadows. (gpa, role) finds common pages.
+ *   table        512 sptes; a present one leads to a page of memory or to another table
+ *   parents      the sptes that lead here (reverse map)
+ */
+#ifndef MMU_SHADOW_H
+#define MMU_SHADOW_H
+
+#include "mmu/walk.h"
+
+/* Everything besides the gpa that makes two shadow pages different. */
+union shadow_role {
+	uint64_t word;
+	struct {
+		uint64_t level : 3;      /* of the shadow table */
+		uint64_t direct : 1;     /* maps a linear range; else shadows a guest's table */
+		uint64_t local : 1;      /* owned by one processor, never in the hash */
+		uint64_t delta : 2;      /* shadow level - guest level, see is_passthrough() */
+		uint64_t format : 2;     /* enum pt_format_id of the guest's table */
+		uint64_t quadrant : 2;   /* which part of a 4 KiB table of 4-byte entries */
+		uint64_t mode : MODE_BITS; /* MODE_* of the guest's table */
+		uint64_t type : 3;       /* direct: memory type, an index into L0's PAT */
+		uint64_t pat : 24;       /* indirect: the guest's PAT, 8 types of 3 bits */
+	};
+};
+_Static_assert(sizeof(union shadow_role) == 8, "a role is compared as one word");
+
+struct shadow_page {
+	uint64_t gpa; /* direct: where the range begins; else: the guest's table */
+	union shadow_role role;
+	uint64_t *table;
+	struct shadow_page *hash_next; /* also links the lists of free and of zapped pages */
+	struct shadow_page *older, *newer; /* by last use */
+	uint64_t *parent;                  /* one spte that leads here, NULL: none does */
+	struct parent_chunk *more_parents; /* the others */
+	uint32_t chunks;                   /* of more_parents */
+	uint64_t synced; /* mmu->now when the page and all below it were last compared */
+	uint64_t serial; /* tells a page from an earlier one at this place */
+	uint32_t pins;   /* processors that have it as root: not reclaimed */
+	uint32_t present; /* sptes */
+	bool live;
+};
+
+/* Further parents of a page: most pages have one parent only. */
+struct parent_chunk {
+	uint64_t *spte[7];
+	struct parent_chunk *next;
+};
+
+/* Descriptors stay under a tenth of the table's size. */
+_Static_assert(sizeof(struct shadow_page) <= 409, "descriptor of a shadow page");
+
+/* A page of L1's memory as L0 may map it. */
+struct host_mapping {
+	uint64_t hpa;
+	int level; /* 1: 4 KiB, 2: 2 MiB, 3: 1 GiB: the largest page allowed there */
+};
+
+/* What mmu/ needs of the rest. context is passed to each function. */
+struct mmu_ops {
+	/*
+	 * gpa to hpa, with the largest page that keeps L0's hole, memory types and tracked frames
+	 * apart. Every gpa has an answer: what L1 does not own leads to a page that is nobody's.
+	 */
+	struct host_mapping (*map)(void *context, uint64_t gpa);
+	/* Flushes what any processor may have cached of any shadow page, before pages are reused. */
+	void (*flush_all)(void *context);
+};
+
+struct mmu_counters {
+	uint64_t faults_reflected, fills, spurious, retries;
+	uint64_t links, unlinks, zaps, reclaims;
+	uint64_t syncs, tables_read, sptes_changed;
+	uint64_t roots_built;
+};
+
+/* All shadow pages of the machine. */
+struct mmu {
+	struct guest_memory memory;
+	const struct mmu_ops *ops;
+	void *context;
+	uint8_t host_levels;       /* 4 or 5: levels of nested tables as L0's CR4 has it */
+	uint8_t phys_bits;
+	bool host_1g;              /* L0's processor maps 1 GiB pages */
+
+	struct shadow_page *pages; /* one descriptor per table, in order */
+	uint64_t *tables;
+	uint64_t tables_hpa;
+	uint32_t page_count, free_count;
+	struct shadow_page *free;   /* empty, and no processor has anything of them cached */
+	struct shadow_page *zapped; /* ended, but not flushed since */
+	struct shadow_page *oldest, *newest;
+	struct shadow_page **hash;
+	uint32_t hash_mask;
+	struct parent_chunk *free_chunks;
+	uint64_t now;    /* counts synchronizations */
+	uint64_t serial; /* of the page made last */
+
+	struct mmu_counters counters;
+};
+
+/* Bytes of memory, besides the tables themselves, that page_count pages need. */
+uint64_t mmu_metadata_size(uint32_t page_count);
+
+/*
+ * Sets mmu up over page_count tables (4 KiB each, consecutive, at tables_hpa below 4 GiB) and
+ * their metadata. The fields up to phys_bits and host_1g are the caller's to fill before.
+ */
+void mmu_init(struct mmu *mmu, uint64_t *tables, uint64_t tables_hpa, void *metadata,
+	      uint32_t page_count);
+
+/* A passthrough page has a level that the guest's tables have not: it leads to the next one. */
+static inline bool is_passthrough(const struct shadow_page *page)
+{
+	return page->role.delta != 0;
+}
+
+static inline struct shadow_page *page_of_spte(const struct mmu *mmu, uint64_t spte)
+{
+	uint64_t hpa = spte & 0x000ffffffffff000ull;
+
+	return &mmu->pages[(hpa - mmu->tables_hpa) >> PT_PAGE_SHIFT];
+}
+
+static inline uint64_t page_hpa(const struct mmu *mmu, const struct shadow_page *page)
+{
+	return mmu->tables_hpa + ((uint64_t)(page - mmu->pages) << PT_PAGE_SHIFT);
+}
+
+/* Bytes that one spte of a table of this level covers, as a shift. */
+static inline unsigned int shadow_shift(int level)
+{
+	return (unsigned int)(PT_PAGE_SHIFT + SHADOW_INDEX_BITS * (level - 1));
+}
+
+static inline unsigned int shadow_index(int level, uint64_t address)
+{
+	return (unsigned int)(address >> shadow_shift(level)) & (SHADOW_ENTRIES - 1);
+}
+
+static inline bool spte_is_leaf(uint64_t spte, int level)
+{
+	return level == 1 || (spte & PTE_PS);
+}
+
+/* pool.c: finding, making and ending pages. */
+
+/*
+ * Makes sure that count pages can be taken without reclaiming; reclaims the least recently used
+ * ones, and flushes, if they cannot. To be called before a descent: pages that it passes must not
+ * go away under it.
+ */
+void pool_reserve(struct mmu *mmu, uint32_t count);
+
+/*
+ * The common page of (gpa, role), made empty if there is none; a local role always makes one.
+ * *found tells which. Takes from what pool_reserve() set aside.
+ */
+struct shadow_page *page_get(struct mmu *mmu, uint64_t gpa, union shadow_role role, bool *found);
+
+/* Makes a page the most recently used. */
+void page_touch(struct mmu *mmu, struct shadow_page *page);
+
+/*
+ * Ends a page: no spte leads to it any more, nor from it, and it waits for the flush that makes
+ * it free. Its local children, which nothing else can reach, end with it.
+ */
+void page_zap(struct mmu *mmu, struct shadow_page *page);
+
+/* link.c: sptes and the reverse map. */
+
+/* Leads an spte to a child table with these rights (PTE_W, PTE_NX). */
+void spte_link(struct mmu *mmu, struct shadow_page *page, unsigned int index,
+	       struct shadow_page *child, uint64_t rights);
+
+/* Sets a leaf. */
+void spte_set(struct mmu *mmu, struct shadow_page *page, unsigned int index, uint64_t spte);
+
+/* Clears an spte, of whatever kind. A local child that it led to ends. */
+void spte_clear(struct mmu *mmu, struct shadow_page *page, unsigned int index);
+
+/* Clears the sptes that lead to the page. */
+void unlink_parents(struct mmu *mmu, struct shadow_page *page);
+
+#endif

@@ -1,0 +1,135 @@
+/*
+ * What an spte says for an entry of the guest's. Relies on mmu/format.h for the guest's side.
+ */
+#include "mmu/spte.h"
+
+enum memory_type { TYPE_UC, TYPE_WC, TYPE_WT = 4, TYPE_WP, TYPE_WB, TYPE_UC_MINUS };
+
+/* The order of HOST_PAT. Types 2 and 3 are reserved: WRMSR refuses them. */
+static const uint8_t pat_index_of_type[8] = {
+	[TYPE_WB] = 0, [TYPE_WT] = 1, [TYPE_UC_MINUS] = 2, [TYPE_UC] = 3,
+	[TYPE_WP] = 4, [TYPE_WC] = 5, [2] = 3,		   [3] = 3,
+};
+
+unsigned int host_pat_index(unsigned int type)
+{
+	return pat_index_of_type[type & 7];
+}
+
+uint32_t pack_pat(uint64_t pat)
+{
+	uint32_t packed = 0;
+
+	for (int i = 0; i < 8; i++)
+		packed |= (uint32_t)(pat >> (8 * i) & 7) << (3 * i);
+	return packed;
+}
+
+uint64_t leaf_spte(uint64_t hpa, int level, unsigned int type, uint64_t rights)
+{
+	uint64_t frame = hpa & ~((1ull << shadow_shift(level)) - 1);
+	uint64_t pat = (uint64_t)(type & 3) << 3;
+
+	if (type & 4)
+		pat |= level == 1 ? PTE_PAT : PTE_PAT_LARGE;
+	if (level > 1)
+		pat |= PTE_PS;
+	/* The guest's entries have A, and D if writable: the processor need not set them here. */
+	return frame | pat | rights | PTE_P | PTE_U | PTE_A | PTE_D;
+}
+
+unsigned int guest_index_of(const struct paging_mode *mode, const struct shadow_page *page,
+			    unsigned int index)
+{
+	int level = page->role.level;
+	uint64_t at = (uint64_t)page->role.quadrant << shadow_shift(level + 1);
+
+	at |= (uint64_t)index << shadow_shift(level);
+	return guest_index(mode->format, level, at);
+}
+
+/* Which part of the guest's table the child of spte number index shadows. */
+static unsigned int child_quadrant(const struct paging_mode *mode, int child_level,
+				   unsigned int index)
+{
+	if (mode->id != PT_2LEVEL || child_level > 2)
+		return 0;
+	return index & ((1u << child_level) - 1);
+}
+
+static struct target to_table(const struct shadow_page *page, uint64_t gpa, uint64_t rights)
+{
+	struct target target = {.kind = TARGET_TABLE, .gpa = gpa, .rights = rights};
+
+	target.role = page->role;
+	target.role.level = page->role.level - 1u;
+	target.role.quadrant = 0;
+	return target;
+}
+
+/* Maps a page of L1's memory at the spte's level or, where L0 may not, through a direct table. */
+static struct target to_memory(const struct mmu *mmu, const struct shadow_page *page, uint64_t gpa,
+			       unsigned int type, uint64_t rights)
+{
+	int level = page->role.level;
+	struct host_mapping host = mmu->ops->map(mmu->context, gpa);
+	struct target target = {.kind = TARGET_LEAF};
+
+	if (host.level >= level && (level < 3 || mmu->host_1g)) {
+		target.spte = leaf_spte(host.hpa, level, type, rights);
+		return target;
+	}
+	target = to_table(page, gpa, rights);
+	if (!page->role.direct)
+		target.role = (union shadow_role){
+			.level = page->role.level - 1u, .direct = 1, .type = type};
+	return target;
+}
+
+static struct target below_passthrough(const struct paging_mode *mode,
+				       const struct shadow_page *page, unsigned int index)
+{
+	struct target target = to_table(page, page->gpa, PTE_W);
+
+	target.role.delta = page->role.delta - 1u;
+	target.role.quadrant = child_quadrant(mode, target.role.level, index);
+	target.role.local = uses_local_roots(mode) && target.role.level >= 3;
+	return target;
+}
+
+struct target spte_target(const struct mmu *mmu, const struct paging_mode *mode,
+			  const struct shadow_page *page, unsigned int index, uint64_t entry)
+{
+	static const struct target none = {.kind = TARGET_NONE};
+	int level = page->role.level;
+	uint64_t offset = (uint64_t)index << shadow_shift(level);
+	uint64_t rights = PTE_W;
+	struct target target;
+
+	if (page->role.direct)
+		return to_memory(mmu, page, page->gpa + offset, page->role.type, PTE_W);
+	if (is_passthrough(page))
+		return below_passthrough(mode, page, index);
+	if (!(entry & PTE_P) || entry_reserved(mode, level, entry))
+		return none;
+	if (mode->format->level[level].rights) {
+		if (!(entry & PTE_A) || !(entry & PTE_U))
+			return none;
+		rights = entry & (PTE_W | PTE_NX);
+	}
+	if (entry_is_leaf(mode, level, entry)) {
+		uint64_t frame = leaf_frame(mode, level, entry);
+		uint64_t within = (1ull << level_shift(mode, level)) - 1;
+		unsigned int type = page->role.pat >> (3 * leaf_pat_index(level, entry)) & 7;
+
+		/* Until D is set the page is not writable, so that the first write sets it. */
+		if (!(entry & PTE_D))
+			rights &= ~PTE_W;
+		return to_memory(mmu, page, frame | (offset & within), host_pat_index(type),
+				 rights);
+	}
+	target = to_table(page, entry & mode->address_mask, rights);
+	target.role.quadrant = child_quadrant(mode, level - 1, index);
+	target.role.local = 0;
+	return target;
+}

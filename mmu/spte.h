@@ -1,0 +1,40 @@
+/*
+ * What an spte says for an entry of the guest's: rights, memory type, and which page a table's
+ * entry leads to. One definition serves both filling and synchronizing. Relies on mmu/mmu.h.
+ */
+#ifndef MMU_SPTE_H
+#define MMU_SPTE_H
+
+#include "mmu/mmu.h"
+
+/* Index into HOST_PAT for a memory type (0 UC, 1 WC, 4 WT, 5 WP, 6 WB, 7 UC-). */
+unsigned int host_pat_index(unsigned int type);
+
+/* A leaf at a level, of a memory type (index into HOST_PAT), with rights (PTE_W, PTE_NX). */
+uint64_t leaf_spte(uint64_t hpa, int level, unsigned int type, uint64_t rights);
+
+/* Where an spte is to lead: to a page of memory, to another table, or nowhere. */
+struct target {
+	enum { TARGET_NONE, TARGET_LEAF, TARGET_TABLE } kind;
+	uint64_t spte;          /* leaf */
+	uint64_t gpa;           /* table */
+	union shadow_role role; /* table */
+	uint64_t rights;        /* table: PTE_W, PTE_NX */
+};
+
+/*
+ * What spte number index of the page is to be for this entry of the guest's (ignored in direct
+ * and passthrough pages). An entry that the processor could not have used without setting A first
+ * leads nowhere.
+ */
+struct target spte_target(const struct mmu *mmu, const struct paging_mode *mode,
+			  const struct shadow_page *page, unsigned int index, uint64_t entry);
+
+/* The index of the guest's entry behind spte number index of an indirect page. */
+unsigned int guest_index_of(const struct paging_mode *mode, const struct shadow_page *page,
+			    unsigned int index);
+
+/* sync.c: brings a page, and all indirect ones below it, in line with the guest's tables. */
+void sync_below(struct mmu *mmu, const struct paging_mode *mode, struct shadow_page *page);
+
+#endif

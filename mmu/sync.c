@@ -1,0 +1,75 @@
+/*
+ * Synchronization: after a flush by L1, what its tables no longer say must go from their shadows.
+ * Each present spte is derived again from its entry and compared. Relies on mmu/spte.c.
+ */
+#include "mmu/spte.h"
+
+static bool same_table(const struct mmu *mmu, const struct shadow_page *page, uint64_t spte,
+		       const struct target *target)
+{
+	const struct shadow_page *child;
+
+	if (target->kind != TARGET_TABLE || spte_is_leaf(spte, page->role.level))
+		return false;
+	child = page_of_spte(mmu, spte);
+	return child->gpa == target->gpa && child->role.word == target->role.word &&
+	       (spte & (PTE_W | PTE_NX)) == target->rights;
+}
+
+static void sync_page(struct mmu *mmu, const struct paging_mode *mode, struct shadow_page *page)
+{
+	uint32_t left = page->present;
+
+	mmu->counters.tables_read++;
+	for (unsigned int i = 0; left; i++) {
+		uint64_t spte = page->table[i];
+		struct target target;
+
+		if (!(spte & PTE_P))
+			continue;
+		left--;
+		target = spte_target(mmu, mode, page, i,
+				     guest_entry(&mmu->memory, mode->format, page->gpa,
+						 guest_index_of(mode, page, i)));
+		if (same_table(mmu, page, spte, &target))
+			continue;
+		if (target.kind == TARGET_LEAF) {
+			if (spte == target.spte)
+				continue;
+			spte_set(mmu, page, i, target.spte);
+		} else {
+			spte_clear(mmu, page, i); /* what is there now comes with the next fault */
+		}
+		mmu->counters.sptes_changed++;
+	}
+}
+
+/* Depth is bounded by the levels: a child's level is one less than its parent's. */
+static void sync_tree(struct mmu *mmu, const struct paging_mode *mode, struct shadow_page *page)
+{
+	uint32_t left;
+
+	if (page->synced == mmu->now || page->role.direct)
+		return;
+	page->synced = mmu->now;
+	if (!is_passthrough(page))
+		sync_page(mmu, mode, page);
+	if (page->role.level == 1)
+		return;
+	left = page->present;
+	for (unsigned int i = 0; left; i++) {
+		uint64_t spte = page->table[i];
+
+		if (!(spte & PTE_P))
+			continue;
+		left--;
+		if (!spte_is_leaf(spte, page->role.level))
+			sync_tree(mmu, mode, page_of_spte(mmu, spte));
+	}
+}
+
+void sync_below(struct mmu *mmu, const struct paging_mode *mode, struct shadow_page *page)
+{
+	mmu->counters.syncs++;
+	sync_tree(mmu, mode, page);
+}

@@ -1,0 +1,67 @@
+/*
+ * The walk of a guest's page tables as the processor does it: reads entries, checks them, sets
+ * A and D. Relies on mmu/format.h and on the guest's memory through struct guest_memory.
+ */
+#ifndef MMU_WALK_H
+#define MMU_WALK_H
+
+#include "mmu/format.h"
+
+/* How a walk reaches the guest's memory. */
+struct guest_memory {
+	/*
+	 * The 4 KiB page at this gpa (page aligned), or NULL where the guest has no memory: reads
+	 * there give all ones, writes vanish.
+	 */
+	void *(*page)(void *context, uint64_t gpa);
+	/* The walk is about to write the page (A or D bits). May be NULL. */
+	void (*written)(void *context, uint64_t gpa);
+	void *context;
+};
+
+#define ACCESS_WRITE      (1u << 0)
+#define ACCESS_USER       (1u << 1)
+#define ACCESS_FETCH      (1u << 2)
+#define ACCESS_SMAP_CHECK (1u << 3) /* a supervisor's access while SMAP holds (EFLAGS.AC=0) */
+
+/* Fault codes are those of #PF, which #VMEXIT(NPF) shares; APM vol. 2, sections 8.2.15, 15.25.6. */
+#define FAULT_P   (1u << 0)
+#define FAULT_W   (1u << 1)
+#define FAULT_U   (1u << 2)
+#define FAULT_RSV (1u << 3)
+#define FAULT_ID  (1u << 4)
+
+enum walk_status {
+	WALK_OK,
+	WALK_FAULT, /* as the processor would: code says which */
+	WALK_RETRY, /* another processor kept changing the tables: let the guest try again */
+};
+
+struct walk {
+	int level;          /* of the leaf, or where the walk faulted */
+	uint64_t gpa;       /* WALK_OK: where the address leads */
+	uint32_t code;      /* WALK_FAULT: FAULT_* */
+	uint64_t table[PT_MAX_LEVEL + 1]; /* gpa of the table read at each level */
+	uint64_t entry[PT_MAX_LEVEL + 1]; /* the entry used there, with A and D as set */
+};
+
+/*
+ * Walks from the table at root (gpa) for an access (ACCESS_*) to address, which is a gva or an
+ * ngpa. Non-canonical addresses are the caller's to refuse; bits beyond the format's address
+ * width fault. A is set in every entry used, D in the leaf of a write, each atomically.
+ */
+enum walk_status guest_walk(const struct guest_memory *memory, const struct paging_mode *mode,
+			    uint64_t root, uint64_t address, uint32_t access, struct walk *walk);
+
+/* One entry of a table, read once. Where there is no memory it is all ones. */
+uint64_t guest_entry(const struct guest_memory *memory, const struct pt_format *format,
+		     uint64_t table, unsigned int index);
+
+/*
+ * Where an address leads, for L0's own use right behind the processor: no rights are checked and
+ * no bits set. False when it leads nowhere.
+ */
+bool guest_peek(const struct guest_memory *memory, const struct paging_mode *mode, uint64_t root,
+		uint64_t address, uint64_t *gpa);
+
+#endif
