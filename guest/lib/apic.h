@@ -1,0 +1,27 @@
+/*
+ * The local APIC, xAPIC or x2APIC as it was found, for tests that need a physical interrupt.
+ * Relies on L1's mapping of the APIC's page.
+ */
+#ifndef GUEST_APIC_H
+#define GUEST_APIC_H
+
+#include <stdint.h>
+
+/* Masks the 8259s and the APIC's own sources, enables the APIC, takes what firmware left pending.
+ */
+void apic_init(void);
+
+/* The gpa of the APIC's page. */
+uint64_t apic_base(void);
+
+/* Sends this processor a fixed interrupt, and waits until the APIC has it. */
+void apic_self(uint8_t vector);
+
+/* One interrupt after so many of the timer's counts. */
+void apic_timer(uint8_t vector, uint32_t counts);
+void apic_timer_stop(void);
+
+/* Ends the interrupt in service, unless the vector is one that needs no end. */
+void apic_eoi(uint8_t vector);
+
+#endif

@@ -1,0 +1,71 @@
+/*
+ * L1's IDT and what happens behind it. Relies on vectors.asm for the stubs and the way out of
+ * try_call().
+ */
+#include "guest/lib/exception.h"
+#include "guest/lib/apic.h"
+#include "guest/lib/svm.h"
+#include "guest/lib/tap.h"
+#include "hv/x86.h"
+
+enum {
+	STUB_BYTES = 16, /* as in vectors.asm */
+	GATE_PRESENT_INTERRUPT = 0x8e,
+	FIRST_INTERRUPT = 32,
+};
+
+struct gate {
+	uint16_t offset_low, selector;
+	uint8_t zero, type;
+	uint16_t offset_middle;
+#ifdef __x86_64__
+	uint32_t offset_high, reserved;
+#endif
+};
+_Static_assert(sizeof(struct gate) == 2 * sizeof(void *), "IDT entry");
+
+extern char vector_stubs[], try_unwind[];
+void trap(struct trap_frame *frame);
+uintptr_t try_stack; /* of the running try_call(), or 0 */
+
+struct trap_record trap_last;
+volatile unsigned int interrupt_count[VECTORS];
+
+static struct gate idt[VECTORS] __attribute__((aligned(16)));
+
+void exception_init(void)
+{
+	struct {
+		uint16_t limit;
+		uintptr_t base;
+	} __attribute__((packed)) pointer = {sizeof(idt) - 1, (uintptr_t)idt};
+
+	for (unsigned int vector = 0; vector < VECTORS; vector++) {
+		uintptr_t stub = (uintptr_t)vector_stubs + vector * STUB_BYTES;
+
+		idt[vector].offset_low = (uint16_t)stub;
+		idt[vector].offset_middle = (uint16_t)(stub >> 16);
+		idt[vector].selector = L1_CODE;
+		idt[vector].type = GATE_PRESENT_INTERRUPT;
+	}
+	__asm__ volatile("lidt %0" : : "m"(pointer));
+}
+
+void trap(struct trap_frame *frame)
+{
+	if (frame->vector >= FIRST_INTERRUPT) {
+		interrupt_count[frame->vector]++;
+		apic_eoi((uint8_t)frame->vector);
+		return;
+	}
+	trap_last.vector = (uint32_t)frame->vector;
+	trap_last.error = frame->error;
+	trap_last.ip = frame->ip;
+	trap_last.cr2 = read_cr2();
+	if (!try_stack)
+		run_failed("# exception %u in L1: error code 0x%llx, rip 0x%llx, cr2 0x%llx\n",
+			   trap_last.vector, (unsigned long long)trap_last.error,
+			   (unsigned long long)trap_last.ip, (unsigned long long)trap_last.cr2);
+	frame->ax = frame->vector;
+	frame->ip = (uintptr_t)try_unwind;
+}

@@ -1,0 +1,46 @@
+/*
+ * L1's IDT. An exception that nobody expects is printed and ends the run as failed; a test that
+ * expects one runs its code under try_call(). Interrupts are counted and acknowledged. Relies on
+ * vectors.asm.
+ */
+#ifndef GUEST_EXCEPTION_H
+#define GUEST_EXCEPTION_H
+
+#include <stdint.h>
+
+#define VECTORS 256
+
+/* As the stubs in vectors.asm push it. */
+struct trap_frame {
+#ifdef __x86_64__
+	uint64_t r15, r14, r13, r12, r11, r10, r9, r8;
+	uint64_t di, si, bp, bx, dx, cx, ax;
+	uint64_t vector, error;
+	uint64_t ip, cs, flags, sp, ss;
+#else
+	uint32_t di, si, bp, unused_sp, bx, dx, cx, ax;
+	uint32_t vector, error;
+	uint32_t ip, cs, flags;
+#endif
+};
+
+/* What the last exception under try_call() brought. */
+struct trap_record {
+	uint32_t vector;
+	uint64_t error, ip, cr2;
+};
+
+extern struct trap_record trap_last;
+
+/* How often each vector from 32 on came as an interrupt. */
+extern volatile unsigned int interrupt_count[VECTORS];
+
+void exception_init(void);
+
+/*
+ * Calls f(argument). Returns -1 when it returns, or the vector of the exception that ended it;
+ * trap_last then tells more. IF is as it was at the exception, GIF as well. Does not nest.
+ */
+int try_call(void (*f)(void *), void *argument);
+
+#endif

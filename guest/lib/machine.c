@@ -1,0 +1,120 @@
+/*
+ * CPUID and the emulator under L1. Relies on hv/x86.h.
+ */
+#include "guest/lib/machine.h"
+#include "hv/string.h"
+#include "hv/x86.h"
+
+enum {
+	CPUID_HYPERVISOR = 0x40000000,
+	CPUID_EXT_MAX = 0x80000000u,
+	CPUID_EXT_FEATURES = 0x80000001u,
+	CPUID_BRAND = 0x80000002u,
+	CPUID_SIZES = 0x80000008u,
+	CPUID_SVM = 0x8000000au,
+
+	FEATURE_1_ECX_HYPERVISOR = 1u << 31,
+	FEATURE_1_EDX_PSE = 1u << 3,
+	FEATURE_7_ECX_LA57 = 1u << 16,
+	EXT_ECX_SVM = 1u << 2,
+	EXT_EDX_NX = 1u << 20,
+	EXT_EDX_PAGE_1G = 1u << 26,
+	EXT_EDX_LM = 1u << 29,
+
+	PORT_QEMU_EXIT = 0xf4,
+	PORT_BOCHS_SHUTDOWN = 0x8900,
+	PORT_PCI_ADDRESS = 0xcf8,
+	PORT_PCI_DATA = 0xcfc,
+	PCI_ENABLE = 1u << 31,
+	PCI_SUBSYSTEM = 0x2c,
+	PCI_I440FX = 0x12378086, /* no AMD processor ever had this Intel host bridge */
+	PCI_SUBSYSTEM_QEMU = 0x1af4,
+};
+
+struct machine machine;
+
+static uint32_t pci_read_host_bridge(uint32_t offset)
+{
+	uint32_t value;
+
+	outl(PORT_PCI_ADDRESS, PCI_ENABLE | offset);
+	__asm__ volatile("inl %w1, %0" : "=a"(value) : "Nd"((uint16_t)PORT_PCI_DATA));
+	return value;
+}
+
+/* Bochs does not say who it is. It has QEMU's host bridge without QEMU's subsystem number. */
+static bool is_bochs(void)
+{
+	return pci_read_host_bridge(0) == PCI_I440FX &&
+	       (pci_read_host_bridge(PCI_SUBSYSTEM) & 0xffff) != PCI_SUBSYSTEM_QEMU;
+}
+
+static bool text_is(const struct cpuid_regs *r, bool with_eax, const char *text)
+{
+	uint32_t words[4] = {r->eax, r->ebx, r->ecx, r->edx};
+
+	return !memcmp(with_eax ? words : words + 1, text, strlen(text));
+}
+
+void machine_init(void)
+{
+	struct cpuid_regs basic = cpuid(1, 0);
+	struct cpuid_regs features = {0, 0, 0, 0}, svm = {0, 0, 0, 0}, brand, hypervisor;
+	uint32_t max_basic = cpuid(0, 0).eax, max = cpuid(CPUID_EXT_MAX, 0).eax;
+	bool under_hypervisor = basic.ecx & FEATURE_1_ECX_HYPERVISOR;
+	bool tcg = false;
+
+	if (max >= CPUID_EXT_FEATURES)
+		features = cpuid(CPUID_EXT_FEATURES, 0);
+	machine.pse = basic.edx & FEATURE_1_EDX_PSE;
+	machine.svm = features.ecx & EXT_ECX_SVM;
+	machine.nx = features.edx & EXT_EDX_NX;
+	machine.lm = features.edx & EXT_EDX_LM;
+	machine.page_1g = features.edx & EXT_EDX_PAGE_1G;
+	machine.la57 = max_basic >= 7 && (cpuid(7, 0).ecx & FEATURE_7_ECX_LA57);
+	machine.physical_bits = max >= CPUID_SIZES ? cpuid(CPUID_SIZES, 0).eax & 0xff : 36;
+	if (machine.svm && max >= CPUID_SVM)
+		svm = cpuid(CPUID_SVM, 0);
+	machine.svm_features = svm.edx;
+	machine.asids = svm.ebx;
+	machine.npt = svm.edx & SVM_FEATURE_NP;
+
+	hypervisor = cpuid(CPUID_HYPERVISOR, 0);
+	if (under_hypervisor)
+		tcg = text_is(&hypervisor, false, "TCGTCGTCGTCG");
+	brand = cpuid(CPUID_BRAND, 0);
+	machine.qemu = tcg || text_is(&brand, true, "QEMU TCG CPU");
+	machine.bochs = !machine.qemu && is_bochs();
+	machine.bare = tcg || !under_hypervisor;
+}
+
+bool emulator_is(enum emulator emulator)
+{
+	switch (emulator) {
+	case QEMU:
+		return machine.qemu;
+	case QEMU_BARE:
+		return machine.qemu && machine.bare;
+	case BOCHS:
+		return machine.bochs;
+	case BOCHS_BARE:
+		return machine.bochs && machine.bare;
+	}
+	return false;
+}
+
+const char *emulator_name(enum emulator emulator)
+{
+	return emulator == QEMU || emulator == QEMU_BARE ? "qemu" : "bochs";
+}
+
+void machine_end(bool success)
+{
+	static const char shutdown[] = "Shutdown";
+
+	outb(PORT_QEMU_EXIT, success ? 0 : 1);
+	for (unsigned int i = 0; shutdown[i]; i++)
+		outb(PORT_BOCHS_SHUTDOWN, (uint8_t)shutdown[i]);
+	for (;;)
+		__asm__ volatile("cli; hlt");
+}

@@ -1,0 +1,65 @@
+/*
+ * From the entry to the image's run() and on to the end of the machine. Relies on entry.asm.
+ */
+#include "guest/lib/guest.h"
+#include "hv/serial.h"
+
+enum { L1_TABLE_PAGES = 24, LOW_BYTES = 32 << 20 };
+
+extern char image_end[];
+_Noreturn void l1_start(uint32_t magic, uint32_t information);
+#ifdef __x86_64__
+void paging_load(uint64_t cr3, bool la57);
+#endif
+
+static uint8_t tables[L1_TABLE_PAGES * PAGE_SIZE] __attribute__((aligned(PAGE_SIZE)));
+static struct pt l1_tables;
+
+void paging_on(const struct pt_format *format)
+{
+	uint64_t bytes = (uintptr_t)image_end;
+
+	bytes = bytes > LOW_BYTES ? bytes : LOW_BYTES;
+	pt_init(&l1_tables, format, (uintptr_t)tables, (uintptr_t)tables + sizeof(tables), 0);
+	pt_map_range(&l1_tables, 0, 0, bytes, 2, PT_RW);
+	pt_map(&l1_tables, apic_base(), apic_base(), 1,
+	       PT_RW | PT_PCD | PT_PWT | (format->nx ? PT_NX : 0));
+
+	wrmsr(MSR_EFER, rdmsr(MSR_EFER) | EFER_NXE);
+#ifdef __x86_64__
+	paging_load(l1_tables.root, format->levels == 5);
+#else
+	if (format->entry_bytes == 8)
+		write_cr4(read_cr4() | CR4_PAE);
+	else if (format->level[2].large)
+		write_cr4(read_cr4() | CR4_PSE);
+	write_cr3((unsigned long)l1_tables.root);
+#endif
+	/* WP is on: nothing in L1 relies on it, and what L1 says of it must not reach L2's rights.
+	 */
+	write_cr0((read_cr0() & ~(unsigned long)(CR0_CD | CR0_NW)) | CR0_PG | CR0_WP);
+}
+
+void l1_start(uint32_t magic, uint32_t information)
+{
+	const struct pt_format *format;
+
+	cmdline_init(magic, information);
+	serial_init();
+	tap_begin();
+	exception_init();
+	machine_init();
+	if (!machine.svm)
+		run_skipped("no SVM: CPUID 8000_0001 ECX bit 2 is 0");
+	if (!machine.npt)
+		run_skipped("no nested paging: CPUID 8000_000A EDX bit 0 is 0");
+	if (!machine.nx)
+		run_skipped("no NX: CPUID 8000_0001 EDX bit 20 is 0");
+	format = image.format();
+	paging_on(format);
+	svm_init();
+	apic_init();
+	l2_init(format);
+	image.run();
+	tap_end();
+}

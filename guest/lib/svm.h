@@ -1,0 +1,82 @@
+/*
+ * SVM as L1 uses it: turning it on, the instructions, VMRUN. Relies on svm/vmcb.h for the layout
+ * and on vmrun.asm.
+ */
+#ifndef GUEST_SVM_H
+#define GUEST_SVM_H
+
+#include "hv/x86.h"
+#include "svm/vmcb.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* L1's selectors, as entry.asm lays out the GDT. */
+#define L1_CODE32 0x08
+#define L1_DATA	  0x10
+#define L1_CODE64 0x18
+#ifdef __x86_64__
+#define L1_CODE L1_CODE64
+#else
+#define L1_CODE L1_CODE32
+#endif
+
+/* L2's registers that are not in the VMCB. A 32-bit L1 moves the lower halves only. */
+struct l2_regs {
+	uint64_t rbx, rcx, rdx, rsi, rdi, rbp;
+	uint64_t r8, r9, r10, r11, r12, r13, r14, r15;
+	uint64_t host_rax; /* out: L1's rAX right after #VMEXIT */
+};
+_Static_assert(offsetof(struct l2_regs, r8) == 48, "vmrun.asm");
+_Static_assert(offsetof(struct l2_regs, host_rax) == 112, "vmrun.asm");
+
+/* Sets EFER.SVME and VM_HSAVE_PA; ends the run as skipped if the firmware forbids it. */
+void svm_init(void);
+
+/* VMRUN, once. The caller has GIF=0 and has done VMLOAD. */
+void vmrun_once(struct l2_regs *regs, struct vmcb *vmcb);
+
+/* The usual round: CLGI, VMLOAD, VMRUN, VMSAVE, L1's own VMLOAD, STGI. */
+void svm_run(struct l2_regs *regs, struct vmcb *vmcb);
+
+/* The same without CLGI at its start and STGI at its end. */
+void svm_run_gif0(struct l2_regs *regs, struct vmcb *vmcb);
+
+static inline void stgi(void)
+{
+	__asm__ volatile("stgi" : : : "memory");
+}
+
+static inline void clgi(void)
+{
+	__asm__ volatile("clgi" : : : "memory");
+}
+
+static inline void sti(void)
+{
+	__asm__ volatile("sti; nop" : : : "memory");
+}
+
+static inline void cli(void)
+{
+	__asm__ volatile("cli" : : : "memory");
+}
+
+static inline void vmload(const struct vmcb *vmcb)
+{
+	__asm__ volatile("vmload" : : "a"(vmcb) : "memory");
+}
+
+static inline void vmsave(struct vmcb *vmcb)
+{
+	__asm__ volatile("vmsave" : : "a"(vmcb) : "memory");
+}
+
+/* Drops the translation of one ngva under the ASID; a 32-bit L1 can name the lower 4 GiB only. */
+static inline void invlpga(uint64_t ngva, uint32_t asid)
+{
+	__asm__ volatile("invlpga" : : "a"((uintptr_t)ngva), "c"(asid) : "memory");
+}
+
+#endif

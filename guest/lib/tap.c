@@ -1,0 +1,175 @@
+/*
+ * Results in TAP version 13. Relies on tap.h's idea of an open point.
+ */
+#include "guest/lib/tap.h"
+#include "guest/lib/cmdline.h"
+#include "hv/print.h"
+#include "hv/serial.h"
+#include "hv/string.h"
+
+#define LINE_BYTES 256
+#define TEXT_BYTES 2048
+
+static struct {
+	const char *name; /* of the open point; NULL: none is open */
+	const char *skip, *known;
+	enum emulator known_emulator;
+	bool failed;
+	size_t length;
+	char diagnostics[TEXT_BYTES];
+} now;
+
+static char group[LINE_BYTES];
+static unsigned int points, failures;
+static void (*describe)(void);
+
+void say(const char *format, ...)
+{
+	char text[LINE_BYTES];
+	va_list args;
+	int length;
+
+	va_start(args, format);
+	length = vsnprint(text, sizeof(text), format, args);
+	va_end(args);
+	serial_write(text, length < LINE_BYTES ? (size_t)length : LINE_BYTES - 1);
+}
+
+static void diagnose(const char *format, va_list args)
+{
+	size_t room = sizeof(now.diagnostics) - now.length;
+	int length = vsnprint(now.diagnostics + now.length, room, format, args);
+
+	now.length += (size_t)length < room ? (size_t)length : room - 1;
+}
+
+void point_end(void)
+{
+	if (!now.name)
+		return;
+	points++;
+	failures += now.failed;
+	say("%s %u - %s: %s", now.failed ? "not ok" : "ok", points, group, now.name);
+	if (now.skip && !now.failed)
+		say(" # SKIP %s", now.skip);
+	else if (now.known && !now.failed)
+		say(" # TODO %s: %s", emulator_name(now.known_emulator), now.known);
+	say("\n");
+	serial_write(now.diagnostics, now.length);
+	if (now.failed && describe)
+		describe();
+	now.name = NULL;
+}
+
+void point(const char *name)
+{
+	point_end();
+	memset(&now, 0, sizeof(now));
+	now.name = name;
+}
+
+void point_skip(const char *reason)
+{
+	now.skip = reason;
+}
+
+void point_known(enum emulator emulator, const char *reason)
+{
+	now.known = reason;
+	now.known_emulator = emulator;
+}
+
+void point_fail(const char *format, ...)
+{
+	va_list args;
+
+	now.failed = true;
+	va_start(args, format);
+	diagnose(format, args);
+	va_end(args);
+}
+
+bool check(const char *what, uint64_t got, uint64_t expected)
+{
+	if (got == expected)
+		return true;
+	point_fail("# %s: got 0x%llx, expected 0x%llx\n", what, (unsigned long long)got,
+		   (unsigned long long)expected);
+	return false;
+}
+
+bool check_range(const char *what, uint64_t got, uint64_t low, uint64_t high)
+{
+	if (got >= low && got <= high)
+		return true;
+	point_fail("# %s: got 0x%llx, expected 0x%llx to 0x%llx\n", what, (unsigned long long)got,
+		   (unsigned long long)low, (unsigned long long)high);
+	return false;
+}
+
+bool check_known(const char *what, uint64_t got, uint64_t expected, uint64_t deviating,
+		 enum emulator emulator, const char *reason)
+{
+	if (got == deviating && got != expected && emulator_is(emulator)) {
+		point_known(emulator, reason);
+		return true;
+	}
+	return check(what, got, expected);
+}
+
+bool tap_group(const char *family, const char *name)
+{
+	const char *filter = cmdline_value("filter");
+
+	point_end();
+	snprint(group, sizeof(group), "%s.%s", family, name);
+	if (!filter || glob_match(filter, group))
+		return true;
+	say("# filtered: %s\n", group);
+	return false;
+}
+
+void tap_describe_with(void (*function)(void))
+{
+	describe = function;
+}
+
+void tap_begin(void)
+{
+	say("TAP version 13\n");
+}
+
+void tap_end(void)
+{
+	point_end();
+	if (!points) {
+		say("1..0 # SKIP no group matches the filter\n");
+		machine_end(false);
+	}
+	say("1..%u\n", points);
+	if (failures)
+		say("# %u of %u points failed\n", failures, points);
+	machine_end(!failures);
+}
+
+void run_skipped(const char *reason)
+{
+	say("1..0 # SKIP %s\n", reason);
+	machine_end(false);
+}
+
+void run_failed(const char *format, ...)
+{
+	va_list args;
+
+	if (!now.name)
+		point("outside of any point");
+	now.failed = true;
+	va_start(args, format);
+	diagnose(format, args);
+	va_end(args);
+	describe = NULL; /* it may be what went wrong */
+	point_end();
+	say("Bail out! L1 cannot go on\n");
+	machine_end(false);
+}

@@ -1,0 +1,142 @@
+/*
+ * Several L2s: each under an ASID of its own, or all under one with flushes; TLB_CONTROL and
+ * INVLPGA. Relies on guest/lib; APM 15.16. checklist.md: Entry.
+ */
+#include "guest/points/points.h"
+
+enum { ROUNDS = 8, AT = L2_SMALL + 0x60, VALUE = 0xa51d0000 };
+
+static const struct l2_kind *const kinds[L2_SLOTS] = {&l2_real, &l2_pae, &l2_prot, &l2_pse};
+
+/* L2s that read different values at one ngpa. Spare frames and maps are shared by all. */
+static void make(struct l2 *l2s[L2_SLOTS], unsigned int count)
+{
+	for (unsigned int i = 0; i < count; i++) {
+		l2s[i] = l2_new(i, kinds[i]);
+		l2_small_frame(l2s[i], 0)[0x60 / 4] = VALUE + i;
+		l2_small_frame(l2s[i], 1)[0x60 / 4] = VALUE + 0x100 + i;
+	}
+}
+
+static void alternate(struct l2 *l2s[L2_SLOTS], unsigned int count, bool one_asid)
+{
+	for (unsigned int i = 0; i < count; i++)
+		l2s[i]->vmcb->control.asid = one_asid ? 1 : i + 1;
+	for (unsigned int n = 0; n < count * ROUNDS; n++) {
+		struct l2 *l2 = l2s[n % count];
+
+		l2->flush |= one_asid;
+		l2_read(l2, AT);
+		if (!l2_check_value(l2, VALUE + n % count))
+			return;
+	}
+}
+
+/* Points L2's first small page at the frame of the second. */
+static void move(struct l2 *l2)
+{
+	pt_map(&l2->npt, AT & ~0xfffu, l2_gpa(l2_small_frame(l2, 1)), 1, PT_RWU);
+}
+
+static void run_with(struct l2 *l2, enum tlb_control control)
+{
+	l2->regs.rbx = l2->kind->alias + AT;
+	l2_aim(l2, L2_READ);
+	l2->vmcb->control.tlb_control = control;
+	svm_run(&l2->regs, l2->vmcb);
+}
+
+static void flush_by(enum tlb_control control, const char *lacks)
+{
+	struct l2 *l2s[L2_SLOTS];
+
+	make(l2s, 1);
+	l2_read(l2s[0], AT);
+	l2_check_value(l2s[0], VALUE);
+	move(l2s[0]);
+	if (lacks) {
+		point_skip(lacks);
+		return;
+	}
+	run_with(l2s[0], control);
+	l2_check_value(l2s[0], VALUE + 0x100);
+}
+
+/*
+ * X and Y share an ASID. X's tables change; Y's run flushes; X's next run, without a flush of its
+ * own, must show the change. X reads an ngva that Y never used, so nothing of Y's is in its way.
+ */
+static void through_another(enum tlb_control control, const char *lacks)
+{
+	struct l2 *x = l2_new(0, &l2_pae), *y = l2_new(1, &l2_prot);
+	uint64_t at = L2_SMALL + 5 * PAGE_SIZE;
+
+	l2_small_frame(x, 5)[0] = VALUE;
+	l2_small_frame(x, 6)[0] = VALUE + 1;
+	y->vmcb->control.asid = x->vmcb->control.asid;
+	y->flush = false;
+	/* Both have their code at the same ngva, and it is the same code. */
+	l2_read(x, at);
+	l2_check_value(x, VALUE);
+	pt_map(&x->npt, at, l2_gpa(l2_small_frame(x, 6)), 1, PT_RWU);
+	if (lacks) {
+		point_skip(lacks);
+		return;
+	}
+	l2_aim(y, L2_VMMCALL);
+	y->vmcb->control.tlb_control = control;
+	svm_run(&y->regs, y->vmcb);
+	l2_check_done(y);
+	l2_read(x, at);
+	l2_check_value(x, VALUE + 1);
+}
+
+static void by_address(void)
+{
+	struct l2 *l2 = l2_new(0, &l2_pae);
+	uint64_t ngva = l2_pae.alias + L2_SCRATCH;
+
+	*(uint32_t *)(l2->low + L2_SCRATCH) = VALUE;
+	l2_small_frame(l2, 0)[0] = VALUE + 1;
+	l2_read(l2, L2_SCRATCH);
+	l2_check_value(l2, VALUE);
+	pt_map(&l2->own, ngva, L2_SMALL, 1, PT_RW);
+	invlpga(ngva, l2->vmcb->control.asid);
+	l2_read(l2, L2_SCRATCH);
+	l2_check_value(l2, VALUE + 1);
+}
+
+void points_asid(void)
+{
+	const char *lacks = machine.svm_features & SVM_FEATURE_FLUSH_ASID
+				    ? NULL
+				    : "the processor cannot flush by ASID";
+	unsigned int count = machine.asids > L2_SLOTS ? L2_SLOTS : machine.asids - 1;
+	struct l2 *l2s[L2_SLOTS];
+
+	if (!tap_group("machine", "asid"))
+		return;
+
+	point("several L2s under ASIDs of their own keep their memory apart");
+	make(l2s, count);
+	alternate(l2s, count, false);
+
+	point("several L2s under one ASID keep their memory apart by flushes");
+	make(l2s, L2_SLOTS);
+	alternate(l2s, L2_SLOTS, true);
+
+	point("TLB_CONTROL=1 shows an edit of the nested tables");
+	flush_by(TLB_CONTROL_FLUSH_ALL, NULL);
+	point("TLB_CONTROL=3 shows an edit of the nested tables");
+	flush_by(TLB_CONTROL_FLUSH_ASID, lacks);
+	point("TLB_CONTROL=7 shows an edit of the nested tables");
+	flush_by(TLB_CONTROL_FLUSH_ASID_NONGLOBAL, lacks);
+
+	point("an L2 that flushes the ASID shows the edit to another one");
+	through_another(TLB_CONTROL_FLUSH_ALL, NULL);
+	point("an L2 that flushes by ASID shows the edit to another one");
+	through_another(TLB_CONTROL_FLUSH_ASID, lacks);
+
+	point("INVLPGA shows an edit of L2's own tables");
+	by_address();
+}
