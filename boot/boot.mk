@@ -36,3 +36,13 @@ $(EFI_PROGRAM): $(O)/nestling.efi.so
 		-j '.rela.*' -j .reloc --target=efi-app-x86_64 $< $@
 
 -include $(EFI_OBJ:.o=.d)
+
+IMAGE := $(O)/nestling.iso
+
+.PHONY: image
+image: $(IMAGE) ## build one file for sticks and CDs, BIOS and UEFI: build/release/nestling.iso
+
+# guest.mk, which is read later, knows the images.
+.SECONDEXPANSION:
+$(IMAGE): boot/grub/make-image boot/grub/grub.cfg $(CORE) $(EFI_PROGRAM) $$(GUEST_IMAGES)
+	boot/grub/make-image $@ $(CORE) $(EFI_PROGRAM) $(GUEST_IMAGES)

@@ -42,34 +42,6 @@ static bool append_file_path(const EFI_DEVICE_PATH *node, char *path)
 	return true;
 }
 
-EFI_STATUS efi_find_home(EFI_LOADED_IMAGE *image, struct efi_home *home)
-{
-	EFI_GUID file_system_guid = EFI_SIMPLE_FILE_SYSTEM_PROTOCOL_GUID;
-	EFI_FILE_IO_INTERFACE *file_system;
-	char path[EFI_PATH_SIZE];
-	size_t directory = 0;
-	EFI_STATUS status;
-
-	status = efi->BootServices->HandleProtocol(image->DeviceHandle, &file_system_guid,
-						   (void **)&file_system);
-	if (EFI_ERROR(status))
-		return status;
-	status = file_system->OpenVolume(file_system, &home->volume);
-	if (EFI_ERROR(status))
-		return status;
-	if (!image->FilePath || !append_file_path(image->FilePath, path))
-		return EFI_INVALID_PARAMETER;
-	for (size_t i = 0; path[i]; i++)
-		if (path[i] == '\\')
-			directory = i + 1;
-	memcpy(home->name, path + directory, strlen(path + directory) + 1);
-	memcpy(home->directory, path, directory);
-	if (!directory)
-		home->directory[directory++] = '\\';
-	home->directory[directory] = '\0';
-	return EFI_SUCCESS;
-}
-
 static EFI_STATUS open_file(const struct efi_home *home, const char *path, EFI_FILE **file)
 {
 	CHAR16 full[2 * EFI_PATH_SIZE];
@@ -84,6 +56,67 @@ static EFI_STATUS open_file(const struct efi_home *home, const char *path, EFI_F
 		full[used++] = *path == '/' ? '\\' : (CHAR16)(unsigned char)*path;
 	full[used] = 0;
 	return home->volume->Open(home->volume, file, full, EFI_FILE_MODE_READ, 0);
+}
+
+static EFI_STATUS open_volume(EFI_HANDLE device, EFI_FILE **volume)
+{
+	EFI_GUID guid = EFI_SIMPLE_FILE_SYSTEM_PROTOCOL_GUID;
+	EFI_FILE_IO_INTERFACE *file_system;
+	EFI_STATUS status;
+
+	status = efi->BootServices->HandleProtocol(device, &guid, (void **)&file_system);
+	if (EFI_ERROR(status))
+		return status;
+	return file_system->OpenVolume(file_system, volume);
+}
+
+/*
+ * GRUB may have read the program from a file system that the firmware does not know (a CD's):
+ * then the volume is the first one that has the same file.
+ */
+static EFI_STATUS find_volume(const struct efi_home *home, EFI_FILE **volume)
+{
+	EFI_GUID guid = EFI_SIMPLE_FILE_SYSTEM_PROTOCOL_GUID;
+	struct efi_home candidate = *home;
+	EFI_HANDLE *devices;
+	UINTN count;
+	EFI_STATUS status;
+	EFI_FILE *file;
+
+	status = efi->BootServices->LocateHandleBuffer(ByProtocol, &guid, NULL, &count, &devices);
+	if (EFI_ERROR(status))
+		return status;
+	for (UINTN i = 0; i < count; i++) {
+		if (EFI_ERROR(open_volume(devices[i], &candidate.volume)))
+			continue;
+		if (!EFI_ERROR(open_file(&candidate, home->name, &file))) {
+			file->Close(file);
+			*volume = candidate.volume;
+			return EFI_SUCCESS;
+		}
+		candidate.volume->Close(candidate.volume);
+	}
+	return EFI_NOT_FOUND;
+}
+
+EFI_STATUS efi_find_home(EFI_LOADED_IMAGE *image, struct efi_home *home)
+{
+	char path[EFI_PATH_SIZE];
+	size_t directory = 0;
+
+	if (!image->FilePath || !append_file_path(image->FilePath, path))
+		return EFI_INVALID_PARAMETER;
+	for (size_t i = 0; path[i]; i++)
+		if (path[i] == '\\')
+			directory = i + 1;
+	memcpy(home->name, path + directory, strlen(path + directory) + 1);
+	memcpy(home->directory, path, directory);
+	if (!directory)
+		home->directory[directory++] = '\\';
+	home->directory[directory] = '\0';
+	if (!EFI_ERROR(open_volume(image->DeviceHandle, &home->volume)))
+		return EFI_SUCCESS;
+	return find_volume(home, &home->volume);
 }
 
 static EFI_STATUS file_size(EFI_FILE *file, UINT64 *size)

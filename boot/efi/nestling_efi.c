@@ -175,7 +175,8 @@ static EFI_STATUS prepare(EFI_LOADED_IMAGE *image, struct boot_info *info)
 	return status;
 }
 
-EFI_STATUS EFIAPI efi_main(EFI_HANDLE handle, EFI_SYSTEM_TABLE *table)
+/* GNU-EFI's start code calls it by the convention of the compiler, not of the firmware. */
+EFI_STATUS efi_main(EFI_HANDLE handle, EFI_SYSTEM_TABLE *table)
 {
 	const struct core_head *head = (const struct core_head *)efi_core;
 	EFI_GUID loaded_image_guid = EFI_LOADED_IMAGE_PROTOCOL_GUID;
