@@ -1,0 +1,119 @@
+/*
+ * CPUID as L1 is to see it: the processor's own answers, without what L0 does not virtualize and
+ * with a leaf of Nestling's. Relies on svm/features.h.
+ */
+#include "hv/x86.h"
+#include "svm/emulate.h"
+#include "svm/event.h"
+#include "svm/features.h"
+
+enum {
+	LEAF_FEATURES = 0x00000001,
+	LEAF_STRUCTURED = 0x00000007,
+	LEAF_HYPERVISOR = 0x40000000,
+	LEAF_HYPERVISOR_INFO = 0x40000001,
+	LEAF_HYPERVISOR_END = 0x400000ff,
+	LEAF_EXTENDED = 0x80000001,
+	LEAF_ADDRESS_SIZES = 0x80000008,
+	LEAF_SVM = 0x8000000a,
+	LEAF_ENCRYPTION = 0x8000001f,
+
+	FEATURES_ECX_OSXSAVE = 1 << 27,
+	STRUCTURED_ECX_OSPKE = 1 << 4,
+	STRUCTURED_ECX_LA57 = 1 << 16,
+	EXTENDED_ECX_SKINIT = 1 << 12,
+	SIZES_EBX_INVLPGB = 1 << 3,
+
+	/* EBX of Nestling's second leaf. */
+	QUIRKS_TCG = 1 << 0,
+};
+#define FEATURES_ECX_HYPERVISOR (1u << 31)
+
+/* "NestlingNest" */
+#define SIGNATURE_EBX 0x7473654e
+#define SIGNATURE_ECX 0x676e696c
+#define SIGNATURE_EDX 0x7473654e
+
+static uint32_t replace(uint32_t value, uint32_t bits, bool on)
+{
+	return on ? value | bits : value & ~bits;
+}
+
+/* How many Nestlings there are below the guest: an outer one says so in the same leaf. */
+static uint32_t depth(void)
+{
+	static uint32_t known;
+	struct cpuid_regs r;
+
+	if (known)
+		return known;
+	known = 1;
+	r = cpuid(LEAF_HYPERVISOR, 0);
+	if (r.ebx == SIGNATURE_EBX && r.ecx == SIGNATURE_ECX && r.edx == SIGNATURE_EDX)
+		known += cpuid(LEAF_HYPERVISOR_INFO, 0).eax;
+	return known;
+}
+
+static struct cpuid_regs hypervisor_leaf(uint32_t leaf)
+{
+	if (leaf == LEAF_HYPERVISOR)
+		return (struct cpuid_regs){LEAF_HYPERVISOR_INFO, SIGNATURE_EBX, SIGNATURE_ECX,
+					   SIGNATURE_EDX};
+	if (leaf == LEAF_HYPERVISOR_INFO)
+		return (struct cpuid_regs){depth(), features.tcg ? QUIRKS_TCG : 0, 0, 0};
+	return (struct cpuid_regs){0, 0, 0, 0};
+}
+
+static struct cpuid_regs virtual_cpuid(const struct vmcb_save *save, uint32_t leaf,
+				       uint32_t subleaf)
+{
+	struct cpuid_regs r;
+
+	if (leaf >= LEAF_HYPERVISOR && leaf <= LEAF_HYPERVISOR_END)
+		return hypervisor_leaf(leaf);
+	r = cpuid(leaf, subleaf);
+	switch (leaf) {
+	case LEAF_FEATURES: /* bits that mirror CR4 mirror the guest's */
+		r.ecx |= FEATURES_ECX_HYPERVISOR;
+		r.ecx = replace(r.ecx, FEATURES_ECX_OSXSAVE, save->cr4 & CR4_OSXSAVE);
+		break;
+	case LEAF_STRUCTURED:
+		if (subleaf)
+			break;
+		r.ecx = replace(r.ecx, STRUCTURED_ECX_OSPKE, save->cr4 & CR4_PKE);
+		if (!features.la57) /* a 4-level NPT01 cannot serve it */
+			r.ecx &= ~(uint32_t)STRUCTURED_ECX_LA57;
+		break;
+	case LEAF_EXTENDED:
+		r.ecx &= ~(uint32_t)EXTENDED_ECX_SKINIT;
+		break;
+	case LEAF_ADDRESS_SIZES:
+		r.ebx &= ~(uint32_t)SIZES_EBX_INVLPGB;
+		break;
+	case LEAF_SVM:
+		r = (struct cpuid_regs){1, features.asids - ASID_SHIFT, 0, features.shown};
+		break;
+	case LEAF_ENCRYPTION:
+		r = (struct cpuid_regs){0, 0, 0, 0};
+		break;
+	default:
+		break;
+	}
+	return r;
+}
+
+void emulate_cpuid(struct vcpu *vcpu)
+{
+	struct vmcb_save *save = &vcpu->vmcb->save;
+	struct cpuid_regs r;
+	unsigned int length;
+
+	if (!exit_length(vcpu, &length))
+		return;
+	r = virtual_cpuid(save, low32(save->rax), low32(vcpu->gpr[GPR_RCX]));
+	save->rax = r.eax;
+	vcpu->gpr[GPR_RBX] = r.ebx;
+	vcpu->gpr[GPR_RCX] = r.ecx;
+	vcpu->gpr[GPR_RDX] = r.edx;
+	finish_instruction(vcpu, length);
+}

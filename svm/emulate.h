@@ -1,0 +1,31 @@
+/*
+ * Instructions that L0 performs for a guest: CPUID, RDMSR and WRMSR. For L2 when L1 does not
+ * intercept them: L2 then sees what L1 would. Relies on svm/vcpu.h.
+ */
+#ifndef SVM_EMULATE_H
+#define SVM_EMULATE_H
+
+#include "svm/vcpu.h"
+
+void emulate_cpuid(struct vcpu *vcpu);
+void emulate_msr(struct vcpu *vcpu);
+
+/* Sets the bits of MSRPM01: the registers that L0 virtualizes. */
+void msr_init_map(struct vcpu *vcpu);
+
+/* The bit of a permission map for RDMSR of this register; WRMSR's is the next. -1: not covered. */
+int msrpm_bit(uint32_t msr);
+
+/*
+ * On TCG a #VMEXIT hangs while EFER.LME=1, CR0.PG=0 and CR4.PAE=0: LME is held back from such a
+ * VMCB, and L0 watches CR4 until it can be given. Returns whether it had to; never elsewhere.
+ */
+bool hold_back_lme(struct vmcb *vmcb);
+
+/* A write of CR4 while LME is held back. */
+void handle_cr4_write(struct vcpu *vcpu);
+
+/* The EFER that the guest believes it has, without SVME. */
+uint64_t guest_efer(const struct vcpu *vcpu);
+
+#endif

@@ -1,0 +1,80 @@
+/*
+ * Events for the guest: exceptions that L0 raises, deliveries that were interrupted, the end of
+ * instructions. Relies on svm/nested.h for what L1 intercepts.
+ */
+#include "svm/event.h"
+#include "hv/x86.h"
+#include "svm/features.h"
+#include "svm/nested.h"
+
+#define RFLAGS_RF (1u << 16)
+#define DR6_BS    (1u << 14)
+
+static bool has_error_code(unsigned int vector)
+{
+	return vector == VEC_DF || (vector >= VEC_TS && vector <= VEC_PF) || vector == VEC_AC;
+}
+
+void raise_exception(struct vcpu *vcpu, unsigned int vector, uint32_t error_code)
+{
+	uint64_t event = vector | (uint64_t)EVENT_EXCEPTION << EVENT_TYPE_SHIFT | EVENT_VALID;
+
+	if (vcpu->guest_mode && (vcpu->ctl.intercepts[INTERCEPT_EXCEPTION] >> vector & 1)) {
+		nested_exit(vcpu, VMEXIT_EXCP_BASE + vector,
+			    has_error_code(vector) ? error_code : 0, 0);
+		return;
+	}
+	if (has_error_code(vector))
+		event |= EVENT_ERROR_VALID | (uint64_t)error_code << EVENT_ERROR_SHIFT;
+	vcpu->vmcb->control.event_inj = event;
+}
+
+bool exit_length(struct vcpu *vcpu, unsigned int *length)
+{
+	const struct vmcb *vmcb = vcpu->vmcb;
+	struct instruction instruction;
+
+	if (has(SVM_FEATURE_NRIP)) {
+		*length = (unsigned int)(vmcb->control.next_rip - vmcb->save.rip);
+		return true;
+	}
+	if (!decode(vcpu, vmcb->control.exit_code, &instruction))
+		return false;
+	*length = instruction.length;
+	return true;
+}
+
+void finish_instruction(struct vcpu *vcpu, unsigned int length)
+{
+	struct vmcb_save *save = &vcpu->vmcb->save;
+
+	save->rip += length;
+	if (!in_64bit_code(save))
+		save->rip = low32(save->rip);
+	vcpu->vmcb->control.int_state &= ~INT_STATE_SHADOW;
+	save->rflags &= ~(uint64_t)RFLAGS_RF;
+	if (save->rflags & RFLAGS_TF) {
+		save->dr6 |= DR6_BS;
+		raise_exception(vcpu, VEC_DB, 0);
+	}
+}
+
+void redeliver_event(struct vcpu *vcpu)
+{
+	struct vmcb_control *control = &vcpu->vmcb->control;
+	uint64_t event = control->exit_int_info;
+	unsigned int type = (unsigned int)((event & EVENT_TYPE_MASK) >> EVENT_TYPE_SHIFT);
+	unsigned int vector = event & EVENT_VECTOR_MASK;
+	bool by_instruction = type == EVENT_SOFT_INTR ||
+			      (type == EVENT_EXCEPTION && (vector == VEC_BP || vector == VEC_OF));
+
+	if (!(event & EVENT_VALID))
+		return;
+	/*
+	 * INTn, INT3 and INTO left RIP at themselves: the guest executes them again, and would push
+	 * the wrong return address otherwise. Not so if the event was injected: RIP is L1's choice.
+	 */
+	if (by_instruction && !(vcpu->injected & EVENT_VALID))
+		return;
+	control->event_inj = event;
+}

@@ -1,0 +1,48 @@
+/*
+ * Events for the guest, and the end of an instruction that L0 performed. Relies on svm/vcpu.h.
+ */
+#ifndef SVM_EVENT_H
+#define SVM_EVENT_H
+
+#include "svm/decode.h"
+#include "svm/vcpu.h"
+
+/*
+ * Raises an exception in the guest whose instruction L0 was performing; where L1 intercepts it for
+ * L2, L1 gets the #VMEXIT instead. error_code is used by the vectors that have one.
+ */
+void raise_exception(struct vcpu *vcpu, unsigned int vector, uint32_t error_code);
+
+/*
+ * Ends an instruction of this length: RIP moves on, the interrupt shadow ends, and a single step
+ * traps (APM vol. 2, section 13.1.4).
+ */
+void finish_instruction(struct vcpu *vcpu, unsigned int length);
+
+/*
+ * The length of the instruction that exited, from nRIP where the processor has it. False: let the
+ * guest try again, see decode().
+ */
+bool exit_length(struct vcpu *vcpu, unsigned int *length);
+
+/*
+ * An event was being delivered when the guest exited for a reason of L0's own: deliver it again
+ * (APM vol. 2, section 15.7.2).
+ */
+void redeliver_event(struct vcpu *vcpu);
+
+/* Whether interrupts reach L1 now: to be called when GIF or the VMCB in use changes. */
+void update_interrupt_gate(struct vcpu *vcpu);
+
+void set_gif(struct vcpu *vcpu, bool gif);
+
+/* #VMEXIT(NMI): takes the NMI and passes it on to L1. */
+void handle_nmi(struct vcpu *vcpu);
+
+/* Injects L1's pending NMI if L1 can take it now. */
+void deliver_nmi(struct vcpu *vcpu);
+
+/* #VMEXIT(IRET) of L1: its NMI handler is done. */
+void handle_iret(struct vcpu *vcpu);
+
+#endif

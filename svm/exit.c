@@ -1,0 +1,131 @@
+/*
+ * The way of an exit: the run loop, the question whose an exit of L2 is, and one table of
+ * handlers for what is L0's. Relies on svm/nested.h and the handlers named in the table.
+ */
+#include "svm/exit.h"
+#include "hv/log.h"
+#include "hv/x86.h"
+#include "svm/emulate.h"
+#include "svm/event.h"
+#include "svm/nested.h"
+#include "svm/strict.h"
+
+enum { EXIT_CODES = INTERCEPT_WORDS * 32 };
+
+/* Ports that reset a machine: the reset control register of chipsets, the keyboard controller. */
+enum { PORT_RESET = 0xcf9, RESET_FULL = 0x0e, PORT_KEYBOARD = 0x64, KEYBOARD_RESET = 0xfe };
+
+static void handle_npf(struct vcpu *vcpu)
+{
+	vcpu->counters.npf_l1++;
+	mmu_direct_fault(&mmu, &vcpu->mmu_cpu, vcpu->vmcb->control.exit_info2);
+	redeliver_event(vcpu);
+}
+
+/* L1's caches may hold what L0 wrote: INVD becomes WBINVD. */
+static void handle_invd(struct vcpu *vcpu)
+{
+	unsigned int length;
+
+	if (!exit_length(vcpu, &length))
+		return;
+	__asm__ volatile("wbinvd" : : : "memory");
+	finish_instruction(vcpu, length);
+}
+
+/* What a bare machine does when its processor shuts down: it resets. */
+static void handle_shutdown(struct vcpu *vcpu)
+{
+	log_set_serial(true);
+	log_info("shutdown of %s at rip %llx: resetting the machine",
+		 vcpu->guest_mode ? "L2" : "L1", (unsigned long long)vcpu->vmcb->save.rip);
+	outb(PORT_RESET, RESET_FULL);
+	outb(PORT_KEYBOARD, KEYBOARD_RESET);
+	for (;;)
+		cpu_relax();
+}
+
+static void (*const handlers[EXIT_CODES])(struct vcpu *vcpu) = {
+	[VMEXIT_CR4_WRITE] = handle_cr4_write,
+	[VMEXIT_NMI] = handle_nmi,
+	[VMEXIT_CPUID] = emulate_cpuid,
+	[VMEXIT_IRET] = handle_iret,
+	[VMEXIT_INVD] = handle_invd,
+	[VMEXIT_WBINVD] = handle_invd, /* QEMU's code for INVD; WBINVD itself is not intercepted */
+	[VMEXIT_INVLPGA] = handle_invlpga,
+	[VMEXIT_MSR] = emulate_msr,
+	[VMEXIT_SHUTDOWN] = handle_shutdown,
+	[VMEXIT_VMRUN] = handle_vmrun,
+	[VMEXIT_VMLOAD] = handle_vmload,
+	[VMEXIT_VMSAVE] = handle_vmsave,
+	[VMEXIT_STGI] = handle_stgi,
+	[VMEXIT_CLGI] = handle_clgi,
+	[VMEXIT_SKINIT] = handle_skinit,
+};
+
+void handle_exit(struct vcpu *vcpu, uint64_t code)
+{
+	if (code < EXIT_CODES && handlers[code])
+		handlers[code](vcpu);
+	else if (code == VMEXIT_NPF)
+		handle_npf(vcpu);
+	else
+		panic("exit %llx of %s, which nothing asked for", (unsigned long long)code,
+		      vcpu->guest_mode ? "L2" : "L1");
+}
+
+/* Whose is an exit of L2? Exit codes number the intercept bits: APM vol. 2, appendix C. */
+static bool is_l1s(struct vcpu *vcpu, uint64_t code)
+{
+	const uint32_t *intercepts = vcpu->ctl.intercepts;
+
+	if (code >= EXIT_CODES)
+		return false;
+	if (code == VMEXIT_MSR)
+		return msr_is_intercepted(vcpu, low32(vcpu->gpr[GPR_RCX]),
+					  vcpu->vmcb->control.exit_info1 & 1);
+	if (code == VMEXIT_WBINVD && !(intercepts[INTERCEPT_MISC2] & MISC2_WBINVD))
+		code = VMEXIT_INVD;
+	return intercepts[code / 32] >> (code % 32) & 1;
+}
+
+void handle_l2_exit(struct vcpu *vcpu)
+{
+	const struct vmcb_control *control = &vcpu->vmcb->control;
+	uint64_t code = control->exit_code;
+
+	if (code == VMEXIT_NPF)
+		handle_l2_npf(vcpu);
+	else if (low32(code) == low32(VMEXIT_INVALID)) /* QEMU writes 32 bits only */
+		nested_refused(vcpu);
+	else if (code == VMEXIT_NMI)
+		handle_nmi(vcpu); /* first L0 has to know whether it is L1's at all */
+	else if (is_l1s(vcpu, code))
+		nested_exit(vcpu, code, control->exit_info1, control->exit_info2);
+	else
+		handle_exit(vcpu, code);
+}
+
+void vcpu_run(struct vcpu *vcpu)
+{
+	for (;;) {
+		struct vmcb_control *control = &vcpu->vmcb->control;
+
+		if (vcpu->flush) {
+			control->tlb_control = TLB_CONTROL_FLUSH_ALL;
+			vcpu->flush = false;
+		}
+		vcpu->injected = control->event_inj;
+		strict_check(vcpu);
+		svm_enter(vcpu);
+		control->tlb_control = TLB_CONTROL_NONE;
+		control->event_inj = 0;
+		if (vcpu->guest_mode) {
+			vcpu->counters.exits_l2++;
+			handle_l2_exit(vcpu);
+		} else {
+			vcpu->counters.exits_l1++;
+			handle_exit(vcpu, control->exit_code);
+		}
+	}
+}

@@ -1,0 +1,24 @@
+/*
+ * What L0 does at a #VMEXIT that is its own to handle. Relies on svm/vcpu.h.
+ */
+#ifndef SVM_EXIT_H
+#define SVM_EXIT_H
+
+#include "svm/vcpu.h"
+
+/* Handles the exit of the VMCB in use on L1's behalf, whether L1 or L2 ran. */
+void handle_exit(struct vcpu *vcpu, uint64_t code);
+
+/* svm_instructions.c: L1's SVM instructions, and L2's that L1 does not intercept. */
+void handle_vmrun(struct vcpu *vcpu);
+void handle_vmload(struct vcpu *vcpu);
+void handle_vmsave(struct vcpu *vcpu);
+void handle_stgi(struct vcpu *vcpu);
+void handle_clgi(struct vcpu *vcpu);
+void handle_skinit(struct vcpu *vcpu);
+void handle_invlpga(struct vcpu *vcpu);
+
+/* report.c: what a panic says of the guest. */
+void report_guest(void);
+
+#endif

@@ -1,0 +1,38 @@
+/*
+ * What this machine's SVM can do, and which of it L1 is shown. Relies on hv/x86.h.
+ */
+#ifndef SVM_FEATURES_H
+#define SVM_FEATURES_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct features {
+	uint32_t svm;      /* CPUID 8000_000A EDX as the processor has it */
+	uint32_t shown;    /* ... and as L1 sees it */
+	uint32_t asids;    /* L1 sees one fewer */
+	uint8_t phys_bits;
+	bool page_1g;
+	bool nx;
+	bool la57;         /* L0 runs with 5 levels */
+	bool tcg;          /* QEMU's own emulation: its quirks are dealt with where they show */
+	uint64_t efer_valid; /* bits that L1 may set */
+	uint64_t cr4_valid;
+};
+
+extern struct features features;
+
+/* Reads CPUID. la57: whether L0 itself runs with 5 levels. */
+void features_init(bool la57);
+
+static inline bool has(uint32_t svm_feature)
+{
+	return features.svm & svm_feature;
+}
+
+static inline bool is_shown(uint32_t svm_feature)
+{
+	return features.shown & svm_feature;
+}
+
+#endif

@@ -1,0 +1,104 @@
+/*
+ * L1's global interrupt flag and NMIs. L1's interrupts are physical ones: they are held back by
+ * V_INTR_MASKING with the host's IF at 0, and stay pending in the APIC. Relies on svm/event.h.
+ */
+#include "hv/exception.h"
+#include "hv/x86.h"
+#include "svm/event.h"
+#include "svm/nested.h"
+
+#define V_TPR_BITS 0xfull
+
+/*
+ * While V_INTR_MASKING is L0's doing, CR8 is V_TPR: the real value goes in, and comes out again
+ * if the guest changed it. (A guest may write the real TPR by MMIO meanwhile.)
+ */
+static void carry_tpr(struct vcpu *vcpu, struct vmcb_control *control, bool into_vmcb)
+{
+	if (vcpu->tpr_in_vmcb == into_vmcb)
+		return;
+	vcpu->tpr_in_vmcb = into_vmcb;
+	if (into_vmcb) {
+		vcpu->tpr_carried = (uint8_t)read_cr8();
+		control->int_ctl &= ~INT_CTL_V_TPR_MASK;
+		control->int_ctl |= vcpu->tpr_carried;
+	} else if ((control->int_ctl & V_TPR_BITS) != vcpu->tpr_carried) {
+		write_cr8(control->int_ctl & V_TPR_BITS);
+	}
+}
+
+void update_interrupt_gate(struct vcpu *vcpu)
+{
+	struct vmcb_control *control = &vcpu->vmcb->control;
+	bool masking_by_l1 = vcpu->guest_mode && (vcpu->ctl.int_ctl & INT_CTL_V_INTR_MASKING);
+	bool l1_takes = !!(vcpu->vmcb01->save.rflags & RFLAGS_IF);
+
+	if (!masking_by_l1)
+		carry_tpr(vcpu, control, !vcpu->gif);
+	if (vcpu->gif && !masking_by_l1)
+		control->int_ctl &= ~INT_CTL_V_INTR_MASKING;
+	else
+		control->int_ctl |= INT_CTL_V_INTR_MASKING;
+	vcpu->host_flags = RFLAGS_FIXED;
+	if (vcpu->gif && masking_by_l1 && l1_takes)
+		vcpu->host_flags |= RFLAGS_IF;
+	control->clean &= ~CLEAN_TPR;
+}
+
+void set_gif(struct vcpu *vcpu, bool gif)
+{
+	if (vcpu->gif == gif)
+		return;
+	vcpu->gif = gif;
+	update_interrupt_gate(vcpu);
+	if (gif && vcpu->nmi_pending)
+		deliver_nmi(vcpu);
+}
+
+/* GIF=1 for two instructions, IF=0: the pending NMI goes to L0's handler, which counts it. */
+static bool take_nmi(void)
+{
+	uint64_t before = nmi_count;
+
+	__asm__ volatile("cli; stgi; nop; clgi" : : : "memory");
+	return nmi_count != before;
+}
+
+void handle_nmi(struct vcpu *vcpu)
+{
+	vcpu->counters.nmis++;
+	if (take_nmi())
+		vcpu->nmi_pending = true;
+	if (vcpu->nmi_pending)
+		deliver_nmi(vcpu);
+}
+
+void deliver_nmi(struct vcpu *vcpu)
+{
+	struct vmcb_control *control = &vcpu->vmcb->control;
+
+	if (!vcpu->gif || (control->event_inj & EVENT_VALID))
+		return;
+	if (vcpu->guest_mode && (vcpu->ctl.intercepts[INTERCEPT_MISC1] & MISC1_NMI)) {
+		nested_exit(vcpu, VMEXIT_NMI, 0, 0); /* it stays pending until L1's STGI */
+		return;
+	}
+	if (vcpu->nmi_blocked)
+		return; /* until IRET */
+	vcpu->nmi_pending = false;
+	vcpu->nmi_blocked = true;
+	control->event_inj = VEC_NMI | (uint64_t)EVENT_NMI << EVENT_TYPE_SHIFT | EVENT_VALID;
+	control->intercepts[INTERCEPT_MISC1] |= MISC1_IRET;
+	control->clean &= ~CLEAN_I;
+}
+
+void handle_iret(struct vcpu *vcpu)
+{
+	struct vmcb_control *control = &vcpu->vmcb->control;
+
+	vcpu->nmi_blocked = false;
+	control->intercepts[INTERCEPT_MISC1] &= ~MISC1_IRET;
+	control->clean &= ~CLEAN_I;
+	if (vcpu->nmi_pending)
+		deliver_nmi(vcpu);
+}

@@ -1,0 +1,295 @@
+/*
+ * The MSRs that L0 virtualizes: a table of registers with what reading and writing them does. All
+ * others are L1's own. Relies on hv/exception.h for accesses that may fault.
+ */
+#include "hv/exception.h"
+#include "hv/mtrr.h"
+#include "hv/x86.h"
+#include "svm/emulate.h"
+#include "svm/event.h"
+#include "svm/features.h"
+
+#define VM_CR_BITS      0x1full /* DPD, R_INIT, DIS_A20M, LOCK, SVMDIS */
+#define SYSCFG_ENCRYPT  (1ull << 23)
+#define PAGE_OFFSET     0xfffull
+
+/* What WRMSR does: false raises #GP. */
+struct msr_handler {
+	uint32_t msr;
+	uint64_t (*read)(struct vcpu *vcpu);
+	bool (*write)(struct vcpu *vcpu, uint64_t value);
+};
+
+uint64_t guest_efer(const struct vcpu *vcpu)
+{
+	uint64_t efer = vcpu->vmcb->save.efer & ~(uint64_t)EFER_SVME;
+
+	if (vcpu->guest_mode)
+		return vcpu->l2_lme_held ? efer | EFER_LME : efer;
+	return efer | (vcpu->efer & EFER_LME);
+}
+
+static uint64_t read_efer(struct vcpu *vcpu)
+{
+	if (vcpu->guest_mode)
+		return guest_efer(vcpu) | EFER_SVME; /* SVME is 1: VMRUN would not have entered */
+	return guest_efer(vcpu) | (vcpu->efer & EFER_SVME);
+}
+
+bool hold_back_lme(struct vmcb *vmcb)
+{
+	if (!features.tcg || !(vmcb->save.efer & EFER_LME) ||
+	    (vmcb->save.cr0 & CR0_PG) || (vmcb->save.cr4 & CR4_PAE))
+		return false;
+	vmcb->save.efer &= ~(uint64_t)EFER_LME;
+	vmcb->control.intercepts[INTERCEPT_CR] |= 1u << VMEXIT_CR4_WRITE;
+	vmcb->control.clean &= ~(CLEAN_I | CLEAN_CRX);
+	return true;
+}
+
+static bool write_efer(struct vcpu *vcpu, uint64_t value)
+{
+	struct vmcb_save *save = &vcpu->vmcb->save;
+	uint64_t old = guest_efer(vcpu);
+	bool held;
+
+	if (value & ~features.efer_valid)
+		return false;
+	if (((value ^ old) & EFER_LME) && (save->cr0 & CR0_PG))
+		return false;
+	if ((value & EFER_SVME) && (vcpu->vm_cr & VM_CR_SVMDIS))
+		return false;
+	/* LMA is the processor's; SVME stays set while the guest runs. */
+	save->efer = (value & ~(uint64_t)EFER_LMA) | (save->efer & EFER_LMA) | EFER_SVME;
+	vcpu->vmcb->control.clean &= ~CLEAN_CRX;
+	held = hold_back_lme(vcpu->vmcb);
+	if (vcpu->guest_mode)
+		vcpu->l2_lme_held = held;
+	else
+		vcpu->efer = value;
+	return true;
+}
+
+void handle_cr4_write(struct vcpu *vcpu)
+{
+	struct vmcb *vmcb = vcpu->vmcb;
+	struct instruction instruction;
+	unsigned int reg;
+	uint64_t value;
+
+	if (!decode(vcpu, VMEXIT_CR4_WRITE, &instruction))
+		return;
+	reg = (instruction.modrm & 7) | (instruction.rex & 1) << 3;
+	value = vcpu->gpr[reg];
+	if (reg == GPR_RAX)
+		value = vmcb->save.rax;
+	else if (reg == GPR_RSP)
+		value = vmcb->save.rsp;
+	if (!in_64bit_code(&vmcb->save))
+		value = low32(value);
+	/* Only LME with PG=0 brings us here: no rule on changes applies but the reserved bits. */
+	if (value & ~features.cr4_valid) {
+		raise_exception(vcpu, VEC_GP, 0);
+		return;
+	}
+	vmcb->save.cr4 = value;
+	vmcb->control.clean &= ~CLEAN_CRX;
+	if (value & CR4_PAE) {
+		vmcb->save.efer |= EFER_LME;
+		vcpu->l2_lme_held &= !vcpu->guest_mode;
+		vmcb->control.intercepts[INTERCEPT_CR] &= ~(1u << VMEXIT_CR4_WRITE);
+		vmcb->control.clean &= ~CLEAN_I;
+	}
+	finish_instruction(vcpu, instruction.length);
+}
+
+static uint64_t read_vm_cr(struct vcpu *vcpu)
+{
+	return vcpu->vm_cr;
+}
+
+static bool write_vm_cr(struct vcpu *vcpu, uint64_t value)
+{
+	uint64_t locked = VM_CR_LOCK | VM_CR_SVMDIS;
+
+	if (value & ~VM_CR_BITS)
+		return false;
+	if ((value & VM_CR_SVMDIS) && (vcpu->efer & EFER_SVME))
+		return false;
+	/* LOCK holds LOCK and SVMDIS until reset; APM vol. 2, section 15.30.1. */
+	if (vcpu->vm_cr & VM_CR_LOCK)
+		value = (value & ~locked) | (vcpu->vm_cr & locked);
+	vcpu->vm_cr = value;
+	return true;
+}
+
+static uint64_t read_hsave(struct vcpu *vcpu)
+{
+	return vcpu->hsave_pa;
+}
+
+static bool write_hsave(struct vcpu *vcpu, uint64_t value)
+{
+	if ((value & PAGE_OFFSET) || value >> features.phys_bits)
+		return false;
+	vcpu->hsave_pa = value;
+	return true;
+}
+
+static uint64_t read_pat(struct vcpu *vcpu)
+{
+	return vcpu->vmcb->save.g_pat;
+}
+
+static bool write_pat(struct vcpu *vcpu, uint64_t value)
+{
+	for (int i = 0; i < 8; i++) {
+		unsigned int type = value >> (8 * i) & 0xff;
+
+		if (type > 7 || type == 2 || type == 3)
+			return false;
+	}
+	vcpu->vmcb->save.g_pat = value;
+	vcpu->vmcb->control.clean &= ~CLEAN_NP;
+	/* Without nested paging of its own, L2 shares L1's register. */
+	if (vcpu->guest_mode && !(vcpu->ctl.nested_ctl & NESTED_CTL_NP_ENABLE))
+		vcpu->vmcb01->save.g_pat = value;
+	return true;
+}
+
+static uint64_t read_zero(struct vcpu *vcpu)
+{
+	(void)vcpu;
+	return 0;
+}
+
+/* SVM_KEY, SMM_CTL, IGNNE: nothing that L1 could see depends on them. Microcode is not loaded. */
+static bool swallow(struct vcpu *vcpu, uint64_t value)
+{
+	(void)vcpu;
+	(void)value;
+	return true;
+}
+
+/* Memory encryption is not shown, and cannot be switched on under L0. */
+static uint64_t read_syscfg(struct vcpu *vcpu)
+{
+	uint64_t value = 0;
+
+	(void)vcpu;
+	rdmsr_safe(MSR_SYSCFG, &value);
+	return value & ~SYSCFG_ENCRYPT;
+}
+
+static bool write_syscfg(struct vcpu *vcpu, uint64_t value)
+{
+	uint64_t real = 0;
+
+	(void)vcpu;
+	if (!rdmsr_safe(MSR_SYSCFG, &real))
+		return false;
+	return wrmsr_safe(MSR_SYSCFG, (value & ~SYSCFG_ENCRYPT) | (real & SYSCFG_ENCRYPT));
+}
+
+static const struct msr_handler handlers[] = {
+	{MSR_EFER, read_efer, write_efer},
+	{MSR_PAT, read_pat, write_pat},
+	{MSR_VM_CR, read_vm_cr, write_vm_cr},
+	{MSR_VM_HSAVE_PA, read_hsave, write_hsave},
+	{MSR_SVM_KEY, read_zero, swallow},
+	{MSR_SMM_CTL, read_zero, swallow},
+	{MSR_IGNNE, read_zero, swallow},
+	{MSR_PATCH_LOADER, read_zero, swallow},
+	{MSR_SYSCFG, read_syscfg, write_syscfg},
+};
+
+static const struct msr_handler *find(uint32_t msr)
+{
+	for (unsigned int i = 0; i < sizeof(handlers) / sizeof(*handlers); i++) {
+		if (handlers[i].msr == msr)
+			return &handlers[i];
+	}
+	return NULL;
+}
+
+int msrpm_bit(uint32_t msr)
+{
+	/* Three ranges of 8 Ki registers, 2 bits each, in 2 KiB apiece; APM 15.11. */
+	static const uint32_t first[] = {0, 0xc0000000, 0xc0010000};
+
+	for (int i = 0; i < 3; i++) {
+		if (msr - first[i] < 0x2000)
+			return (i * 0x800 * 8) + (int)(msr - first[i]) * 2;
+	}
+	return -1;
+}
+
+static void set_bits(struct vcpu *vcpu, uint32_t msr, uint64_t bits)
+{
+	int bit = msrpm_bit(msr);
+
+	vcpu->msrpm01[bit / 64] |= bits << (bit % 64);
+}
+
+void msr_init_map(struct vcpu *vcpu)
+{
+	for (unsigned int i = 0; i < sizeof(handlers) / sizeof(*handlers); i++)
+		set_bits(vcpu, handlers[i].msr, 3);
+	for (uint32_t msr = MSR_MTRR_PHYS_BASE0; msr <= MSR_MTRR_DEF_TYPE; msr++) {
+		if (mtrr_is_register(msr))
+			set_bits(vcpu, msr, 2);
+	}
+}
+
+/* Memory types moved: large pages of NPT01 may now mix them. */
+static void mtrr_changed(struct vcpu *vcpu)
+{
+	mtrr_read();
+	mmu_direct_zap(&mmu, &vcpu->mmu_cpu);
+	vcpu->flush = true;
+}
+
+static bool write_msr(struct vcpu *vcpu, uint32_t msr, uint64_t value)
+{
+	const struct msr_handler *handler = find(msr);
+
+	if (handler)
+		return handler->write(vcpu, value);
+	if (!wrmsr_safe(msr, value))
+		return false;
+	if (mtrr_is_register(msr))
+		mtrr_changed(vcpu);
+	return true;
+}
+
+void emulate_msr(struct vcpu *vcpu)
+{
+	struct vmcb *vmcb = vcpu->vmcb;
+	bool write = vmcb->control.exit_info1 & 1;
+	uint32_t msr = low32(vcpu->gpr[GPR_RCX]);
+	const struct msr_handler *handler;
+	unsigned int length;
+	uint64_t value;
+	bool good = true;
+
+	if (!exit_length(vcpu, &length))
+		return;
+	if (write) {
+		value = vcpu->gpr[GPR_RDX] << 32 | low32(vmcb->save.rax);
+		good = write_msr(vcpu, msr, value);
+	} else {
+		handler = find(msr);
+		if (handler)
+			value = handler->read(vcpu);
+		else
+			good = rdmsr_safe(msr, &value);
+		if (good) {
+			vmcb->save.rax = low32(value);
+			vcpu->gpr[GPR_RDX] = value >> 32;
+		}
+	}
+	if (good)
+		finish_instruction(vcpu, length);
+	else
+		raise_exception(vcpu, VEC_GP, 0);
+}

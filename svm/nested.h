@@ -1,0 +1,53 @@
+/*
+ * Nested SVM: L1's VMRUN, the #VMEXIT that it sees, and whose an exit of L2 is. Relies on
+ * svm/vcpu.h.
+ */
+#ifndef SVM_NESTED_H
+#define SVM_NESTED_H
+
+#include "svm/vcpu.h"
+
+/* L1 executes VMRUN: from VMCB12, at this gpa (checked: aligned, within the physical width). */
+void nested_vmrun(struct vcpu *vcpu, uint64_t vmcb12_gpa);
+
+/*
+ * #VMEXIT from L2 to L1 with this code; the rest of what VMCB12 gets is VMCB02's. Makes VMCB01 the
+ * VMCB in use.
+ */
+void nested_exit(struct vcpu *vcpu, uint64_t code, uint64_t info1, uint64_t info2);
+
+/*
+ * The processor itself refused VMCB02, for a rule that nested_check() does not know. A bug of L0's
+ * in STRICT builds; else L1 sees its VMRUN fail.
+ */
+void nested_refused(struct vcpu *vcpu);
+
+/* L2 has exited: to L1 or to L0, decided here. */
+void handle_l2_exit(struct vcpu *vcpu);
+
+/* nested_check.c */
+
+/*
+ * May VMRUN enter with this state? save is L0's own copy. Returns NULL, or the rule of APM
+ * section 15.5.1 that fails, for the log.
+ */
+const char *nested_check(const struct nested_control *control, const struct vmcb_save *save);
+
+/* nested_maps.c */
+
+/* The hpas of the maps for VMCB02: L1's permissions and L0's together. */
+uint64_t merged_msrpm(struct vcpu *vcpu);
+uint64_t merged_iopm(struct vcpu *vcpu);
+
+/* Does L1 intercept this access of L2's to an MSR? */
+bool msr_is_intercepted(struct vcpu *vcpu, uint32_t msr, bool write);
+
+/* nested_npt.c */
+
+/* Sets VMCB02's nested paging for VMCB12's. */
+void nested_load_root(struct vcpu *vcpu);
+
+/* #VMEXIT(NPF) of L2. */
+void handle_l2_npf(struct vcpu *vcpu);
+
+#endif

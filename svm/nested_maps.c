@@ -1,0 +1,73 @@
+/*
+ * The permission maps of L2: L1's MSRPM merged with L0's, and L1's IOPM. Relies on
+ * svm/l1_memory.h, svm/emulate.h.
+ */
+#include "hv/memory.h"
+#include "hv/x86.h"
+#include "svm/emulate.h"
+#include "svm/l1_memory.h"
+#include "svm/nested.h"
+
+enum { WORDS_PER_PAGE = PAGE_SIZE / sizeof(uint64_t) };
+
+/* A map that lies where L1 has no memory reads as all ones. */
+static uint64_t all_ones[IOPM_SIZE / sizeof(uint64_t)] __attribute__((aligned(PAGE_SIZE)));
+
+static const uint64_t *map_page(uint64_t base, unsigned int page)
+{
+	uint64_t gpa = (base & ~(uint64_t)(PAGE_SIZE - 1)) + (uint64_t)page * PAGE_SIZE;
+
+	return l1_page(NULL, gpa);
+}
+
+uint64_t merged_msrpm(struct vcpu *vcpu)
+{
+	if (!(vcpu->ctl.intercepts[INTERCEPT_MISC1] & MISC1_MSR_PROT))
+		return vcpu->msrpm01_hpa;
+	for (unsigned int page = 0; page < MSRPM_SIZE / PAGE_SIZE; page++) {
+		const volatile uint64_t *l1 = map_page(vcpu->ctl.msrpm_base_pa, page);
+		const uint64_t *l0 = vcpu->msrpm01 + page * WORDS_PER_PAGE;
+		uint64_t *to = vcpu->msrpm02 + page * WORDS_PER_PAGE;
+
+		for (unsigned int i = 0; i < WORDS_PER_PAGE; i++)
+			to[i] = l0[i] | (l1 ? l1[i] : ~0ull);
+	}
+	return vcpu->msrpm02_hpa;
+}
+
+/*
+ * L0 keeps no port from L1, so L1's own map serves: what L1 changes in it shows at once, and there
+ * is nothing that it could open by that.
+ */
+uint64_t merged_iopm(struct vcpu *vcpu)
+{
+	uint64_t base = vcpu->ctl.iopm_base_pa & ~(uint64_t)(PAGE_SIZE - 1);
+
+	for (unsigned int page = 0; page < IOPM_SIZE / PAGE_SIZE; page++) {
+		if (map_page(base, page))
+			continue;
+		if (!all_ones[0]) {
+			for (unsigned int i = 0; i < IOPM_SIZE / sizeof(uint64_t); i++)
+				all_ones[i] = ~0ull;
+		}
+		return hpa_of(all_ones);
+	}
+	return base;
+}
+
+bool msr_is_intercepted(struct vcpu *vcpu, uint32_t msr, bool write)
+{
+	int bit = msrpm_bit(msr);
+	const volatile uint64_t *page;
+
+	if (!(vcpu->ctl.intercepts[INTERCEPT_MISC1] & MISC1_MSR_PROT))
+		return false;
+	if (bit < 0)
+		return true; /* registers that the map does not cover exit; APM 15.11 */
+	bit += write;
+	page = map_page(vcpu->ctl.msrpm_base_pa, (unsigned int)bit / (PAGE_SIZE * 8));
+	if (!page)
+		return true;
+	bit %= (int)PAGE_SIZE * 8;
+	return page[bit / 64] >> (bit % 64) & 1;
+}

@@ -1,0 +1,87 @@
+/*
+ * The nested paging of L2: which root VMCB02 gets, and #VMEXIT(NPF) of L2. Relies on mmu/mmu.h.
+ */
+#include "hv/x86.h"
+#include "svm/event.h"
+#include "svm/features.h"
+#include "svm/nested.h"
+
+/* The registers of L1's that decide how its nested tables are read; APM 15.25.3. */
+static uint64_t mode_key(const struct vmcb_save *l1)
+{
+	return (l1->efer & (EFER_LMA | EFER_NXE)) | (l1->cr4 & (CR4_PAE | CR4_PSE)) |
+	       (uint64_t)(l1->cr4 & CR4_LA57) << 8 | 1;
+}
+
+static void read_mode(struct vcpu *vcpu, const struct vmcb_save *l1)
+{
+	uint32_t flags = MODE_NESTED;
+	enum pt_format_id id = PT_2LEVEL;
+
+	if (l1->efer & EFER_LMA)
+		id = (l1->cr4 & CR4_LA57) ? PT_5LEVEL : PT_4LEVEL;
+	else if (l1->cr4 & CR4_PAE)
+		id = PT_PAE;
+	if (l1->efer & EFER_NXE)
+		flags |= MODE_NX;
+	if (l1->cr4 & CR4_PSE)
+		flags |= MODE_PSE;
+	if (features.page_1g)
+		flags |= MODE_1G;
+	if (features.tcg)
+		flags |= MODE_PDPTE_A;
+	paging_mode_init(&vcpu->nested.mode, id, flags, features.phys_bits);
+}
+
+void nested_load_root(struct vcpu *vcpu)
+{
+	const struct vmcb_save *l1 = &vcpu->vmcb01->save;
+	struct vmcb *vmcb02 = vcpu->vmcb02;
+	uint64_t key = mode_key(l1);
+
+	vmcb02->control.nested_ctl = NESTED_CTL_NP_ENABLE;
+	if (!(vcpu->ctl.nested_ctl & NESTED_CTL_NP_ENABLE)) {
+		/* L1 shadows by itself: what it calls physical is what NPT01 maps. */
+		vmcb02->control.nested_cr3 = vcpu->npt01;
+		vmcb02->save.g_pat = l1->g_pat;
+		return;
+	}
+	if (key != vcpu->nested_key) {
+		vcpu->nested_key = key;
+		read_mode(vcpu, l1);
+	}
+	if (l1->g_pat != vcpu->nested_pat) {
+		vcpu->nested_pat = l1->g_pat;
+		vcpu->nested.pat = pack_pat(l1->g_pat);
+	}
+	vcpu->nested.root = paging_root(&vcpu->nested.mode, vcpu->ctl.nested_cr3);
+	vmcb02->control.nested_cr3 =
+		mmu_load_root(&mmu, &vcpu->mmu_cpu, &vcpu->nested, vcpu->ctl.asid);
+}
+
+_Static_assert(FAULT_P == NPF_PRESENT && FAULT_W == NPF_WRITE && FAULT_U == NPF_USER &&
+		       FAULT_RSV == NPF_RESERVED && FAULT_ID == NPF_FETCH,
+	       "EXITINFO1 of a nested page fault begins as the error code of #PF");
+
+void handle_l2_npf(struct vcpu *vcpu)
+{
+	const struct vmcb_control *control = &vcpu->vmcb->control;
+	uint64_t info = control->exit_info1;
+	struct page_fault fault = {.address = control->exit_info2};
+
+	vcpu->counters.npf_l2++;
+	if (!(vcpu->ctl.nested_ctl & NESTED_CTL_NP_ENABLE)) {
+		mmu_direct_fault(&mmu, &vcpu->mmu_cpu, fault.address);
+		redeliver_event(vcpu);
+		return;
+	}
+	if (info & NPF_WRITE)
+		fault.access |= ACCESS_WRITE;
+	if (info & NPF_FETCH)
+		fault.access |= ACCESS_FETCH;
+	if (mmu_fault(&mmu, &vcpu->mmu_cpu, &vcpu->nested, &fault) == FAULT_REFLECT)
+		nested_exit(vcpu, VMEXIT_NPF, fault.code | (info & (NPF_FINAL | NPF_TABLE)),
+			    fault.address);
+	else
+		redeliver_event(vcpu);
+}

@@ -1,0 +1,88 @@
+/*
+ * #VMEXIT from L2 to L1: what the processor would write to VMCB12, and L1's state as it would come
+ * back (AMD64 APM vol. 2, section 15.6). Relies on svm/nested.h.
+ */
+#include "hv/x86.h"
+#include "svm/emulate.h"
+#include "svm/event.h"
+#include "svm/features.h"
+#include "svm/nested.h"
+
+static void write_save(struct vmcb_save *to, const struct vmcb_save *from)
+{
+	to->es = from->es;
+	to->cs = from->cs;
+	to->ss = from->ss;
+	to->ds = from->ds;
+	to->gdtr = from->gdtr;
+	to->idtr = from->idtr;
+	to->cpl = from->cpl;
+	to->efer = from->efer;
+	to->cr4 = from->cr4;
+	to->cr3 = from->cr3;
+	to->cr0 = from->cr0;
+	to->dr7 = from->dr7;
+	to->dr6 = from->dr6;
+	to->rflags = from->rflags;
+	to->rip = from->rip;
+	to->rsp = from->rsp;
+	to->rax = from->rax;
+	to->cr2 = from->cr2;
+}
+
+static void write_control(struct vcpu *vcpu, uint64_t code, uint64_t info1, uint64_t info2)
+{
+	const struct vmcb_control *from = &vcpu->vmcb02->control;
+	struct vmcb_control *to = &vcpu->vmcb12->control;
+	uint64_t live = INT_CTL_V_TPR_MASK | INT_CTL_V_IRQ;
+
+	to->int_ctl = (vcpu->ctl.int_ctl & ~live) | (from->int_ctl & live);
+	to->int_state = from->int_state;
+	to->exit_code = code;
+	to->exit_info1 = info1;
+	to->exit_info2 = info2;
+	to->exit_int_info = (from->exit_int_info & EVENT_VALID) ? from->exit_int_info : 0;
+	to->event_inj = 0;
+	if (is_shown(SVM_FEATURE_NRIP))
+		to->next_rip = from->next_rip;
+}
+
+/* L1 as #VMEXIT brings it back. What it does not touch, CR2 and DR6, stays as L2 left it. */
+static void restore_l1(struct vcpu *vcpu)
+{
+	struct vmcb *vmcb01 = vcpu->vmcb01;
+	const struct vmcb_save *l2 = &vcpu->vmcb02->save;
+	struct vmcb_save *l1 = &vmcb01->save;
+
+	l1->cr2 = l2->cr2;
+	l1->dr6 = l2->dr6;
+	l1->dr7 = DR7_FIXED;
+	l1->cr0 |= CR0_PE;
+	l1->rflags &= ~(uint64_t)RFLAGS_VM;
+	l1->cpl = 0;
+	vmcb01->control.int_state = 0;
+	vmcb01->control.event_inj = 0;
+	vmcb01->control.clean &= ~(CLEAN_CR2 | CLEAN_DRX | CLEAN_CRX | CLEAN_SEG);
+	if (!(vcpu->ctl.nested_ctl & NESTED_CTL_NP_ENABLE)) {
+		l1->g_pat = l2->g_pat;
+		vmcb01->control.clean &= ~CLEAN_NP;
+	}
+}
+
+void nested_exit(struct vcpu *vcpu, uint64_t code, uint64_t info1, uint64_t info2)
+{
+	vcpu->counters.reflected++;
+	if (!vcpu->gif) { /* L2's CLGI: take the TPR out of VMCB02 */
+		vcpu->gif = true;
+		update_interrupt_gate(vcpu);
+	}
+	write_save(&vcpu->vmcb12->save, &vcpu->vmcb02->save);
+	if (vcpu->l2_lme_held)
+		vcpu->vmcb12->save.efer |= EFER_LME;
+	write_control(vcpu, code, info1, info2);
+	restore_l1(vcpu);
+	vcpu->guest_mode = false;
+	vcpu->vmcb = vcpu->vmcb01;
+	vcpu->vmcb_hpa = vcpu->vmcb01_hpa;
+	set_gif(vcpu, false);
+}

@@ -1,0 +1,89 @@
+/*
+ * The checks of STRICT builds, from AMD64 APM vol. 2, section 15.5.1 and appendix B, on the VMCB
+ * that is about to run. Written apart from svm/nested_check.c, which judges what L1 asks for; this
+ * judges what L0 made of it. Relies on svm/features.h.
+ */
+#include "svm/strict.h"
+
+#if STRICT
+
+#include "hv/log.h"
+#include "hv/x86.h"
+#include "svm/features.h"
+
+static void require(bool good, const char *rule)
+{
+	if (!good)
+		panic("STRICT: the VMCB about to run breaks a rule: %s", rule);
+}
+
+static bool is_address(uint64_t hpa)
+{
+	return !(hpa & (PAGE_SIZE - 1)) && !(hpa >> features.phys_bits);
+}
+
+static void check_l0(const struct vcpu *vcpu)
+{
+	const struct vmcb_control *c = &vcpu->vmcb->control;
+	uint32_t misc2 = MISC2_VMRUN | MISC2_VMLOAD | MISC2_VMSAVE | MISC2_STGI | MISC2_CLGI |
+			 MISC2_SKINIT;
+
+	require(vcpu->vmcb == (vcpu->guest_mode ? vcpu->vmcb02 : vcpu->vmcb01), "the VMCB in use");
+	require((c->intercepts[INTERCEPT_MISC2] & misc2) == misc2, "SVM instructions are L0's");
+	require(c->intercepts[INTERCEPT_MISC1] & MISC1_INVLPGA, "INVLPGA is L0's");
+	require(c->intercepts[INTERCEPT_MISC1] & MISC1_MSR_PROT, "MSRs are L0's to check");
+	require(c->intercepts[INTERCEPT_MISC1] & MISC1_SHUTDOWN, "SHUTDOWN is L0's");
+	require(vcpu->guest_mode ? c->asid > ASID_L1 : c->asid == ASID_L1, "whose ASID");
+	require(c->nested_ctl == NESTED_CTL_NP_ENABLE, "nested paging, and nothing else");
+	require(!c->virt_ext, "virt_ext has only what was offered");
+	require(!(c->int_ctl & (INT_CTL_AVIC_ENABLE | INT_CTL_X2AVIC_ENABLE | INT_CTL_V_GIF_ENABLE |
+				INT_CTL_V_NMI_ENABLE)),
+		"int_ctl has only what was offered");
+	require(vcpu->guest_mode || vcpu->gif || (c->int_ctl & INT_CTL_V_INTR_MASKING),
+		"GIF=0 holds interrupts back");
+	require(!(vcpu->host_flags & RFLAGS_IF) || vcpu->gif, "GIF=0 holds interrupts back");
+}
+
+static void check_manual(const struct vmcb *vmcb)
+{
+	const struct vmcb_control *c = &vmcb->control;
+	const struct vmcb_save *s = &vmcb->save;
+	bool pg = s->cr0 & CR0_PG, lme = s->efer & EFER_LME;
+	uint64_t type = (c->event_inj & EVENT_TYPE_MASK) >> EVENT_TYPE_SHIFT;
+
+	require(s->efer & EFER_SVME, "EFER.SVME");
+	require(!(s->efer & ~features.efer_valid), "EFER's reserved bits");
+	require(!((s->cr0 & CR0_NW) && !(s->cr0 & CR0_CD)), "NW without CD");
+	require(!(s->cr0 >> 32), "CR0[63:32]");
+	require(!(s->cr3 >> features.phys_bits), "CR3's reserved bits");
+	require(!(s->cr4 & ~features.cr4_valid), "CR4's reserved bits");
+	require(!(s->dr6 >> 32) && !(s->dr7 >> 32), "DR6[63:32], DR7[63:32]");
+	require(!(lme && pg) || ((s->cr4 & CR4_PAE) && (s->cr0 & CR0_PE)), "long mode needs PAE, PE");
+	require(!(lme && pg && (s->cs.attributes & SEG_ATTR_L) && (s->cs.attributes & SEG_ATTR_DB)),
+		"CS.L and CS.D");
+	require(c->asid && c->asid < features.asids, "ASID");
+	require(is_address(c->nested_cr3), "nCR3");
+	require(is_address(c->msrpm_base_pa) && is_address(c->msrpm_base_pa + MSRPM_SIZE - PAGE_SIZE),
+		"MSRPM");
+	require(is_address(c->iopm_base_pa) && is_address(c->iopm_base_pa + IOPM_SIZE - PAGE_SIZE),
+		"IOPM");
+	if (c->event_inj & EVENT_VALID)
+		require(type == EVENT_INTR || type == EVENT_NMI || type == EVENT_SOFT_INTR ||
+				(type == EVENT_EXCEPTION && (c->event_inj & EVENT_VECTOR_MASK) < 32 &&
+				 (c->event_inj & EVENT_VECTOR_MASK) != VEC_NMI),
+			"EVENTINJ");
+	require(c->tlb_control == TLB_CONTROL_NONE || c->tlb_control == TLB_CONTROL_FLUSH_ALL ||
+			(has(SVM_FEATURE_FLUSH_ASID) &&
+			 (c->tlb_control == TLB_CONTROL_FLUSH_ASID ||
+			  c->tlb_control == TLB_CONTROL_FLUSH_ASID_NONGLOBAL)),
+		"TLB_CONTROL");
+	require(!(features.tcg && lme && !pg && !(s->cr4 & CR4_PAE)), "QEMU hangs on this state");
+}
+
+void strict_check(const struct vcpu *vcpu)
+{
+	check_l0(vcpu);
+	check_manual(vcpu->vmcb);
+}
+
+#endif

@@ -1,0 +1,113 @@
+/*
+ * The virtual processor that L0 shows to L1, and how it enters the guest. Each processor of the
+ * machine has one. Relies on svm/vmcb.h and mmu/mmu.h.
+ */
+#ifndef SVM_VCPU_H
+#define SVM_VCPU_H
+
+#include "mmu/mmu.h"
+#include "svm/vmcb.h"
+
+/* General registers by the number that instructions use. RAX and RSP are the VMCB's. */
+enum gpr {
+	GPR_RAX, GPR_RCX, GPR_RDX, GPR_RBX, GPR_RSP, GPR_RBP, GPR_RSI, GPR_RDI,
+	GPR_R8, GPR_R9, GPR_R10, GPR_R11, GPR_R12, GPR_R13, GPR_R14, GPR_R15, GPRS
+};
+
+/* ASID 1 is L1's; L2 runs under the number that L1 chose plus one. */
+enum { ASID_L1 = 1, ASID_SHIFT = 1 };
+
+/* Counted per processor, for the report of a panic and for whoever asks. */
+struct vcpu_counters {
+	uint64_t exits_l1, exits_l2;
+	uint64_t vmruns, reflected, invalid;
+	uint64_t npf_l1, npf_l2;
+	uint64_t nmis, flushes;
+};
+
+/* What L0 keeps of VMCB12 while L2 runs: the snapshot of its control area. */
+struct nested_control {
+	uint32_t intercepts[INTERCEPT_WORDS];
+	uint64_t iopm_base_pa, msrpm_base_pa;
+	uint64_t tsc_offset;
+	uint32_t asid;
+	uint8_t tlb_control;
+	uint64_t int_ctl, int_state;
+	uint64_t nested_ctl;
+	uint64_t event_inj;
+	uint64_t nested_cr3;
+	uint64_t virt_ext;
+	uint16_t pause_filter_threshold, pause_filter_count;
+};
+
+struct vcpu {
+	uint64_t gpr[GPRS];
+	uint64_t vmcb_hpa;   /* of the VMCB in use */
+	uint64_t host_flags; /* RFLAGS at VMRUN: IF decides where V_INTR_MASKING=1 */
+
+	struct vmcb *vmcb;   /* in use: one of the two */
+	struct vmcb *vmcb01, *vmcb02;
+	uint64_t vmcb01_hpa, vmcb02_hpa;
+	bool guest_mode; /* L2 runs */
+	uint64_t injected; /* EVENTINJ of the last VMRUN */
+	bool flush;      /* L0 changed tables: the next VMRUN flushes everything */
+
+	/* What L1 has written to the registers that L0 virtualizes. */
+	uint64_t efer;     /* with SVME as L1 has it, and LME where an emulator cannot have it */
+	uint64_t hsave_pa;
+	uint64_t vm_cr;
+	bool gif;
+	uint8_t tpr_carried; /* V_TPR as set when the real TPR went into VMCB01 or VMCB02 */
+	bool tpr_in_vmcb;    /* ... which it is while V_INTR_MASKING is L0's doing */
+
+	bool nmi_pending;  /* for L1 */
+	bool nmi_blocked;  /* until L1's IRET */
+
+	struct nested_control ctl; /* of VMCB12, while guest_mode */
+	struct vmcb *vmcb12;       /* in the window */
+	bool l2_lme_held;          /* see hold_back_lme() */
+	struct guest_tables nested; /* L1's nested tables, if it uses any */
+	uint64_t nested_key; /* of nested.mode and nested.pat: what they were made from */
+	uint64_t nested_pat;
+
+	uint64_t *msrpm01, *msrpm02; /* L0's own; merged with L1's for L2 */
+	uint64_t msrpm01_hpa, msrpm02_hpa;
+	uint64_t npt01; /* hpa of the root */
+	struct mmu_cpu mmu_cpu;
+
+	struct paging_mode own_mode[2]; /* of L1's and L2's own paging, for instruction fetches */
+	uint64_t own_key[2];
+
+	struct vcpu_counters counters;
+};
+
+_Static_assert(offsetof(struct vcpu, vmcb_hpa) == 128, "svm/enter.asm");
+_Static_assert(offsetof(struct vcpu, host_flags) == 136, "svm/enter.asm");
+
+/* svm/enter.asm: runs the guest until its next #VMEXIT. Registers come from and go to gpr. */
+void svm_enter(struct vcpu *vcpu);
+
+/* Runs L1, and its guests, for good. */
+_Noreturn void vcpu_run(struct vcpu *vcpu);
+
+/* The mmu that all processors share, and what this machine has. */
+extern struct mmu mmu;
+
+/* L1's RAX, by the address size of the instruction that used it: see svm/decode.h. */
+static inline uint32_t low32(uint64_t value)
+{
+	return (uint32_t)value;
+}
+
+static inline bool in_long_mode(const struct vmcb_save *save)
+{
+	return (save->efer & (1u << 10)) != 0;
+}
+
+/* 64-bit code: long mode and a code segment with L=1. */
+static inline bool in_64bit_code(const struct vmcb_save *save)
+{
+	return in_long_mode(save) && (save->cs.attributes & SEG_ATTR_L);
+}
+
+#endif
