@@ -12,6 +12,7 @@ CR4_PAE equ 1 << 5
 CR4_LA57 equ 1 << 12
 MSR_EFER equ 0xc0000080
 EFER_LME equ 1 << 8
+COM1 equ 0x3f8
 STACK_BYTES equ 32768
 
 extern l1_start
@@ -99,12 +100,17 @@ identity_map:
 ; A processor without long mode: say so on COM1 and end the run as failed.
 no_long_mode:
 	mov ebx, no_long_text
-	mov dx, 0x3f8
 .next:
+	mov dx, COM1 + 5                ; line status
+.wait:
+	in al, dx
+	test al, 1 << 5                 ; room for a byte; a port that is not there reads as 0xff
+	jz .wait
+	mov dx, COM1
 	mov al, [ebx]
 	test al, al
 	jz .done
-	out dx, al                      ; the FIFO takes these few bytes
+	out dx, al
 	inc ebx
 	jmp .next
 .done:
@@ -161,7 +167,7 @@ gdt_pointer:
 	dd 0                            ; the upper half that 64-bit LGDT would read
 %ifdef L1_64
 no_long_text:
-	db "1..0 # SKIP no long mode", 13, 10, 0
+	db "TAP version 13", 13, 10, "1..0 # SKIP no long mode", 13, 10, 0
 %endif
 
 section .bss

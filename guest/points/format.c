@@ -158,6 +158,7 @@ static void high_addresses(void)
 	uint64_t limit = 1ull << (machine.physical_bits - 1), ngva = l2_pae.alias + L2_END;
 	uint64_t beyond = SIZE_4G + L2_SMALL + 0x30;
 	bool beyond_possible = l2_format->levels <= 3;
+	enum emulator emulator = machine.bochs ? BOCHS_BARE : QEMU_BARE; /* both do */
 
 	*(l2_small_frame(l2, 0) + 0x30 / 4) = VALUE;
 
@@ -167,8 +168,8 @@ static void high_addresses(void)
 	if (beyond_possible) {
 		l2_start(l2, L2_READ);
 		if (l2->vmcb->control.exit_code == VMEXIT_VMMCALL && l2_eax(l2) == VALUE &&
-		    emulator_is(QEMU_BARE))
-			point_known(QEMU_BARE, wraps);
+		    emulator_is(emulator))
+			point_known(emulator, wraps);
 		else
 			l2_check_npf(l2, FINAL, beyond);
 	} else {

@@ -68,7 +68,7 @@ static void pages(struct l2 *l2)
 
 static void control(struct l2 *l2)
 {
-	uint64_t rip;
+	uint64_t rip, cr2;
 
 	point("MOV to CR3, intercepted, exits");
 	l2->vmcb->control.intercepts[INTERCEPT_CR] = 1u << (16 + 3);
@@ -89,10 +89,11 @@ static void control(struct l2 *l2)
 	l2->vmcb->control.event_inj = EVENT_VALID | EVENT_ERROR_VALID | VEC_PF |
 				      (uint64_t)EVENT_EXCEPTION << EVENT_TYPE_SHIFT |
 				      (uint64_t)ERROR_WRITE << EVENT_ERROR_SHIFT;
+	cr2 = read_cr2();
 	l2_start(l2, L2_VMMCALL);
 	l2_check_vector(l2, VEC_PF);
 	check("error code on L2's stack", l2_stack(l2, 0), ERROR_WRITE);
-	check("CR2", l2->vmcb->save.cr2, 0x12345678);
+	check_known("CR2", l2->vmcb->save.cr2, 0x12345678, cr2, BOCHS, "VMRUN does not load CR2");
 }
 
 void points_shadow(const struct l2_kind *kind)
