@@ -3,8 +3,11 @@
  */
 #include "mmu/format.h"
 
-/* Bits 8:7 of entries that point to tables: 8 is ignored there, 7 must be zero from level 4 up. */
-#define RSV_PS (1ull << 7)
+/*
+ * Bits 8:7 of PML4Es and PML5Es must be zero; APM vol. 2, figures 5-20 and 5-21. In PDPEs and PDEs
+ * that point to tables bit 8 is ignored.
+ */
+#define RSV_PML (3ull << 7)
 
 /* PDPTEs of PAE: bits 2:1, 8:5 and all above the address; APM vol. 2, figure 5-15. */
 #define RSV_PDPTE ((3ull << 1) | (0xfull << 5) | (0xfffull << 52))
@@ -13,27 +16,39 @@
 #define RSV_PAE_HIGH (0x7ffull << 52)
 
 const struct pt_format pt_formats[PT_FORMATS] = {
-	[PT_2LEVEL] = {.levels = 2, .entry_size = 4, .index_bits = 10, .address_bits = 32,
-		       .root_mask = 0xfffff000,
-		       .level = {[1] = {12, 10, true, 0}, [2] = {22, 10, true, 0}}},
-	[PT_PAE] = {.levels = 3, .entry_size = 8, .index_bits = 9, .address_bits = 32,
-		    .root_mask = 0xffffffe0,
-		    .level = {[1] = {12, 9, true, RSV_PAE_HIGH},
-			      [2] = {21, 9, true, RSV_PAE_HIGH},
-			      [3] = {30, 2, false, RSV_PDPTE}}},
-	[PT_4LEVEL] = {.levels = 4, .entry_size = 8, .index_bits = 9, .address_bits = 48,
-		       .root_mask = ~0xfffull,
-		       .level = {[1] = {12, 9, true, 0},
-				 [2] = {21, 9, true, 0},
-				 [3] = {30, 9, true, 0},
-				 [4] = {39, 9, true, RSV_PS}}},
-	[PT_5LEVEL] = {.levels = 5, .entry_size = 8, .index_bits = 9, .address_bits = 57,
-		       .root_mask = ~0xfffull,
-		       .level = {[1] = {12, 9, true, 0},
-				 [2] = {21, 9, true, 0},
-				 [3] = {30, 9, true, 0},
-				 [4] = {39, 9, true, RSV_PS},
-				 [5] = {48, 9, true, RSV_PS}}},
+	[PT_2LEVEL] = {.levels = 2,
+                       .entry_size = 4,
+                       .index_bits = 10,
+                       .address_bits = 32,
+                       .root_mask = 0xfffff000,
+                       .level = {[1] = {12, 10, true, 0}, [2] = {22, 10, true, 0}}},
+	[PT_PAE] = {.levels = 3,
+                    .entry_size = 8,
+                    .index_bits = 9,
+                    .address_bits = 32,
+                    .root_mask = 0xffffffe0,
+                    .level = {[1] = {12, 9, true, RSV_PAE_HIGH},
+                              [2] = {21, 9, true, RSV_PAE_HIGH},
+                              [3] = {30, 2, false, RSV_PDPTE}}},
+	[PT_4LEVEL] = {.levels = 4,
+                       .entry_size = 8,
+                       .index_bits = 9,
+                       .address_bits = 48,
+                       .root_mask = ~0xfffull,
+                       .level = {[1] = {12, 9, true, 0},
+                                 [2] = {21, 9, true, 0},
+                                 [3] = {30, 9, true, 0},
+                                 [4] = {39, 9, true, RSV_PML}}},
+	[PT_5LEVEL] = {.levels = 5,
+                       .entry_size = 8,
+                       .index_bits = 9,
+                       .address_bits = 57,
+                       .root_mask = ~0xfffull,
+                       .level = {[1] = {12, 9, true, 0},
+                                 [2] = {21, 9, true, 0},
+                                 [3] = {30, 9, true, 0},
+                                 [4] = {39, 9, true, RSV_PML},
+                                 [5] = {48, 9, true, RSV_PML}}},
 };
 
 enum { ENTRY_ADDRESS_BITS = 52, PSE36_SHIFT = 13, PSE36_BITS = 8, PSE_FRAME_SHIFT = 22 };
@@ -54,7 +69,7 @@ static uint64_t pse_reserved(uint8_t phys_bits)
 }
 
 void paging_mode_init(struct paging_mode *mode, enum pt_format_id id, uint32_t flags,
-		      uint8_t phys_bits)
+                      uint8_t phys_bits)
 {
 	const struct pt_format *format = &pt_formats[id];
 	bool wide = format->entry_size == 8;
