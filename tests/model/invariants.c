@@ -1,0 +1,231 @@
+/*
+ * What must always hold in mmu/. Relies on tests/model/invariants.h.
+ */
+#include "tests/model/invariants.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+static char message[160];
+
+#define WRONG(...)                                                                                 \
+	do {                                                                                       \
+		snprintf(message, sizeof(message), __VA_ARGS__);                                   \
+		return message;                                                                    \
+	} while (0)
+
+#define TRY(call)                                                                                  \
+	do {                                                                                       \
+		const char *wrong = (call);                                                        \
+		if (wrong)                                                                         \
+			return wrong;                                                              \
+	} while (0)
+
+static long number(const struct mmu *mmu, const struct shadow_page *page)
+{
+	return (long)(page - mmu->pages);
+}
+
+static unsigned int times_parent(const struct shadow_page *page, const uint64_t *spte)
+{
+	unsigned int times = page->parent == spte;
+
+	for (const struct parent_chunk *chunk = page->more_parents; chunk; chunk = chunk->next) {
+		for (size_t i = 0; i < sizeof(chunk->spte) / sizeof(chunk->spte[0]); i++)
+			times += chunk->spte[i] == spte;
+	}
+	return times;
+}
+
+/* Every spte that is no leaf leads to a live page of the next level, which knows of it. */
+static const char *check_sptes(const struct mmu *mmu, const struct shadow_page *page)
+{
+	uint32_t present = 0;
+
+	for (unsigned int i = 0; i < SHADOW_ENTRIES; i++) {
+		uint64_t spte = page->table[i];
+		const struct shadow_page *child;
+
+		if (!spte)
+			continue;
+		if (!(spte & 1))
+			WRONG("page %ld: spte %u is not present and not zero", number(mmu, page),
+			      i);
+		present++;
+		if (page->role.level == 1 || (spte & 0x80))
+			continue;
+		child = page_of_spte(mmu, spte);
+		if (child < mmu->pages || child >= mmu->pages + mmu->page_count)
+			WRONG("page %ld: spte %u leads to no table", number(mmu, page), i);
+		if (!child->live || child->role.level + 1u != page->role.level)
+			WRONG("page %ld: spte %u leads to page %ld, live %d, level %d",
+			      number(mmu, page), i, number(mmu, child), child->live,
+			      child->role.level);
+		if (times_parent(child, &page->table[i]) != 1)
+			WRONG("page %ld: spte %u is %u times a parent of page %ld",
+			      number(mmu, page), i, times_parent(child, &page->table[i]),
+			      number(mmu, child));
+	}
+	if (present != page->present)
+		WRONG("page %ld: %u sptes, counted %u", number(mmu, page), present, page->present);
+	return NULL;
+}
+
+static const char *check_parent(const struct mmu *mmu, const struct shadow_page *page,
+                                const uint64_t *spte)
+{
+	const struct shadow_page *parent = &mmu->pages[(spte - mmu->tables) / SHADOW_ENTRIES];
+
+	if (spte < mmu->tables || spte >= mmu->tables + (size_t)mmu->page_count * SHADOW_ENTRIES)
+		WRONG("page %ld: a parent is no spte", number(mmu, page));
+	if (!parent->live || !(*spte & 1) || page_of_spte(mmu, *spte) != page ||
+	    parent->role.level != page->role.level + 1u)
+		WRONG("page %ld: parent page %ld does not lead there", number(mmu, page),
+		      number(mmu, parent));
+	return NULL;
+}
+
+static bool is_cached_root(const struct shadow_page *page, const struct mmu_cpu *cpus,
+                           unsigned int count)
+{
+	for (unsigned int cpu = 0; cpu < count; cpu++) {
+		if (cpus[cpu].direct == page)
+			return true;
+		for (int i = 0; i < MMU_CACHED_ROOTS; i++) {
+			if (cpus[cpu].roots[i].page == page &&
+			    cpus[cpu].roots[i].serial == page->serial)
+				return true;
+		}
+	}
+	return false;
+}
+
+static const char *check_parents(const struct mmu *mmu, const struct shadow_page *page,
+                                 const struct mmu_cpu *cpus, unsigned int count, uint32_t *chunks)
+{
+	uint32_t own = 0, parents = page->parent != NULL;
+
+	if (page->parent)
+		TRY(check_parent(mmu, page, page->parent));
+	for (const struct parent_chunk *chunk = page->more_parents; chunk; chunk = chunk->next) {
+		uint32_t used = 0;
+
+		for (size_t i = 0; i < sizeof(chunk->spte) / sizeof(chunk->spte[0]); i++) {
+			if (!chunk->spte[i])
+				continue;
+			TRY(check_parent(mmu, page, chunk->spte[i]));
+			used++;
+		}
+		if (!used)
+			WRONG("page %ld: an empty chunk of parents", number(mmu, page));
+		parents += used;
+		own++;
+	}
+	if (own != page->chunks)
+		WRONG("page %ld: %u chunks, counted %u", number(mmu, page), own, page->chunks);
+	*chunks += own;
+	if (page->role.local && parents + is_cached_root(page, cpus, count) != 1)
+		WRONG("page %ld is local: %u parents, cached root %d", number(mmu, page), parents,
+		      is_cached_root(page, cpus, count));
+	return NULL;
+}
+
+static const char *check_pins(const struct mmu *mmu, const struct shadow_page *page,
+                              const struct mmu_cpu *cpus, unsigned int count)
+{
+	uint32_t pins = 0;
+
+	for (unsigned int cpu = 0; cpu < count; cpu++)
+		pins += (cpus[cpu].direct == page) + (cpus[cpu].current == page);
+	if (pins != page->pins)
+		WRONG("page %ld: %u pins, counted %u", number(mmu, page), pins, page->pins);
+	return NULL;
+}
+
+/* The hash holds each live common page once, and no two of the same key. */
+static const char *check_hash(const struct mmu *mmu, uint32_t common)
+{
+	uint32_t hashed = 0;
+
+	for (uint32_t i = 0; i <= mmu->hash_mask; i++) {
+		for (const struct shadow_page *page = mmu->hash[i]; page; page = page->hash_next) {
+			if (++hashed > mmu->page_count)
+				WRONG("bucket %u is a ring", i);
+			if (!page->live || page->role.local)
+				WRONG("page %ld is in the hash: live %d, local %d",
+				      number(mmu, page), page->live, page->role.local);
+			for (const struct shadow_page *other = page->hash_next; other;
+			     other = other->hash_next) {
+				if (other->gpa == page->gpa && other->role.word == page->role.word)
+					WRONG("pages %ld and %ld are the same", number(mmu, page),
+					      number(mmu, other));
+			}
+		}
+	}
+	if (hashed != common)
+		WRONG("%u pages in the hash, %u common ones live", hashed, common);
+	return NULL;
+}
+
+static const char *check_list(const struct mmu *mmu, uint32_t live)
+{
+	const struct shadow_page *older = NULL;
+	uint32_t listed = 0;
+
+	for (const struct shadow_page *page = mmu->oldest; page; page = page->newer) {
+		if (++listed > mmu->page_count || page->older != older || !page->live)
+			WRONG("page %ld: list by use is broken", number(mmu, page));
+		older = page;
+	}
+	if (mmu->newest != older || listed != live)
+		WRONG("%u pages listed by use, %u live", listed, live);
+	return NULL;
+}
+
+static const char *check_idle(const struct mmu *mmu, const struct shadow_page *first,
+                              uint32_t *count)
+{
+	for (const struct shadow_page *page = first; page; page = page->hash_next) {
+		if (++*count > mmu->page_count)
+			WRONG("a list of idle pages is a ring");
+		if (page->live || page->present || page->parent || page->more_parents || page->pins)
+			WRONG("page %ld is idle and not empty", number(mmu, page));
+		for (unsigned int i = 0; i < SHADOW_ENTRIES; i++) {
+			if (page->table[i])
+				WRONG("page %ld is idle, spte %u is not zero", number(mmu, page),
+				      i);
+		}
+	}
+	return NULL;
+}
+
+const char *broken_invariant(const struct mmu *mmu, const struct mmu_cpu *cpus, unsigned int count)
+{
+	uint32_t live = 0, common = 0, chunks = 0, free = 0, zapped = 0;
+
+	for (uint32_t i = 0; i < mmu->page_count; i++) {
+		const struct shadow_page *page = &mmu->pages[i];
+
+		if (page->table != mmu->tables + (size_t)i * SHADOW_ENTRIES)
+			WRONG("page %u has lost its table", i);
+		if (!page->live)
+			continue;
+		live++;
+		common += !page->role.local;
+		TRY(check_sptes(mmu, page));
+		TRY(check_parents(mmu, page, cpus, count, &chunks));
+		TRY(check_pins(mmu, page, cpus, count));
+	}
+	TRY(check_hash(mmu, common));
+	TRY(check_list(mmu, live));
+	TRY(check_idle(mmu, mmu->free, &free));
+	TRY(check_idle(mmu, mmu->zapped, &zapped));
+	if (free != mmu->free_count || free + zapped + live != mmu->page_count)
+		WRONG("%u free (counted %u) + %u ended + %u live of %u", free, mmu->free_count,
+		      zapped, live, mmu->page_count);
+	for (const struct parent_chunk *chunk = mmu->free_chunks; chunk; chunk = chunk->next)
+		chunks++;
+	if (chunks != mmu->page_count)
+		WRONG("%u chunks of %u", chunks, mmu->page_count);
+	return NULL;
+}

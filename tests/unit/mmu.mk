@@ -1,0 +1,10 @@
+# What the host tests of mmu/ are made of.
+MMU_RIG := tests/model/ram.c tests/model/ref_walk.c tests/model/host_walk.c tests/model/rig.c \
+	tests/model/invariants.c $(wildcard mmu/*.c)
+
+test_format_SRC := $(MMU_RIG)
+test_walk_SRC   := $(MMU_RIG)
+test_spte_SRC   := $(MMU_RIG)
+test_shadow_SRC := $(MMU_RIG)
+test_roots_SRC  := $(MMU_RIG)
+test_sync_SRC   := $(MMU_RIG)
