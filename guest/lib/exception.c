@@ -64,8 +64,8 @@ void trap(struct trap_frame *frame)
 	trap_last.cr2 = read_cr2();
 	if (!try_stack)
 		run_failed("# exception %u in L1: error code 0x%llx, rip 0x%llx, cr2 0x%llx\n",
-			   trap_last.vector, (unsigned long long)trap_last.error,
-			   (unsigned long long)trap_last.ip, (unsigned long long)trap_last.cr2);
+		           trap_last.vector, (unsigned long long)trap_last.error,
+		           (unsigned long long)trap_last.ip, (unsigned long long)trap_last.cr2);
 	frame->ax = frame->vector;
 	frame->ip = (uintptr_t)try_unwind;
 }

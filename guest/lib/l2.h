@@ -6,10 +6,9 @@
  * L2's memory (ngpa). Nested tables map it to frames elsewhere; L2's own tables, if it has any, map
  * the first 16 MiB to themselves and once more at kind->alias, through which tests read and write:
  *
- *	L2_GDT, L2_IDT, L2_STACK, L2_SCRATCH, L2_CODE, L2_EXEC	a page each, 4 KiB nested pages
- *	L2_TABLES						L2's own page tables
- *	L2_SMALL	L2_SMALL_PAGES 4 KiB nested pages, frame by frame in small(l2, n)
- *	L2_HOLE		nothing
+ *	L2_GDT, L2_IDT, L2_STACK, L2_SCRATCH, L2_CODE, L2_BOOT, L2_EXEC	a page each, 4 KiB nested
+ *pages L2_TABLES						L2's own page tables L2_SMALL
+ *L2_SMALL_PAGES 4 KiB nested pages, frame by frame in small(l2, n) L2_HOLE		nothing
  *	L2_LARGE	4 MiB in the largest nested pages of level 2 that there are
  */
 #ifndef GUEST_L2_H
@@ -20,28 +19,32 @@
 
 #define L2_SLOTS 4
 
-#define L2_GDT	       0x3000u
-#define L2_IDT	       0x4000u
+#define L2_GDT         0x3000u
+#define L2_IDT         0x4000u
 #define L2_STACK       0x5000u
 #define L2_STACK_TOP   0x6000u
 #define L2_SCRATCH     0x7000u
-#define L2_CODE	       0x8000u
-#define L2_EXEC	       0xf000u
+#define L2_CODE        0x8000u
+#define L2_BOOT        0x9000u
+#define L2_EXEC        0xf000u
 #define L2_TABLES      0x10000u
 #define L2_LOW_END     0x80000u
 #define L2_SMALL       0x400000u
 #define L2_SMALL_PAGES 16u
-#define L2_HOLE	       0xc00000u
+#define L2_HOLE        0xc00000u
 #define L2_LARGE       0x800000u
 #define L2_LARGE_BYTES 0x400000u
-#define L2_END	       0x1000000u
+#define L2_END         0x1000000u
 
 /* Known to l2_code.asm, too. */
-#define L2_STUBS	 0x400u
-#define L2_VECTORS	 64u
+#define L2_STUBS         0x400u
+#define L2_VECTORS       64u
 #define L2_FETCHED_VALUE 0x600df00du
-#define L2_SOFT_VECTOR	 0x31u
-#define VMMCALL_BYTES	 3u
+#define L2_SOFT_VECTOR   0x31u
+#define VMMCALL_BYTES    3u
+
+/* What every mode has in CR0, besides its own bits. */
+#define L2_CR0 (CR0_ET | CR0_NE)
 
 /* L2's selectors. */
 #define L2_CODE32_SEL 0x08u
@@ -114,6 +117,12 @@ void l2_init(const struct pt_format *format);
  * VMRUN, VMMCALL, HLT, SHUTDOWN, INTR, with V_INTR_MASKING=1; L2's IF is 0.
  */
 struct l2 *l2_new(unsigned int slot, const struct l2_kind *kind);
+
+/*
+ * Makes L2's own tables in the kind's format: the first 4 MiB in 4 KiB pages, the rest in the
+ * largest of level 2, all of it twice. l2_new() does it for a kind with paging.
+ */
+void l2_make_tables(struct l2 *l2, const struct l2_kind *kind);
 
 /*
  * Turns nested paging off for a new L2 with paging: l2->npt becomes the shadow of its own tables,

@@ -16,7 +16,7 @@ enum {
 	MSRPM_RANGE_MSRS = 0x2000,
 };
 
-#define L2_CR0	     (CR0_ET | CR0_NE)
+#define L2_CR0       (CR0_ET | CR0_NE)
 #define L2_ALIAS_32  0x80000000ull
 #define L2_ALIAS_48  0xffff900000000000ull
 #define L2_ALIAS_57  0xff20000000000000ull
@@ -24,7 +24,7 @@ enum {
 
 #define ATTR_CODE   (SEG_ATTR_P | SEG_ATTR_S | 0xb) /* executable, readable, accessed */
 #define ATTR_DATA   (SEG_ATTR_P | SEG_ATTR_S | 0x3) /* writable, accessed */
-#define ATTR_TSS    (SEG_ATTR_P | 0xb)		    /* busy */
+#define ATTR_TSS    (SEG_ATTR_P | 0xb)              /* busy */
 #define LIMIT_FLAT  0xffffffffu
 #define LIMIT_REAL  0xffffu
 #define LIMIT_TSS   0x67u
@@ -157,17 +157,15 @@ static void make_npt(struct l2 *l2)
 	pt_map_range(&l2->npt, L2_LARGE, l2_gpa(l2_large), L2_LARGE_BYTES, 2, PT_RWU);
 }
 
-/* The first 4 MiB in 4 KiB pages, the rest in the format's larger ones, each at two addresses. */
-static void make_own_tables(struct l2 *l2)
+void l2_make_tables(struct l2 *l2, const struct l2_kind *kind)
 {
-	uint64_t views[2] = {0, l2->kind->alias};
+	uint64_t views[2] = {0, kind->alias};
 
-	pt_init(&l2->own, l2->kind->format, L2_TABLES, L2_LOW_END, (uintptr_t)l2->low);
+	pt_init(&l2->own, kind->format, L2_TABLES, L2_LOW_END, (uintptr_t)l2->low);
 	for (unsigned int i = 0; i < 2; i++) {
 		pt_map_range(&l2->own, views[i], 0, L2_SMALL, 1, PT_RW);
 		pt_map_range(&l2->own, views[i] + L2_SMALL, L2_SMALL, L2_END - L2_SMALL, 2, PT_RW);
 	}
-	l2->vmcb->save.cr3 = l2->own.root;
 }
 
 static void make_code(struct l2 *l2)
@@ -208,7 +206,7 @@ static void make_gdt_and_idt(struct l2 *l2)
 }
 
 static void set_segment(struct vmcb_segment *s, uint32_t selector, uint32_t attributes,
-			uint32_t limit)
+                        uint32_t limit)
 {
 	s->selector = (uint16_t)selector;
 	s->attributes = (uint16_t)attributes;
@@ -227,11 +225,11 @@ static void make_segments(struct vmcb_save *save, unsigned int bits)
 		set_segment(&save->cs, L2_CODE32_SEL, ATTR_CODE | big, LIMIT_FLAT);
 	else
 		set_segment(&save->cs, L2_CODE64_SEL, ATTR_CODE | SEG_ATTR_G | SEG_ATTR_L,
-			    LIMIT_FLAT);
+		            LIMIT_FLAT);
 	/* In real mode, too, data have 4 GiB limits, so that one snippet serves all modes. */
 	for (unsigned int i = 0; i < sizeof(data) / sizeof(data[0]); i++)
 		set_segment(data[i], bits == 16 ? 0 : L2_DATA_SEL, ATTR_DATA | big | SEG_ATTR_G,
-			    LIMIT_FLAT);
+		            LIMIT_FLAT);
 	set_segment(&save->tr, 0, ATTR_TSS, LIMIT_TSS);
 	save->gdtr.base = L2_GDT;
 	save->gdtr.limit = L2_BASED_SEL + 7;
@@ -284,8 +282,10 @@ struct l2 *l2_new(unsigned int slot, const struct l2_kind *kind)
 	make_vmcb(l2);
 	make_code(l2);
 	make_gdt_and_idt(l2);
-	if (kind->format)
-		make_own_tables(l2);
+	if (kind->format) {
+		l2_make_tables(l2, kind);
+		l2->vmcb->save.cr3 = l2->own.root;
+	}
 	return l2;
 }
 
@@ -297,9 +297,9 @@ void l2_use_shadow(struct l2 *l2)
 	for (unsigned int i = 0; i < 2; i++) {
 		pt_map_range(&l2->npt, views[i], l2_gpa(l2->low), L2_LOW_END, 1, PT_RW);
 		pt_map_range(&l2->npt, views[i] + L2_SMALL, l2_gpa(small[l2->slot]),
-			     sizeof(small[0]), 1, PT_RW);
+		             sizeof(small[0]), 1, PT_RW);
 		pt_map_range(&l2->npt, views[i] + L2_LARGE, l2_gpa(l2_large), L2_LARGE_BYTES, 2,
-			     PT_RW);
+		             PT_RW);
 	}
 	l2->vmcb->control.nested_ctl = 0;
 	l2->vmcb->control.nested_cr3 = 0;

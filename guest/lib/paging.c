@@ -29,8 +29,8 @@ const struct pt_format pt_pae = {
 	.entry_bytes = 8,
 	.nx = true,
 	.level = {[1] = {12, 9, true, 0},
-		  [2] = {21, 9, true, TABLE},
-		  [3] = {30, 2, false, PT_PRESENT}},
+                  [2] = {21, 9, true, TABLE},
+                  [3] = {30, 2, false, PT_PRESENT}},
 };
 const struct pt_format pt_4level = {
 	.name = "4level",
@@ -38,9 +38,9 @@ const struct pt_format pt_4level = {
 	.entry_bytes = 8,
 	.nx = true,
 	.level = {[1] = {12, 9, true, 0},
-		  [2] = {21, 9, true, TABLE},
-		  [3] = {30, 9, true, TABLE},
-		  [4] = {39, 9, false, TABLE}},
+                  [2] = {21, 9, true, TABLE},
+                  [3] = {30, 9, true, TABLE},
+                  [4] = {39, 9, false, TABLE}},
 };
 const struct pt_format pt_5level = {
 	.name = "5level",
@@ -48,10 +48,10 @@ const struct pt_format pt_5level = {
 	.entry_bytes = 8,
 	.nx = true,
 	.level = {[1] = {12, 9, true, 0},
-		  [2] = {21, 9, true, TABLE},
-		  [3] = {30, 9, true, TABLE},
-		  [4] = {39, 9, false, TABLE},
-		  [5] = {48, 9, false, TABLE}},
+                  [2] = {21, 9, true, TABLE},
+                  [3] = {30, 9, true, TABLE},
+                  [4] = {39, 9, false, TABLE},
+                  [5] = {48, 9, false, TABLE}},
 };
 
 static uint64_t address_bits(const struct pt_format *format)
@@ -67,7 +67,7 @@ static void *seen(const struct pt *pt, uint64_t address)
 static uint64_t entry_read(const struct pt_format *format, const void *entry)
 {
 	return format->entry_bytes == 4 ? *(const volatile uint32_t *)entry
-					: *(const volatile uint64_t *)entry;
+	                                : *(const volatile uint64_t *)entry;
 }
 
 static void entry_write(const struct pt_format *format, void *entry, uint64_t value)
@@ -90,7 +90,7 @@ static uint64_t new_table(struct pt *pt)
 }
 
 void pt_init(struct pt *pt, const struct pt_format *format, uint64_t first, uint64_t end,
-	     uintptr_t window)
+             uintptr_t window)
 {
 	pt->format = format;
 	pt->next = first;
@@ -140,7 +140,7 @@ uint64_t pt_entry_address(const struct pt *pt, uint64_t address, unsigned int le
 
 	if (!at)
 		run_failed("# no %s table of level %u for 0x%llx\n", pt->format->name, level,
-			   (unsigned long long)address);
+		           (unsigned long long)address);
 	return at;
 }
 
@@ -161,13 +161,13 @@ void pt_map(struct pt *pt, uint64_t address, uint64_t to, unsigned int level, ui
 
 		if (!(entry_read(pt->format, entry) & PT_PRESENT))
 			entry_write(pt->format, entry,
-				    new_table(pt) | pt->format->level[l].table_flags);
+			            new_table(pt) | pt->format->level[l].table_flags);
 	}
 	pt_set(pt, address, level, to | flags | (level > 1 ? PT_LARGE : 0));
 }
 
 void pt_map_range(struct pt *pt, uint64_t address, uint64_t to, uint64_t bytes,
-		  unsigned int max_level, uint64_t flags)
+                  unsigned int max_level, uint64_t flags)
 {
 	uint64_t end = address + bytes;
 
@@ -178,7 +178,7 @@ void pt_map_range(struct pt *pt, uint64_t address, uint64_t to, uint64_t bytes,
 		for (;; level--) {
 			size = pt_page_size(pt->format, level);
 			if (level == 1 || (pt->format->level[level].large &&
-					   !((address | to) & (size - 1)) && end - address >= size))
+			                   !((address | to) & (size - 1)) && end - address >= size))
 				break;
 		}
 		pt_map(pt, address, to, level, flags);

@@ -11,13 +11,13 @@
 
 #define PT_PRESENT  (1ull << 0)
 #define PT_WRITE    (1ull << 1)
-#define PT_USER	    (1ull << 2)
-#define PT_PWT	    (1ull << 3)
-#define PT_PCD	    (1ull << 4)
+#define PT_USER     (1ull << 2)
+#define PT_PWT      (1ull << 3)
+#define PT_PCD      (1ull << 4)
 #define PT_ACCESSED (1ull << 5)
 #define PT_DIRTY    (1ull << 6)
 #define PT_LARGE    (1ull << 7)
-#define PT_NX	    (1ull << 63)
+#define PT_NX       (1ull << 63)
 
 /* What most leaves want. */
 #define PT_RW  (PT_PRESENT | PT_WRITE)
@@ -27,7 +27,7 @@
 
 struct pt_level {
 	uint8_t shift, bits;
-	bool large;	      /* entries of this level may map a page */
+	bool large;           /* entries of this level may map a page */
 	uint64_t table_flags; /* of an entry that names a table */
 };
 
@@ -57,7 +57,7 @@ struct pt {
 
 /* Starts an empty set of tables in [first, end), which must be page-aligned. */
 void pt_init(struct pt *pt, const struct pt_format *format, uint64_t first, uint64_t end,
-	     uintptr_t window);
+             uintptr_t window);
 
 /* The size in bytes of what one entry of the level maps. */
 uint64_t pt_page_size(const struct pt_format *format, unsigned int level);
@@ -77,7 +77,7 @@ void pt_map(struct pt *pt, uint64_t address, uint64_t to, unsigned int level, ui
 
 /* Maps bytes with pages no larger than max_level's, as large as the addresses allow. */
 void pt_map_range(struct pt *pt, uint64_t address, uint64_t to, uint64_t bytes,
-		  unsigned int max_level, uint64_t flags);
+                  unsigned int max_level, uint64_t flags);
 
 /* Turns on L1's own paging: identity for the image, low memory and the APIC. NX is on then. */
 void paging_on(const struct pt_format *format);

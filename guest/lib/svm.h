@@ -14,7 +14,7 @@
 
 /* L1's selectors, as entry.asm lays out the GDT. */
 #define L1_CODE32 0x08
-#define L1_DATA	  0x10
+#define L1_DATA   0x10
 #define L1_CODE64 0x18
 #ifdef __x86_64__
 #define L1_CODE L1_CODE64

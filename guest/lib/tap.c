@@ -94,7 +94,7 @@ bool check(const char *what, uint64_t got, uint64_t expected)
 	if (got == expected)
 		return true;
 	point_fail("# %s: got 0x%llx, expected 0x%llx\n", what, (unsigned long long)got,
-		   (unsigned long long)expected);
+	           (unsigned long long)expected);
 	return false;
 }
 
@@ -103,12 +103,12 @@ bool check_range(const char *what, uint64_t got, uint64_t low, uint64_t high)
 	if (got >= low && got <= high)
 		return true;
 	point_fail("# %s: got 0x%llx, expected 0x%llx to 0x%llx\n", what, (unsigned long long)got,
-		   (unsigned long long)low, (unsigned long long)high);
+	           (unsigned long long)low, (unsigned long long)high);
 	return false;
 }
 
 bool check_known(const char *what, uint64_t got, uint64_t expected, uint64_t deviating,
-		 enum emulator emulator, const char *reason)
+                 enum emulator emulator, const char *reason)
 {
 	if (got == deviating && got != expected && emulator_is(emulator)) {
 		point_known(emulator, reason);

@@ -38,7 +38,7 @@ bool check_range(const char *what, uint64_t got, uint64_t low, uint64_t high);
  * and the emulator is there.
  */
 bool check_known(const char *what, uint64_t got, uint64_t expected, uint64_t deviating,
-		 enum emulator emulator, const char *reason);
+                 enum emulator emulator, const char *reason);
 
 /* The open point's failure is known and already established: let it pass by name. */
 void point_known(enum emulator emulator, const char *reason);

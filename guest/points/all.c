@@ -11,6 +11,7 @@ void points_all(void)
 		if (!l2_possible(kind))
 			continue;
 		points_run(kind);
+		points_boot(kind);
 		points_fault(kind);
 		points_remap(kind);
 		points_dirty(kind);

@@ -109,8 +109,8 @@ static void by_address(void)
 void points_asid(void)
 {
 	const char *lacks = machine.svm_features & SVM_FEATURE_FLUSH_ASID
-				    ? NULL
-				    : "the processor cannot flush by ASID";
+	                            ? NULL
+	                            : "the processor cannot flush by ASID";
 	unsigned int count = machine.asids > L2_SLOTS ? L2_SLOTS : machine.asids - 1;
 	struct l2 *l2s[L2_SLOTS];
 

@@ -22,7 +22,7 @@ static void check_reserved(struct l2 *l2, uint64_t ngpa)
 
 	l2_check_exit(l2, VMEXIT_NPF);
 	check_known("EXITINFO1", l2->vmcb->control.exit_info1, expected, expected & ~NPF_PRESENT,
-		    QEMU_BARE, no_p);
+	            QEMU_BARE, no_p);
 	check("EXITINFO2", l2->vmcb->control.exit_info2, ngpa);
 }
 
@@ -39,7 +39,6 @@ static struct l2 *with_page_alone(void)
 static void reserved(void)
 {
 	struct l2 *l2 = with_page_alone();
-	unsigned int top = l2_format->levels < 4 ? l2_format->levels : 4;
 	uint64_t entry;
 
 	point("a reserved address bit in a last-level entry faults");
@@ -64,23 +63,21 @@ static void reserved(void)
 
 	l2 = with_page_alone();
 	point("a reserved bit in an upper-level entry faults");
-	if (l2_format->levels < 3) {
-		point_skip("the nested format has no such level");
-	} else if (l2_format->level[top].table_flags == PT_PRESENT) {
+	if (l2_format->levels < 3 || machine.physical_bits > 51) {
+		point_skip("the entry has no reserved bits");
+	} else if (l2_format->level[3].table_flags == PT_PRESENT) {
 		/* A PDPTE: W is reserved. */
-		entry = pt_get(&l2->npt, NGPA_ALONE, top);
-		pt_set(&l2->npt, NGPA_ALONE, top, entry | PT_WRITE);
+		entry = pt_get(&l2->npt, NGPA_ALONE, 3);
+		pt_set(&l2->npt, NGPA_ALONE, 3, entry | PT_WRITE);
 		l2_read(l2, NGPA_ALONE);
 		if (l2->vmcb->control.exit_code == VMEXIT_VMMCALL && emulator_is(QEMU_BARE))
 			point_known(QEMU_BARE, unchecked);
 		else
 			check_reserved(l2, NGPA_ALONE);
 	} else {
-		/* Its PS is reserved. Level 3 is where this ngpa is alone, so the bit is one there.
-		 */
+		/* Level 3, where this ngpa is alone. PS would be legal there. */
 		entry = pt_get(&l2->npt, NGPA_ALONE, 3);
-		pt_set(&l2->npt, NGPA_ALONE, 3,
-		       entry | (machine.physical_bits < 52 ? 1ull << 51 : PT_LARGE));
+		pt_set(&l2->npt, NGPA_ALONE, 3, entry | 1ull << 51);
 		l2_read(l2, NGPA_ALONE);
 		check_reserved(l2, NGPA_ALONE);
 	}
@@ -91,6 +88,8 @@ static void upper_rights(void)
 	struct l2 *l2 = with_page_alone();
 	uint64_t entry = pt_get(&l2->npt, NGPA_ALONE, 2);
 	uint32_t *code = l2_spare_frame(0);
+	/* The highest level at which NGPA_ALONE is alone. */
+	unsigned int upper = l2_format->levels < 3 ? 2 : 3;
 
 	memcpy(code, l2->low + L2_EXEC, 16);
 
@@ -114,23 +113,16 @@ static void upper_rights(void)
 	l2_check_npf(l2, FINAL | NPF_PRESENT, NGPA_ALONE);
 	pt_set(&l2->npt, NGPA_ALONE, 2, entry);
 
-	point("an entry of the highest level that L1 clears takes its pages along");
-	if (l2_format->levels == 3) {
-		/* PDPTEs of nested tables are read at each walk, not cached as MOV CR3 would. */
-		entry = pt_get(&l2->npt, NGPA_ALONE, 3);
-		l2_read(l2, NGPA_ALONE);
-		l2_check_done(l2);
-		pt_set(&l2->npt, NGPA_ALONE, 3, 0);
-	} else {
-		l2_read(l2, NGPA_ALONE);
-		l2_check_done(l2);
-		entry = pt_get(&l2->npt, NGPA_ALONE, l2_format->levels < 3 ? 2 : 3);
-		pt_set(&l2->npt, NGPA_ALONE, l2_format->levels < 3 ? 2 : 3, 0);
-	}
+	/* PDPTEs of nested PAE tables are read at each walk, not cached as MOV CR3 would. */
+	point("an upper-level entry that L1 clears takes its pages along");
+	l2_read(l2, NGPA_ALONE);
+	l2_check_value(l2, *code);
+	entry = pt_get(&l2->npt, NGPA_ALONE, upper);
+	pt_set(&l2->npt, NGPA_ALONE, upper, 0);
 	l2->flush = true;
 	l2_read(l2, NGPA_ALONE);
 	l2_check_npf(l2, FINAL, NGPA_ALONE);
-	pt_set(&l2->npt, NGPA_ALONE, l2_format->levels < 3 ? 2 : 3, entry);
+	pt_set(&l2->npt, NGPA_ALONE, upper, entry);
 	l2_run(l2);
 	l2_check_value(l2, *code);
 }
@@ -199,8 +191,8 @@ static void high_addresses(void)
 static void pages_1g(void)
 {
 	const char *lacks = l2_format->levels < 4 ? "the nested format has no 1 GiB pages"
-			    : !machine.page_1g	  ? "the processor has no 1 GiB pages"
-						  : NULL;
+	                    : !machine.page_1g    ? "the processor has no 1 GiB pages"
+	                                          : NULL;
 	struct l2 *l2 = l2_new(0, &l2_prot);
 	uint64_t base = NGPA_ALONE, inside = base + l2_gpa(l2_spare_frame(1)),
 		 entry = PT_RWU | PT_LARGE;

@@ -73,7 +73,7 @@ static void delivered(struct l2 *l2)
 		return;
 	}
 	inject(l2, event(EVENT_EXCEPTION, VEC_GP) | EVENT_ERROR_VALID |
-			   (uint64_t)ERROR_CODE << EVENT_ERROR_SHIFT);
+	                   (uint64_t)ERROR_CODE << EVENT_ERROR_SHIFT);
 	l2_check_vector(l2, VEC_GP);
 	check("error code on L2's stack", l2_stack(l2, 0), ERROR_CODE);
 	check("rip on L2's stack", l2_stack(l2, 1), rip);
@@ -128,8 +128,8 @@ static void in_flight(struct l2 *l2)
 	l2_check_exit(l2, VMEXIT_NPF);
 	check("EXITINFO2, the page", l2->vmcb->control.exit_info2 & ~0xfffull, L2_STACK);
 	check_known("EXITINTINFO", l2->vmcb->control.exit_int_info & in_flight_bits,
-		    event(EVENT_SOFT_INTR, L2_SOFT_VECTOR), event(EVENT_EXCEPTION, VEC_UD), BOCHS,
-		    "EXITINTINFO shows the event before INTn");
+	            event(EVENT_SOFT_INTR, L2_SOFT_VECTOR), event(EVENT_EXCEPTION, VEC_UD), BOCHS,
+	            "EXITINTINFO shows the event before INTn");
 	pt_set(&l2->npt, L2_STACK, 1, stack);
 
 	point("an exit with nothing on its way shows nothing in EXITINTINFO");

@@ -7,7 +7,7 @@
 enum {
 	CPUID_VENDOR = 0,
 	PORT_DIAGNOSTIC = 0x80, /* nobody listens */
-	PORT_SCRATCH = 0x3ff,	/* COM1's scratch register */
+	PORT_SCRATCH = 0x3ff,   /* COM1's scratch register */
 	IOIO_PORT_SHIFT = 16,
 	MSR_READ = 1,
 	MSR_WRITE = 2,
@@ -122,7 +122,7 @@ static void msrs(struct l2 *l2)
 static void check_io(struct l2 *l2, uint16_t port, uint32_t bits)
 {
 	uint32_t mask = 0xffffu << IOIO_PORT_SHIFT | IOIO_SZ8 | IOIO_SZ16 | IOIO_SZ32 |
-			IOIO_TYPE_IN | IOIO_STRING | IOIO_REP;
+	                IOIO_TYPE_IN | IOIO_STRING | IOIO_REP;
 
 	l2_check_exit(l2, VMEXIT_IOIO);
 	check("EXITINFO1", l2->vmcb->control.exit_info1 & mask,
@@ -210,7 +210,7 @@ static void exceptions(struct l2 *l2)
 	*excp = 1u << VEC_BP;
 	l2_start(l2, L2_INT3);
 	check_known("exit code", l2->vmcb->control.exit_code, VMEXIT_EXCP_BASE + VEC_BP,
-		    VMEXIT_VMMCALL, QEMU, "INT3 asks for the intercept of INTn only");
+	            VMEXIT_VMMCALL, QEMU, "INT3 asks for the intercept of INTn only");
 	*excp = 0;
 	l2->vmcb->save.rsp = L2_STACK_TOP;
 }

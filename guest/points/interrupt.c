@@ -143,7 +143,7 @@ static void virtual(void)
 {
 	struct l2 *l2 = l2_new(0, l2_widest());
 	uint64_t ctl = INT_CTL_V_INTR_MASKING | INT_CTL_V_IRQ | INT_CTL_V_IGN_TPR |
-		       (uint64_t)VIRTUAL << INT_CTL_V_INTR_VECTOR_S;
+	               (uint64_t)VIRTUAL << INT_CTL_V_INTR_VECTOR_S;
 
 	point("V_IRQ waits while L2's IF=0");
 	l2->vmcb->control.int_ctl = ctl;

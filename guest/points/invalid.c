@@ -16,7 +16,7 @@ static void check_invalid(struct l2 *l2)
 {
 	l2_start(l2, L2_VMMCALL);
 	check_known("exit code", l2->vmcb->control.exit_code, VMEXIT_INVALID, 0xffffffffull,
-		    QEMU_BARE, half);
+	            QEMU_BARE, half);
 }
 
 static void control_area(void)

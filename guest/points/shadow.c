@@ -87,8 +87,8 @@ static void control(struct l2 *l2)
 	point("a #PF that L1 injects arrives with CR2");
 	l2->vmcb->save.cr2 = 0x12345678;
 	l2->vmcb->control.event_inj = EVENT_VALID | EVENT_ERROR_VALID | VEC_PF |
-				      (uint64_t)EVENT_EXCEPTION << EVENT_TYPE_SHIFT |
-				      (uint64_t)ERROR_WRITE << EVENT_ERROR_SHIFT;
+	                              (uint64_t)EVENT_EXCEPTION << EVENT_TYPE_SHIFT |
+	                              (uint64_t)ERROR_WRITE << EVENT_ERROR_SHIFT;
 	cr2 = read_cr2();
 	l2_start(l2, L2_VMMCALL);
 	l2_check_vector(l2, VEC_PF);

@@ -121,7 +121,7 @@ static void fill(struct vmcb_save *s)
 }
 
 static void check_segment(const char *what, const struct vmcb_segment *got,
-			  const struct vmcb_segment *expected)
+                          const struct vmcb_segment *expected)
 {
 	check(what, got->selector, expected->selector);
 	check(what, got->base, expected->base);
