@@ -45,7 +45,7 @@ struct boot_info {
 	uint32_t range_count;
 	uint32_t module_count;
 	uint32_t reserved;
-	uint64_t rsdp;    /* hpa of ACPI's root pointer in firmware memory; 0: not told */
+	uint64_t rsdp; /* hpa of ACPI's root pointer in firmware memory; 0: not told */
 	char cmdline[BOOT_CMDLINE_SIZE]; /* the configuration words, without the program's name */
 	struct mem_range ranges[BOOT_MAX_RANGES]; /* any order; may overlap as firmware left it */
 	struct boot_module modules[BOOT_MAX_MODULES]; /* [0] is L1, the rest are L1's modules */

@@ -25,8 +25,8 @@ enum load_error {
 struct l1_entry {
 	uint32_t eip, esp;
 	uint32_t eax, ebx, ecx, edx, esi, edi, ebp;
-	uint16_t cs, ds;     /* selectors; ds stands for SS, ES, FS and GS, too */
-	uint32_t gdt_base;   /* gpa of a table that holds both, 0: the protocol promises none */
+	uint16_t cs, ds;   /* selectors; ds stands for SS, ES, FS and GS, too */
+	uint32_t gdt_base; /* gpa of a table that holds both, 0: the protocol promises none */
 	uint16_t gdt_limit;
 };
 
@@ -42,6 +42,6 @@ struct load_result {
  * structures) is reserved in it, too. rsdp is the hpa of ACPI's root pointer or 0.
  */
 enum load_error load_l1(struct memmap *map, const struct boot_module *modules, size_t module_count,
-			uint64_t rsdp, struct load_result *result);
+                        uint64_t rsdp, struct load_result *result);
 
 #endif

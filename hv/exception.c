@@ -71,9 +71,9 @@ bool wrmsr_safe(uint32_t msr, uint64_t value)
 	uint32_t failed;
 
 	__asm__ volatile(WITH_FIXUP("wrmsr")
-			 : [failed] "=&r"(failed)
-			 : "c"(msr), "a"((uint32_t)value), "d"((uint32_t)(value >> 32))
-			 : "memory");
+	                 : [failed] "=&r"(failed)
+	                 : "c"(msr), "a"((uint32_t)value), "d"((uint32_t)(value >> 32))
+	                 : "memory");
 	return !failed;
 }
 
@@ -82,8 +82,8 @@ bool rdmsr_safe(uint32_t msr, uint64_t *value)
 	uint32_t failed, low = 0, high = 0;
 
 	__asm__ volatile(WITH_FIXUP("rdmsr")
-			 : [failed] "=&r"(failed), "+a"(low), "+d"(high)
-			 : "c"(msr));
+	                 : [failed] "=&r"(failed), "+a"(low), "+d"(high)
+	                 : "c"(msr));
 	*value = (uint64_t)high << 32 | low;
 	return !failed;
 }

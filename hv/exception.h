@@ -18,13 +18,13 @@ void exception_init(void);
  * it with "failed" set. APM vol. 3 lists what each can raise.
  */
 #define WITH_FIXUP(instruction)                                                                    \
-	"	xor %k[failed], %k[failed]\n"                                                      \
+	"	xor %k[failed], %k[failed]\n"                                                            \
 	"1:	" instruction "\n"                                                                 \
-	"	jmp 3f\n"                                                                          \
-	"2:	mov $1, %k[failed]\n"                                                              \
+	"	jmp 3f\n"                                                                                \
+	"2:	mov $1, %k[failed]\n"                                                                  \
 	"3:\n"                                                                                     \
-	"	.pushsection .fixup_table, \"a\"\n"                                                \
-	"	.quad 1b, 2b\n"                                                                    \
+	"	.pushsection .fixup_table, \"a\"\n"                                                      \
+	"	.quad 1b, 2b\n"                                                                          \
 	"	.popsection\n"
 
 /* WRMSR and RDMSR that return false instead of raising #GP. */

@@ -15,8 +15,8 @@ enum {
 	TABLE_ENTRIES = 512,
 	CPUID_EXT_FEATURES = 0x80000001,
 };
-#define PTE_NX        (1ull << 63)
-#define EDX_PAGE1GB   (1u << 26)
+#define PTE_NX      (1ull << 63)
+#define EDX_PAGE1GB (1u << 26)
 
 /* hv/move.asm. All addresses are hpas below 4 GiB except from, the image as it is mapped now. */
 void move_and_switch(uint64_t to, const void *from, uint64_t bytes, uint64_t cr3, uint64_t cr4);
@@ -87,7 +87,7 @@ void paging_move_image(uint64_t new_image_hpa, uint64_t top, bool la57)
 	}
 	image_hpa = new_image_hpa;
 	move_and_switch(new_image_hpa, image_base, image_size(), hpa_of(root),
-			CR4_PAE | (la57 ? CR4_LA57 : 0));
+	                CR4_PAE | (la57 ? CR4_LA57 : 0));
 }
 
 void paging_forget_identity(void)

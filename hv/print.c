@@ -63,7 +63,7 @@ static uint64_t divide(uint64_t value, uint32_t base, uint32_t *rest)
 }
 
 static void put_number(struct sink *sink, const struct field *field, uint64_t value, uint32_t base,
-		       bool negative)
+                       bool negative)
 {
 	char digits[24];
 	size_t at = sizeof(digits);

@@ -16,7 +16,8 @@ enum {
 	LINE_CONTROL_8N1 = 3,
 	LINE_CONTROL_DIVISOR = 0x80,
 	DIVISOR_115200 = 1,
-	POLLS = 100000, /* a byte takes 87 us at this speed; a port that is not there reads as 0xff */
+	POLLS = 100000, /* a byte takes 87 us at this speed; a port that is not there reads as 0xff
+	                 */
 };
 
 void serial_init(void)

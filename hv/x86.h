@@ -56,14 +56,14 @@
 #define DR6_FIXED 0xffff0ff0u
 #define DR7_FIXED 0x00000400u
 
-#define EFER_SCE   (1u << 0)
-#define EFER_LME   (1u << 8)
-#define EFER_LMA   (1u << 10)
-#define EFER_NXE   (1u << 11)
-#define EFER_SVME  (1u << 12)
-#define EFER_LMSLE (1u << 13)
-#define EFER_FFXSR (1u << 14)
-#define EFER_TCE   (1u << 15)
+#define EFER_SCE     (1u << 0)
+#define EFER_LME     (1u << 8)
+#define EFER_LMA     (1u << 10)
+#define EFER_NXE     (1u << 11)
+#define EFER_SVME    (1u << 12)
+#define EFER_LMSLE   (1u << 13)
+#define EFER_FFXSR   (1u << 14)
+#define EFER_TCE     (1u << 15)
 #define EFER_MCOMMIT (1u << 17)
 #define EFER_INTWB   (1u << 18)
 #define EFER_UAIE    (1u << 20)
@@ -161,8 +161,8 @@ static inline struct cpuid_regs cpuid(uint32_t leaf, uint32_t subleaf)
 	struct cpuid_regs r;
 
 	__asm__ volatile("cpuid"
-			 : "=a"(r.eax), "=b"(r.ebx), "=c"(r.ecx), "=d"(r.edx)
-			 : "a"(leaf), "c"(subleaf));
+	                 : "=a"(r.eax), "=b"(r.ebx), "=c"(r.ecx), "=d"(r.edx)
+	                 : "a"(leaf), "c"(subleaf));
 	return r;
 }
 
@@ -177,9 +177,9 @@ static inline uint64_t rdmsr(uint32_t msr)
 static inline void wrmsr(uint32_t msr, uint64_t value)
 {
 	__asm__ volatile("wrmsr"
-			 :
-			 : "c"(msr), "a"((uint32_t)value), "d"((uint32_t)(value >> 32))
-			 : "memory");
+	                 :
+	                 : "c"(msr), "a"((uint32_t)value), "d"((uint32_t)(value >> 32))
+	                 : "memory");
 }
 
 static inline uint64_t rdtsc(void)

@@ -8,8 +8,8 @@
 
 /* Makes spte number index lead where it is to lead. Returns the next table, NULL at a leaf. */
 static struct shadow_page *apply(struct mmu *mmu, const struct paging_mode *mode,
-				 struct shadow_page *page, unsigned int index,
-				 const struct target *target, bool *changed)
+                                 struct shadow_page *page, unsigned int index,
+                                 const struct target *target, bool *changed)
 {
 	uint64_t spte = page->table[index];
 	struct shadow_page *child;
@@ -41,7 +41,7 @@ static struct shadow_page *apply(struct mmu *mmu, const struct paging_mode *mode
 
 /* Descends from the root to the leaf that maps address; walk is NULL in a direct map. */
 static bool fill(struct mmu *mmu, const struct paging_mode *mode, struct shadow_page *root,
-		 uint64_t address, const struct walk *walk)
+                 uint64_t address, const struct walk *walk)
 {
 	struct shadow_page *page = root;
 	bool changed = false;
@@ -65,12 +65,12 @@ static bool fill(struct mmu *mmu, const struct paging_mode *mode, struct shadow_
 }
 
 enum fault_result mmu_fault(struct mmu *mmu, struct mmu_cpu *cpu, const struct guest_tables *tables,
-			    struct page_fault *fault)
+                            struct page_fault *fault)
 {
 	struct walk walk;
 
 	switch (guest_walk(&mmu->memory, &tables->mode, tables->root, fault->address, fault->access,
-			   &walk)) {
+	                   &walk)) {
 	case WALK_FAULT:
 		fault->code = walk.code;
 		mmu->counters.faults_reflected++;
@@ -83,7 +83,7 @@ enum fault_result mmu_fault(struct mmu *mmu, struct mmu_cpu *cpu, const struct g
 	}
 	pool_reserve(mmu, PT_MAX_LEVEL);
 	return fill(mmu, &tables->mode, cpu->current, fault->address, &walk) ? FAULT_FILLED
-									   : FAULT_SPURIOUS;
+	                                                                     : FAULT_SPURIOUS;
 }
 
 uint64_t mmu_direct_root(struct mmu *mmu, struct mmu_cpu *cpu)

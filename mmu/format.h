@@ -8,18 +8,18 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define PTE_P        (1ull << 0)
-#define PTE_W        (1ull << 1)
-#define PTE_U        (1ull << 2)
-#define PTE_PWT      (1ull << 3)
-#define PTE_PCD      (1ull << 4)
-#define PTE_A        (1ull << 5)
-#define PTE_D        (1ull << 6)
-#define PTE_PS       (1ull << 7) /* in entries of level 2 and above */
-#define PTE_PAT      (1ull << 7) /* in entries of level 1 */
-#define PTE_G        (1ull << 8)
+#define PTE_P         (1ull << 0)
+#define PTE_W         (1ull << 1)
+#define PTE_U         (1ull << 2)
+#define PTE_PWT       (1ull << 3)
+#define PTE_PCD       (1ull << 4)
+#define PTE_A         (1ull << 5)
+#define PTE_D         (1ull << 6)
+#define PTE_PS        (1ull << 7) /* in entries of level 2 and above */
+#define PTE_PAT       (1ull << 7) /* in entries of level 1 */
+#define PTE_G         (1ull << 8)
 #define PTE_PAT_LARGE (1ull << 12)
-#define PTE_NX       (1ull << 63)
+#define PTE_NX        (1ull << 63)
 
 enum { PT_MAX_LEVEL = 5, PT_PAGE_SHIFT = 12, SHADOW_INDEX_BITS = 9, SHADOW_ENTRIES = 512 };
 
@@ -44,15 +44,15 @@ struct pt_format {
 extern const struct pt_format pt_formats[PT_FORMATS];
 
 /* What the owner of the tables chose or has, besides the format. */
-#define MODE_NX       (1u << 0) /* EFER.NXE */
-#define MODE_PSE      (1u << 1) /* CR4.PSE: 4 MiB pages in 2-level tables */
-#define MODE_1G       (1u << 2) /* CPUID: 1 GiB pages */
-#define MODE_NESTED   (1u << 3) /* nested tables: every access counts as user's, W decides */
-#define MODE_WP       (1u << 4) /* CR0.WP */
-#define MODE_SMEP     (1u << 5)
-#define MODE_SMAP     (1u << 6)
-#define MODE_PDPTE_A  (1u << 7) /* an emulator sets A in PDPTEs, where it is reserved */
-#define MODE_BITS     8
+#define MODE_NX      (1u << 0) /* EFER.NXE */
+#define MODE_PSE     (1u << 1) /* CR4.PSE: 4 MiB pages in 2-level tables */
+#define MODE_1G      (1u << 2) /* CPUID: 1 GiB pages */
+#define MODE_NESTED  (1u << 3) /* nested tables: every access counts as user's, W decides */
+#define MODE_WP      (1u << 4) /* CR0.WP */
+#define MODE_SMEP    (1u << 5)
+#define MODE_SMAP    (1u << 6)
+#define MODE_PDPTE_A (1u << 7) /* an emulator sets A in PDPTEs, where it is reserved */
+#define MODE_BITS    8
 
 /* A format in a mode, worked out once: what a walk needs at each level. */
 struct paging_mode {
@@ -60,14 +60,14 @@ struct paging_mode {
 	enum pt_format_id id;
 	uint32_t flags; /* MODE_* */
 	uint8_t phys_bits;
-	uint8_t large_levels; /* bit n: PS=1 maps a page at level n */
-	uint64_t address_mask;                       /* of entries: the frame */
-	uint64_t reserved[PT_MAX_LEVEL + 1];         /* of entries that are no large page */
-	uint64_t reserved_large[PT_MAX_LEVEL + 1];   /* of large pages */
+	uint8_t large_levels;                      /* bit n: PS=1 maps a page at level n */
+	uint64_t address_mask;                     /* of entries: the frame */
+	uint64_t reserved[PT_MAX_LEVEL + 1];       /* of entries that are no large page */
+	uint64_t reserved_large[PT_MAX_LEVEL + 1]; /* of large pages */
 };
 
 void paging_mode_init(struct paging_mode *mode, enum pt_format_id id, uint32_t flags,
-		      uint8_t phys_bits);
+                      uint8_t phys_bits);
 
 /* The gpa of the root table that CR3 or nCR3 names. */
 static inline uint64_t paging_root(const struct paging_mode *mode, uint64_t cr3)

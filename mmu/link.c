@@ -9,7 +9,8 @@
 
 enum {
 	CHUNK_SLOTS = sizeof(((struct parent_chunk *)0)->spte) / sizeof(uint64_t *),
-	MAX_CHUNKS = 37, /* bounds the search among parents: one local root per processor and some */
+	MAX_CHUNKS =
+		37, /* bounds the search among parents: one local root per processor and some */
 };
 
 /* The processor may walk the table meanwhile: each spte is written at once. */
@@ -111,7 +112,7 @@ void spte_clear(struct mmu *mmu, struct shadow_page *page, unsigned int index)
 }
 
 void spte_link(struct mmu *mmu, struct shadow_page *page, unsigned int index,
-	       struct shadow_page *child, uint64_t rights)
+               struct shadow_page *child, uint64_t rights)
 {
 	uint64_t *at = &page->table[index];
 

@@ -64,7 +64,7 @@ void mmu_direct_zap(struct mmu *mmu, struct mmu_cpu *cpu);
  * promises, see mmu_flush_asid(). Returns its hpa; it stays valid until the next call.
  */
 uint64_t mmu_load_root(struct mmu *mmu, struct mmu_cpu *cpu, const struct guest_tables *tables,
-		       uint32_t asid);
+                       uint32_t asid);
 
 /*
  * L1 flushed the ASID (or all) on this processor: what it changed in its tables before must show
@@ -88,6 +88,6 @@ struct page_fault {
 
 /* A fault on the processor's current root, which shadows these tables. */
 enum fault_result mmu_fault(struct mmu *mmu, struct mmu_cpu *cpu, const struct guest_tables *tables,
-			    struct page_fault *fault);
+                            struct page_fault *fault);
 
 #endif

@@ -25,7 +25,7 @@ uint64_t mmu_metadata_size(uint32_t page_count)
 }
 
 void mmu_init(struct mmu *mmu, uint64_t *tables, uint64_t tables_hpa, void *metadata,
-	      uint32_t page_count)
+              uint32_t page_count)
 {
 	struct parent_chunk *chunks;
 

@@ -69,7 +69,7 @@ static void make_current(struct mmu_cpu *cpu, struct shadow_page *page)
 }
 
 uint64_t mmu_load_root(struct mmu *mmu, struct mmu_cpu *cpu, const struct guest_tables *tables,
-		       uint32_t asid)
+                       uint32_t asid)
 {
 	union shadow_role role = root_role(mmu, tables);
 	struct cached_root *root = lookup(cpu, tables->root, role);

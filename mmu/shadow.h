@@ -15,15 +15,15 @@
 union shadow_role {
 	uint64_t word;
 	struct {
-		uint64_t level : 3;      /* of the shadow table */
-		uint64_t direct : 1;     /* maps a linear range; else shadows a guest's table */
-		uint64_t local : 1;      /* owned by one processor, never in the hash */
-		uint64_t delta : 2;      /* shadow level - guest level, see is_passthrough() */
-		uint64_t format : 2;     /* enum pt_format_id of the guest's table */
-		uint64_t quadrant : 2;   /* which part of a 4 KiB table of 4-byte entries */
+		uint64_t level : 3;        /* of the shadow table */
+		uint64_t direct : 1;       /* maps a linear range; else shadows a guest's table */
+		uint64_t local : 1;        /* owned by one processor, never in the hash */
+		uint64_t delta : 2;        /* shadow level - guest level, see is_passthrough() */
+		uint64_t format : 2;       /* enum pt_format_id of the guest's table */
+		uint64_t quadrant : 2;     /* which part of a 4 KiB table of 4-byte entries */
 		uint64_t mode : MODE_BITS; /* MODE_* of the guest's table */
-		uint64_t type : 3;       /* direct: memory type, an index into L0's PAT */
-		uint64_t pat : 24;       /* indirect: the guest's PAT, 8 types of 3 bits */
+		uint64_t type : 3;         /* direct: memory type, an index into L0's PAT */
+		uint64_t pat : 24;         /* indirect: the guest's PAT, 8 types of 3 bits */
 	};
 };
 _Static_assert(sizeof(union shadow_role) == 8, "a role is compared as one word");
@@ -32,14 +32,14 @@ struct shadow_page {
 	uint64_t gpa; /* direct: where the range begins; else: the guest's table */
 	union shadow_role role;
 	uint64_t *table;
-	struct shadow_page *hash_next; /* also links the lists of free and of zapped pages */
+	struct shadow_page *hash_next;     /* also links the lists of free and of zapped pages */
 	struct shadow_page *older, *newer; /* by last use */
 	uint64_t *parent;                  /* one spte that leads here, NULL: none does */
 	struct parent_chunk *more_parents; /* the others */
 	uint32_t chunks;                   /* of more_parents */
-	uint64_t synced; /* mmu->now when the page and all below it were last compared */
-	uint64_t serial; /* tells a page from an earlier one at this place */
-	uint32_t pins;   /* processors that have it as root: not reclaimed */
+	uint64_t synced;  /* mmu->now when the page and all below it were last compared */
+	uint64_t serial;  /* tells a page from an earlier one at this place */
+	uint32_t pins;    /* processors that have it as root: not reclaimed */
 	uint32_t present; /* sptes */
 	bool live;
 };
@@ -66,7 +66,8 @@ struct mmu_ops {
 	 * apart. Every gpa has an answer: what L1 does not own leads to a page that is nobody's.
 	 */
 	struct host_mapping (*map)(void *context, uint64_t gpa);
-	/* Flushes what any processor may have cached of any shadow page, before pages are reused. */
+	/* Flushes what any processor may have cached of any shadow page, before pages are reused.
+	 */
 	void (*flush_all)(void *context);
 };
 
@@ -82,9 +83,9 @@ struct mmu {
 	struct guest_memory memory;
 	const struct mmu_ops *ops;
 	void *context;
-	uint8_t host_levels;       /* 4 or 5: levels of nested tables as L0's CR4 has it */
+	uint8_t host_levels; /* 4 or 5: levels of nested tables as L0's CR4 has it */
 	uint8_t phys_bits;
-	bool host_1g;              /* L0's processor maps 1 GiB pages */
+	bool host_1g; /* L0's processor maps 1 GiB pages */
 
 	struct shadow_page *pages; /* one descriptor per table, in order */
 	uint64_t *tables;
@@ -110,7 +111,7 @@ uint64_t mmu_metadata_size(uint32_t page_count);
  * their metadata. The fields up to phys_bits and host_1g are the caller's to fill before.
  */
 void mmu_init(struct mmu *mmu, uint64_t *tables, uint64_t tables_hpa, void *metadata,
-	      uint32_t page_count);
+              uint32_t page_count);
 
 /* A passthrough page has a level that the guest's tables have not: it leads to the next one. */
 static inline bool is_passthrough(const struct shadow_page *page)
@@ -174,7 +175,7 @@ void page_zap(struct mmu *mmu, struct shadow_page *page);
 
 /* Leads an spte to a child table with these rights (PTE_W, PTE_NX). */
 void spte_link(struct mmu *mmu, struct shadow_page *page, unsigned int index,
-	       struct shadow_page *child, uint64_t rights);
+               struct shadow_page *child, uint64_t rights);
 
 /* Sets a leaf. */
 void spte_set(struct mmu *mmu, struct shadow_page *page, unsigned int index, uint64_t spte);

@@ -7,8 +7,9 @@ enum memory_type { TYPE_UC, TYPE_WC, TYPE_WT = 4, TYPE_WP, TYPE_WB, TYPE_UC_MINU
 
 /* The order of HOST_PAT. Types 2 and 3 are reserved: WRMSR refuses them. */
 static const uint8_t pat_index_of_type[8] = {
-	[TYPE_WB] = 0, [TYPE_WT] = 1, [TYPE_UC_MINUS] = 2, [TYPE_UC] = 3,
-	[TYPE_WP] = 4, [TYPE_WC] = 5, [2] = 3,		   [3] = 3,
+	[TYPE_WB] = 0, [TYPE_WT] = 1, [TYPE_UC_MINUS] = 2,
+	[TYPE_UC] = 3, [TYPE_WP] = 4, [TYPE_WC] = 5,
+	[2] = 3,       [3] = 3,
 };
 
 unsigned int host_pat_index(unsigned int type)
@@ -39,7 +40,7 @@ uint64_t leaf_spte(uint64_t hpa, int level, unsigned int type, uint64_t rights)
 }
 
 unsigned int guest_index_of(const struct paging_mode *mode, const struct shadow_page *page,
-			    unsigned int index)
+                            unsigned int index)
 {
 	int level = page->role.level;
 	uint64_t at = (uint64_t)page->role.quadrant << shadow_shift(level + 1);
@@ -50,7 +51,7 @@ unsigned int guest_index_of(const struct paging_mode *mode, const struct shadow_
 
 /* Which part of the guest's table the child of spte number index shadows. */
 static unsigned int child_quadrant(const struct paging_mode *mode, int child_level,
-				   unsigned int index)
+                                   unsigned int index)
 {
 	if (mode->id != PT_2LEVEL || child_level > 2)
 		return 0;
@@ -69,7 +70,7 @@ static struct target to_table(const struct shadow_page *page, uint64_t gpa, uint
 
 /* Maps a page of L1's memory at the spte's level or, where L0 may not, through a direct table. */
 static struct target to_memory(const struct mmu *mmu, const struct shadow_page *page, uint64_t gpa,
-			       unsigned int type, uint64_t rights)
+                               unsigned int type, uint64_t rights)
 {
 	int level = page->role.level;
 	struct host_mapping host = mmu->ops->map(mmu->context, gpa);
@@ -87,7 +88,7 @@ static struct target to_memory(const struct mmu *mmu, const struct shadow_page *
 }
 
 static struct target below_passthrough(const struct paging_mode *mode,
-				       const struct shadow_page *page, unsigned int index)
+                                       const struct shadow_page *page, unsigned int index)
 {
 	struct target target = to_table(page, page->gpa, PTE_W);
 
@@ -98,7 +99,7 @@ static struct target below_passthrough(const struct paging_mode *mode,
 }
 
 struct target spte_target(const struct mmu *mmu, const struct paging_mode *mode,
-			  const struct shadow_page *page, unsigned int index, uint64_t entry)
+                          const struct shadow_page *page, unsigned int index, uint64_t entry)
 {
 	static const struct target none = {.kind = TARGET_NONE};
 	int level = page->role.level;
@@ -126,7 +127,7 @@ struct target spte_target(const struct mmu *mmu, const struct paging_mode *mode,
 		if (!(entry & PTE_D))
 			rights &= ~PTE_W;
 		return to_memory(mmu, page, frame | (offset & within), host_pat_index(type),
-				 rights);
+		                 rights);
 	}
 	target = to_table(page, entry & mode->address_mask, rights);
 	target.role.quadrant = child_quadrant(mode, level - 1, index);

@@ -28,11 +28,11 @@ struct target {
  * leads nowhere.
  */
 struct target spte_target(const struct mmu *mmu, const struct paging_mode *mode,
-			  const struct shadow_page *page, unsigned int index, uint64_t entry);
+                          const struct shadow_page *page, unsigned int index, uint64_t entry);
 
 /* The index of the guest's entry behind spte number index of an indirect page. */
 unsigned int guest_index_of(const struct paging_mode *mode, const struct shadow_page *page,
-			    unsigned int index);
+                            unsigned int index);
 
 /* sync.c: brings a page, and all indirect ones below it, in line with the guest's tables. */
 void sync_below(struct mmu *mmu, const struct paging_mode *mode, struct shadow_page *page);

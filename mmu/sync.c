@@ -5,7 +5,7 @@
 #include "mmu/spte.h"
 
 static bool same_table(const struct mmu *mmu, const struct shadow_page *page, uint64_t spte,
-		       const struct target *target)
+                       const struct target *target)
 {
 	const struct shadow_page *child;
 
@@ -29,8 +29,8 @@ static void sync_page(struct mmu *mmu, const struct paging_mode *mode, struct sh
 			continue;
 		left--;
 		target = spte_target(mmu, mode, page, i,
-				     guest_entry(&mmu->memory, mode->format, page->gpa,
-						 guest_index_of(mode, page, i)));
+		                     guest_entry(&mmu->memory, mode->format, page->gpa,
+		                                 guest_index_of(mode, page, i)));
 		if (same_table(mmu, page, spte, &target))
 			continue;
 		if (target.kind == TARGET_LEAF) {

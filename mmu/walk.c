@@ -8,7 +8,7 @@
 enum { WALK_TRIES = 4 };
 
 static void *entry_address(const struct guest_memory *memory, const struct pt_format *format,
-			   uint64_t table, unsigned int index)
+                           uint64_t table, unsigned int index)
 {
 	uint64_t gpa = table + (uint64_t)index * format->entry_size;
 	char *page = memory->page(memory->context, gpa & ~0xfffull);
@@ -26,7 +26,7 @@ static uint64_t read_entry(const void *at, unsigned int size)
 }
 
 uint64_t guest_entry(const struct guest_memory *memory, const struct pt_format *format,
-		     uint64_t table, unsigned int index)
+                     uint64_t table, unsigned int index)
 {
 	return read_entry(entry_address(memory, format, table, index), format->entry_size);
 }
@@ -40,9 +40,9 @@ static bool update_entry(void *at, unsigned int size, uint64_t was, uint64_t bit
 		return true;
 	if (size == 8)
 		return __atomic_compare_exchange_n((uint64_t *)at, &was, was | bits, false,
-						   __ATOMIC_SEQ_CST, __ATOMIC_RELAXED);
+		                                   __ATOMIC_SEQ_CST, __ATOMIC_RELAXED);
 	return __atomic_compare_exchange_n((uint32_t *)at, &was32, was32 | (uint32_t)bits, false,
-					   __ATOMIC_SEQ_CST, __ATOMIC_RELAXED);
+	                                   __ATOMIC_SEQ_CST, __ATOMIC_RELAXED);
 }
 
 /* The rights that a walk has gathered; W, U and NX of an entry limit those of all below. */
@@ -78,7 +78,7 @@ static bool allowed(const struct paging_mode *mode, const struct rights *rights,
 }
 
 static enum walk_status fault(const struct paging_mode *mode, struct walk *walk, uint32_t access,
-			      uint32_t why)
+                              uint32_t why)
 {
 	walk->code = why;
 	if (access & ACCESS_WRITE)
@@ -91,16 +91,17 @@ static enum walk_status fault(const struct paging_mode *mode, struct walk *walk,
 	return WALK_FAULT;
 }
 
-static enum walk_status walk_once(const struct guest_memory *memory,
-				  const struct paging_mode *mode, uint64_t root, uint64_t address,
-				  uint32_t access, struct walk *walk)
+static enum walk_status walk_once(const struct guest_memory *memory, const struct paging_mode *mode,
+                                  uint64_t root, uint64_t address, uint32_t access,
+                                  struct walk *walk)
 {
 	const struct pt_format *format = mode->format;
 	struct rights rights = {true, true, true};
 	uint64_t table = root;
 
 	for (int level = format->levels;; level--) {
-		void *at = entry_address(memory, format, table, guest_index(format, level, address));
+		void *at =
+			entry_address(memory, format, table, guest_index(format, level, address));
 		uint64_t entry = read_entry(at, format->entry_size);
 		uint64_t bits = PTE_A;
 		bool leaf;
@@ -141,7 +142,7 @@ static enum walk_status walk_once(const struct guest_memory *memory,
 }
 
 enum walk_status guest_walk(const struct guest_memory *memory, const struct paging_mode *mode,
-			    uint64_t root, uint64_t address, uint32_t access, struct walk *walk)
+                            uint64_t root, uint64_t address, uint32_t access, struct walk *walk)
 {
 	enum walk_status status = WALK_RETRY;
 
@@ -157,14 +158,14 @@ enum walk_status guest_walk(const struct guest_memory *memory, const struct pagi
 }
 
 bool guest_peek(const struct guest_memory *memory, const struct paging_mode *mode, uint64_t root,
-		uint64_t address, uint64_t *gpa)
+                uint64_t address, uint64_t *gpa)
 {
 	const struct pt_format *format = mode->format;
 	uint64_t table = root;
 
 	for (int level = format->levels; level; level--) {
-		uint64_t entry = guest_entry(memory, format, table,
-					     guest_index(format, level, address));
+		uint64_t entry =
+			guest_entry(memory, format, table, guest_index(format, level, address));
 
 		if (!(entry & PTE_P))
 			return false;

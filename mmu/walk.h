@@ -38,9 +38,9 @@ enum walk_status {
 };
 
 struct walk {
-	int level;          /* of the leaf, or where the walk faulted */
-	uint64_t gpa;       /* WALK_OK: where the address leads */
-	uint32_t code;      /* WALK_FAULT: FAULT_* */
+	int level;                        /* of the leaf, or where the walk faulted */
+	uint64_t gpa;                     /* WALK_OK: where the address leads */
+	uint32_t code;                    /* WALK_FAULT: FAULT_* */
 	uint64_t table[PT_MAX_LEVEL + 1]; /* gpa of the table read at each level */
 	uint64_t entry[PT_MAX_LEVEL + 1]; /* the entry used there, with A and D as set */
 };
@@ -51,17 +51,17 @@ struct walk {
  * width fault. A is set in every entry used, D in the leaf of a write, each atomically.
  */
 enum walk_status guest_walk(const struct guest_memory *memory, const struct paging_mode *mode,
-			    uint64_t root, uint64_t address, uint32_t access, struct walk *walk);
+                            uint64_t root, uint64_t address, uint32_t access, struct walk *walk);
 
 /* One entry of a table, read once. Where there is no memory it is all ones. */
 uint64_t guest_entry(const struct guest_memory *memory, const struct pt_format *format,
-		     uint64_t table, unsigned int index);
+                     uint64_t table, unsigned int index);
 
 /*
  * Where an address leads, for L0's own use right behind the processor: no rights are checked and
  * no bits set. False when it leads nowhere.
  */
 bool guest_peek(const struct guest_memory *memory, const struct paging_mode *mode, uint64_t root,
-		uint64_t address, uint64_t *gpa);
+                uint64_t address, uint64_t *gpa);
 
 #endif

@@ -58,14 +58,14 @@ static struct cpuid_regs hypervisor_leaf(uint32_t leaf)
 {
 	if (leaf == LEAF_HYPERVISOR)
 		return (struct cpuid_regs){LEAF_HYPERVISOR_INFO, SIGNATURE_EBX, SIGNATURE_ECX,
-					   SIGNATURE_EDX};
+		                           SIGNATURE_EDX};
 	if (leaf == LEAF_HYPERVISOR_INFO)
 		return (struct cpuid_regs){depth(), features.tcg ? QUIRKS_TCG : 0, 0, 0};
 	return (struct cpuid_regs){0, 0, 0, 0};
 }
 
 static struct cpuid_regs virtual_cpuid(const struct vmcb_save *save, uint32_t leaf,
-				       uint32_t subleaf)
+                                       uint32_t subleaf)
 {
 	struct cpuid_regs r;
 

@@ -39,7 +39,7 @@ static const struct paging_mode *own_mode(struct vcpu *vcpu)
 {
 	const struct vmcb_save *save = &vcpu->vmcb->save;
 	uint64_t key = (save->efer & (EFER_LMA | EFER_NXE)) | (save->cr4 & (CR4_PAE | CR4_PSE)) |
-		       (save->cr4 & CR4_LA57) << 8 | 1;
+	               (save->cr4 & CR4_LA57) << 8 | 1;
 	struct paging_mode *mode = &vcpu->own_mode[vcpu->guest_mode];
 	enum pt_format_id id = PT_2LEVEL;
 
@@ -51,9 +51,9 @@ static const struct paging_mode *own_mode(struct vcpu *vcpu)
 	else if (save->cr4 & CR4_PAE)
 		id = PT_PAE;
 	paging_mode_init(mode, id,
-			 MODE_NX | ((save->cr4 & CR4_PSE) ? MODE_PSE : 0) |
-				 (features.page_1g ? MODE_1G : 0),
-			 features.phys_bits);
+	                 MODE_NX | ((save->cr4 & CR4_PSE) ? MODE_PSE : 0) |
+	                         (features.page_1g ? MODE_1G : 0),
+	                 features.phys_bits);
 	return mode;
 }
 
@@ -107,8 +107,17 @@ unsigned int fetch(struct vcpu *vcpu, uint64_t linear, uint8_t *to, unsigned int
 static bool is_prefix(uint8_t byte)
 {
 	switch (byte) {
-	case 0x26: case 0x2e: case 0x36: case 0x3e: case 0x64: case 0x65: /* segments */
-	case 0x66: case 0x67: case 0xf0: case 0xf2: case 0xf3:
+	case 0x26:
+	case 0x2e:
+	case 0x36:
+	case 0x3e:
+	case 0x64:
+	case 0x65: /* segments */
+	case 0x66:
+	case 0x67:
+	case 0xf0:
+	case 0xf2:
+	case 0xf3:
 		return true;
 	default:
 		return false;

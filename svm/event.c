@@ -21,7 +21,7 @@ void raise_exception(struct vcpu *vcpu, unsigned int vector, uint32_t error_code
 
 	if (vcpu->guest_mode && (vcpu->ctl.intercepts[INTERCEPT_EXCEPTION] >> vector & 1)) {
 		nested_exit(vcpu, VMEXIT_EXCP_BASE + vector,
-			    has_error_code(vector) ? error_code : 0, 0);
+		            has_error_code(vector) ? error_code : 0, 0);
 		return;
 	}
 	if (has_error_code(vector))
@@ -66,7 +66,7 @@ void redeliver_event(struct vcpu *vcpu)
 	unsigned int type = (unsigned int)((event & EVENT_TYPE_MASK) >> EVENT_TYPE_SHIFT);
 	unsigned int vector = event & EVENT_VECTOR_MASK;
 	bool by_instruction = type == EVENT_SOFT_INTR ||
-			      (type == EVENT_EXCEPTION && (vector == VEC_BP || vector == VEC_OF));
+	                      (type == EVENT_EXCEPTION && (vector == VEC_BP || vector == VEC_OF));
 
 	if (!(event & EVENT_VALID))
 		return;

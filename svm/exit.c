@@ -38,7 +38,7 @@ static void handle_shutdown(struct vcpu *vcpu)
 {
 	log_set_serial(true);
 	log_info("shutdown of %s at rip %llx: resetting the machine",
-		 vcpu->guest_mode ? "L2" : "L1", (unsigned long long)vcpu->vmcb->save.rip);
+	         vcpu->guest_mode ? "L2" : "L1", (unsigned long long)vcpu->vmcb->save.rip);
 	outb(PORT_RESET, RESET_FULL);
 	outb(PORT_KEYBOARD, KEYBOARD_RESET);
 	for (;;)
@@ -83,7 +83,7 @@ static bool is_l1s(struct vcpu *vcpu, uint64_t code)
 		return false;
 	if (code == VMEXIT_MSR)
 		return msr_is_intercepted(vcpu, low32(vcpu->gpr[GPR_RCX]),
-					  vcpu->vmcb->control.exit_info1 & 1);
+		                          vcpu->vmcb->control.exit_info1 & 1);
 	if (code == VMEXIT_WBINVD && !(intercepts[INTERCEPT_MISC2] & MISC2_WBINVD))
 		code = VMEXIT_INVD;
 	return intercepts[code / 32] >> (code % 32) & 1;

@@ -25,22 +25,30 @@ struct grant {
 };
 
 static const struct grant efer_grants[] = {
-	{LEAF_EXTENDED, 'd', 11, EFER_SCE},   {LEAF_EXTENDED, 'd', 29, EFER_LME | EFER_LMA},
-	{LEAF_EXTENDED, 'd', 20, EFER_NXE},   {LEAF_EXTENDED, 'c', 2, EFER_SVME},
-	{LEAF_EXTENDED, 'd', 25, EFER_FFXSR}, {LEAF_EXTENDED, 'c', 17, EFER_TCE},
+	{LEAF_EXTENDED, 'd', 11, EFER_SCE},         {LEAF_EXTENDED, 'd', 29, EFER_LME | EFER_LMA},
+	{LEAF_EXTENDED, 'd', 20, EFER_NXE},         {LEAF_EXTENDED, 'c', 2, EFER_SVME},
+	{LEAF_EXTENDED, 'd', 25, EFER_FFXSR},       {LEAF_EXTENDED, 'c', 17, EFER_TCE},
 	{LEAF_ADDRESS_SIZES, 'b', 8, EFER_MCOMMIT}, {LEAF_ADDRESS_SIZES, 'b', 13, EFER_INTWB},
-	{LEAF_EXTENDED_2, 'a', 7, EFER_UAIE}, {LEAF_EXTENDED_2, 'a', 8, EFER_AIBRSE},
+	{LEAF_EXTENDED_2, 'a', 7, EFER_UAIE},       {LEAF_EXTENDED_2, 'a', 8, EFER_AIBRSE},
 };
 
 static const struct grant cr4_grants[] = {
-	{LEAF_FEATURES, 'd', 1, CR4_VME | CR4_PVI}, {LEAF_FEATURES, 'd', 4, CR4_TSD},
-	{LEAF_FEATURES, 'd', 2, CR4_DE},	    {LEAF_FEATURES, 'd', 3, CR4_PSE},
-	{LEAF_FEATURES, 'd', 6, CR4_PAE},	    {LEAF_FEATURES, 'd', 7, CR4_MCE},
-	{LEAF_FEATURES, 'd', 13, CR4_PGE},	    {LEAF_FEATURES, 'd', 24, CR4_OSFXSR},
-	{LEAF_FEATURES, 'd', 25, CR4_OSXMMEXCPT},   {LEAF_FEATURES, 'c', 17, CR4_PCIDE},
-	{LEAF_FEATURES, 'c', 26, CR4_OSXSAVE},	    {LEAF_STRUCTURED, 'c', 2, CR4_UMIP},
-	{LEAF_STRUCTURED, 'b', 0, CR4_FSGSBASE},    {LEAF_STRUCTURED, 'b', 7, CR4_SMEP},
-	{LEAF_STRUCTURED, 'b', 20, CR4_SMAP},	    {LEAF_STRUCTURED, 'c', 3, CR4_PKE},
+	{LEAF_FEATURES, 'd', 1, CR4_VME | CR4_PVI},
+	{LEAF_FEATURES, 'd', 4, CR4_TSD},
+	{LEAF_FEATURES, 'd', 2, CR4_DE},
+	{LEAF_FEATURES, 'd', 3, CR4_PSE},
+	{LEAF_FEATURES, 'd', 6, CR4_PAE},
+	{LEAF_FEATURES, 'd', 7, CR4_MCE},
+	{LEAF_FEATURES, 'd', 13, CR4_PGE},
+	{LEAF_FEATURES, 'd', 24, CR4_OSFXSR},
+	{LEAF_FEATURES, 'd', 25, CR4_OSXMMEXCPT},
+	{LEAF_FEATURES, 'c', 17, CR4_PCIDE},
+	{LEAF_FEATURES, 'c', 26, CR4_OSXSAVE},
+	{LEAF_STRUCTURED, 'c', 2, CR4_UMIP},
+	{LEAF_STRUCTURED, 'b', 0, CR4_FSGSBASE},
+	{LEAF_STRUCTURED, 'b', 7, CR4_SMEP},
+	{LEAF_STRUCTURED, 'b', 20, CR4_SMAP},
+	{LEAF_STRUCTURED, 'c', 3, CR4_PKE},
 	{LEAF_STRUCTURED, 'c', 7, CR4_CET},
 };
 
@@ -60,9 +68,9 @@ static uint64_t granted(const struct grant *grants, unsigned int count)
 	for (unsigned int i = 0; i < count; i++) {
 		struct cpuid_regs r = leaf(grants[i].leaf);
 		uint32_t reg = grants[i].reg == 'a'   ? r.eax
-			       : grants[i].reg == 'b' ? r.ebx
-			       : grants[i].reg == 'c' ? r.ecx
-						      : r.edx;
+		               : grants[i].reg == 'b' ? r.ebx
+		               : grants[i].reg == 'c' ? r.ecx
+		                                      : r.edx;
 
 		if (reg >> grants[i].bit & 1)
 			valid |= grants[i].allows;
@@ -85,7 +93,7 @@ void features_init(bool la57)
 	features.asids = svm.ebx;
 	/* What L0 does for L1 on any processor, and what it merely hands through. */
 	features.shown = svm.edx & (SVM_FEATURE_NP | SVM_FEATURE_NRIP | SVM_FEATURE_FLUSH_ASID |
-				    SVM_FEATURE_ADDR_CHECK);
+	                            SVM_FEATURE_ADDR_CHECK);
 	features.phys_bits = (uint8_t)leaf(LEAF_ADDRESS_SIZES).eax;
 	features.page_1g = leaf(LEAF_EXTENDED).edx & (1u << 26);
 	features.nx = leaf(LEAF_EXTENDED).edx & (1u << 20);

@@ -8,14 +8,14 @@
 #include <stdint.h>
 
 struct features {
-	uint32_t svm;      /* CPUID 8000_000A EDX as the processor has it */
-	uint32_t shown;    /* ... and as L1 sees it */
-	uint32_t asids;    /* L1 sees one fewer */
+	uint32_t svm;   /* CPUID 8000_000A EDX as the processor has it */
+	uint32_t shown; /* ... and as L1 sees it */
+	uint32_t asids; /* L1 sees one fewer */
 	uint8_t phys_bits;
 	bool page_1g;
 	bool nx;
-	bool la57;         /* L0 runs with 5 levels */
-	bool tcg;          /* QEMU's own emulation: its quirks are dealt with where they show */
+	bool la57;           /* L0 runs with 5 levels */
+	bool tcg;            /* QEMU's own emulation: its quirks are dealt with where they show */
 	uint64_t efer_valid; /* bits that L1 may set */
 	uint64_t cr4_valid;
 };

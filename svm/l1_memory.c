@@ -38,7 +38,8 @@ void l1_memory_ready(void)
 		struct l1_memory_range range = ranges[i];
 		unsigned int at = i;
 
-		for (; at && ranges[at - 1].end - ranges[at - 1].base < range.end - range.base; at--)
+		for (; at && ranges[at - 1].end - ranges[at - 1].base < range.end - range.base;
+		     at--)
 			ranges[at] = ranges[at - 1];
 		ranges[at] = range;
 	}

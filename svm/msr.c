@@ -9,9 +9,9 @@
 #include "svm/event.h"
 #include "svm/features.h"
 
-#define VM_CR_BITS      0x1full /* DPD, R_INIT, DIS_A20M, LOCK, SVMDIS */
-#define SYSCFG_ENCRYPT  (1ull << 23)
-#define PAGE_OFFSET     0xfffull
+#define VM_CR_BITS     0x1full /* DPD, R_INIT, DIS_A20M, LOCK, SVMDIS */
+#define SYSCFG_ENCRYPT (1ull << 23)
+#define PAGE_OFFSET    0xfffull
 
 /* What WRMSR does: false raises #GP. */
 struct msr_handler {
@@ -38,8 +38,8 @@ static uint64_t read_efer(struct vcpu *vcpu)
 
 bool hold_back_lme(struct vmcb *vmcb)
 {
-	if (!features.tcg || !(vmcb->save.efer & EFER_LME) ||
-	    (vmcb->save.cr0 & CR0_PG) || (vmcb->save.cr4 & CR4_PAE))
+	if (!features.tcg || !(vmcb->save.efer & EFER_LME) || (vmcb->save.cr0 & CR0_PG) ||
+	    (vmcb->save.cr4 & CR4_PAE))
 		return false;
 	vmcb->save.efer &= ~(uint64_t)EFER_LME;
 	vmcb->control.intercepts[INTERCEPT_CR] |= 1u << VMEXIT_CR4_WRITE;
@@ -192,14 +192,10 @@ static bool write_syscfg(struct vcpu *vcpu, uint64_t value)
 }
 
 static const struct msr_handler handlers[] = {
-	{MSR_EFER, read_efer, write_efer},
-	{MSR_PAT, read_pat, write_pat},
-	{MSR_VM_CR, read_vm_cr, write_vm_cr},
-	{MSR_VM_HSAVE_PA, read_hsave, write_hsave},
-	{MSR_SVM_KEY, read_zero, swallow},
-	{MSR_SMM_CTL, read_zero, swallow},
-	{MSR_IGNNE, read_zero, swallow},
-	{MSR_PATCH_LOADER, read_zero, swallow},
+	{MSR_EFER, read_efer, write_efer},       {MSR_PAT, read_pat, write_pat},
+	{MSR_VM_CR, read_vm_cr, write_vm_cr},    {MSR_VM_HSAVE_PA, read_hsave, write_hsave},
+	{MSR_SVM_KEY, read_zero, swallow},       {MSR_SMM_CTL, read_zero, swallow},
+	{MSR_IGNNE, read_zero, swallow},         {MSR_PATCH_LOADER, read_zero, swallow},
 	{MSR_SYSCFG, read_syscfg, write_syscfg},
 };
 

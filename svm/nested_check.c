@@ -99,7 +99,7 @@ static const char *check_save(const struct vmcb_save *save)
 const char *nested_check(const struct nested_control *control, const struct vmcb_save *save)
 {
 	bool code64 = (save->cr0 & CR0_PG) && (save->efer & EFER_LME) &&
-		      (save->cs.attributes & SEG_ATTR_L);
+	              (save->cs.attributes & SEG_ATTR_L);
 	const char *rule = check_control(control);
 
 	if (!rule)

@@ -60,8 +60,8 @@ void nested_load_root(struct vcpu *vcpu)
 }
 
 _Static_assert(FAULT_P == NPF_PRESENT && FAULT_W == NPF_WRITE && FAULT_U == NPF_USER &&
-		       FAULT_RSV == NPF_RESERVED && FAULT_ID == NPF_FETCH,
-	       "EXITINFO1 of a nested page fault begins as the error code of #PF");
+                       FAULT_RSV == NPF_RESERVED && FAULT_ID == NPF_FETCH,
+               "EXITINFO1 of a nested page fault begins as the error code of #PF");
 
 void handle_l2_npf(struct vcpu *vcpu)
 {
@@ -81,7 +81,7 @@ void handle_l2_npf(struct vcpu *vcpu)
 		fault.access |= ACCESS_FETCH;
 	if (mmu_fault(&mmu, &vcpu->mmu_cpu, &vcpu->nested, &fault) == FAULT_REFLECT)
 		nested_exit(vcpu, VMEXIT_NPF, fault.code | (info & (NPF_FINAL | NPF_TABLE)),
-			    fault.address);
+		            fault.address);
 	else
 		redeliver_event(vcpu);
 }

@@ -25,8 +25,8 @@ static bool is_address(uint64_t hpa)
 static void check_l0(const struct vcpu *vcpu)
 {
 	const struct vmcb_control *c = &vcpu->vmcb->control;
-	uint32_t misc2 = MISC2_VMRUN | MISC2_VMLOAD | MISC2_VMSAVE | MISC2_STGI | MISC2_CLGI |
-			 MISC2_SKINIT;
+	uint32_t misc2 =
+		MISC2_VMRUN | MISC2_VMLOAD | MISC2_VMSAVE | MISC2_STGI | MISC2_CLGI | MISC2_SKINIT;
 
 	require(vcpu->vmcb == (vcpu->guest_mode ? vcpu->vmcb02 : vcpu->vmcb01), "the VMCB in use");
 	require((c->intercepts[INTERCEPT_MISC2] & misc2) == misc2, "SVM instructions are L0's");
@@ -37,10 +37,10 @@ static void check_l0(const struct vcpu *vcpu)
 	require(c->nested_ctl == NESTED_CTL_NP_ENABLE, "nested paging, and nothing else");
 	require(!c->virt_ext, "virt_ext has only what was offered");
 	require(!(c->int_ctl & (INT_CTL_AVIC_ENABLE | INT_CTL_X2AVIC_ENABLE | INT_CTL_V_GIF_ENABLE |
-				INT_CTL_V_NMI_ENABLE)),
-		"int_ctl has only what was offered");
+	                        INT_CTL_V_NMI_ENABLE)),
+	        "int_ctl has only what was offered");
 	require(vcpu->guest_mode || vcpu->gif || (c->int_ctl & INT_CTL_V_INTR_MASKING),
-		"GIF=0 holds interrupts back");
+	        "GIF=0 holds interrupts back");
 	require(!(vcpu->host_flags & RFLAGS_IF) || vcpu->gif, "GIF=0 holds interrupts back");
 }
 
@@ -58,25 +58,28 @@ static void check_manual(const struct vmcb *vmcb)
 	require(!(s->cr3 >> features.phys_bits), "CR3's reserved bits");
 	require(!(s->cr4 & ~features.cr4_valid), "CR4's reserved bits");
 	require(!(s->dr6 >> 32) && !(s->dr7 >> 32), "DR6[63:32], DR7[63:32]");
-	require(!(lme && pg) || ((s->cr4 & CR4_PAE) && (s->cr0 & CR0_PE)), "long mode needs PAE, PE");
+	require(!(lme && pg) || ((s->cr4 & CR4_PAE) && (s->cr0 & CR0_PE)),
+	        "long mode needs PAE, PE");
 	require(!(lme && pg && (s->cs.attributes & SEG_ATTR_L) && (s->cs.attributes & SEG_ATTR_DB)),
-		"CS.L and CS.D");
+	        "CS.L and CS.D");
 	require(c->asid && c->asid < features.asids, "ASID");
 	require(is_address(c->nested_cr3), "nCR3");
-	require(is_address(c->msrpm_base_pa) && is_address(c->msrpm_base_pa + MSRPM_SIZE - PAGE_SIZE),
-		"MSRPM");
+	require(is_address(c->msrpm_base_pa) &&
+	                is_address(c->msrpm_base_pa + MSRPM_SIZE - PAGE_SIZE),
+	        "MSRPM");
 	require(is_address(c->iopm_base_pa) && is_address(c->iopm_base_pa + IOPM_SIZE - PAGE_SIZE),
-		"IOPM");
+	        "IOPM");
 	if (c->event_inj & EVENT_VALID)
 		require(type == EVENT_INTR || type == EVENT_NMI || type == EVENT_SOFT_INTR ||
-				(type == EVENT_EXCEPTION && (c->event_inj & EVENT_VECTOR_MASK) < 32 &&
-				 (c->event_inj & EVENT_VECTOR_MASK) != VEC_NMI),
-			"EVENTINJ");
+		                (type == EVENT_EXCEPTION &&
+		                 (c->event_inj & EVENT_VECTOR_MASK) < 32 &&
+		                 (c->event_inj & EVENT_VECTOR_MASK) != VEC_NMI),
+		        "EVENTINJ");
 	require(c->tlb_control == TLB_CONTROL_NONE || c->tlb_control == TLB_CONTROL_FLUSH_ALL ||
-			(has(SVM_FEATURE_FLUSH_ASID) &&
-			 (c->tlb_control == TLB_CONTROL_FLUSH_ASID ||
-			  c->tlb_control == TLB_CONTROL_FLUSH_ASID_NONGLOBAL)),
-		"TLB_CONTROL");
+	                (has(SVM_FEATURE_FLUSH_ASID) &&
+	                 (c->tlb_control == TLB_CONTROL_FLUSH_ASID ||
+	                  c->tlb_control == TLB_CONTROL_FLUSH_ASID_NONGLOBAL)),
+	        "TLB_CONTROL");
 	require(!(features.tcg && lme && !pg && !(s->cr4 & CR4_PAE)), "QEMU hangs on this state");
 }
 

@@ -110,10 +110,7 @@ void handle_vmload(struct vcpu *vcpu)
 	if (!vmcb_operand(vcpu, &length, &gpa))
 		return;
 	hpa = without_busy_tss(vmcb_hpa(gpa));
-	__asm__ volatile(WITH_FIXUP("vmload %%rax")
-			 : [failed] "=&r"(failed)
-			 : "a"(hpa)
-			 : "memory");
+	__asm__ volatile(WITH_FIXUP("vmload %%rax") : [failed] "=&r"(failed) : "a"(hpa) : "memory");
 	if (failed)
 		raise_exception(vcpu, VEC_GP, 0);
 	else
@@ -129,9 +126,9 @@ void handle_vmsave(struct vcpu *vcpu)
 	if (!vmcb_operand(vcpu, &length, &gpa))
 		return;
 	__asm__ volatile(WITH_FIXUP("vmsave %%rax")
-			 : [failed] "=&r"(failed)
-			 : "a"(vmcb_hpa(gpa))
-			 : "memory");
+	                 : [failed] "=&r"(failed)
+	                 : "a"(vmcb_hpa(gpa))
+	                 : "memory");
 	if (failed)
 		raise_exception(vcpu, VEC_GP, 0);
 	else
@@ -174,9 +171,9 @@ void handle_invlpga(struct vcpu *vcpu)
 		return;
 	if (asid < features.asids - ASID_SHIFT) {
 		__asm__ volatile("invlpga %%rax, %%ecx"
-				 :
-				 : "a"(gva), "c"(asid + ASID_SHIFT)
-				 : "memory");
+		                 :
+		                 : "a"(gva), "c"(asid + ASID_SHIFT)
+		                 : "memory");
 		/* Whether the processor also forgets the nested half is its own business. */
 		mmu_flush_asid(&vcpu->mmu_cpu, asid);
 	}

@@ -10,8 +10,23 @@
 
 /* General registers by the number that instructions use. RAX and RSP are the VMCB's. */
 enum gpr {
-	GPR_RAX, GPR_RCX, GPR_RDX, GPR_RBX, GPR_RSP, GPR_RBP, GPR_RSI, GPR_RDI,
-	GPR_R8, GPR_R9, GPR_R10, GPR_R11, GPR_R12, GPR_R13, GPR_R14, GPR_R15, GPRS
+	GPR_RAX,
+	GPR_RCX,
+	GPR_RDX,
+	GPR_RBX,
+	GPR_RSP,
+	GPR_RBP,
+	GPR_RSI,
+	GPR_RDI,
+	GPR_R8,
+	GPR_R9,
+	GPR_R10,
+	GPR_R11,
+	GPR_R12,
+	GPR_R13,
+	GPR_R14,
+	GPR_R15,
+	GPRS
 };
 
 /* ASID 1 is L1's; L2 runs under the number that L1 chose plus one. */
@@ -45,29 +60,29 @@ struct vcpu {
 	uint64_t vmcb_hpa;   /* of the VMCB in use */
 	uint64_t host_flags; /* RFLAGS at VMRUN: IF decides where V_INTR_MASKING=1 */
 
-	struct vmcb *vmcb;   /* in use: one of the two */
+	struct vmcb *vmcb; /* in use: one of the two */
 	struct vmcb *vmcb01, *vmcb02;
 	uint64_t vmcb01_hpa, vmcb02_hpa;
-	bool guest_mode; /* L2 runs */
+	bool guest_mode;   /* L2 runs */
 	uint64_t injected; /* EVENTINJ of the last VMRUN */
-	bool flush;      /* L0 changed tables: the next VMRUN flushes everything */
+	bool flush;        /* L0 changed tables: the next VMRUN flushes everything */
 
 	/* What L1 has written to the registers that L0 virtualizes. */
-	uint64_t efer;     /* with SVME as L1 has it, and LME where an emulator cannot have it */
+	uint64_t efer; /* with SVME as L1 has it, and LME where an emulator cannot have it */
 	uint64_t hsave_pa;
 	uint64_t vm_cr;
 	bool gif;
 	uint8_t tpr_carried; /* V_TPR as set when the real TPR went into VMCB01 or VMCB02 */
 	bool tpr_in_vmcb;    /* ... which it is while V_INTR_MASKING is L0's doing */
 
-	bool nmi_pending;  /* for L1 */
-	bool nmi_blocked;  /* until L1's IRET */
+	bool nmi_pending; /* for L1 */
+	bool nmi_blocked; /* until L1's IRET */
 
-	struct nested_control ctl; /* of VMCB12, while guest_mode */
-	struct vmcb *vmcb12;       /* in the window */
-	bool l2_lme_held;          /* see hold_back_lme() */
+	struct nested_control ctl;  /* of VMCB12, while guest_mode */
+	struct vmcb *vmcb12;        /* in the window */
+	bool l2_lme_held;           /* see hold_back_lme() */
 	struct guest_tables nested; /* L1's nested tables, if it uses any */
-	uint64_t nested_key; /* of nested.mode and nested.pat: what they were made from */
+	uint64_t nested_key;        /* of nested.mode and nested.pat: what they were made from */
 	uint64_t nested_pat;
 
 	uint64_t *msrpm01, *msrpm02; /* L0's own; merged with L1's for L2 */

@@ -223,7 +223,8 @@ enum vmexit_code {
 #define IOIO_SZ16    (1u << 5)
 #define IOIO_SZ32    (1u << 6)
 
-/* The maps: MSRPM is 8 KiB and IOPM is 12 KiB; APM 15.10.1, 15.11. Low 12 address bits are ignored. */
+/* The maps: MSRPM is 8 KiB and IOPM is 12 KiB; APM 15.10.1, 15.11. Low 12 address bits are ignored.
+ */
 #define MSRPM_SIZE 0x2000u
 #define IOPM_SIZE  0x3000u
 
@@ -281,11 +282,11 @@ struct vmcb_control {
 
 struct vmcb_save {
 	struct vmcb_segment es, cs, ss, ds;
-	struct vmcb_segment fs, gs;   /* VMLOAD and VMSAVE */
+	struct vmcb_segment fs, gs; /* VMLOAD and VMSAVE */
 	struct vmcb_segment gdtr;
-	struct vmcb_segment ldtr;     /* VMLOAD and VMSAVE */
+	struct vmcb_segment ldtr; /* VMLOAD and VMSAVE */
 	struct vmcb_segment idtr;
-	struct vmcb_segment tr;       /* VMLOAD and VMSAVE */
+	struct vmcb_segment tr; /* VMLOAD and VMSAVE */
 	uint8_t reserved_4a0[0x4cb - 0x4a0];
 	uint8_t cpl;
 	uint32_t reserved_4cc;
@@ -304,7 +305,7 @@ struct vmcb_save {
 	uint64_t ssp;
 	uint64_t isst_addr;
 	uint64_t rax;
-	uint64_t star, lstar, cstar, sfmask;                /* VMLOAD and VMSAVE, as are the next four */
+	uint64_t star, lstar, cstar, sfmask; /* VMLOAD and VMSAVE, as are the next four */
 	uint64_t kernel_gs_base;
 	uint64_t sysenter_cs, sysenter_esp, sysenter_eip;
 	uint64_t cr2;

@@ -1,0 +1,271 @@
+/*
+ * From the loader's information to a running L1: what to do in which order, and what a person can
+ * get wrong. Relies on all of boot/, hv/ and svm/.
+ */
+#include "boot/acpi.h"
+#include "boot/check_svm.h"
+#include "boot/config.h"
+#include "boot/load.h"
+#include "boot/multiboot.h"
+#include "hv/exception.h"
+#include "hv/image.h"
+#include "hv/log.h"
+#include "hv/memory.h"
+#include "hv/mtrr.h"
+#include "hv/paging.h"
+#include "hv/phys.h"
+#include "hv/serial.h"
+#include "hv/string.h"
+#include "hv/x86.h"
+#include "svm/features.h"
+#include "svm/l1_memory.h"
+#include "svm/machine.h"
+
+enum {
+	LEAF_STRUCTURED = 7,
+	STRUCTURED_ECX_LA57 = 1 << 16,
+	HEAP_PAGES = 96,    /* page tables, VMCBs, maps, a vcpu */
+	POOL_FRACTION = 64, /* of memory, unless configured */
+};
+#define POOL_LEAST (1ull << 20)
+#define POOL_MOST  (64ull << 20)
+#define MIB(bytes) ((unsigned long long)((bytes) >> 20))
+
+static struct boot_info info;
+static struct config config;
+static struct memmap firmware_map; /* as the firmware told */
+static struct memmap free_map;     /* where nothing lies that is still needed */
+static struct memmap l1_map;       /* as L1 is told */
+
+static void read_configuration(uint32_t magic, uint64_t information)
+{
+	const char *error;
+	char text[160];
+
+	if (magic == BOOT_INFO_MAGIC) {
+		memcpy(&info, phys(information), sizeof(info));
+		if (info.range_count > BOOT_MAX_RANGES || info.module_count > BOOT_MAX_MODULES)
+			stop("the EFI program is of another version than the core: reinstall both");
+	} else {
+		error = boot_info_from_multiboot(magic, information, &info);
+		if (error)
+			stop("%s", error);
+	}
+	info.cmdline[BOOT_CMDLINE_SIZE - 1] = '\0';
+	if (!config_parse(info.cmdline, &config, text, sizeof(text)))
+		stop("%s", text);
+	if (info.source != BOOT_EFI &&
+	    (config.l1_given || config.initrd_given || config.cmdline_given))
+		stop("l1=, initrd= and cmdline= are for the EFI program: here modules name L1 "
+		     "(GRUB: "
+		     "module2, QEMU: -initrd)");
+	log_set_level(config.log);
+}
+
+static bool choose_la57(void)
+{
+	bool can = cpuid(0, 0).eax >= LEAF_STRUCTURED &&
+	           (cpuid(LEAF_STRUCTURED, 0).ecx & STRUCTURED_ECX_LA57);
+
+	if (config.la57 == LA57_ON && !can)
+		stop("la57=on, but this processor has no 5-level paging: use la57=off or auto");
+	return can && config.la57 != LA57_OFF;
+}
+
+static void read_memory_map(uint64_t image_at)
+{
+	for (uint32_t i = 0; i < info.range_count; i++) {
+		const struct mem_range *r = &info.ranges[i];
+
+		if (!memmap_add(&firmware_map, r->base, r->size, r->type))
+			stop("the firmware's memory map has too many ranges for Nestling (%u)",
+			     (unsigned int)BOOT_MAX_RANGES);
+	}
+	free_map = firmware_map;
+	l1_map = firmware_map;
+	memmap_add(&free_map, 0, 1 << 20, MEM_RESERVED);
+	memmap_add(&free_map, image_at, image_size(), MEM_RESERVED);
+	for (uint32_t i = 0; i < info.module_count; i++)
+		memmap_add(&free_map, info.modules[i].base, info.modules[i].size, MEM_RESERVED);
+}
+
+static uint64_t memory_size(void)
+{
+	uint64_t size = 0;
+
+	for (uint32_t i = 0; i < firmware_map.count; i++) {
+		if (firmware_map.range[i].type == MEM_USABLE)
+			size += firmware_map.range[i].size;
+	}
+	return size;
+}
+
+/* The end of what the window has to map: memory of all kinds, and 4 GiB at least. */
+static uint64_t memory_top(void)
+{
+	uint64_t top = SIZE_4G;
+
+	for (uint32_t i = 0; i < firmware_map.count; i++) {
+		const struct mem_range *r = &firmware_map.range[i];
+
+		if (r->type != MEM_RESERVED && r->base + r->size > top)
+			top = r->base + r->size;
+	}
+	return top;
+}
+
+static uint64_t align_up(uint64_t value, uint64_t to)
+{
+	return (value + to - 1) & ~(to - 1);
+}
+
+struct region {
+	uint64_t base, size, pool;
+};
+
+/* One region at the top of low memory for all that is L0's; L1 is told that it is reserved. */
+static struct region choose_region(void)
+{
+	struct region region;
+	uint64_t heap = (HEAP_PAGES + memory_top() / SIZE_1G) * PAGE_SIZE;
+	uint64_t memory = memory_size();
+
+	region.pool = config.pool_bytes ? config.pool_bytes : memory / POOL_FRACTION;
+	if (region.pool < POOL_LEAST)
+		region.pool = POOL_LEAST;
+	if (!config.pool_bytes && region.pool > POOL_MOST)
+		region.pool = POOL_MOST;
+	region.pool = align_up(region.pool, PAGE_SIZE);
+	region.size = align_up(image_size() + heap + region.pool, SIZE_2M);
+	region.base = memmap_find_high(&free_map, region.size, SIZE_2M, 0, SIZE_4G);
+	if (!region.base)
+		stop("too little memory: Nestling needs %llu MiB in one piece below 4 GiB, and "
+		     "this "
+		     "machine has %llu MiB in all: add memory, or make pool= smaller",
+		     MIB(region.size), MIB(memory));
+	memmap_add(&free_map, region.base, region.size, MEM_RESERVED);
+	memmap_add(&l1_map, region.base, region.size, MEM_RESERVED);
+	return region;
+}
+
+/* Modules may lie where L1 wants to be loaded: they wait at the top of low memory. */
+static struct mem_range stage_modules(void)
+{
+	struct mem_range stage = {0, 0, MEM_RESERVED, 0};
+	uint64_t at;
+
+	for (uint32_t i = 0; i < info.module_count; i++)
+		stage.size += align_up(info.modules[i].size, PAGE_SIZE);
+	if (!stage.size)
+		return stage;
+	stage.base = memmap_find_high(&free_map, stage.size, PAGE_SIZE, 0, SIZE_4G);
+	if (!stage.base)
+		stop("too little memory: no room for %llu MiB of modules below 4 GiB besides their "
+		     "first place: add memory",
+		     MIB(stage.size) + 1);
+	at = stage.base;
+	for (uint32_t i = 0; i < info.module_count; i++) {
+		struct boot_module *module = &info.modules[i];
+
+		memcpy(phys(at), phys(module->base), module->size);
+		module->base = at;
+		at += align_up(module->size, PAGE_SIZE);
+	}
+	return stage;
+}
+
+static void tell_l1_memory(const struct region *region)
+{
+	l1_memory_hide(region->base, region->size);
+	for (uint32_t i = 0; i < firmware_map.count; i++) {
+		const struct mem_range *r = &firmware_map.range[i];
+		uint64_t end = r->base + r->size, hole_end = region->base + region->size;
+
+		if (r->type != MEM_USABLE && r->type != MEM_ACPI && r->type != MEM_NVS)
+			continue;
+		if (region->base < r->base || region->base >= end) {
+			l1_memory_add(r->base, r->size);
+			continue;
+		}
+		l1_memory_add(r->base, region->base - r->base);
+		l1_memory_add(hole_end, end - hole_end);
+	}
+	l1_memory_ready();
+}
+
+static void load(struct mem_range stage, struct load_result *result)
+{
+	enum load_error error =
+		load_l1(&l1_map, &stage, info.modules, info.module_count, info.rsdp, result);
+
+	if (error != LOAD_OK)
+		stop("%s", result->message);
+}
+
+static struct l1_start start_state(const struct l1_entry *entry)
+{
+	return (struct l1_start){
+		.eip = entry->eip,
+		.esp = entry->esp,
+		.eax = entry->eax,
+		.ebx = entry->ebx,
+		.ecx = entry->ecx,
+		.edx = entry->edx,
+		.esi = entry->esi,
+		.edi = entry->edi,
+		.ebp = entry->ebp,
+		.cs = entry->cs,
+		.ds = entry->ds,
+		.gdt_base = entry->gdt_base,
+		.gdt_limit = entry->gdt_limit,
+	};
+}
+
+static void check_machine(void)
+{
+	const char *missing = svm_missing();
+	int cpus;
+
+	if (missing)
+		stop("%s", missing);
+	cpus = acpi_cpu_count(info.rsdp);
+	if (cpus > 1)
+		stop("this machine has %d processors, and Nestling runs on one for now: start it "
+		     "with "
+		     "one (QEMU: SMP=1; firmware: disable the others)",
+		     cpus);
+}
+
+/* boot/entry.asm calls it. magic and information: of the loader; image_at: hpa of the image. */
+_Noreturn void start(uint32_t magic, uint64_t information, uint64_t image_at)
+{
+	static struct load_result loaded;
+	struct l1_start l1;
+	struct region region;
+	uint64_t heap;
+	bool la57;
+
+	image_hpa = image_at;
+	serial_init();
+	exception_init();
+	read_configuration(magic, information);
+	check_machine();
+	la57 = choose_la57();
+	read_memory_map(image_at);
+	region = choose_region();
+	heap = align_up(image_size(), PAGE_SIZE);
+	heap_init(region.base + heap, region.size - heap - region.pool);
+	paging_move_image(region.base, memory_top(), la57);
+	paging_forget_identity();
+
+	features_init(la57);
+	mtrr_read();
+	tell_l1_memory(&region);
+	load(stage_modules(), &loaded);
+	l1 = start_state(&loaded.entry);
+	machine_init_mmu(region.base + region.size - region.pool, region.pool, la57 ? 5 : 4);
+	log_info("%d-level paging, %llu MiB at %llx, L1 by %s", la57 ? 5 : 4, MIB(region.size),
+	         (unsigned long long)region.base, loaded.protocol);
+	log_set_serial(false);
+	vcpu_run(machine_init_vcpu(&l1));
+}
