@@ -6,7 +6,7 @@
 #include "hv/x86.h"
 
 enum {
-	ATTEMPTS = 8,	    /* events that change the map between the two calls are rare */
+	ATTEMPTS = 8,       /* events that change the map between the two calls are rare */
 	SPARE_BYTES = 4096, /* for descriptors that allocating the buffer itself adds */
 };
 
@@ -75,13 +75,13 @@ EFI_STATUS efi_leave(EFI_HANDLE image, struct boot_info *info)
 		UINTN bytes = room;
 
 		status = efi->BootServices->GetMemoryMap(&bytes, map, &key, &descriptor_bytes,
-							 &version);
+		                                         &version);
 		if (EFI_ERROR(status))
 			break;
 		if (!translate(map, bytes, descriptor_bytes, info)) {
 			efi_error("the firmware's memory map has more than %d ranges: please "
-				  "report this machine",
-				  BOOT_MAX_RANGES);
+			          "report this machine",
+			          BOOT_MAX_RANGES);
 			return EFI_BUFFER_TOO_SMALL;
 		}
 		status = efi->BootServices->ExitBootServices(image, key);
@@ -89,6 +89,6 @@ EFI_STATUS efi_leave(EFI_HANDLE image, struct boot_info *info)
 			return EFI_SUCCESS;
 	}
 	efi_error("the firmware does not let go of the machine (status %lx): start it again",
-		  (unsigned long)(status & ~EFI_ERROR_MASK));
+	          (unsigned long)(status & ~EFI_ERROR_MASK));
 	return status;
 }

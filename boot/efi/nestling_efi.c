@@ -22,11 +22,11 @@ struct core_head {
 
 EFI_SYSTEM_TABLE *efi;
 
-/* Everything that is not to be seen in a line of words separates words. */
+/* The length is told apart: a zero byte in a file becomes a letter that config_parse refuses. */
 static void copy_words(char *to, const char *from, size_t length)
 {
 	for (size_t i = 0; i < length; i++)
-		to[i] = from[i] > ' ' && from[i] <= '~' ? from[i] : ' ';
+		to[i] = from[i] ? from[i] : '?';
 	to[length] = '\0';
 }
 
@@ -97,12 +97,12 @@ static EFI_STATUS read_words(EFI_LOADED_IMAGE *image, const struct efi_home *hom
 	status = efi_read_file(home, CONFIG_FILE, &file, &size);
 	if (EFI_ERROR(status)) {
 		efi_error("cannot read %s%s: %s; put a line such as l1=pae.elf into it",
-			  home->directory, CONFIG_FILE, efi_status_text(status));
+		          home->directory, CONFIG_FILE, efi_status_text(status));
 		return status;
 	}
 	if (size >= BOOT_CMDLINE_SIZE) {
 		efi_error("%s%s has %lu bytes: shorten it to %d", home->directory, CONFIG_FILE,
-			  (unsigned long)size, BOOT_CMDLINE_SIZE - 1);
+		          (unsigned long)size, BOOT_CMDLINE_SIZE - 1);
 		return EFI_BAD_BUFFER_SIZE;
 	}
 	copy_words(words, file, size);
@@ -110,7 +110,7 @@ static EFI_STATUS read_words(EFI_LOADED_IMAGE *image, const struct efi_home *hom
 }
 
 static EFI_STATUS load_module(const struct efi_home *home, const char *what, const char *path,
-			      const char *words, struct boot_info *info)
+                              const char *words, struct boot_info *info)
 {
 	struct boot_module *module = &info->modules[info->module_count];
 	EFI_STATUS status;
@@ -154,8 +154,8 @@ static EFI_STATUS prepare(EFI_LOADED_IMAGE *image, struct boot_info *info)
 	status = efi_find_home(image, &home);
 	if (EFI_ERROR(status)) {
 		efi_error("cannot find the directory of this program (%s): start it from a disk "
-			  "that the firmware reads",
-			  efi_status_text(status));
+		          "that the firmware reads",
+		          efi_status_text(status));
 		return status;
 	}
 	status = read_words(image, &home, info->cmdline);
@@ -165,12 +165,12 @@ static EFI_STATUS prepare(EFI_LOADED_IMAGE *image, struct boot_info *info)
 		efi_error("%s", error);
 		return EFI_INVALID_PARAMETER;
 	}
-	if (!config.l1[0]) {
+	if (!config.l1_given) {
 		efi_error("no L1 is named: put l1=FILE into %s%s", home.directory, CONFIG_FILE);
 		return EFI_INVALID_PARAMETER;
 	}
 	status = load_module(&home, "l1", config.l1, config.cmdline, info);
-	if (!EFI_ERROR(status) && config.initrd[0])
+	if (!EFI_ERROR(status) && config.initrd_given)
 		status = load_module(&home, "initrd", config.initrd, "", info);
 	return status;
 }
@@ -219,6 +219,6 @@ EFI_STATUS efi_main(EFI_HANDLE handle, EFI_SYSTEM_TABLE *table)
 		return status;
 	leave_long_mode = (void (*)(uint32_t, uint32_t, uint32_t))(void *)page;
 	leave_long_mode((uint32_t)(uint64_t)core + head->entry_offset, (uint32_t)(uint64_t)info,
-			(uint32_t)(uint64_t)page + PAGE_SIZE);
+	                (uint32_t)(uint64_t)page + PAGE_SIZE);
 	__builtin_unreachable();
 }

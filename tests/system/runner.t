@@ -1,0 +1,74 @@
+#!/bin/bash
+# tests/run itself: what it makes of the ways that a machine can end, by images of a few bytes.
+. "$(dirname "$0")/lib.sh"
+
+dir=$(mktemp -d "${TMPDIR:-/tmp}/nestling.XXXXXX")
+trap 'rm -rf "$dir"' EXIT
+
+# image NAME CODE: a multiboot image that runs the lines of assembly.
+image() {
+	cat >"$dir/$1.asm" <<-EOF
+		bits 32
+		org 0x100000
+		base:
+		dd 0x1badb002, 0x10000, -(0x1badb002 + 0x10000), base, base, 0, 0, entry
+		entry:
+		$2
+		cli
+		hlt
+	EOF
+	nasm -f bin -o "$dir/$1.elf" "$dir/$1.asm"
+}
+
+# ends IMAGE STATUS WORDS VARIABLE=VALUE...: the status of tests/run and what it says.
+ends() {
+	local image=$1 want=$2 words=$3
+	shift 3
+	run "$image $*" BARE=1 L1="$dir/$image.elf" "$@"
+	[ "$status" = "$want" ]
+	ok $? "image $image, $*: status $want"
+	[[ $(cat "$log.runner") == *$words* ]]
+	ok $? "image $image, $*: says \"$words\""
+}
+
+image success $'mov dx, 0xf4\nxor eax, eax\nout dx, al'
+image failure $'mov dx, 0xf4\nmov al, 3\nout dx, al'
+image reset $'lidt [none]\nint3\nnone: dw 0\ndd 0'
+image hang ''
+# ACPI PM1a of q35's ICH9 after its base was set: SLP_EN with the type of S5.
+image poweroff $'mov dx, 0xcf8\nmov eax, 0x8000f840\nout dx, eax\nmov dx, 0xcfc\nmov eax, 0x601\nout dx, eax
+mov dx, 0xcf8\nmov eax, 0x8000f844\nout dx, eax\nmov dx, 0xcfc\nmov eax, 0x80\nout dx, eax
+mov dx, 0x604\nmov ax, 0x2000\nout dx, ax'
+
+ends success 0 ''
+ends failure 1 'the image reports failure (3)'
+ends reset 1 'the machine was reset'
+ends hang 2 'no end within 3 seconds' TIMEOUT=3
+ends poweroff 0 'the machine powered off'
+ends success 1 'QEMU failed' QEMUFLAGS=-nonsense
+ends success 1 'QEMU failed' "QEMUFLAGS=-kernel $dir/nothing"
+ends success 2 'BOOT=floppy is unknown' BOOT=floppy
+ends success 2 'MEM=much is no size' MEM=much
+ends success 2 'SMP=0 is no number' SMP=0
+ends success 2 'there is no such file' L1=./nothing.elf
+ends success 2 'there is no such file' INITRD=./nothing
+
+# What the comparison of points must tell apart.
+tap() { printf '%s\n' "${@:2}" >"$dir/$1.tap"; }
+tap good 1..2 'ok 1 - a' 'ok 2 - b'
+tap short 1..2 'ok 1 - a'
+tap bad 1..2 'ok 1 - a' 'not ok 2 - b'
+tap todo 1..2 'ok 1 - a' 'not ok 2 - b # TODO qemu: does not'
+tap none
+tap_whole "$dir/good.tap" && tap_whole "$dir/todo.tap"
+ok $? "TAP: a whole report, one with TODO"
+! tap_whole "$dir/short.tap" >/dev/null && ! tap_whole "$dir/bad.tap" >/dev/null &&
+	! tap_whole "$dir/none.tap" >/dev/null
+ok $? "TAP: a short, a failed and an empty report are none"
+tap_same "$dir/good.tap" "$dir/good.tap" && tap_same "$dir/todo.tap" "$dir/good.tap"
+ok $? "TAP: the same, and the same but for what the emulator lacks"
+! tap_same "$dir/good.tap" "$dir/todo.tap" >/dev/null &&
+	! tap_same "$dir/good.tap" "$dir/short.tap" >/dev/null &&
+	! tap_same "$dir/short.tap" "$dir/good.tap" >/dev/null
+ok $? "TAP: differences are found, whichever side lacks a line"
+done_testing
