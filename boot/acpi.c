@@ -1,0 +1,219 @@
+/*
+ * The little that booting has to know of ACPI. Firmware is believed, but only as far as checksums
+ * and lengths agree. Relies on hv/phys.h and hv/string.h.
+ */
+#include "boot/acpi.h"
+#include "hv/phys.h"
+#include "hv/string.h"
+#include "hv/x86.h"
+
+/* Where a BIOS puts the root pointer: 16-byte aligned in one of these. */
+#define BDA_EBDA_SEGMENT 0x40eu
+#define EBDA_LOWEST      0x80000u
+#define EBDA_SCAN_SIZE   0x400u
+#define BIOS_SCAN_BASE   0xe0000u
+#define BIOS_SCAN_END    0x100000u
+#define RSDP_ALIGN       16u
+
+/* No table of a real machine is longer; what says it is has a broken length. */
+#define TABLE_MAX_SIZE (1u << 20)
+
+struct acpi_header {
+	char signature[4];
+	uint32_t length;
+	uint8_t revision, checksum;
+	char oem[22];
+	uint32_t creator_revision;
+};
+_Static_assert(sizeof(struct acpi_header) == 36, "ACPI 6.5, 5.2.6");
+
+enum {
+	MADT_ENTRIES = 44, /* offset of the first entry */
+	MADT_LOCAL_APIC = 0,
+	MADT_LOCAL_APIC_FLAGS = 4,
+	MADT_LOCAL_APIC_SIZE = 8,
+	MADT_LOCAL_X2APIC = 9,
+	MADT_LOCAL_X2APIC_FLAGS = 8,
+	MADT_LOCAL_X2APIC_SIZE = 16,
+	MADT_ENABLED = 1 << 0,
+};
+
+static bool is_low(uint64_t hpa, uint64_t size)
+{
+	return hpa < SIZE_4G && size <= SIZE_4G - hpa;
+}
+
+static bool sum_is_zero(const uint8_t *bytes, size_t size)
+{
+	uint8_t sum = 0;
+
+	while (size--)
+		sum = (uint8_t)(sum + *bytes++);
+	return !sum;
+}
+
+size_t acpi_read_rsdp(uint64_t rsdp, struct acpi_rsdp *to)
+{
+	memset(to, 0, sizeof(*to));
+	if (!rsdp || !is_low(rsdp, ACPI_RSDP1_SIZE))
+		return 0;
+	memcpy(to, phys(rsdp), ACPI_RSDP1_SIZE);
+	if (memcmp(to->signature, "RSD PTR ", sizeof(to->signature)) != 0 ||
+	    !sum_is_zero((const uint8_t *)to, ACPI_RSDP1_SIZE))
+		return 0;
+	if (to->revision < 2)
+		return ACPI_RSDP1_SIZE;
+	if (!is_low(rsdp, sizeof(*to)))
+		return 0;
+	memcpy(to, phys(rsdp), sizeof(*to));
+	if (to->length != sizeof(*to) || !sum_is_zero((const uint8_t *)to, sizeof(*to)))
+		return 0;
+	return sizeof(*to);
+}
+
+/* The EBDA that the BIOS data area names, or 0; without a BIOS the word is anything. */
+static uint64_t ebda_base(void)
+{
+	uint16_t segment;
+	uint64_t base;
+
+	memcpy(&segment, phys(BDA_EBDA_SEGMENT), sizeof(segment));
+	base = (uint64_t)segment << 4;
+	return base >= EBDA_LOWEST && base < 0xa0000u ? base : 0;
+}
+
+bool acpi_rsdp_is_scanned(uint64_t rsdp)
+{
+	uint64_t ebda = ebda_base();
+
+	if (rsdp % RSDP_ALIGN)
+		return false;
+	return (rsdp >= BIOS_SCAN_BASE && rsdp < BIOS_SCAN_END) ||
+	       (ebda && rsdp >= ebda && rsdp < ebda + EBDA_SCAN_SIZE);
+}
+
+static uint64_t scan(uint64_t base, uint64_t end)
+{
+	struct acpi_rsdp rsdp;
+
+	for (uint64_t at = base; at < end; at += RSDP_ALIGN)
+		if (acpi_read_rsdp(at, &rsdp))
+			return at;
+	return 0;
+}
+
+uint64_t acpi_find_rsdp(void)
+{
+	uint64_t ebda = ebda_base();
+	uint64_t found = ebda ? scan(ebda, ebda + EBDA_SCAN_SIZE) : 0;
+
+	return found ? found : scan(BIOS_SCAN_BASE, BIOS_SCAN_END);
+}
+
+struct efi_layout {
+	uint32_t count, table; /* offsets in the system table */
+	uint32_t pointer;      /* bytes of a pointer */
+};
+
+static uint64_t read_pointer(uint64_t hpa, uint32_t size)
+{
+	uint64_t value = 0;
+
+	memcpy(&value, phys(hpa), size);
+	return value;
+}
+
+uint64_t acpi_rsdp_from_efi(uint64_t system_table, bool wide)
+{
+	static const struct efi_layout layouts[] = {{64, 68, 4}, {104, 112, 8}};
+	static const uint8_t acpi20[16] = {0x71, 0xe8, 0x68, 0x88, 0xf1, 0xe4, 0xd3, 0x11,
+	                                   0xbc, 0x22, 0x00, 0x80, 0xc7, 0x3c, 0x88, 0x81};
+	static const uint8_t acpi10[16] = {0x30, 0x2d, 0x9d, 0xeb, 0x88, 0x2d, 0xd3, 0x11,
+	                                   0x9a, 0x16, 0x00, 0x90, 0x27, 0x3f, 0xc1, 0x4d};
+	const struct efi_layout *layout = &layouts[wide];
+	uint32_t entry_size = (uint32_t)sizeof(acpi20) + layout->pointer;
+	uint64_t table, count, found = 0;
+	struct acpi_rsdp rsdp;
+
+	if (!system_table || !is_low(system_table, layout->table + layout->pointer) ||
+	    memcmp(phys(system_table), "IBI SYST", 8) != 0)
+		return 0;
+	count = read_pointer(system_table + layout->count, layout->pointer);
+	table = read_pointer(system_table + layout->table, layout->pointer);
+	if (count > TABLE_MAX_SIZE / entry_size || !is_low(table, count * entry_size))
+		return 0;
+	for (uint64_t i = 0; i < count; i++) {
+		const uint8_t *guid = phys(table + i * entry_size);
+		uint64_t at =
+			read_pointer(table + i * entry_size + sizeof(acpi20), layout->pointer);
+
+		if (!memcmp(guid, acpi20, sizeof(acpi20)) && acpi_read_rsdp(at, &rsdp))
+			return at;
+		if (!memcmp(guid, acpi10, sizeof(acpi10)) && acpi_read_rsdp(at, &rsdp))
+			found = at;
+	}
+	return found;
+}
+
+/* The bytes of the table at the hpa; 0 when it is not this one or not a valid one. */
+static uint32_t table_length(uint64_t hpa, const char *signature)
+{
+	struct acpi_header header;
+
+	if (!hpa || !is_low(hpa, sizeof(header)))
+		return 0;
+	memcpy(&header, phys(hpa), sizeof(header));
+	if (memcmp(header.signature, signature, sizeof(header.signature)) != 0 ||
+	    header.length < sizeof(header) || header.length > TABLE_MAX_SIZE ||
+	    !is_low(hpa, header.length) || !sum_is_zero(phys(hpa), header.length))
+		return 0;
+	return header.length;
+}
+
+static uint64_t find_table(uint64_t root, const char *root_signature, uint32_t pointer_size,
+                           const char *signature)
+{
+	uint32_t length = table_length(root, root_signature);
+
+	for (uint32_t at = sizeof(struct acpi_header); length && pointer_size <= length - at;
+	     at += pointer_size) {
+		uint64_t table = read_pointer(root + at, pointer_size);
+
+		if (table_length(table, signature))
+			return table;
+	}
+	return 0;
+}
+
+static int count_processors(const uint8_t *madt, uint32_t length)
+{
+	int count = 0;
+
+	for (uint32_t at = MADT_ENTRIES; at + 2 <= length; at += madt[at + 1]) {
+		uint8_t type = madt[at], size = madt[at + 1];
+
+		if (size < 2 || size > length - at)
+			return 0;
+		if (type == MADT_LOCAL_APIC && size >= MADT_LOCAL_APIC_SIZE)
+			count += madt[at + MADT_LOCAL_APIC_FLAGS] & MADT_ENABLED;
+		if (type == MADT_LOCAL_X2APIC && size >= MADT_LOCAL_X2APIC_SIZE)
+			count += madt[at + MADT_LOCAL_X2APIC_FLAGS] & MADT_ENABLED;
+	}
+	return count;
+}
+
+int acpi_cpu_count(uint64_t rsdp)
+{
+	struct acpi_rsdp root;
+	uint64_t madt = 0;
+
+	if (!acpi_read_rsdp(rsdp, &root))
+		return 0;
+	if (root.revision >= 2)
+		madt = find_table(root.xsdt, "XSDT", sizeof(uint64_t), "APIC");
+	if (!madt)
+		madt = find_table(root.rsdt, "RSDT", sizeof(uint32_t), "APIC");
+	if (!madt)
+		return 0;
+	return count_processors(phys(madt), table_length(madt, "APIC"));
+}

@@ -1,0 +1,36 @@
+/*
+ * L0's configuration: key=value words from a loader's command line, from nestling.cfg or from the
+ * EFI load options. Built into the core and into the EFI program. docs/boot.md tells the words.
+ */
+#ifndef BOOT_CONFIG_H
+#define BOOT_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "hv/log.h"
+
+enum config_la57 { LA57_AUTO, LA57_ON, LA57_OFF };
+
+enum { CONFIG_PATH_SIZE = 256, CONFIG_CMDLINE_SIZE = 1024 };
+
+struct config {
+	enum config_la57 la57;
+	enum log_level log;
+	uint64_t pool_bytes; /* for shadow pages; 0: not given, so the default */
+
+	/* For the EFI program only: elsewhere the loader's module lines name these files. */
+	char l1[CONFIG_PATH_SIZE], initrd[CONFIG_PATH_SIZE], cmdline[CONFIG_CMDLINE_SIZE];
+	bool l1_given, initrd_given, cmdline_given;
+};
+
+/*
+ * Reads words of the form key=value: la57=auto|on|off, log=quiet|info|debug, pool=NUMBER with the
+ * suffix K, M or G, l1=PATH, initrd=PATH, cmdline=TEXT. Blanks and newlines separate words; double
+ * quotes in a value hold blanks; a word that begins with # and the rest of its line are a comment.
+ * Returns false, and one line in error that names the word, when it does not know or like a word.
+ */
+bool config_parse(const char *words, struct config *config, char *error, size_t error_size);
+
+#endif
