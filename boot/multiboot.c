@@ -1,0 +1,362 @@
+/*
+ * Turns what a multiboot loader left into struct boot_info. The loader is believed, but for sizes
+ * and counts. Relies on boot/acpi.h, hv/phys.h and hv/string.h.
+ */
+#include "boot/multiboot.h"
+#include "boot/acpi.h"
+#include "hv/phys.h"
+#include "hv/string.h"
+#include "hv/x86.h"
+
+#define UPPER_MEMORY (1ull << 20)
+#define KIB(bytes)   ((uint64_t)(bytes) << 10)
+
+static const char truncated[] = "the boot loader's multiboot information is truncated: try another "
+				"version of the loader";
+static const char long_line[] = "a command line from the boot loader is longer than 2047 bytes: "
+				"shorten it";
+static const char many_modules[] = "the boot loader gave more than 8 modules: leave some out";
+static const char bad_module[] = "a module from the boot loader ends before it begins: try another "
+				 "version of the loader";
+static const char many_ranges[] = "the firmware's memory map has more than 512 ranges, which is "
+				  "more than Nestling can hold";
+static const char no_map[] = "the boot loader gave no memory map: try another loader";
+
+static bool is_low(uint64_t hpa, uint64_t size)
+{
+	return hpa < SIZE_4G && size <= SIZE_4G - hpa;
+}
+
+/* Copies the text at the hpa, which ends with a NUL or with size bytes. */
+static const char *copy_text(char *to, uint64_t hpa, uint64_t size)
+{
+	const char *from = phys(hpa);
+
+	for (size_t i = 0; i < BOOT_CMDLINE_SIZE && i < size; i++) {
+		to[i] = from[i];
+		if (!to[i])
+			return NULL;
+	}
+	to[0] = '\0';
+	return size < BOOT_CMDLINE_SIZE ? truncated : long_line;
+}
+
+static const char *copy_string(char *to, uint64_t hpa)
+{
+	return copy_text(to, hpa, SIZE_4G - hpa);
+}
+
+static const char *add_range(struct boot_info *boot, uint64_t base, uint64_t size, uint32_t type)
+{
+	if (!size)
+		return NULL;
+	if (boot->range_count == BOOT_MAX_RANGES)
+		return many_ranges;
+	/* Types that came later (disabled, persistent) are nothing to load into. */
+	if (type < MEM_USABLE || type > MEM_BAD)
+		type = MEM_RESERVED;
+	boot->ranges[boot->range_count++] =
+		(struct mem_range){.base = base, .size = size, .type = type};
+	return NULL;
+}
+
+static const char *add_meminfo(struct boot_info *boot, uint32_t mem_lower, uint32_t mem_upper)
+{
+	const char *error = add_range(boot, 0, KIB(mem_lower < 640 ? mem_lower : 640), MEM_USABLE);
+
+	return error ? error : add_range(boot, UPPER_MEMORY, KIB(mem_upper), MEM_USABLE);
+}
+
+/* Room for one more module, its place being set. */
+static const char *add_module(struct boot_info *boot, uint32_t start, uint32_t end,
+                              struct boot_module **module)
+{
+	if (boot->module_count == BOOT_MAX_MODULES)
+		return many_modules;
+	if (end < start)
+		return bad_module;
+	*module = &boot->modules[boot->module_count++];
+	(*module)->base = start;
+	(*module)->size = end - start;
+	(*module)->cmdline[0] = '\0';
+	return NULL;
+}
+
+static bool is_blank(char c)
+{
+	return c == ' ' || c == '\t';
+}
+
+static size_t word_length(const char *text)
+{
+	size_t length = 0;
+
+	while (text[length] && !is_blank(text[length]))
+		length++;
+	return length;
+}
+
+static bool holds(const char *text, size_t length, char c)
+{
+	for (size_t i = 0; i < length; i++)
+		if (text[i] == c)
+			return true;
+	return false;
+}
+
+static bool is_own_name(const char *text, size_t length)
+{
+	static const char name[] = "nestling";
+	size_t base = length;
+
+	while (base && text[base - 1] != '/')
+		base--;
+	return !holds(text, length, '=') && length - base >= sizeof(name) - 1 &&
+	       !strncmp(text + base, name, sizeof(name) - 1);
+}
+
+/* See multiboot.h for what comes out. */
+static const char *normalise(struct boot_info *boot, bool grub2)
+{
+	static const char name[] = "l1 ";
+	char *line = boot->cmdline;
+	size_t skip = 0, length;
+
+	while (is_blank(line[skip]))
+		skip++;
+	length = word_length(line + skip);
+	if (!grub2 || is_own_name(line + skip, length))
+		skip += length;
+	while (is_blank(line[skip]))
+		skip++;
+	memmove(line, line + skip, strlen(line + skip) + 1);
+
+	line = boot->modules[0].cmdline;
+	if (!boot->module_count || !grub2)
+		return NULL;
+	length = word_length(line);
+	if (length && !holds(line, length, '='))
+		return NULL;
+	if (strlen(line) + sizeof(name) > BOOT_CMDLINE_SIZE)
+		return long_line;
+	memmove(line + sizeof(name) - 1, line, strlen(line) + 1);
+	memcpy(line, name, sizeof(name) - 1);
+	return NULL;
+}
+
+static const char *read_mmap1(const struct multiboot1_info *info, struct boot_info *boot)
+{
+	const uint64_t payload = sizeof(struct multiboot1_mmap) - sizeof(uint32_t);
+	uint64_t at = info->mmap_addr, left = info->mmap_length;
+	struct multiboot1_mmap entry;
+	const char *error;
+
+	if (!is_low(at, left))
+		return truncated;
+	while (left) {
+		if (left < sizeof(entry))
+			return truncated;
+		memcpy(&entry, phys(at), sizeof(entry));
+		if (entry.size < payload || entry.size > left - sizeof(entry.size))
+			return truncated;
+		error = add_range(boot, entry.addr, entry.len, entry.type);
+		if (error)
+			return error;
+		at += entry.size + sizeof(entry.size);
+		left -= entry.size + sizeof(entry.size);
+	}
+	return NULL;
+}
+
+static const char *read_modules1(const struct multiboot1_info *info, struct boot_info *boot)
+{
+	if (info->mods_count > BOOT_MAX_MODULES)
+		return many_modules;
+	if (!is_low(info->mods_addr, info->mods_count * sizeof(struct multiboot1_module)))
+		return truncated;
+	for (uint32_t i = 0; i < info->mods_count; i++) {
+		struct multiboot1_module from;
+		struct boot_module *module;
+		const char *error;
+
+		memcpy(&from, phys(info->mods_addr + (uint64_t)i * sizeof(from)), sizeof(from));
+		error = add_module(boot, from.mod_start, from.mod_end, &module);
+		if (!error && from.string)
+			error = copy_string(module->cmdline, from.string);
+		if (error)
+			return error;
+	}
+	return NULL;
+}
+
+static const char *read_multiboot1(uint64_t info_hpa, struct boot_info *boot)
+{
+	struct multiboot1_info info;
+	const char *error = NULL;
+	bool grub2 = false;
+
+	if (!is_low(info_hpa, sizeof(info)))
+		return truncated;
+	memcpy(&info, phys(info_hpa), sizeof(info));
+	if (info.flags & MULTIBOOT1_INFO_MMAP)
+		error = read_mmap1(&info, boot);
+	else if (info.flags & MULTIBOOT1_INFO_MEMORY)
+		error = add_meminfo(boot, info.mem_lower, info.mem_upper);
+	if (!error && info.flags & MULTIBOOT1_INFO_CMDLINE)
+		error = copy_string(boot->cmdline, info.cmdline);
+	if (!error && info.flags & MULTIBOOT1_INFO_MODULES)
+		error = read_modules1(&info, boot);
+	if (error)
+		return error;
+	/* "GRUB 2.06"; GRUB Legacy says "GNU GRUB 0.97". */
+	if (info.flags & MULTIBOOT1_INFO_LOADER_NAME && is_low(info.boot_loader_name, 5))
+		grub2 = !strncmp(phys(info.boot_loader_name), "GRUB ", 5);
+	boot->source = BOOT_MULTIBOOT1;
+	return normalise(boot, grub2);
+}
+
+static const char *read_mmap2(uint64_t at, uint32_t size, struct boot_info *boot)
+{
+	struct multiboot2_mmap mmap;
+	struct multiboot2_mmap_entry entry;
+
+	if (size < sizeof(mmap))
+		return truncated;
+	memcpy(&mmap, phys(at), sizeof(mmap));
+	if (mmap.entry_size < sizeof(entry))
+		return truncated;
+	for (uint64_t i = sizeof(mmap); i < size; i += mmap.entry_size) {
+		const char *error;
+
+		if (mmap.entry_size > size - i)
+			return truncated;
+		memcpy(&entry, phys(at + i), sizeof(entry));
+		error = add_range(boot, entry.base_addr, entry.length, entry.type);
+		if (error)
+			return error;
+	}
+	return NULL;
+}
+
+static const char *read_module2(uint64_t at, uint32_t size, struct boot_info *boot)
+{
+	struct multiboot2_module from;
+	struct boot_module *module;
+	const char *error;
+
+	if (size < sizeof(from))
+		return truncated;
+	memcpy(&from, phys(at), sizeof(from));
+	error = add_module(boot, from.mod_start, from.mod_end, &module);
+	return error ? error : copy_text(module->cmdline, at + sizeof(from), size - sizeof(from));
+}
+
+/* What tags of lesser worth say, for when better ones are missing. */
+struct fallback {
+	bool have_meminfo;
+	struct multiboot2_meminfo meminfo;
+	uint64_t efi_rsdp, rsdp_copy;
+};
+
+static const char *read_tag(uint64_t at, uint32_t type, uint32_t size, struct boot_info *boot,
+                            struct fallback *fallback)
+{
+	uint64_t pointer = 0;
+
+	switch (type) {
+	case MULTIBOOT2_TAG_CMDLINE:
+		return copy_text(boot->cmdline, at + sizeof(struct multiboot2_tag),
+		                 size - sizeof(struct multiboot2_tag));
+	case MULTIBOOT2_TAG_MODULE:
+		return read_module2(at, size, boot);
+	case MULTIBOOT2_TAG_MMAP:
+		return read_mmap2(at, size, boot);
+	case MULTIBOOT2_TAG_MEMINFO:
+		if (size < sizeof(fallback->meminfo))
+			return truncated;
+		memcpy(&fallback->meminfo, phys(at), sizeof(fallback->meminfo));
+		fallback->have_meminfo = true;
+		return NULL;
+	case MULTIBOOT2_TAG_EFI32:
+	case MULTIBOOT2_TAG_EFI64: {
+		uint32_t bytes = type == MULTIBOOT2_TAG_EFI64 ? 8 : 4;
+
+		if (size < sizeof(struct multiboot2_tag) + bytes)
+			return truncated;
+		memcpy(&pointer, phys(at + sizeof(struct multiboot2_tag)), bytes);
+		fallback->efi_rsdp = acpi_rsdp_from_efi(pointer, type == MULTIBOOT2_TAG_EFI64);
+		return NULL;
+	}
+	case MULTIBOOT2_TAG_ACPI_OLD:
+	case MULTIBOOT2_TAG_ACPI_NEW:
+		if (size < sizeof(struct multiboot2_tag) + (type == MULTIBOOT2_TAG_ACPI_OLD
+		                                                    ? ACPI_RSDP1_SIZE
+		                                                    : sizeof(struct acpi_rsdp)))
+			return truncated;
+		/* The new one has all that the old one has. */
+		if (type == MULTIBOOT2_TAG_ACPI_NEW || !fallback->rsdp_copy)
+			fallback->rsdp_copy = at + sizeof(struct multiboot2_tag);
+		return NULL;
+	default:
+		return NULL;
+	}
+}
+
+static const char *read_multiboot2(uint64_t info_hpa, struct boot_info *boot)
+{
+	struct fallback fallback = {0};
+	struct multiboot2_info info;
+	const char *error = NULL;
+	uint64_t offset = sizeof(info);
+
+	if (info_hpa % MULTIBOOT2_ALIGN || !is_low(info_hpa, sizeof(info)))
+		return truncated;
+	memcpy(&info, phys(info_hpa), sizeof(info));
+	if (!is_low(info_hpa, info.total_size))
+		return truncated;
+	for (;;) {
+		struct multiboot2_tag tag;
+
+		if (offset > info.total_size || info.total_size - offset < sizeof(tag))
+			return truncated;
+		memcpy(&tag, phys(info_hpa + offset), sizeof(tag));
+		if (tag.type == MULTIBOOT2_TAG_END)
+			break;
+		if (tag.size < sizeof(tag) || tag.size > info.total_size - offset)
+			return truncated;
+		error = read_tag(info_hpa + offset, tag.type, tag.size, boot, &fallback);
+		if (error)
+			return error;
+		offset += ((uint64_t)tag.size + MULTIBOOT2_ALIGN - 1) & ~(MULTIBOOT2_ALIGN - 1ull);
+	}
+	if (!boot->range_count && fallback.have_meminfo)
+		error = add_meminfo(boot, fallback.meminfo.mem_lower, fallback.meminfo.mem_upper);
+	boot->rsdp = fallback.efi_rsdp ? fallback.efi_rsdp : acpi_find_rsdp();
+	if (!boot->rsdp)
+		boot->rsdp = fallback.rsdp_copy;
+	boot->source = BOOT_MULTIBOOT2;
+	return error ? error : normalise(boot, true);
+}
+
+const char *boot_info_from_multiboot(uint32_t magic, uint64_t info_hpa, struct boot_info *boot)
+{
+	const char *error;
+
+	memset(boot, 0, sizeof(*boot));
+	switch (magic) {
+	case MULTIBOOT1_BOOT_MAGIC:
+		error = read_multiboot1(info_hpa, boot);
+		if (!error)
+			boot->rsdp = acpi_find_rsdp();
+		break;
+	case MULTIBOOT2_BOOT_MAGIC:
+		error = read_multiboot2(info_hpa, boot);
+		break;
+	default:
+		return "the boot loader is not a multiboot one: use GRUB 2, QEMU's -kernel or the "
+		       "EFI program";
+	}
+	if (!error && !boot->range_count)
+		error = no_map;
+	return error;
+}
