@@ -50,5 +50,8 @@ $(GUEST_64:%=$(O)/guest/%.elf): $(O)/guest/%.elf: $(O)/guest/64/guest/%.o $(GUES
 	$(LD) -m elf_x86_64 $(GUEST_LDFLAGS) -T guest/guest.ld -o $(O)/guest/64/$*.debug $(filter %.o,$^)
 	$(OBJCOPY) -S -O elf32-i386 $(O)/guest/64/$*.debug $@
 
+# nasm's -MD does not name included files.
+$(O)/guest/32/guest/lib/l2_code.asm.o $(O)/guest/64/guest/lib/l2_code.asm.o: guest/lib/l2_code.inc
+
 -include $(GUEST_LIB_32:.o=.d) $(GUEST_LIB_64:.o=.d)
 -include $(GUEST_32:%=$(O)/guest/32/guest/%.d) $(GUEST_64:%=$(O)/guest/64/guest/%.d)

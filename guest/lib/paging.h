@@ -79,7 +79,4 @@ void pt_map(struct pt *pt, uint64_t address, uint64_t to, unsigned int level, ui
 void pt_map_range(struct pt *pt, uint64_t address, uint64_t to, uint64_t bytes,
                   unsigned int max_level, uint64_t flags);
 
-/* Turns on L1's own paging: identity for the image, low memory and the APIC. NX is on then. */
-void paging_on(const struct pt_format *format);
-
 #endif

@@ -15,7 +15,8 @@ void paging_load(uint64_t cr3, bool la57);
 static uint8_t tables[L1_TABLE_PAGES * PAGE_SIZE] __attribute__((aligned(PAGE_SIZE)));
 static struct pt l1_tables;
 
-void paging_on(const struct pt_format *format)
+/* Turns on L1's own paging: identity for low memory, the image and the APIC, with NX on. */
+static void paging_on(const struct pt_format *format)
 {
 	uint64_t bytes = (uintptr_t)image_end;
 

@@ -64,6 +64,53 @@ static void instructions(struct l2 *l2)
 	*misc1 &= ~MISC1_RDTSC;
 }
 
+/* L2's own SVM instructions: what L1 intercepts must reach L1, whatever else is under it. */
+static void svm_instructions(struct l2 *l2)
+{
+	static const struct {
+		enum l2_snippet snippet;
+		uint32_t intercept;
+		enum vmexit_code code;
+	} cases[] = {
+		{L2_VMRUN, MISC2_VMRUN, VMEXIT_VMRUN},    {L2_VMLOAD, MISC2_VMLOAD, VMEXIT_VMLOAD},
+		{L2_VMSAVE, MISC2_VMSAVE, VMEXIT_VMSAVE}, {L2_STGI, MISC2_STGI, VMEXIT_STGI},
+		{L2_CLGI, MISC2_CLGI, VMEXIT_CLGI},       {L2_SKINIT, MISC2_SKINIT, VMEXIT_SKINIT},
+	};
+	uint32_t *misc1 = &l2->vmcb->control.intercepts[INTERCEPT_MISC1];
+	uint32_t *misc2 = &l2->vmcb->control.intercepts[INTERCEPT_MISC2];
+	uint32_t usual = *misc2;
+	uint64_t rip;
+
+	point("SVM's own instructions, intercepted, exit before they run");
+	for (unsigned int i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		*misc2 = usual | cases[i].intercept;
+		l2->vmcb->save.rax = L2_SCRATCH;
+		l2_aim(l2, cases[i].snippet);
+		rip = l2->vmcb->save.rip;
+		l2_run(l2);
+		l2_check_exit(l2, cases[i].code);
+		check("rip", l2->vmcb->save.rip, rip);
+	}
+	*misc2 = usual;
+	*misc1 |= MISC1_INVLPGA;
+	l2_start(l2, L2_INVLPGA);
+	l2_check_exit(l2, VMEXIT_INVLPGA);
+	*misc1 &= ~MISC1_INVLPGA;
+}
+
+/* L2 without an IDT meets an exception: the end of L2, and of nothing else. */
+static void shutdown(struct l2 *l2)
+{
+	point("a triple fault of L2 exits as SHUTDOWN");
+	if (emulator_is(BOCHS)) {
+		point_known(BOCHS, "a triple fault of L2 resets the machine: not tried");
+		return;
+	}
+	l2->vmcb->save.idtr.limit = 0;
+	l2_start(l2, L2_UD2);
+	l2_check_exit(l2, VMEXIT_SHUTDOWN);
+}
+
 static void msrs(struct l2 *l2)
 {
 	uint32_t *misc1 = &l2->vmcb->control.intercepts[INTERCEPT_MISC1];
@@ -260,9 +307,12 @@ void points_intercept(const struct l2_kind *kind)
 		return;
 	l2 = l2_new(0, kind);
 	instructions(l2);
+	if (kind->bits != 16) /* in real mode they raise #UD before anything else */
+		svm_instructions(l2);
 	msrs(l2);
 	ports(l2);
 	exceptions(l2);
 	if (kind->format)
 		page_faults(l2);
+	shutdown(l2_new(0, kind)); /* APM 15.12.1: what it leaves of L2's state is undefined */
 }

@@ -32,6 +32,24 @@ static void control_area(void)
 	check_invalid(l2);
 }
 
+/* APM 15.20: reserved types, and vectors that no exception has. */
+static void events(void)
+{
+	struct l2 *l2;
+
+	l2 = fresh("EVENTINJ of a reserved type");
+	l2->vmcb->control.event_inj = EVENT_VALID | 1u << EVENT_TYPE_SHIFT | VEC_UD;
+	check_invalid(l2);
+
+	l2 = fresh("EVENTINJ of exception 2");
+	l2->vmcb->control.event_inj = EVENT_VALID | EVENT_EXCEPTION << EVENT_TYPE_SHIFT | VEC_NMI;
+	check_invalid(l2);
+
+	l2 = fresh("EVENTINJ of exception 32");
+	l2->vmcb->control.event_inj = EVENT_VALID | EVENT_EXCEPTION << EVENT_TYPE_SHIFT | 32;
+	check_invalid(l2);
+}
+
 static void control_registers(void)
 {
 	struct l2 *l2;
@@ -88,6 +106,7 @@ void points_invalid(void)
 	if (!tap_group("machine", "invalid"))
 		return;
 	control_area();
+	events();
 	control_registers();
 
 	l2 = fresh("the same VMCB with nothing wrong runs");

@@ -4,15 +4,9 @@
  */
 #include "guest/points/points.h"
 
-#ifdef __x86_64__
-#define SP_NAME "rsp"
-#else
-#define SP_NAME "esp"
-#endif
-
 /* What L1 must find again behind VMRUN. */
 struct l1_state {
-	uint64_t cr0, cr3, cr4, efer, flags, sp;
+	uint64_t cr0, cr3, cr4, dr7, efer, flags;
 	uint16_t cs, ds, es, ss;
 	uint8_t gdtr[10], idtr[10];
 };
@@ -20,7 +14,7 @@ struct l1_state {
 static struct l1_state observe(void)
 {
 	struct l1_state s;
-	unsigned long flags, sp;
+	unsigned long flags, dr7;
 
 	memset(&s, 0, sizeof(s));
 	s.cr0 = read_cr0();
@@ -29,8 +23,8 @@ static struct l1_state observe(void)
 	s.efer = rdmsr(MSR_EFER);
 	__asm__ volatile("pushf; pop %0" : "=r"(flags));
 	s.flags = flags & (RFLAGS_FIXED | RFLAGS_IF | RFLAGS_TF | RFLAGS_VM | 1u << 10 /* DF */);
-	__asm__ volatile("mov %%" SP_NAME ", %0" : "=r"(sp));
-	s.sp = sp;
+	__asm__ volatile("mov %%dr7, %0" : "=r"(dr7));
+	s.dr7 = dr7;
 	__asm__ volatile("mov %%cs, %0" : "=rm"(s.cs));
 	__asm__ volatile("mov %%ds, %0" : "=rm"(s.ds));
 	__asm__ volatile("mov %%es, %0" : "=rm"(s.es));
@@ -51,6 +45,7 @@ static void compare(const struct l1_state *before, const struct l1_state *after)
 	check("DS", after->ds, before->ds);
 	check("ES", after->es, before->es);
 	check("SS", after->ss, before->ss);
+	check("DR7", after->dr7, DR7_FIXED);
 	check("GDTR differs", (uint64_t)(memcmp(after->gdtr, before->gdtr, 10) != 0), 0);
 	check("IDTR differs", (uint64_t)(memcmp(after->idtr, before->idtr, 10) != 0), 0);
 }
