@@ -6,6 +6,16 @@
 
 #include <stddef.h>
 
+/*
+ * What becomes reachable, or reachable with more rights, must say what L1's tables say now: the
+ * guest's processor cannot have cached anything older by this way, though another root's may.
+ */
+static void freshen(struct mmu *mmu, const struct paging_mode *mode, struct shadow_page *page)
+{
+	mmu->now++;
+	sync_below(mmu, mode, page);
+}
+
 /* Makes spte number index lead where it is to lead. Returns the next table, NULL at a leaf. */
 static struct shadow_page *apply(struct mmu *mmu, const struct paging_mode *mode,
                                  struct shadow_page *page, unsigned int index,
@@ -24,6 +34,7 @@ static struct shadow_page *apply(struct mmu *mmu, const struct paging_mode *mode
 		child = page_of_spte(mmu, spte);
 		if (child->gpa == target->gpa && child->role.word == target->role.word) {
 			if ((spte & (PTE_W | PTE_NX)) != target->rights) {
+				freshen(mmu, mode, child);
 				spte_link(mmu, page, index, child, target->rights);
 				*changed = true;
 			}
@@ -32,9 +43,8 @@ static struct shadow_page *apply(struct mmu *mmu, const struct paging_mode *mode
 	}
 	*changed = true;
 	child = page_get(mmu, target->gpa, target->role, &found);
-	/* A page that was out of reach may have missed the last synchronization. */
-	if (found && child->synced != mmu->now)
-		sync_below(mmu, mode, child);
+	if (found)
+		freshen(mmu, mode, child);
 	spte_link(mmu, page, index, child, target->rights);
 	return child;
 }
