@@ -1,0 +1,417 @@
+/*
+ * When a change in L1's tables shows: never before the processor could show it for less access,
+ * never later than it must (design: once L1 has flushed the ASID on this processor). checklist.md:
+ * "TLB_CONTROL 0, 1, 3, 7; an ASID that changes; nCR3 that changes".
+ */
+#include "tests/unit/mmu_test.h"
+
+enum { ASID = 5, OTHER_ASID = 6 };
+
+#define ADDRESS 0x40201000ull
+#define FRAME_A FRAME_1G
+#define FRAME_B (FRAME_1G + 0x5000)
+
+struct machine {
+	struct rig *rig;
+	struct guest_tables a, b; /* two roots of 4 levels */
+};
+
+static void start(struct machine *m)
+{
+	m->rig = rig_new(4, true, 64);
+	m->a = rig_guest(PT_4LEVEL, MODE_NX | MODE_1G, 48, rig_new_table(m->rig));
+	m->b = rig_guest(PT_4LEVEL, MODE_NX | MODE_1G, 48, rig_new_table(m->rig));
+}
+
+static void end(struct machine *m)
+{
+	assert_ok_invariants(m->rig);
+	rig_free(m->rig);
+}
+
+static uint64_t run(struct machine *m, unsigned int cpu, const struct guest_tables *tables,
+                    uint32_t asid)
+{
+	return mmu_load_root(&m->rig->mmu, &m->rig->cpu[cpu], tables, asid);
+}
+
+static int touch(struct machine *m, const struct guest_tables *tables, uint64_t address,
+                 uint32_t access)
+{
+	return rig_access(m->rig, 0, tables, address, access);
+}
+
+/* Where the processor finds the address now, without a fault; 0: nowhere. */
+static uint64_t seen(struct machine *m, uint64_t root, uint64_t address)
+{
+	struct host_result walk = rig_walk(m->rig, root, address);
+
+	return walk.status == HOST_OK ? walk.hpa : 0;
+}
+
+static bool writable(struct machine *m, uint64_t root, uint64_t address)
+{
+	struct host_result walk = rig_walk(m->rig, root, address);
+
+	return walk.status == HOST_OK && walk.write;
+}
+
+#define HPA(gpa) ((gpa) ^ RIG_HPA_BIT)
+
+static void less_access_shows_after_a_flush(void **state)
+{
+	struct machine m;
+	uint64_t root;
+
+	(void)state;
+	start(&m);
+	rig_put(m.rig, &m.a, ADDRESS, 1, FRAME_A | E_PAGE);
+	root = run(&m, 0, &m.a, ASID);
+	assert_int_equal(touch(&m, &m.a, ADDRESS, ACCESS_WRITE), RIG_OK);
+	rig_put(m.rig, &m.a, ADDRESS, 1, FRAME_B | E_PAGE);
+	assert_int_equal(run(&m, 0, &m.a, ASID), root);
+	assert_int_equal(seen(&m, root, ADDRESS), HPA(FRAME_A));
+	mmu_flush_asid(&m.rig->cpu[0], ASID);
+	assert_int_equal(run(&m, 0, &m.a, ASID), root);
+	assert_int_equal(seen(&m, root, ADDRESS), HPA(FRAME_B));
+	rig_put(m.rig, &m.a, ADDRESS, 1, FRAME_B | E_READ_ONLY);
+	mmu_flush_all_asids(&m.rig->cpu[0]);
+	run(&m, 0, &m.a, ASID);
+	assert_false(writable(&m, root, ADDRESS));
+	assert_int_equal(touch(&m, &m.a, ADDRESS, ACCESS_WRITE), REFLECTED(7));
+	rig_put(m.rig, &m.a, ADDRESS, 1, 0);
+	mmu_flush_asid(&m.rig->cpu[0], ASID);
+	run(&m, 0, &m.a, ASID);
+	assert_int_equal(seen(&m, root, ADDRESS), 0);
+	assert_int_equal(touch(&m, &m.a, ADDRESS, 0), REFLECTED(4));
+	end(&m);
+}
+
+static void more_access_shows_at_the_next_fault(void **state)
+{
+	struct machine m;
+
+	(void)state;
+	start(&m);
+	rig_put(m.rig, &m.a, ADDRESS, 1, FRAME_A | E_READ_ONLY | PTE_NX);
+	run(&m, 0, &m.a, ASID);
+	assert_int_equal(touch(&m, &m.a, ADDRESS, 0), RIG_OK);
+	assert_int_equal(touch(&m, &m.a, ADDRESS, ACCESS_FETCH), REFLECTED(0x15));
+	rig_put(m.rig, &m.a, ADDRESS, 1, FRAME_A | E_READ_ONLY);
+	assert_int_equal(touch(&m, &m.a, ADDRESS, ACCESS_FETCH), RIG_OK);
+	assert_int_equal(touch(&m, &m.a, ADDRESS, ACCESS_WRITE), REFLECTED(7));
+	rig_put(m.rig, &m.a, ADDRESS, 1, FRAME_A | E_CLEAN);
+	assert_int_equal(touch(&m, &m.a, ADDRESS, ACCESS_WRITE), RIG_OK);
+	assert_int_equal(rig_get(m.rig, &m.a, ADDRESS, 1), FRAME_A | E_PAGE);
+	end(&m);
+}
+
+static void world_switches_read_no_table(void **state)
+{
+	struct machine m;
+	uint64_t read, syncs;
+
+	(void)state;
+	start(&m);
+	rig_put(m.rig, &m.a, ADDRESS, 1, FRAME_A | E_PAGE);
+	rig_put(m.rig, &m.b, ADDRESS, 1, FRAME_B | E_PAGE);
+	run(&m, 0, &m.a, ASID);
+	touch(&m, &m.a, ADDRESS, 0);
+	run(&m, 0, &m.b, OTHER_ASID);
+	touch(&m, &m.b, ADDRESS, 0);
+	read = m.rig->mmu.counters.tables_read;
+	syncs = m.rig->mmu.counters.syncs;
+	for (int i = 0; i < 10; i++) {
+		run(&m, 0, &m.a, ASID);
+		run(&m, 0, &m.b, OTHER_ASID);
+	}
+	assert_int_equal(m.rig->mmu.counters.tables_read, read);
+	assert_int_equal(m.rig->mmu.counters.syncs, syncs);
+	assert_int_equal(m.rig->mmu.counters.roots_built, 2);
+	end(&m);
+}
+
+static void flushes_concern_their_asid_and_processor(void **state)
+{
+	struct machine m;
+	uint64_t root;
+
+	(void)state;
+	start(&m);
+	rig_put(m.rig, &m.a, ADDRESS, 1, FRAME_A | E_PAGE);
+	root = run(&m, 0, &m.a, ASID);
+	touch(&m, &m.a, ADDRESS, 0);
+	rig_put(m.rig, &m.a, ADDRESS, 1, FRAME_B | E_PAGE);
+	mmu_flush_asid(&m.rig->cpu[0], OTHER_ASID);
+	mmu_flush_asid(&m.rig->cpu[1], ASID);
+	mmu_flush_all_asids(&m.rig->cpu[2]);
+	run(&m, 0, &m.a, ASID);
+	assert_int_equal(seen(&m, root, ADDRESS), HPA(FRAME_A));
+	/* The same root under an ASID that it never ran under. */
+	run(&m, 0, &m.a, OTHER_ASID);
+	assert_int_equal(seen(&m, root, ADDRESS), HPA(FRAME_B));
+	rig_put(m.rig, &m.a, ADDRESS, 1, FRAME_A | E_PAGE);
+	/* And on a processor where it never ran. */
+	run(&m, 1, &m.a, OTHER_ASID);
+	assert_int_equal(seen(&m, root, ADDRESS), HPA(FRAME_A));
+	end(&m);
+}
+
+/* checklist.md: run X under 5; edit X's tables; run Y under 5 with a flush; run X under 5. */
+static void a_flush_serves_all_roots_of_the_asid(void **state)
+{
+	struct machine m;
+	uint64_t root;
+
+	(void)state;
+	start(&m);
+	rig_put(m.rig, &m.a, ADDRESS, 1, FRAME_A | E_PAGE);
+	root = run(&m, 0, &m.a, ASID);
+	touch(&m, &m.a, ADDRESS, 0);
+	rig_put(m.rig, &m.a, ADDRESS, 1, FRAME_B | E_PAGE);
+	mmu_flush_asid(&m.rig->cpu[0], ASID);
+	run(&m, 0, &m.b, ASID);
+	run(&m, 0, &m.a, ASID);
+	assert_int_equal(seen(&m, root, ADDRESS), HPA(FRAME_B));
+	end(&m);
+}
+
+static void cleared_accessed_and_dirty_bits_show_after_a_flush(void **state)
+{
+	struct machine m;
+	uint64_t root;
+
+	(void)state;
+	start(&m);
+	rig_put(m.rig, &m.a, ADDRESS, 1, FRAME_A | E_PAGE);
+	root = run(&m, 0, &m.a, ASID);
+	touch(&m, &m.a, ADDRESS, ACCESS_WRITE);
+	rig_put(m.rig, &m.a, ADDRESS, 1, FRAME_A | E_CLEAN);
+	mmu_flush_asid(&m.rig->cpu[0], ASID);
+	run(&m, 0, &m.a, ASID);
+	assert_int_equal(seen(&m, root, ADDRESS), HPA(FRAME_A));
+	assert_false(writable(&m, root, ADDRESS));
+	assert_int_equal(touch(&m, &m.a, ADDRESS, ACCESS_WRITE), RIG_OK);
+	assert_int_equal(rig_get(m.rig, &m.a, ADDRESS, 1), FRAME_A | E_PAGE);
+	for (int level = 1; level <= 4; level++) {
+		uint64_t entry = rig_get(m.rig, &m.a, ADDRESS, level);
+
+		rig_put(m.rig, &m.a, ADDRESS, level, entry & ~PTE_A);
+		mmu_flush_asid(&m.rig->cpu[0], ASID);
+		run(&m, 0, &m.a, ASID);
+		assert_int_equal(seen(&m, root, ADDRESS), 0);
+		assert_int_equal(touch(&m, &m.a, ADDRESS, 0), RIG_OK);
+		assert_int_equal(rig_get(m.rig, &m.a, ADDRESS, level), entry);
+	}
+	end(&m);
+}
+
+/* Rights and targets of entries at every level. */
+static void every_level_is_compared(void **state)
+{
+	struct machine m;
+	uint64_t root;
+
+	(void)state;
+	start(&m);
+	rig_put(m.rig, &m.a, ADDRESS, 1, FRAME_A | E_PAGE);
+	rig_put(m.rig, &m.a, ADDRESS + GIB, 1, FRAME_B | E_PAGE);
+	root = run(&m, 0, &m.a, ASID);
+	for (int level = 1; level <= 4; level++) {
+		uint64_t entry = rig_get(m.rig, &m.a, ADDRESS, level);
+
+		touch(&m, &m.a, ADDRESS, ACCESS_WRITE);
+		rig_put(m.rig, &m.a, ADDRESS, level, entry & ~PTE_W);
+		mmu_flush_asid(&m.rig->cpu[0], ASID);
+		run(&m, 0, &m.a, ASID);
+		assert_int_equal(touch(&m, &m.a, ADDRESS, ACCESS_WRITE), REFLECTED(7));
+		rig_put(m.rig, &m.a, ADDRESS, level, entry | PTE_NX);
+		mmu_flush_asid(&m.rig->cpu[0], ASID);
+		run(&m, 0, &m.a, ASID);
+		assert_int_equal(touch(&m, &m.a, ADDRESS, ACCESS_FETCH), REFLECTED(0x15));
+		rig_put(m.rig, &m.a, ADDRESS, level, entry & ~PTE_U);
+		mmu_flush_asid(&m.rig->cpu[0], ASID);
+		run(&m, 0, &m.a, ASID);
+		assert_int_equal(seen(&m, root, ADDRESS), 0);
+		assert_int_equal(touch(&m, &m.a, ADDRESS, 0), REFLECTED(5));
+		rig_put(m.rig, &m.a, ADDRESS, level, entry);
+		assert_int_equal(touch(&m, &m.a, ADDRESS, 0), RIG_OK);
+		assert_ok_invariants(m.rig);
+	}
+	/* Another table in the PDPE: that of the next GiB. */
+	rig_put(m.rig, &m.a, ADDRESS, 3, rig_get(m.rig, &m.a, ADDRESS + GIB, 3));
+	mmu_flush_asid(&m.rig->cpu[0], ASID);
+	run(&m, 0, &m.a, ASID);
+	assert_int_equal(touch(&m, &m.a, ADDRESS, 0), RIG_OK);
+	assert_int_equal(seen(&m, root, ADDRESS), HPA(FRAME_B));
+	end(&m);
+}
+
+static void tables_become_large_pages_and_back(void **state)
+{
+	struct machine m;
+	uint64_t root, table;
+
+	(void)state;
+	start(&m);
+	rig_put(m.rig, &m.a, ADDRESS, 1, FRAME_A | E_PAGE);
+	table = rig_get(m.rig, &m.a, ADDRESS, 2);
+	root = run(&m, 0, &m.a, ASID);
+	touch(&m, &m.a, ADDRESS, 0);
+	rig_put(m.rig, &m.a, ADDRESS, 2, FRAME_1G + 2 * MIB + E_LARGE);
+	mmu_flush_asid(&m.rig->cpu[0], ASID);
+	run(&m, 0, &m.a, ASID);
+	touch(&m, &m.a, ADDRESS, 0);
+	assert_int_equal(seen(&m, root, ADDRESS), HPA(FRAME_1G + 2 * MIB + ADDRESS % (2 * MIB)));
+	assert_int_equal(rig_walk(m.rig, root, ADDRESS).level, 2);
+	rig_put(m.rig, &m.a, ADDRESS, 2, table);
+	mmu_flush_asid(&m.rig->cpu[0], ASID);
+	run(&m, 0, &m.a, ASID);
+	touch(&m, &m.a, ADDRESS, 0);
+	assert_int_equal(seen(&m, root, ADDRESS), HPA(FRAME_A));
+	/* A large page that L0 maps by a direct table: another frame, type and right in it. */
+	rig_put(m.rig, &m.a, ADDRESS, 2, FRAME_4K | E_LARGE);
+	assert_int_equal(seen(&m, root, ADDRESS), HPA(FRAME_A));
+	mmu_flush_asid(&m.rig->cpu[0], ASID);
+	run(&m, 0, &m.a, ASID);
+	touch(&m, &m.a, ADDRESS, 0);
+	assert_int_equal(seen(&m, root, ADDRESS), HPA(FRAME_4K + 0x1000));
+	rig_put(m.rig, &m.a, ADDRESS, 2, (FRAME_4K + 4 * MIB) | E_LARGE | PTE_PCD);
+	mmu_flush_asid(&m.rig->cpu[0], ASID);
+	run(&m, 0, &m.a, ASID);
+	assert_int_equal(seen(&m, root, ADDRESS), 0);
+	touch(&m, &m.a, ADDRESS, ACCESS_WRITE);
+	assert_int_equal(seen(&m, root, ADDRESS), HPA(FRAME_4K + 4 * MIB + 0x1000));
+	rig_put(m.rig, &m.a, ADDRESS, 2, (FRAME_4K + 4 * MIB) | (E_LARGE & ~PTE_W));
+	mmu_flush_asid(&m.rig->cpu[0], ASID);
+	run(&m, 0, &m.a, ASID);
+	assert_int_equal(touch(&m, &m.a, ADDRESS, 0), RIG_OK);
+	assert_false(writable(&m, root, ADDRESS));
+	end(&m);
+}
+
+/*
+ * A page that two roots share and that was synchronized for the one may be linked by the other
+ * only as it is then: B's processor never saw what stood in the table before.
+ */
+static void a_shared_table_is_fresh_when_it_is_linked(void **state)
+{
+	struct machine m;
+	uint64_t root;
+
+	(void)state;
+	start(&m);
+	rig_put(m.rig, &m.a, ADDRESS, 1, FRAME_A | E_PAGE);
+	rig_entry(m.rig, &m.b, ADDRESS, 2);
+	run(&m, 0, &m.b, OTHER_ASID);
+	run(&m, 0, &m.a, ASID);
+	touch(&m, &m.a, ADDRESS, 0);
+	rig_put(m.rig, &m.a, ADDRESS, 1, FRAME_B | E_PAGE);
+	root = run(&m, 0, &m.b, OTHER_ASID);
+	rig_put(m.rig, &m.b, ADDRESS, 2, rig_get(m.rig, &m.a, ADDRESS, 2));
+	rig_put(m.rig, &m.b, ADDRESS + 0x1000, 1, FRAME_B | E_PAGE);
+	assert_int_equal(touch(&m, &m.b, ADDRESS + 0x1000, 0), RIG_OK);
+	assert_int_equal(touch(&m, &m.b, ADDRESS, 0), RIG_OK);
+	assert_int_equal(seen(&m, root, ADDRESS), HPA(FRAME_B));
+	end(&m);
+}
+
+/*
+ * When a table's entry gains a right, the processor has nothing cached that has it: what stands
+ * below must be as fresh as the right.
+ */
+static void a_right_gained_above_does_not_revive_old_pages(void **state)
+{
+	static const uint64_t gained[] = {PTE_W, PTE_NX};
+
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		uint32_t access = gained[i] == PTE_W ? ACCESS_WRITE : ACCESS_FETCH;
+		struct machine m;
+		uint64_t root, table;
+		struct host_result walk;
+
+		start(&m);
+		rig_put(m.rig, &m.a, ADDRESS, 1, FRAME_A | E_PAGE);
+		rig_put(m.rig, &m.a, ADDRESS + 0x1000, 1, FRAME_1G | E_PAGE);
+		table = rig_get(m.rig, &m.a, ADDRESS, 2);
+		rig_put(m.rig, &m.a, ADDRESS, 2, table ^ gained[i]);
+		root = run(&m, 0, &m.a, ASID);
+		assert_int_equal(touch(&m, &m.a, ADDRESS, 0), RIG_OK);
+		assert_int_equal(touch(&m, &m.a, ADDRESS, access), REFLECTED(i ? 0x15 : 7));
+		rig_put(m.rig, &m.a, ADDRESS, 1, FRAME_B | E_PAGE);
+		rig_put(m.rig, &m.a, ADDRESS, 2, table);
+		assert_int_equal(touch(&m, &m.a, ADDRESS + 0x1000, access), RIG_OK);
+		walk = rig_walk(m.rig, root, ADDRESS);
+		if (walk.hpa == HPA(FRAME_A))
+			assert_false(i ? walk.execute : walk.write);
+		assert_int_equal(touch(&m, &m.a, ADDRESS, access), RIG_OK);
+		assert_int_equal(seen(&m, root, ADDRESS), HPA(FRAME_B));
+		end(&m);
+	}
+}
+
+/* Tables that lost their parents to reclaim are not forgotten to be synchronized. */
+static void an_orphan_is_fresh_when_it_is_linked_again(void **state)
+{
+	struct machine m;
+	uint64_t root;
+	uint64_t old;
+
+	(void)state;
+	start(&m);
+	rig_put(m.rig, &m.a, ADDRESS, 1, FRAME_A | E_PAGE);
+	old = rig_get(m.rig, &m.a, ADDRESS, 3);
+	root = run(&m, 0, &m.a, ASID);
+	touch(&m, &m.a, ADDRESS, 0);
+	rig_put(m.rig, &m.a, ADDRESS, 3, 0);
+	mmu_flush_asid(&m.rig->cpu[0], ASID);
+	run(&m, 0, &m.a, ASID);
+	rig_put(m.rig, &m.a, ADDRESS, 3, old);
+	rig_put(m.rig, &m.a, ADDRESS, 1, FRAME_B | E_PAGE);
+	rig_put(m.rig, &m.a, ADDRESS + 2 * MIB, 1, FRAME_A | E_PAGE);
+	touch(&m, &m.a, ADDRESS + 2 * MIB, 0);
+	assert_int_equal(seen(&m, root, ADDRESS), HPA(FRAME_B));
+	end(&m);
+}
+
+static void a_table_is_read_once_per_flush(void **state)
+{
+	struct machine m;
+	uint64_t read;
+
+	(void)state;
+	start(&m);
+	rig_put(m.rig, &m.a, 0, 1, FRAME_A | E_PAGE);
+	for (uint64_t i = 1; i < 8; i++) /* eight ways to the same table */
+		rig_put(m.rig, &m.a, i * 2 * MIB, 2, rig_get(m.rig, &m.a, 0, 2));
+	run(&m, 0, &m.a, ASID);
+	for (uint64_t i = 0; i < 8; i++)
+		touch(&m, &m.a, i * 2 * MIB, 0);
+	read = m.rig->mmu.counters.tables_read;
+	mmu_flush_asid(&m.rig->cpu[0], ASID);
+	run(&m, 0, &m.a, ASID);
+	assert_int_equal(m.rig->mmu.counters.tables_read - read, 4);
+	assert_int_equal(m.rig->mmu.counters.sptes_changed, 0);
+	end(&m);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(less_access_shows_after_a_flush),
+		cmocka_unit_test(more_access_shows_at_the_next_fault),
+		cmocka_unit_test(world_switches_read_no_table),
+		cmocka_unit_test(flushes_concern_their_asid_and_processor),
+		cmocka_unit_test(a_flush_serves_all_roots_of_the_asid),
+		cmocka_unit_test(cleared_accessed_and_dirty_bits_show_after_a_flush),
+		cmocka_unit_test(every_level_is_compared),
+		cmocka_unit_test(tables_become_large_pages_and_back),
+		cmocka_unit_test(a_shared_table_is_fresh_when_it_is_linked),
+		cmocka_unit_test(a_right_gained_above_does_not_revive_old_pages),
+		cmocka_unit_test(an_orphan_is_fresh_when_it_is_linked_again),
+		cmocka_unit_test(a_table_is_read_once_per_flush),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
