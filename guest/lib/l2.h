@@ -8,7 +8,7 @@
  *
  *	L2_GDT, L2_IDT, L2_STACK, L2_SCRATCH, L2_CODE, L2_BOOT, L2_EXEC	a page each, 4 KiB nested
  *pages L2_TABLES						L2's own page tables L2_SMALL
- *L2_SMALL_PAGES 4 KiB nested pages, frame by frame in small(l2, n) L2_HOLE		nothing
+ *L2_SMALL_PAGES 4 KiB nested pages, frame n is l2_small_frame(l2, n) L2_HOLE		nothing
  *	L2_LARGE	4 MiB in the largest nested pages of level 2 that there are
  */
 #ifndef GUEST_L2_H
@@ -28,7 +28,7 @@
 #define L2_BOOT        0x9000u
 #define L2_EXEC        0xf000u
 #define L2_TABLES      0x10000u
-#define L2_LOW_END     0x80000u
+#define L2_LOW_END     0x40000u
 #define L2_SMALL       0x400000u
 #define L2_SMALL_PAGES 16u
 #define L2_HOLE        0xc00000u

@@ -7,7 +7,7 @@
 #include "hv/string.h"
 
 enum {
-	NPT_PAGES = 64,
+	NPT_PAGES = 32,
 	SPARES = 2,
 	GATE_INTERRUPT = 0x8e,
 	/* MSRPM: 2 KiB for each range of 0x2000 MSRs, two bits each (APM 15.11). */
