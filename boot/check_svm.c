@@ -9,8 +9,8 @@
 #include "hv/x86.h"
 
 #define CPUID_EXTENDED_MAX 0x80000000u
-#define CPUID_EXTENDED	   0x80000001u
-#define CPUID_SVM	   0x8000000au
+#define CPUID_EXTENDED     0x80000001u
+#define CPUID_SVM          0x8000000au
 #define CPUID_EXTENDED_SVM (1u << 2) /* ECX of CPUID_EXTENDED */
 
 const char *svm_missing(void)

@@ -1,0 +1,10 @@
+#!/bin/bash
+# Debian's kernel for i386 with PAE, by every way to boot.
+. "$(dirname "$0")/runs.sh"
+
+linux_runs "bare" i386 i686 BARE=1
+linux_runs "direct" i386 i686 BOOT=direct
+linux_runs "strict, 4-level" i386 i686 BOOT=direct STRICT=1 CPU=max,la57=off
+linux_runs "GRUB from BIOS" i386 i686 BOOT=grub
+linux_runs "EFI program" i386 i686 BOOT=uefi
+done_testing

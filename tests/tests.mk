@@ -1,0 +1,75 @@
+# How to run and test what is built. tests/run is the machine; tests/system/*.t are the tests of
+# the whole, one process each; tests/unit/unit.mk has those of the parts.
+
+-include tests/unit/unit.mk
+
+# What a recipe passes on: make gives the variables of its command line to its commands itself.
+PASS := BUILD='$(BUILD)' STRICT='$(STRICT)'
+PROVE_JOBS ?= 2
+
+# Packages first, whatever -j says.
+ifneq ($(filter deps deps-linux,$(MAKECMDGOALS)),)
+.NOTPARALLEL:
+endif
+
+.PHONY: deps-linux check-system check-linux check-unit build-all
+
+deps: ## install what building and testing need from Debian's packages (root or sudo)
+	@tests/deps
+
+deps-linux: ## fetch Debian's kernels and busybox for check-linux (adds apt's i386 architecture)
+	@BUILD='$(BUILD)' tests/deps linux
+
+run: all $(if $(filter stick% cd%,$(BOOT)),image) ## boot L1 on Nestling in an emulator; see the variables above
+	@$(PASS) tests/run
+
+# Both builds, whatever STRICT is: every system test runs both.
+build-all:
+	@$(MAKE) --no-print-directory STRICT=0 all image
+	@$(MAKE) --no-print-directory STRICT=1 all
+
+lint: ## clang-format, clang-tidy, cppcheck, shellcheck
+	@tests/lint
+
+check-system: build-all
+	@rm -rf '$(BUILD)/test-logs'
+	BUILD='$(BUILD)' prove -j$(PROVE_JOBS) --timer tests/system/*.t
+
+# One after the other, so that prove's summary comes last.
+check: ## every test: unit, lint, system; ends with the runner's summary
+	@$(MAKE) --no-print-directory build-all
+	@$(MAKE) --no-print-directory check-unit
+	@$(MAKE) --no-print-directory lint
+	@$(MAKE) --no-print-directory check-system
+
+INITRDS := $(BUILD)/linux/initrd-i386 $(BUILD)/linux/initrd-amd64
+
+$(INITRDS): $(BUILD)/linux/initrd-%: $(BUILD)/linux/busybox-% tests/system/linux/init tests/system/linux/make-initrd
+	tests/system/linux/make-initrd $< $@
+
+$(BUILD)/linux/busybox-%:
+	@echo "$@ is missing: run make deps-linux first" >&2; false
+
+check-linux: build-all $(INITRDS) ## boot Debian's i386 and amd64 kernels as L1 (after deps-linux)
+	BUILD='$(BUILD)' prove -j$(PROVE_JOBS) --timer tests/system/linux/*.t
+
+define VARIABLES
+Variables of make run, and their defaults:
+  L1=pae              pae, long or the path of any image that QEMU's -kernel takes
+  CMDLINE= INITRD=    L1's command line and initrd (its first module)
+  L0CMDLINE=          Nestling's own words: la57=auto|on|off, log=, pool=
+  BOOT=uefi           uefi, grub, grub-efi, direct; stick, stick-efi, cd, cd-efi: make image's file
+  BARE=0              1: the image on the same machine without Nestling
+  STRICT=0            1: the build that checks itself
+  EMU=qemu            or bochs, by BOOT=grub
+  CPU=max SMP=1 MEM=256M ACCEL=tcg (kvm: CPU=host)
+  QEMUFLAGS= GDB=0    more of QEMU's options; 1: wait for gdb on port 1234
+  TIMEOUT= LOG=       seconds after which the machine is stopped; a file for COM1's output
+Targets:
+endef
+export VARIABLES
+
+.PHONY: help-variables
+help: help-variables
+help-variables:
+	@echo "$$VARIABLES"
