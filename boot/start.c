@@ -35,7 +35,7 @@ static struct boot_info info;
 static struct config config;
 static struct memmap firmware_map; /* as the firmware told */
 static struct memmap free_map;     /* where nothing lies that is still needed */
-static struct memmap l1_map;       /* as L1 is told */
+static struct memmap told_map;       /* as L1 is told */
 
 static void read_configuration(uint32_t magic, uint64_t information)
 {
@@ -82,7 +82,7 @@ static void read_memory_map(uint64_t image_at)
 			     (unsigned int)BOOT_MAX_RANGES);
 	}
 	free_map = firmware_map;
-	l1_map = firmware_map;
+	told_map = firmware_map;
 	memmap_add(&free_map, 0, 1 << 20, MEM_RESERVED);
 	memmap_add(&free_map, image_at, image_size(), MEM_RESERVED);
 	for (uint32_t i = 0; i < info.module_count; i++)
@@ -144,7 +144,7 @@ static struct region choose_region(void)
 		     "machine has %llu MiB in all: add memory, or make pool= smaller",
 		     MIB(region.size), MIB(memory));
 	memmap_add(&free_map, region.base, region.size, MEM_RESERVED);
-	memmap_add(&l1_map, region.base, region.size, MEM_RESERVED);
+	memmap_add(&told_map, region.base, region.size, MEM_RESERVED);
 	return region;
 }
 
@@ -196,7 +196,7 @@ static void tell_l1_memory(const struct region *region)
 static void load(struct mem_range stage, struct load_result *result)
 {
 	enum load_error error =
-		load_l1(&l1_map, &stage, info.modules, info.module_count, info.rsdp, result);
+		load_l1(&told_map, &stage, info.modules, info.module_count, info.rsdp, result);
 
 	if (error != LOAD_OK)
 		stop("%s", result->message);

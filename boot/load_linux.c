@@ -1,0 +1,347 @@
+/*
+ * Loads a Linux bzImage as L1 by the 32-bit boot protocol; the kernel's
+ * Documentation/arch/x86/boot.rst and zero-page.rst. The screen is not described, for there may be
+ * none: the console is a serial one. Relies on boot/loader.h.
+ */
+#include "boot/acpi.h"
+#include "boot/loader.h"
+#include "hv/phys.h"
+#include "hv/string.h"
+#include "hv/x86.h"
+
+enum {
+	SECTOR = 512,
+	DEFAULT_SETUP_SECTORS = 4,
+	BOOT_FLAG = 0xaa55,
+	PROTOCOL_CMDLINE_SIZE = 0x0206,
+	PROTOCOL_INIT_SIZE = 0x020a,
+	PROTOCOL_RSDP = 0x020e,
+	LOADED_HIGH = 1 << 0,
+	LOADER_UNDEFINED = 0xff, /* type_of_loader without an assigned number */
+	VIDEO_NORMAL = 0xffff,
+	E820_MAX = 128,
+	HEADER_OFFSET = 0x1f1,
+	HEADER_LIMIT = 0x290, /* of boot_params' room for it */
+	JUMP_TARGET = 0x201,  /* the header ends this byte's value behind 0x202 */
+	JUMP_BASE = 0x202,
+	LEGACY_EXPANSION = 3, /* memory that kernels without init_size may take: GRUB's estimate */
+};
+#define HIGH_ADDRESS 0x100000ull
+
+struct setup_header {
+	uint8_t setup_sects;
+	uint16_t root_flags;
+	uint32_t syssize; /* units of 16 bytes */
+	uint16_t ram_size, vid_mode, root_dev, boot_flag, jump;
+	uint8_t magic[4];
+	uint16_t version;
+	uint32_t realmode_swtch;
+	uint16_t start_sys_seg, kernel_version;
+	uint8_t type_of_loader, loadflags;
+	uint16_t setup_move_size;
+	uint32_t code32_start, ramdisk_image, ramdisk_size, bootsect_kludge;
+	uint16_t heap_end_ptr;
+	uint8_t ext_loader_ver, ext_loader_type;
+	uint32_t cmd_line_ptr, initrd_addr_max, kernel_alignment;
+	uint8_t relocatable_kernel, min_alignment;
+	uint16_t xloadflags;
+	uint32_t cmdline_size, hardware_subarch;
+	uint64_t hardware_subarch_data;
+	uint32_t payload_offset, payload_length;
+	uint64_t setup_data, pref_address;
+	uint32_t init_size, handover_offset, kernel_info_offset;
+} __attribute__((packed));
+
+#define AT(field, offset)                                                                          \
+	_Static_assert(offsetof(struct setup_header, field) + HEADER_OFFSET == (offset), "boot."   \
+	                                                                                 "rst")
+AT(syssize, 0x1f4);
+AT(boot_flag, 0x1fe);
+AT(magic, 0x202);
+AT(version, 0x206);
+AT(type_of_loader, 0x210);
+AT(code32_start, 0x214);
+AT(ramdisk_image, 0x218);
+AT(cmd_line_ptr, 0x228);
+AT(initrd_addr_max, 0x22c);
+AT(kernel_alignment, 0x230);
+AT(relocatable_kernel, 0x234);
+AT(cmdline_size, 0x238);
+AT(setup_data, 0x250);
+AT(pref_address, 0x258);
+AT(init_size, 0x260);
+
+struct e820_entry {
+	uint64_t base, size;
+	uint32_t type;
+} __attribute__((packed));
+
+struct boot_params {
+	uint8_t screen_info[0x070];
+	uint64_t acpi_rsdp_addr;
+	uint8_t reserved1[0x1e8 - 0x078];
+	uint8_t e820_entries;
+	uint8_t reserved2[HEADER_OFFSET - 0x1e9];
+	union {
+		struct setup_header header;
+		uint8_t header_bytes[HEADER_LIMIT - HEADER_OFFSET];
+	};
+	uint8_t reserved3[0x2d0 - HEADER_LIMIT];
+	struct e820_entry e820[E820_MAX];
+	uint8_t reserved4[0x1000 - 0xcd0];
+} __attribute__((packed));
+_Static_assert(offsetof(struct boot_params, acpi_rsdp_addr) == 0x070, "zero-page.rst");
+_Static_assert(offsetof(struct boot_params, e820_entries) == 0x1e8, "zero-page.rst");
+_Static_assert(offsetof(struct boot_params, header) == HEADER_OFFSET, "zero-page.rst");
+_Static_assert(offsetof(struct boot_params, e820) == 0x2d0, "zero-page.rst");
+_Static_assert(sizeof(struct boot_params) == 4096, "zero-page.rst");
+
+/* The protocol names the selectors: __BOOT_CS and __BOOT_DS, flat, 4 GiB. */
+enum { BOOT_CS = 0x10, BOOT_DS = 0x18 };
+static const uint64_t boot_gdt[] = {0, 0, 0x00cf9b000000ffff, 0x00cf93000000ffff};
+
+struct kernel {
+	struct setup_header header;
+	uint64_t header_size;  /* bytes from HEADER_OFFSET that the file has of it */
+	uint64_t offset, size; /* protected-mode code in the file */
+	uint64_t base;         /* gpa of that */
+	uint64_t room_base;    /* gpa and bytes of what it takes until it knows memory */
+	uint64_t room;
+};
+
+bool linux_is_kernel(const struct loader *loader)
+{
+	struct setup_header header;
+
+	if (loader->file_size < HEADER_OFFSET + sizeof(header))
+		return false;
+	memcpy(&header, loader->file + HEADER_OFFSET, sizeof(header));
+	return header.boot_flag == BOOT_FLAG && !memcmp(header.magic, "HdrS", 4);
+}
+
+static enum load_error read_header(struct loader *loader, struct kernel *kernel)
+{
+	struct setup_header *header = &kernel->header;
+	uint64_t end = JUMP_BASE + loader->file[JUMP_TARGET], sectors;
+
+	memset(kernel, 0, sizeof(*kernel));
+	kernel->header_size = (end < HEADER_LIMIT ? end : HEADER_LIMIT) - HEADER_OFFSET;
+	if (HEADER_OFFSET + kernel->header_size > loader->file_size)
+		return load_fail(
+			loader, LOAD_TRUNCATED,
+			"the Linux kernel's file is truncated: it ends in the setup header: "
+			"copy it again");
+	/* What lies behind the header's end is code, and no field. */
+	memcpy(header, loader->file + HEADER_OFFSET,
+	       kernel->header_size < sizeof(*header) ? kernel->header_size : sizeof(*header));
+	if (header->version < PROTOCOL_CMDLINE_SIZE)
+		return load_fail(
+			loader, LOAD_FORMAT,
+			"the Linux kernel has boot protocol %u.%02u, and 2.06 is the least: "
+			"use Linux 2.6.22 or later",
+			(unsigned int)header->version >> 8, (unsigned int)header->version & 0xff);
+	if (!(header->loadflags & LOADED_HIGH))
+		return load_fail(loader, LOAD_FORMAT,
+		                 "the Linux kernel is a zImage: build a bzImage");
+	sectors = header->setup_sects ? header->setup_sects : DEFAULT_SETUP_SECTORS;
+	kernel->offset = (sectors + 1) * SECTOR;
+	kernel->size = (uint64_t)header->syssize * 16;
+	if (!kernel->size)
+		return load_fail(loader, LOAD_FORMAT,
+		                 "the Linux kernel's header says that there is no code: build it "
+		                 "again");
+	if (kernel->offset > loader->file_size || kernel->size > loader->file_size - kernel->offset)
+		return load_fail(
+			loader, LOAD_TRUNCATED,
+			"the Linux kernel's file is truncated: it has %llu bytes and should "
+			"have %llu: copy it again",
+			(unsigned long long)loader->file_size,
+			(unsigned long long)(kernel->offset + kernel->size));
+	return LOAD_OK;
+}
+
+/* One that may be moved: to where it prefers to be, or the first free place above. */
+static enum load_error place_relocatable(struct loader *loader, struct kernel *kernel)
+{
+	uint64_t align = kernel->header.kernel_alignment, want = kernel->room_base;
+
+	if (!align || align & (align - 1) || align > SIZE_1G)
+		return load_fail(
+			loader, LOAD_FORMAT,
+			"the Linux kernel's header asks for the alignment 0x%llx, which is "
+			"no power of two up to 1 GiB: build it again",
+			(unsigned long long)align);
+	/* It takes its room from the next multiple of the alignment on. */
+	want = want % align ? want + align - want % align : want;
+	if (want < SIZE_4G && kernel->room <= SIZE_4G - want &&
+	    memmap_covers(loader->free_map, want, kernel->room, MEM_USABLE))
+		kernel->room_base = want;
+	else
+		kernel->room_base =
+			memmap_find_low(loader->free_map, kernel->room, align, want, SIZE_4G);
+	if (!kernel->room_base)
+		return load_fail(
+			loader, LOAD_OCCUPIED,
+			"the Linux kernel needs %llu KiB in one piece between 0x%llx and "
+			"4 GiB, where %llu KiB are free: add memory",
+			(unsigned long long)(kernel->room >> 10), (unsigned long long)want,
+			(unsigned long long)(memmap_largest(loader->free_map, want, SIZE_4G) >>
+		                             10));
+	kernel->base = kernel->room_base;
+	return load_take(loader, kernel->room_base, kernel->room);
+}
+
+/* One that may not: it is loaded at 1 MiB, and unpacks itself to where it was linked. */
+static enum load_error place_fixed(struct loader *loader, struct kernel *kernel)
+{
+	enum load_error error;
+
+	kernel->base = HIGH_ADDRESS;
+	error = load_check_free(loader, kernel->base, kernel->size, "the Linux kernel");
+	if (!error)
+		error = load_check_free(loader, kernel->room_base, kernel->room,
+		                        "the Linux kernel");
+	if (!error)
+		error = load_take(loader, kernel->base, kernel->size);
+	if (!error)
+		error = load_take(loader, kernel->room_base, kernel->room);
+	return error;
+}
+
+static enum load_error place_kernel(struct loader *loader, struct kernel *kernel)
+{
+	const struct setup_header *header = &kernel->header;
+	bool sized = header->version >= PROTOCOL_INIT_SIZE;
+
+	kernel->room_base = sized ? header->pref_address : HIGH_ADDRESS;
+	kernel->room = sized ? header->init_size : kernel->size * LEGACY_EXPANSION;
+	if (kernel->room < kernel->size)
+		kernel->room = kernel->size;
+	return header->relocatable_kernel ? place_relocatable(loader, kernel)
+	                                  : place_fixed(loader, kernel);
+}
+
+static enum load_error place_initrd(struct loader *loader, struct boot_params *params)
+{
+	const struct boot_module *initrd = &loader->modules[1];
+	uint64_t limit = (uint64_t)params->header.initrd_addr_max + 1, at;
+	enum load_error error;
+
+	if (loader->module_count < 2 || !initrd->size)
+		return LOAD_OK;
+	at = memmap_find_high(loader->free_map, initrd->size, PAGE_SIZE, HIGH_ADDRESS, limit);
+	if (!at)
+		return load_fail(loader, LOAD_NO_MEMORY,
+		                 "the initrd needs %llu KiB in one piece below 0x%llx, where %llu "
+		                 "KiB are free: add memory",
+		                 (unsigned long long)(initrd->size >> 10) + 1,
+		                 (unsigned long long)limit,
+		                 (unsigned long long)(memmap_largest(loader->free_map, HIGH_ADDRESS,
+		                                                     limit) >>
+		                                      10));
+	error = load_take(loader, at, initrd->size);
+	if (error)
+		return error;
+	memcpy(phys(at), phys(initrd->base), initrd->size);
+	params->header.ramdisk_image = (uint32_t)at;
+	params->header.ramdisk_size = (uint32_t)initrd->size;
+	return LOAD_OK;
+}
+
+static enum load_error fill_e820(struct loader *loader, struct boot_params *params)
+{
+	if (loader->map->count > E820_MAX)
+		return load_fail(
+			loader, LOAD_NO_MEMORY,
+			"the memory map has %u ranges, and Linux takes %u: use a multiboot "
+			"L1 on this machine",
+			(unsigned int)loader->map->count, (unsigned int)E820_MAX);
+	for (uint32_t i = 0; i < loader->map->count; i++) {
+		const struct mem_range *range = &loader->map->range[i];
+
+		params->e820[i] = (struct e820_entry){range->base, range->size, range->type};
+	}
+	params->e820_entries = (uint8_t)loader->map->count;
+	return LOAD_OK;
+}
+
+/* The place of a copy that stays: where rsdp points may be the loader's own memory. */
+static uint64_t copy_rsdp(struct loader *loader)
+{
+	struct acpi_rsdp rsdp;
+	size_t size = acpi_read_rsdp(loader->rsdp, &rsdp);
+	uint32_t at;
+
+	if (!size)
+		return 0;
+	at = load_info(loader, sizeof(rsdp), 16);
+	memcpy(phys(at), &rsdp, size);
+	return at;
+}
+
+static enum load_error fill_params(struct loader *loader, const struct kernel *kernel,
+                                   const char *cmdline, struct boot_params *params)
+{
+	struct setup_header *header = &params->header;
+
+	memcpy(params->header_bytes, loader->file + HEADER_OFFSET, kernel->header_size);
+	header->type_of_loader = LOADER_UNDEFINED;
+	header->ext_loader_ver = header->ext_loader_type = 0;
+	header->vid_mode = VIDEO_NORMAL;
+	header->code32_start = (uint32_t)kernel->base;
+	header->cmd_line_ptr = load_info_string(loader, cmdline);
+	header->ramdisk_image = header->ramdisk_size = 0;
+	header->setup_data = 0;
+	if (header->version >= PROTOCOL_RSDP)
+		params->acpi_rsdp_addr = copy_rsdp(loader);
+	return fill_e820(loader, params);
+}
+
+enum load_error linux_load(struct loader *loader)
+{
+	const char *cmdline = load_arguments(loader->modules[0].cmdline);
+	struct kernel kernel;
+	enum load_error error;
+	uint32_t params, gdt;
+
+	loader->result->protocol = "Linux";
+	if (loader->module_count > 2)
+		return load_fail(loader, LOAD_FORMAT,
+		                 "Linux takes one initrd, and there are %u modules: join them into "
+		                 "one file",
+		                 (unsigned int)loader->module_count - 1);
+	error = read_header(loader, &kernel);
+	if (error)
+		return error;
+	if (strlen(cmdline) > kernel.header.cmdline_size)
+		return load_fail(loader, LOAD_FORMAT,
+		                 "the command line has %u bytes, and this Linux kernel takes %u: "
+		                 "shorten it",
+		                 (unsigned int)strlen(cmdline),
+		                 (unsigned int)kernel.header.cmdline_size);
+	error = place_kernel(loader, &kernel);
+	if (!error)
+		error = load_reserve_info(loader, sizeof(struct boot_params) + sizeof(boot_gdt) +
+		                                          sizeof(struct acpi_rsdp) +
+		                                          strlen(cmdline) + 64);
+	if (error)
+		return error;
+	params = load_info(loader, sizeof(struct boot_params), PAGE_SIZE);
+	gdt = load_info(loader, sizeof(boot_gdt), sizeof(boot_gdt[0]));
+	memcpy(phys(gdt), boot_gdt, sizeof(boot_gdt));
+	error = fill_params(loader, &kernel, cmdline, phys(params));
+	if (!error)
+		error = place_initrd(loader, phys(params));
+	if (error)
+		return error;
+	memcpy(phys(kernel.base), loader->file + kernel.offset, kernel.size);
+	loader->result->entry = (struct l1_entry){
+		.eip = (uint32_t)kernel.base,
+		.esi = params,
+		.cs = BOOT_CS,
+		.ds = BOOT_DS,
+		.gdt_base = gdt,
+		.gdt_limit = sizeof(boot_gdt) - 1,
+	};
+	return LOAD_OK;
+}

@@ -1,0 +1,204 @@
+/*
+ * The multiboot information that L1 gets, of either protocol. Relies on boot/loader.h.
+ */
+#include "boot/acpi.h"
+#include "boot/loader.h"
+#include "boot/multiboot.h"
+#include "hv/phys.h"
+#include "hv/string.h"
+#include "hv/x86.h"
+
+#define UPPER_MEMORY     0x100000ull
+#define LOWER_LIMIT      0xa0000ull
+#define BDA_EBDA_SEGMENT 0x40eull
+#define EBDA_SIZE        1024u
+#define EBDA_RSDP        16u /* offset; the first byte of an EBDA is its size in KiB */
+
+static const char loader_name[] = "Nestling";
+
+enum {
+	TAG_SLACK = 32,    /* the larger of both protocols' fixed part of a module, and alignment */
+	FIXED_PARTS = 512, /* all the rest that has one size */
+	MAP_GROWTH = 2,    /* ranges that reserving the information itself can add */
+};
+
+uint64_t multiboot_out_size(const struct loader *loader)
+{
+	uint64_t size = EBDA_SIZE + FIXED_PARTS;
+
+	for (size_t i = 0; i < loader->module_count; i++)
+		size += strlen(loader->modules[i].cmdline) + 1 + TAG_SLACK;
+	return size + (loader->map->count + MAP_GROWTH) * sizeof(struct multiboot2_mmap_entry);
+}
+
+/* KiB from 0 on; firmware that keeps page 0 for itself is not held against it. */
+static uint32_t mem_lower(const struct loader *loader)
+{
+	uint64_t end = memmap_usable_end(loader->map, 0);
+
+	if (!end)
+		end = memmap_usable_end(loader->map, PAGE_SIZE);
+	if (end == PAGE_SIZE)
+		return 0;
+	return (uint32_t)((end < LOWER_LIMIT ? end : LOWER_LIMIT) >> 10);
+}
+
+/* KiB from 1 MiB on, to the first hole. */
+static uint32_t mem_upper(const struct loader *loader)
+{
+	uint64_t end = memmap_usable_end(loader->map, UPPER_MEMORY);
+
+	if (end - UPPER_MEMORY > SIZE_4G)
+		return (uint32_t)(SIZE_4G >> 10);
+	return (uint32_t)((end - UPPER_MEMORY) >> 10);
+}
+
+/* See load.h for what this does and why. */
+static void show_rsdp(struct loader *loader)
+{
+	struct acpi_rsdp rsdp;
+	size_t size = acpi_read_rsdp(loader->rsdp, &rsdp);
+	uint16_t segment;
+	uint32_t ebda;
+
+	if (!size || acpi_rsdp_is_scanned(loader->rsdp) ||
+	    !memmap_covers(loader->map, BDA_EBDA_SEGMENT, sizeof(segment), MEM_USABLE) ||
+	    !memmap_covers(loader->free_map, BDA_EBDA_SEGMENT, sizeof(segment), MEM_USABLE))
+		return;
+	ebda = load_info(loader, EBDA_SIZE, EBDA_SIZE);
+	*(uint8_t *)phys(ebda) = EBDA_SIZE / 1024;
+	memcpy(phys(ebda + EBDA_RSDP), &rsdp, size);
+	segment = (uint16_t)(ebda >> 4);
+	memcpy(phys(BDA_EBDA_SEGMENT), &segment, sizeof(segment));
+}
+
+uint32_t multiboot1_out(struct loader *loader)
+{
+	struct multiboot1_info *info;
+	struct multiboot1_module *modules;
+	struct multiboot1_mmap *mmap;
+	uint32_t at;
+
+	show_rsdp(loader); /* first: the EBDA has to begin on a KiB */
+	at = load_info(loader, sizeof(*info), sizeof(uint64_t));
+	info = phys(at);
+	info->flags = MULTIBOOT1_INFO_MEMORY | MULTIBOOT1_INFO_CMDLINE | MULTIBOOT1_INFO_MODULES |
+	              MULTIBOOT1_INFO_MMAP | MULTIBOOT1_INFO_LOADER_NAME;
+	info->mem_lower = mem_lower(loader);
+	info->mem_upper = mem_upper(loader);
+	info->mods_count = (uint32_t)loader->module_count - 1;
+	info->mods_addr = load_info(loader, info->mods_count * sizeof(*modules), sizeof(uint64_t));
+	info->mmap_length = loader->map->count * (uint32_t)sizeof(*mmap);
+	info->mmap_addr = load_info(loader, info->mmap_length, sizeof(uint64_t));
+	info->cmdline = load_info_string(loader, loader->modules[0].cmdline);
+	info->boot_loader_name = load_info_string(loader, loader_name);
+
+	modules = phys(info->mods_addr);
+	for (size_t i = 1; i < loader->module_count; i++) {
+		const struct boot_module *module = &loader->modules[i];
+
+		modules[i - 1] = (struct multiboot1_module){
+			.mod_start = loader->module_base[i],
+			.mod_end = loader->module_base[i] + (uint32_t)module->size,
+			.string = load_info_string(loader, module->cmdline),
+		};
+	}
+	mmap = phys(info->mmap_addr);
+	for (uint32_t i = 0; i < loader->map->count; i++) {
+		const struct mem_range *range = &loader->map->range[i];
+
+		mmap[i] = (struct multiboot1_mmap){
+			.size = sizeof(*mmap) - sizeof(mmap->size),
+			.addr = range->base,
+			.len = range->size,
+			.type = range->type,
+		};
+	}
+	return at;
+}
+
+/* Room for a tag with its head set; the next one begins aligned. */
+static void *put_tag(struct loader *loader, uint32_t type, uint64_t size)
+{
+	struct multiboot2_tag *tag = phys(load_info(loader, size, MULTIBOOT2_ALIGN));
+
+	tag->type = type;
+	tag->size = (uint32_t)size;
+	return tag;
+}
+
+static void put_bytes(struct loader *loader, uint32_t type, const void *bytes, size_t size)
+{
+	struct multiboot2_tag *tag = put_tag(loader, type, sizeof(*tag) + size);
+
+	memcpy(tag + 1, bytes, size);
+}
+
+static void put_mmap(struct loader *loader)
+{
+	struct multiboot2_mmap *mmap;
+	struct multiboot2_mmap_entry *entries;
+
+	mmap = put_tag(loader, MULTIBOOT2_TAG_MMAP,
+	               sizeof(*mmap) + loader->map->count * sizeof(*entries));
+	mmap->entry_size = sizeof(*entries);
+	entries = (struct multiboot2_mmap_entry *)(mmap + 1);
+	for (uint32_t i = 0; i < loader->map->count; i++) {
+		const struct mem_range *range = &loader->map->range[i];
+
+		entries[i] = (struct multiboot2_mmap_entry){
+			.base_addr = range->base,
+			.length = range->size,
+			.type = range->type,
+		};
+	}
+}
+
+static void put_modules(struct loader *loader)
+{
+	for (size_t i = 1; i < loader->module_count; i++) {
+		const struct boot_module *from = &loader->modules[i];
+		size_t length = strlen(from->cmdline) + 1;
+		struct multiboot2_module *module =
+			put_tag(loader, MULTIBOOT2_TAG_MODULE, sizeof(*module) + length);
+
+		module->mod_start = loader->module_base[i];
+		module->mod_end = loader->module_base[i] + (uint32_t)from->size;
+		memcpy(module + 1, from->cmdline, length);
+	}
+}
+
+/* Both, where there is a new one, as GRUB does. */
+static void put_rsdp(struct loader *loader)
+{
+	struct acpi_rsdp rsdp;
+	size_t size = acpi_read_rsdp(loader->rsdp, &rsdp);
+
+	if (size)
+		put_bytes(loader, MULTIBOOT2_TAG_ACPI_OLD, &rsdp, ACPI_RSDP1_SIZE);
+	if (size == sizeof(rsdp))
+		put_bytes(loader, MULTIBOOT2_TAG_ACPI_NEW, &rsdp, sizeof(rsdp));
+}
+
+uint32_t multiboot2_out(struct loader *loader, const uint32_t *load_base)
+{
+	const char *cmdline = load_arguments(loader->modules[0].cmdline);
+	struct multiboot2_info *info;
+	struct multiboot2_meminfo *meminfo;
+	uint32_t at = load_info(loader, sizeof(*info), MULTIBOOT2_ALIGN);
+
+	put_bytes(loader, MULTIBOOT2_TAG_CMDLINE, cmdline, strlen(cmdline) + 1);
+	put_bytes(loader, MULTIBOOT2_TAG_LOADER_NAME, loader_name, sizeof(loader_name));
+	put_modules(loader);
+	meminfo = put_tag(loader, MULTIBOOT2_TAG_MEMINFO, sizeof(*meminfo));
+	meminfo->mem_lower = mem_lower(loader);
+	meminfo->mem_upper = mem_upper(loader);
+	put_mmap(loader);
+	put_rsdp(loader);
+	if (load_base)
+		put_bytes(loader, MULTIBOOT2_TAG_LOAD_BASE, load_base, sizeof(*load_base));
+	put_tag(loader, MULTIBOOT2_TAG_END, sizeof(struct multiboot2_tag));
+	info = phys(at);
+	info->total_size = (uint32_t)(loader->info_base + loader->info_used - at);
+	return at;
+}
