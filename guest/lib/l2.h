@@ -6,10 +6,11 @@
  * L2's memory (ngpa). Nested tables map it to frames elsewhere; L2's own tables, if it has any, map
  * the first 16 MiB to themselves and once more at kind->alias, through which tests read and write:
  *
- *	L2_GDT, L2_IDT, L2_STACK, L2_SCRATCH, L2_CODE, L2_BOOT, L2_EXEC	a page each, 4 KiB nested
- *pages L2_TABLES						L2's own page tables L2_SMALL
- *L2_SMALL_PAGES 4 KiB nested pages, frame n is l2_small_frame(l2, n) L2_HOLE		nothing
- *	L2_LARGE	4 MiB in the largest nested pages of level 2 that there are
+ * - L2_GDT, L2_IDT, L2_STACK, L2_SCRATCH, L2_CODE, L2_BOOT, L2_EXEC: 4 KiB nested pages, one each;
+ * - L2_TABLES: its own page tables, likewise up to L2_LOW_END;
+ * - L2_SMALL: L2_SMALL_PAGES nested pages of 4 KiB; the n-th one's frame is l2_small_frame(l2, n);
+ * - L2_LARGE: 4 MiB in nested pages of level 2, if the format has such;
+ * - L2_HOLE: nothing, and no nested table either.
  */
 #ifndef GUEST_L2_H
 #define GUEST_L2_H

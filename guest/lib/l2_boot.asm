@@ -8,7 +8,7 @@ DATA equ 0x10
 CODE64 equ 0x18
 MSR_EFER equ 0xc0000080
 
-global l2_boot_code, l2_boot_code_end
+global l2_boot_code, l2_boot_bytes
 
 section .rodata
 align 16
@@ -41,4 +41,7 @@ bits 64
 long_mode:
 	mov eax, [rdi]
 	vmmcall                         ; third stage
-l2_boot_code_end:
+end_of_code:
+align 4
+l2_boot_bytes:
+	dd end_of_code - l2_boot_code

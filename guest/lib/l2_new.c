@@ -34,7 +34,7 @@ uint8_t l2_iopm[IOPM_SIZE] __attribute__((aligned(PAGE_SIZE)));
 
 static struct l2 l2s[L2_SLOTS];
 static struct vmcb vmcbs[L2_SLOTS];
-static uint8_t low[L2_SLOTS][L2_LOW_END] __attribute__((aligned(PAGE_SIZE)));
+static uint8_t low_frames[L2_SLOTS][L2_LOW_END] __attribute__((aligned(PAGE_SIZE)));
 static uint8_t small[L2_SLOTS][L2_SMALL_PAGES * PAGE_SIZE] __attribute__((aligned(PAGE_SIZE)));
 static uint8_t npts[L2_SLOTS][NPT_PAGES * PAGE_SIZE] __attribute__((aligned(PAGE_SIZE)));
 static uint8_t spare[SPARES][PAGE_SIZE] __attribute__((aligned(PAGE_SIZE)));
@@ -201,10 +201,10 @@ struct l2 *l2_new(unsigned int slot, const struct l2_kind *kind)
 	l2->kind = kind;
 	l2->slot = slot;
 	l2->vmcb = &vmcbs[slot];
-	l2->low = low[slot];
+	l2->low = low_frames[slot];
 	l2->flush = true;
 	memset(l2->vmcb, 0, sizeof(*l2->vmcb));
-	memset(low[slot], 0, sizeof(low[slot]));
+	memset(low_frames[slot], 0, sizeof(low_frames[slot]));
 	memset(small[slot], 0, sizeof(small[slot]));
 	memset(spare, 0, sizeof(spare));
 	memset(l2_msrpm, 0, sizeof(l2_msrpm));

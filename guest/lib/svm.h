@@ -25,10 +25,10 @@
 /* L2's registers that are not in the VMCB. A 32-bit L1 moves the lower halves only. */
 struct l2_regs {
 	uint64_t rbx, rcx, rdx, rsi, rdi, rbp;
-	uint64_t r8, r9, r10, r11, r12, r13, r14, r15;
+	uint64_t r8_to_r15[8];
 	uint64_t host_rax; /* out: L1's rAX right after #VMEXIT */
 };
-_Static_assert(offsetof(struct l2_regs, r8) == 48, "vmrun.asm");
+_Static_assert(offsetof(struct l2_regs, r8_to_r15) == 48, "vmrun.asm");
 _Static_assert(offsetof(struct l2_regs, host_rax) == 112, "vmrun.asm");
 
 /* Sets EFER.SVME and VM_HSAVE_PA; ends the run as skipped if the firmware forbids it. */

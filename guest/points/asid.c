@@ -4,7 +4,10 @@
  */
 #include "guest/points/points.h"
 
-enum { ROUNDS = 8, AT = L2_SMALL + 0x60, VALUE = 0xa51d0000 };
+#define AT    (L2_SMALL + 0x60u)
+#define VALUE 0xa51d0000u
+
+enum { ROUNDS = 8 };
 
 static const struct l2_kind *const kinds[L2_SLOTS] = {&l2_real, &l2_pae, &l2_prot, &l2_pse};
 
@@ -108,7 +111,7 @@ static void by_address(void)
 
 void points_asid(void)
 {
-	const char *lacks = machine.svm_features & SVM_FEATURE_FLUSH_ASID
+	const char *lacks = (machine.svm_features & SVM_FEATURE_FLUSH_ASID)
 	                            ? NULL
 	                            : "the processor cannot flush by ASID";
 	unsigned int count = machine.asids > L2_SLOTS ? L2_SLOTS : machine.asids - 1;

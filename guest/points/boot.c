@@ -6,7 +6,8 @@
 
 enum { IN_FRAME = 0x90, VALUE = 0xb0075 };
 
-extern const uint8_t l2_boot_code[], l2_boot_code_end[];
+extern const uint8_t l2_boot_code[];
+extern const uint32_t l2_boot_bytes;
 
 static uint32_t segment_bits(const struct l2 *l2)
 {
@@ -22,7 +23,7 @@ void points_boot(const struct l2_kind *kind)
 		return;
 	l2 = l2_new(0, &l2_real);
 	l2_make_tables(l2, kind);
-	memcpy(l2->low + L2_BOOT, l2_boot_code, (size_t)(l2_boot_code_end - l2_boot_code));
+	memcpy(l2->low + L2_BOOT, l2_boot_code, l2_boot_bytes);
 	l2_small_frame(l2, 0)[IN_FRAME / 4] = VALUE;
 
 	point("L2 goes from real mode to protected mode by itself");

@@ -6,11 +6,8 @@
 
 #define FINAL (NPF_FINAL | NPF_USER)
 
-enum {
-	NGPA_ALONE =
-		0x80000000u, /* its upper-level entries serve nothing else, in PAE tables, too */
-	VALUE = 0x0f0f5a5a,
-};
+#define NGPA_ALONE 0x80000000u /* its upper entries serve nothing else, in PAE tables, too */
+#define VALUE      0x0f0f5a5au
 
 static const char no_p[] = "a reserved bit faults without P";
 static const char wraps[] = "an ngpa above 4 GiB wraps around";

@@ -77,12 +77,8 @@ static void l2_registers(void)
 	check("RSI", l2->regs.rsi, 0x51515151);
 	check("RDI", l2->regs.rdi, 0xd1d1d1d1);
 	check("RBP", l2->regs.rbp, 0xb9b9b9b9);
-	if (l2->kind->bits == 64) {
-		const uint64_t *r = &l2->regs.r8;
-
-		for (unsigned int n = 8; n < 16; n++)
-			check("R8 to R15", r[n - 8], 0x1234567800000000ull + n);
-	}
+	for (unsigned int i = 0; l2->kind->bits == 64 && i < 8; i++)
+		check("R8 to R15", l2->regs.r8_to_r15[i], 0x1234567800000008ull + i);
 
 	point("#VMEXIT saves what L2 changed of its state");
 	l2 = l2_new(0, l2_widest());
