@@ -36,7 +36,7 @@ svm_enter:
 	mov	r14, GPR(14)
 	mov	r15, GPR(15)
 	mov	rdi, GPR(7)			; last: it was the pointer
-	vmrun	rax				; back here at #VMEXIT, with RAX and RSP as before
+	vmrun					; back here at #VMEXIT, with RAX and RSP as before
 	mov	rax, rdi			; the guest's RDI
 	pop	rdi				; the vcpu
 	mov	GPR(7), rax

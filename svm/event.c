@@ -59,10 +59,28 @@ void finish_instruction(struct vcpu *vcpu, unsigned int length)
 	}
 }
 
-void redeliver_event(struct vcpu *vcpu)
+uint64_t interrupted_event(struct vcpu *vcpu)
 {
 	struct vmcb_control *control = &vcpu->vmcb->control;
 	uint64_t event = control->exit_int_info;
+	uint64_t exception = (uint64_t)EVENT_EXCEPTION << EVENT_TYPE_SHIFT;
+
+	if (!(event & EVENT_VALID))
+		return 0;
+	if ((event & EVENT_TYPE_MASK) == exception && (event & EVENT_VECTOR_MASK) > 31) {
+		event &= EVENT_VECTOR_MASK | EVENT_VALID;
+		if ((control->int_ctl & INT_CTL_V_INTR_VECTOR) >> INT_CTL_V_INTR_VECTOR_S ==
+		    (event & EVENT_VECTOR_MASK))
+			control->int_ctl &= ~INT_CTL_V_IRQ;
+		control->exit_int_info = event;
+	}
+	return event;
+}
+
+void redeliver_event(struct vcpu *vcpu)
+{
+	struct vmcb_control *control = &vcpu->vmcb->control;
+	uint64_t event = interrupted_event(vcpu);
 	unsigned int type = (unsigned int)((event & EVENT_TYPE_MASK) >> EVENT_TYPE_SHIFT);
 	unsigned int vector = event & EVENT_VECTOR_MASK;
 	bool by_instruction = type == EVENT_SOFT_INTR ||

@@ -26,6 +26,12 @@ void finish_instruction(struct vcpu *vcpu, unsigned int length);
 bool exit_length(struct vcpu *vcpu, unsigned int *length);
 
 /*
+ * EXITINTINFO of the VMCB in use. QEMU's own emulation calls an interrupt an exception there, and
+ * leaves V_IRQ set if it was that: put right in the VMCB, by APM vol. 2, section 15.7.2.
+ */
+uint64_t interrupted_event(struct vcpu *vcpu);
+
+/*
  * An event was being delivered when the guest exited for a reason of L0's own: deliver it again
  * (APM vol. 2, section 15.7.2).
  */

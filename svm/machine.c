@@ -77,7 +77,7 @@ static void init_save(struct vmcb_save *save, const struct l1_start *start)
 	save->rsp = start->esp;
 	save->rax = start->eax;
 	save->g_pat = rdmsr(MSR_PAT);
-	if (features.tcg) /* see without_busy_tss() */
+	if (features.tcg) /* see hide_busy_tss() */
 		save->tr.attributes = 0x9 | SEG_ATTR_P;
 }
 

@@ -36,12 +36,12 @@ static void write_control(struct vcpu *vcpu, uint64_t code, uint64_t info1, uint
 	struct vmcb_control *to = &vcpu->vmcb12->control;
 	uint64_t live = INT_CTL_V_TPR_MASK | INT_CTL_V_IRQ;
 
+	to->exit_int_info = interrupted_event(vcpu); /* before int_ctl: it may change it */
 	to->int_ctl = (vcpu->ctl.int_ctl & ~live) | (from->int_ctl & live);
 	to->int_state = from->int_state;
 	to->exit_code = code;
 	to->exit_info1 = info1;
 	to->exit_info2 = info2;
-	to->exit_int_info = (from->exit_int_info & EVENT_VALID) ? from->exit_int_info : 0;
 	to->event_inj = 0;
 	if (is_shown(SVM_FEATURE_NRIP))
 		to->next_rip = from->next_rip;

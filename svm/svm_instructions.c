@@ -87,9 +87,12 @@ static uint64_t vmcb_hpa(uint64_t gpa)
 
 /*
  * QEMU's own emulation aborts when VMLOAD gave TR a busy type and the guest then changes to CPL 0
- * as 32-bit code; KVM as L1 does just that. There a copy with the bit clear is loaded.
+ * as 32-bit code; KVM as L1 does just that. There a copy with the bit clear is loaded, and VMSAVE
+ * of the same TR shows it again.
  */
-static uint64_t without_busy_tss(uint64_t hpa)
+static struct vmcb_segment hidden_busy_tss;
+
+static uint64_t hide_busy_tss(uint64_t hpa)
 {
 	static struct vmcb copy;
 	const struct vmcb *vmcb = phys(hpa);
@@ -98,7 +101,16 @@ static uint64_t without_busy_tss(uint64_t hpa)
 		return hpa;
 	memcpy(&copy, vmcb, sizeof(copy));
 	copy.save.tr.attributes &= (uint16_t)~TSS_BUSY;
+	hidden_busy_tss = copy.save.tr;
 	return hpa_of(&copy);
+}
+
+static void show_busy_tss(uint64_t hpa)
+{
+	struct vmcb *vmcb = phys(hpa);
+
+	if (features.tcg && !memcmp(&vmcb->save.tr, &hidden_busy_tss, sizeof(hidden_busy_tss)))
+		vmcb->save.tr.attributes |= TSS_BUSY;
 }
 
 void handle_vmload(struct vcpu *vcpu)
@@ -109,7 +121,7 @@ void handle_vmload(struct vcpu *vcpu)
 
 	if (!vmcb_operand(vcpu, &length, &gpa))
 		return;
-	hpa = without_busy_tss(vmcb_hpa(gpa));
+	hpa = hide_busy_tss(vmcb_hpa(gpa));
 	__asm__ volatile(WITH_FIXUP("vmload %%rax") : [failed] "=&r"(failed) : "a"(hpa) : "memory");
 	if (failed)
 		raise_exception(vcpu, VEC_GP, 0);
@@ -121,18 +133,21 @@ void handle_vmsave(struct vcpu *vcpu)
 {
 	uint32_t failed;
 	unsigned int length;
-	uint64_t gpa;
+	uint64_t gpa, hpa;
 
 	if (!vmcb_operand(vcpu, &length, &gpa))
 		return;
+	hpa = vmcb_hpa(gpa);
 	__asm__ volatile(WITH_FIXUP("vmsave %%rax")
 	                 : [failed] "=&r"(failed)
-	                 : "a"(vmcb_hpa(gpa))
+	                 : "a"(hpa)
 	                 : "memory");
-	if (failed)
+	if (failed) {
 		raise_exception(vcpu, VEC_GP, 0);
-	else
-		finish_instruction(vcpu, length);
+		return;
+	}
+	show_busy_tss(hpa);
+	finish_instruction(vcpu, length);
 }
 
 static void handle_gif(struct vcpu *vcpu, bool gif)
