@@ -1,0 +1,215 @@
+/*
+ * boot/config.c: every key, every way to get a word wrong. Relies on cmocka.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "boot/config.h"
+
+static struct config config;
+static char error[256];
+
+static void good(const char *words)
+{
+	memset(&config, 0xff, sizeof(config));
+	if (!config_parse(words, &config, error, sizeof(error)))
+		fail_msg("\"%s\": %s", words, error);
+	assert_string_equal(error, "");
+}
+
+static void bad(const char *words, const char *message)
+{
+	assert_false(config_parse(words, &config, error, sizeof(error)));
+	assert_string_equal(error, message);
+}
+
+static void defaults(void **state)
+{
+	(void)state;
+	good("");
+	assert_int_equal(config.la57, LA57_AUTO);
+	assert_int_equal(config.log, LOG_INFO);
+	assert_int_equal(config.pool_bytes, 0);
+	assert_string_equal(config.l1, "");
+	assert_string_equal(config.initrd, "");
+	assert_string_equal(config.cmdline, "");
+	assert_false(config.l1_given || config.initrd_given || config.cmdline_given);
+	good(" \t\r\n ");
+	good("# nothing but a comment");
+}
+
+static void choices(void **state)
+{
+	(void)state;
+	good("la57=on log=quiet");
+	assert_int_equal(config.la57, LA57_ON);
+	assert_int_equal(config.log, LOG_QUIET);
+	good("la57=off log=debug");
+	assert_int_equal(config.la57, LA57_OFF);
+	assert_int_equal(config.log, LOG_DEBUG);
+	good("la57=auto log=info");
+	assert_int_equal(config.la57, LA57_AUTO);
+	assert_int_equal(config.log, LOG_INFO);
+}
+
+static void sizes(void **state)
+{
+	(void)state;
+	good("pool=512K");
+	assert_int_equal(config.pool_bytes, 512 << 10);
+	good("pool=16M");
+	assert_int_equal(config.pool_bytes, 16 << 20);
+	good("pool=3G");
+	assert_int_equal(config.pool_bytes, 3ull << 30);
+}
+
+static void texts(void **state)
+{
+	(void)state;
+	good("l1=pae.elf initrd=\\EFI\\x.img cmdline=\"a=b  c # d\" la57=\"on\"");
+	assert_string_equal(config.l1, "pae.elf");
+	assert_string_equal(config.initrd, "\\EFI\\x.img");
+	assert_string_equal(config.cmdline, "a=b  c # d");
+	assert_int_equal(config.la57, LA57_ON);
+	assert_true(config.l1_given && config.initrd_given && config.cmdline_given);
+	good("cmdline=");
+	assert_true(config.cmdline_given);
+	assert_false(config.l1_given);
+	good("l1=dir#1/a cmdline=x\" y\"z");
+	assert_string_equal(config.l1, "dir#1/a");
+	assert_string_equal(config.cmdline, "x yz");
+}
+
+static void files(void **state)
+{
+	(void)state;
+	good("# la57=what\r\nla57=off # pool=1\n\tl1=x\n#");
+	assert_int_equal(config.la57, LA57_OFF);
+	assert_string_equal(config.l1, "x");
+	assert_int_equal(config.pool_bytes, 0);
+}
+
+static void unknown_words(void **state)
+{
+	(void)state;
+	bad("foo=1", "unknown configuration word \"foo=1\": see docs/boot.md");
+	bad("la57=on la5=on", "unknown configuration word \"la5=on\": see docs/boot.md");
+	bad("la577=on", "unknown configuration word \"la577=on\": see docs/boot.md");
+	bad("=on", "unknown configuration word \"=on\": see docs/boot.md");
+	bad("\tquiet log=info", "there is no key=value in configuration word \"quiet\": see "
+	                        "docs/boot.md");
+	bad("\"la57=on\"", "there is no key=value in configuration word \"\"la57=on\"\": see "
+	                   "docs/boot.md");
+	bad("foo=\"a b\" c", "unknown configuration word \"foo=\"a b\"\": see docs/boot.md");
+}
+
+static void bad_values(void **state)
+{
+	static const char *const pools[] = {"pool=",
+	                                    "pool=16",
+	                                    "pool=M",
+	                                    "pool=16m",
+	                                    "pool=16MB",
+	                                    "pool=0M",
+	                                    "pool=-1M",
+	                                    "pool=0x10M",
+	                                    "pool=99999999999999999999K",
+	                                    "pool=18000000000G"};
+	char message[256];
+
+	(void)state;
+	bad("la57=", "bad value in configuration word \"la57=\": use auto, on or off");
+	bad("la57=yes", "bad value in configuration word \"la57=yes\": use auto, on or off");
+	bad("la57=onx", "bad value in configuration word \"la57=onx\": use auto, on or off");
+	bad("log=all", "bad value in configuration word \"log=all\": use quiet, info or debug");
+	bad("l1=", "bad value in configuration word \"l1=\": name a file");
+	bad("initrd=\"\"", "bad value in configuration word \"initrd=\"\"\": name a file");
+	for (size_t i = 0; i < sizeof(pools) / sizeof(pools[0]); i++) {
+		snprintf(message, sizeof(message),
+		         "bad value in configuration word \"%s\": use a number of K, M or G, for "
+		         "instance pool=16M",
+		         pools[i]);
+		bad(pools[i], message);
+	}
+}
+
+static void missing_quotes(void **state)
+{
+	(void)state;
+	bad("cmdline=\"a b", "the closing quote is missing in configuration word "
+	                     "\"cmdline=\"a b\": add a \"");
+	bad("la57=\"on", "the closing quote is missing in configuration word \"la57=\"on\": add a "
+	                 "\"");
+}
+
+static void twice(void **state)
+{
+	(void)state;
+	bad("la57=on log=info la57=on",
+	    "given before is the key of configuration word \"la57=on\": give each key once");
+	bad("cmdline= cmdline=",
+	    "given before is the key of configuration word \"cmdline=\": give each key once");
+}
+
+static void fill(char *words, const char *key, size_t length)
+{
+	strcpy(words, key);
+	words += strlen(key);
+	memset(words, 'x', length);
+	words[length] = '\0';
+}
+
+static void long_values(void **state)
+{
+	char words[2048];
+
+	(void)state;
+	fill(words, "l1=", CONFIG_PATH_SIZE - 1);
+	good(words);
+	assert_int_equal(strlen(config.l1), CONFIG_PATH_SIZE - 1);
+	fill(words, "l1=", CONFIG_PATH_SIZE);
+	assert_false(config_parse(words, &config, error, sizeof(error)));
+	assert_non_null(strstr(error, "the value is too long in configuration word \"l1=xxx"));
+	assert_non_null(strstr(error, "...\""));
+	fill(words, "cmdline=", CONFIG_CMDLINE_SIZE - 1);
+	good(words);
+	fill(words, "cmdline=", CONFIG_CMDLINE_SIZE);
+	assert_false(config_parse(words, &config, error, sizeof(error)));
+	fill(words, "la57=", 200);
+	assert_false(config_parse(words, &config, error, sizeof(error)));
+}
+
+static void harmless_messages(void **state)
+{
+	char small[8];
+
+	(void)state;
+	bad("f\033[o=\x80", "unknown configuration word \"f?[o=?\": see docs/boot.md");
+	assert_false(config_parse("foo=1", &config, small, sizeof(small)));
+	assert_string_equal(small, "unknown");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(defaults),
+		cmocka_unit_test(choices),
+		cmocka_unit_test(sizes),
+		cmocka_unit_test(texts),
+		cmocka_unit_test(files),
+		cmocka_unit_test(unknown_words),
+		cmocka_unit_test(bad_values),
+		cmocka_unit_test(missing_quotes),
+		cmocka_unit_test(twice),
+		cmocka_unit_test(long_values),
+		cmocka_unit_test(harmless_messages),
+	};
+
+	return cmocka_run_group_tests_name("config", tests, NULL, NULL);
+}

@@ -1,0 +1,42 @@
+# Tests of single parts, on the host, by cmocka and with sanitizers. Each tests/unit/test_NAME.c is
+# one program; test_NAME_SRC lists the sources that it is linked with.
+
+UNIT_TESTS := $(sort $(wildcard tests/unit/test_*.c))
+UNIT_BIN   := $(UNIT_TESTS:tests/unit/%.c=$(BUILD)/unit/%)
+UNIT_O     := $(BUILD)/unit/obj
+
+UNIT_CFLAGS := -std=c11 -D_GNU_SOURCE -I. $(WARN) -O1 -g -DNESTLING_HOST_TEST -DSTRICT=1 \
+	-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer -MMD -MP
+
+BOOT_RIG := tests/unit/arena.c
+
+test_memmap_SRC    := boot/memmap.c
+test_config_SRC    := boot/config.c hv/print.c
+test_acpi_SRC      := boot/acpi.c $(BOOT_RIG)
+test_multiboot_SRC := boot/multiboot.c boot/acpi.c $(BOOT_RIG)
+test_load_SRC      := boot/load.c boot/load_image.c boot/load_multiboot.c boot/load_linux.c \
+	boot/multiboot_out.c boot/memmap.c boot/acpi.c hv/print.c $(BOOT_RIG)
+test_linux_SRC     := $(test_load_SRC)
+-include tests/unit/mmu.mk
+
+$(UNIT_O)/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(UNIT_CFLAGS) -c $< -o $@
+
+# A program's sources come from a list of its name: one rule each.
+define UNIT_RULE
+$(BUILD)/unit/$(1): $(UNIT_O)/tests/unit/$(1).o $(patsubst %.c,$(UNIT_O)/%.o,$($(1)_SRC))
+	$(CC) $(UNIT_CFLAGS) $$^ -o $$@ -lcmocka
+endef
+$(foreach test,$(UNIT_TESTS:tests/unit/%.c=%),$(eval $(call UNIT_RULE,$(test))))
+
+.PHONY: check-unit
+# All run, even when one fails; then it is named.
+check-unit: $(UNIT_BIN) ## run the tests of single parts
+	@failed=; for test in $(UNIT_BIN); do \
+		$$test || failed="$$failed $${test##*/}"; \
+	done; \
+	if [ -n "$$failed" ]; then echo "failed:$$failed" >&2; exit 1; fi; \
+	echo "all $(words $(UNIT_BIN)) unit test programs passed"
+
+-include $(shell find $(UNIT_O) -name '*.d' 2>/dev/null)
