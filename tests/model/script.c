@@ -1,0 +1,90 @@
+/*
+ * Scripts: made at random, shrunk, printed. Relies on tests/model/script.h.
+ */
+#include "tests/model/script.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* SplitMix64. */
+static uint64_t next(uint64_t *state)
+{
+	uint64_t z = (*state += 0x9e3779b97f4a7c15ull);
+
+	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9ull;
+	z = (z ^ z >> 27) * 0x94d049bb133111ebull;
+	return z ^ z >> 31;
+}
+
+/* Of 64 operations so many are of each kind. */
+static const uint8_t weights[OP_KINDS] = {
+	[OP_ACCESS] = 22,   [OP_REFAULT] = 2, [OP_LOAD] = 9,    [OP_EDIT] = 10,
+	[OP_MEND] = 8,	    [OP_FLUSH] = 3,   [OP_FLUSH_ALL] = 1, [OP_RACE] = 2,
+	[OP_DIRECT] = 3,    [OP_DIRECT_ZAP] = 1, [OP_RECLAIM] = 1,  [OP_CHECK] = 2,
+};
+
+static uint8_t random_kind(uint64_t *state)
+{
+	unsigned int n = next(state) % 64, kind = 0;
+
+	while (n >= weights[kind])
+		n -= weights[kind++];
+	return (uint8_t)kind;
+}
+
+void script_random(struct script *script, uint64_t seed, uint32_t count)
+{
+	uint64_t state = seed;
+	uint64_t setting = next(&state);
+	/* Some scripts use few roots and addresses, so that much happens to each. */
+	unsigned int roots = setting & 1 ? 2 : 24, addresses = setting & 2 ? 0x35 : 0xff;
+
+	memcpy(&script->setting, &setting, sizeof(setting));
+	script->count = count > SCRIPT_MAX ? SCRIPT_MAX : count;
+	for (uint32_t i = 0; i < script->count; i++) {
+		uint64_t bits = next(&state);
+		struct op *op = &script->op[i];
+
+		memcpy(op, &bits, sizeof(*op));
+		op->kind = random_kind(&state);
+		op->root = (uint8_t)(next(&state) % (next(&state) % 8 ? 3 : roots));
+		op->address &= (uint8_t)addresses;
+	}
+}
+
+void script_shrink(struct script *script, int (*fails)(const struct script *script))
+{
+	static struct script smaller;
+
+	for (uint32_t chunk = script->count / 2; chunk; chunk /= 2) {
+		for (uint32_t at = 0; at + chunk <= script->count;) {
+			smaller.setting = script->setting;
+			smaller.count = script->count - chunk;
+			memcpy(smaller.op, script->op, at * sizeof(struct op));
+			memcpy(smaller.op + at, script->op + at + chunk,
+			       (smaller.count - at) * sizeof(struct op));
+			if (fails(&smaller))
+				*script = smaller;
+			else
+				at += chunk;
+		}
+	}
+}
+
+void script_print(const struct script *script)
+{
+	static const char *const names[] = {"access",	  "refault", "load",	  "edit",
+					    "mend",	  "flush",   "flush-all", "race",
+					    "direct",	  "direct-zap", "reclaim", "check"};
+	const struct setting *s = &script->setting;
+
+	printf("setting: formats %u flags %#x %#x phys-bits %u host %u pool %u cpus %u map %u\n",
+	       s->formats, s->flags_a, s->flags_b, s->phys_bits, s->host, s->pool, s->cpus, s->map);
+	for (uint32_t i = 0; i < script->count; i++) {
+		const struct op *op = &script->op[i];
+
+		printf("%4u %-10s cpu %u asid %u root %u address %#x level %u how %u value %#x\n",
+		       i, names[op->kind % OP_KINDS], op->cpu, op->asid, op->root, op->address,
+		       op->level, op->how, op->value);
+	}
+}

@@ -1,0 +1,312 @@
+/*
+ * Runs scripts: each operation on mmu/ and on the model, and compares. Relies on
+ * tests/model/world.h.
+ */
+#include "tests/model/world.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+static const uint64_t pats[2] = {0x0007040600070406ull, 0x0605040106050400ull};
+
+_Noreturn void world_fail(struct world *world, const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(world->message, world->message_size, format, arguments);
+	va_end(arguments);
+	longjmp(world->failed, 1);
+}
+
+static void look(struct world *world)
+{
+	if (!world->racing || world->countdown-- > 0)
+		return;
+	world->racing = false;
+	world->raced = true;
+	ram_collect(&world->rig->ram);
+	world_edit(world, world->race);
+}
+
+static void on_memory(struct rig *rig, uint64_t gpa)
+{
+	(void)gpa;
+	look(rig->context);
+}
+
+static void on_flush(struct rig *rig)
+{
+	world_forget_all(rig->context);
+}
+
+void world_init(struct world *world, const struct setting *setting)
+{
+	static const uint32_t pools[] = {14, 16, 20, 32, 64, 200, 24, 40};
+	static const uint8_t phys_bits[] = {40, 48, 52, 36};
+	int host_levels = 4 + (setting->host & 1);
+	uint8_t formats[2] = {setting->formats % PT_FORMATS, setting->formats / 16 % PT_FORMATS};
+
+	world->rig = rig_new(host_levels, setting->host & 2, pools[setting->pool % 8]);
+	world->rig->context = world;
+	world->rig->on_page = on_memory;
+	world->rig->on_written = on_memory;
+	world->rig->on_flush = on_flush;
+	world->rig->hole_level = setting->map % 4;
+	world->cpus = 1 + setting->cpus % RIG_CPUS;
+	for (int i = 0; i < 2; i++) {
+		uint32_t flags = (i ? setting->flags_b : setting->flags_a) &
+				 (MODE_NX | MODE_PSE | MODE_1G | MODE_PDPTE_A);
+
+		if (formats[i] == PT_5LEVEL && host_levels == 4)
+			formats[i] = PT_4LEVEL; /* L1 has no LA57 under a 4-level L0 */
+		paging_mode_init(&world->tables[i].mode, formats[i], flags | MODE_NESTED,
+				 phys_bits[setting->phys_bits % 4]);
+		world->tables[i].pat = pack_pat(pats[i]);
+		world->pat[i] = pats[i];
+		world->mode[i] = rig_ref_mode(&world->tables[i].mode);
+	}
+}
+
+void world_end(struct world *world)
+{
+	rig_free(world->rig);
+}
+
+static void load(struct world *world, unsigned int cpu, unsigned int root, unsigned int asid)
+{
+	struct world_cpu *at = &world->cpu[cpu];
+	struct guest_tables tables = world_tables(world, root);
+
+	at->hpa = mmu_load_root(&world->rig->mmu, &world->rig->cpu[cpu], &tables, asid + 1);
+	at->root = root;
+	at->asid = asid;
+	at->running = true;
+	if (!at->used[asid][root].valid) {
+		at->used[asid][root].valid = true;
+		at->used[asid][root].since = ram_now(&world->rig->ram);
+	}
+	if (ram_collect(&world->rig->ram))
+		world_fail(world, "loading a root wrote guest memory");
+}
+
+static uint64_t read_ram(void *context, uint64_t gpa, unsigned int size)
+{
+	return ram_read(context, gpa, size);
+}
+
+/* A and D that the reference sets in the word at gpa. */
+static uint64_t sets_in(const struct ref_result *expected, uint64_t gpa)
+{
+	uint64_t set = 0;
+
+	for (unsigned int i = 0; i < expected->entries; i++) {
+		if ((expected->entry[i].gpa & ~7ull) == gpa)
+			set |= expected->entry[i].set << (8 * (expected->entry[i].gpa & 7));
+	}
+	return set;
+}
+
+/* What a walk wrote is A and D of the entries that it used; all of them if it came through. */
+static void check_written(struct world *world, const struct ref_result *expected, size_t start)
+{
+	const struct ram *ram = &world->rig->ram;
+
+	for (size_t t = start; t < ram->changes; t++) {
+		const struct ram_change *change = &ram->change[t];
+		uint64_t set = change->old ^ change->new;
+
+		if ((change->old & set) || (set & ~sets_in(expected, change->gpa)))
+			world_fail(world, "entry at %#lx: %#lx became %#lx", change->gpa,
+				   change->old, change->new);
+	}
+	for (unsigned int i = 0; i < expected->entries && !expected->fault; i++) {
+		uint64_t gpa = expected->entry[i].gpa;
+		uint64_t now = ram_read(&world->rig->ram, gpa & ~7ull, 8);
+
+		if (sets_in(expected, gpa & ~7ull) & ~now)
+			world_fail(world, "A or D not set in the entry at %#lx", gpa);
+	}
+}
+
+/* Gives a fault to mmu/ and compares with the reference. Returns false when it was reflected. */
+static bool fault(struct world *world, unsigned int cpu, uint64_t address, struct ref_access access)
+{
+	struct world_cpu *at = &world->cpu[cpu];
+	struct ram *ram = &world->rig->ram;
+	const struct ref_mode *mode = world_mode(world, at->root);
+	struct guest_tables tables = world_tables(world, at->root);
+	struct ref_result expected = ref_walk(mode, tables.root, address, access, read_ram, ram);
+	struct page_fault fault = {.address = address,
+				   .access = (access.write ? ACCESS_WRITE : 0) |
+					     (access.fetch ? ACCESS_FETCH : 0)};
+	size_t start = ram_now(ram);
+	enum fault_result result;
+
+	world->raced = false;
+	world->racing = world->race != NULL;
+	result = mmu_fault(&world->rig->mmu, &world->rig->cpu[cpu], &tables, &fault);
+	world->racing = false;
+	world->race = NULL;
+	ram_collect(ram);
+	if (world->raced) {
+		struct history history = {ram, mode, tables.root, address, start};
+
+		if (result == FAULT_REFLECT && !history_may_fault(&history, access, fault.code))
+			world_fail(world, "address %#lx: code %#x was never true", address,
+				   fault.code);
+		return result != FAULT_REFLECT;
+	}
+	check_written(world, &expected, start);
+	if (expected.fault != (result == FAULT_REFLECT))
+		world_fail(world, "root %u address %#lx: result %d, the reference has code %#x",
+			   at->root, address, result, expected.fault ? expected.code : 0);
+	if (result == FAULT_RETRY)
+		world_fail(world, "address %#lx: retry without a race", address);
+	if (expected.fault) {
+		if (fault.code != expected.code)
+			world_fail(world, "address %#lx: code %#x, the reference has %#x", address,
+				   fault.code, expected.code);
+		return false;
+	}
+	struct host_result seen = rig_walk(world->rig, at->hpa, address);
+
+	world_check_current(world, at->root, address, access, &seen);
+	return true;
+}
+
+static void access_guest(struct world *world, unsigned int cpu, const struct op *op)
+{
+	struct world_cpu *at = &world->cpu[cpu];
+	uint64_t address;
+	struct ref_access access = {.write = op->level % 3 == 1, .fetch = op->level % 3 == 2};
+
+	if (!at->running)
+		load(world, cpu, at->root, at->asid);
+	address = world_address(world, at->root, op);
+	world_check_points(world, cpu, at->asid, at->root, address);
+	if (op->kind % OP_KINDS == OP_REFAULT && !fault(world, cpu, address, access))
+		return;
+	for (int faults = 0;; faults++) {
+		struct host_result seen = rig_walk(world->rig, at->hpa, address);
+
+		world_check_translation(world, cpu, at->asid, at->root, address, &seen);
+		if (seen.status == HOST_OK && seen.write >= access.write &&
+		    seen.execute >= access.fetch) {
+			world_remember(world, cpu, at->asid, at->root, address, &seen);
+			return;
+		}
+		/* One fault is enough, another one if L1 changed its tables amid the first. */
+		if (faults > 1)
+			world_fail(world, "address %#lx: faults without end", address);
+		if (!fault(world, cpu, address, access))
+			return;
+	}
+}
+
+static void access_direct(struct world *world, unsigned int cpu, const struct op *op)
+{
+	struct world_cpu *at = &world->cpu[cpu];
+	uint64_t gpa = world_frame(world, op->value & 0x3f, 12) | (op->level & 0xf) << 4;
+	struct host_result seen;
+	unsigned int flushes;
+
+	if (!at->direct)
+		at->direct = mmu_direct_root(&world->rig->mmu, &world->rig->cpu[cpu]);
+	world_check_points(world, cpu, 0, WORLD_ROOTS, gpa);
+	seen = rig_walk(world->rig, at->direct, gpa);
+	world_check_direct(world, gpa, &seen);
+	if (seen.status != HOST_OK) {
+		if (!mmu_direct_fault(&world->rig->mmu, &world->rig->cpu[cpu], gpa))
+			world_fail(world, "NPT01: nothing filled for %#lx", gpa);
+		seen = rig_walk(world->rig, at->direct, gpa);
+		world_check_direct(world, gpa, &seen);
+	}
+	if (seen.status != HOST_OK)
+		world_fail(world, "NPT01: %#lx is not filled", gpa);
+	flushes = world->rig->flushes;
+	if (mmu_direct_fault(&world->rig->mmu, &world->rig->cpu[cpu], gpa) &&
+	    flushes == world->rig->flushes) /* nothing was reclaimed */
+		world_fail(world, "NPT01: %#lx was filled twice", gpa);
+	seen = rig_walk(world->rig, at->direct, gpa);
+	world_remember(world, cpu, 0, WORLD_ROOTS, gpa, &seen);
+}
+
+static void zap_direct(struct world *world, unsigned int cpu)
+{
+	if (!world->cpu[cpu].direct)
+		return;
+	mmu_direct_zap(&world->rig->mmu, &world->rig->cpu[cpu]);
+	for (unsigned int i = 0; i < WORLD_POINTS; i++) {
+		if (world->point[i].cpu == cpu && world->point[i].root == WORLD_ROOTS)
+			world->point[i].point.hpa = 0;
+	}
+}
+
+static void run_op(struct world *world, const struct op *op)
+{
+	unsigned int cpu = op->cpu % world->cpus, asid = op->asid % WORLD_ASIDS;
+	struct mmu_cpu *at = &world->rig->cpu[cpu];
+
+	switch (op->kind % OP_KINDS) {
+	case OP_ACCESS:
+	case OP_REFAULT:
+		access_guest(world, cpu, op);
+		break;
+	case OP_LOAD:
+		load(world, cpu, world_root(world, op->root), asid);
+		break;
+	case OP_EDIT:
+		world_edit(world, op);
+		break;
+	case OP_MEND:
+		world_mend(world, op);
+		break;
+	case OP_FLUSH:
+		mmu_flush_asid(at, asid + 1);
+		world_forget(world, cpu, asid);
+		break;
+	case OP_FLUSH_ALL:
+		mmu_flush_all_asids(at);
+		for (asid = 0; asid < WORLD_ASIDS; asid++)
+			world_forget(world, cpu, asid);
+		break;
+	case OP_RACE:
+		world->race = op;
+		world->countdown = op->cpu / 16;
+		break;
+	case OP_DIRECT:
+		access_direct(world, cpu, op);
+		break;
+	case OP_DIRECT_ZAP:
+		zap_direct(world, cpu);
+		break;
+	case OP_RECLAIM:
+		pool_reserve(&world->rig->mmu, op->value % 8);
+		break;
+	case OP_CHECK:
+		world_check_all(world);
+		break;
+	}
+}
+
+int script_run(const struct script *script, char *message, size_t size)
+{
+	static struct world world;
+	static char why[512];
+	static uint32_t at;
+
+	world = (struct world){.message = why, .message_size = sizeof(why)};
+	world_init(&world, &script->setting);
+	at = 0;
+	if (setjmp(world.failed)) {
+		snprintf(message, size, "operation %u: %s", at, why);
+		world_end(&world);
+		return -1;
+	}
+	for (; at < script->count; at++)
+		run_op(&world, &script->op[at]);
+	world_check_all(&world);
+	world_end(&world);
+	return 0;
+}

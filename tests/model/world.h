@@ -1,0 +1,89 @@
+/*
+ * What a script runs in: mmu/ on the rig, the model beside it, and roots, addresses and entries
+ * by number. Relies on tests/model/rig.h, history.h and script.h.
+ */
+#ifndef TESTS_MODEL_WORLD_H
+#define TESTS_MODEL_WORLD_H
+
+#include "tests/model/history.h"
+#include "tests/model/rig.h"
+#include "tests/model/script.h"
+
+#include <setjmp.h>
+
+enum { WORLD_ROOTS = 24, WORLD_ASIDS = 3, WORLD_ADDRESSES = 256, WORLD_POINTS = 96 };
+
+/* A table that a processor came to and may start from again until it flushes. */
+struct cached_point {
+	struct host_point point;
+	uint64_t address;
+	unsigned int cpu, asid, root; /* root WORLD_ROOTS: NPT01 */
+};
+
+struct world_cpu {
+	bool running; /* has loaded a root since the last flush */
+	unsigned int root, asid;
+	uint64_t hpa, direct;
+	struct {
+		bool valid;
+		size_t since; /* the processor may have cached what it read from then on */
+	} used[WORLD_ASIDS][WORLD_ROOTS];
+};
+
+struct world {
+	struct rig *rig;
+	struct guest_tables tables[2];
+	struct ref_mode mode[2];
+	uint64_t pat[2];
+	unsigned int cpus, frames;
+	struct world_cpu cpu[RIG_CPUS];
+	struct cached_point point[WORLD_POINTS];
+	unsigned int points; /* ever stored: the place is modulo WORLD_POINTS */
+
+	const struct op *race; /* pending; happens after countdown looks at guest memory */
+	unsigned int countdown;
+	bool racing, raced;
+
+	jmp_buf failed;
+	char *message;
+	size_t message_size;
+};
+
+void world_init(struct world *world, const struct setting *setting);
+void world_end(struct world *world);
+
+/* Ends the run. */
+_Noreturn void world_fail(struct world *world, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+
+/* world_guest.c: the guest's side by number. */
+unsigned int world_root(const struct world *world, unsigned int number);
+const struct ref_mode *world_mode(const struct world *world, unsigned int root);
+/* The tables of a root. */
+struct guest_tables world_tables(const struct world *world, unsigned int root);
+uint64_t world_address(const struct world *world, unsigned int root, const struct op *op);
+void world_edit(struct world *world, const struct op *op);
+void world_mend(struct world *world, const struct op *op);
+uint64_t world_frame(const struct world *world, unsigned int value, unsigned int shift);
+
+/* world_check.c: what may be seen. */
+
+/* May the processor have this translation of the address under the root now? */
+void world_check_translation(struct world *world, unsigned int cpu, unsigned int asid,
+			     unsigned int root, uint64_t address, const struct host_result *seen);
+/* The same for all addresses, of all processors; and all invariants. */
+void world_check_all(struct world *world);
+/* Is it what the tables say now, and does it allow the access? */
+void world_check_current(struct world *world, unsigned int root, uint64_t address,
+			 struct ref_access access, const struct host_result *seen);
+/* Remembers the tables of a walk; starts walks from those remembered, and checks where they end. */
+void world_remember(struct world *world, unsigned int cpu, unsigned int asid, unsigned int root,
+		    uint64_t address, const struct host_result *seen);
+void world_check_points(struct world *world, unsigned int cpu, unsigned int asid,
+			unsigned int root, uint64_t address);
+/* The processor flushes. */
+void world_forget(struct world *world, unsigned int cpu, unsigned int asid);
+void world_forget_all(struct world *world);
+void world_check_direct(struct world *world, uint64_t gpa, const struct host_result *seen);
+
+#endif

@@ -1,0 +1,151 @@
+/*
+ * What a processor may see at a moment. Relies on tests/model/world.h.
+ */
+#include "tests/model/world.h"
+
+#include "tests/model/invariants.h"
+
+/* What L0 wrote into the PAT that its own tables use: PAT index to memory type. */
+static const uint8_t host_types[8] = {6, 4, 7, 0, 5, 1, 7, 0};
+
+struct seen {
+	const struct world *world;
+	unsigned int root;
+	const struct host_result *host;
+	uint64_t address;
+};
+
+static bool explains(void *context, uint64_t gpa, unsigned int pat, bool write, bool execute)
+{
+	const struct seen *seen = context;
+	unsigned int type = seen->world->pat[seen->root & 1] >> (8 * pat) & 7;
+
+	return (rig_map(gpa & ~0xfffull).hpa | (gpa & 0xfff)) == seen->host->hpa &&
+	       type == host_types[seen->host->pat] && write >= seen->host->write &&
+	       execute >= seen->host->execute;
+}
+
+static struct history history_of(struct world *world, unsigned int root, uint64_t address,
+				 size_t since)
+{
+	return (struct history){.ram = &world->rig->ram,
+				.mode = world_mode(world, root),
+				.cr3 = world_tables(world, root).root,
+				.address = address,
+				.since = since};
+}
+
+static void check_since(struct world *world, unsigned int cpu, unsigned int asid,
+			unsigned int root, uint64_t address, const struct host_result *seen,
+			size_t since)
+{
+	struct seen what = {world, root, seen, address};
+	struct history history = history_of(world, root, address, since);
+
+	if (seen->status == HOST_BROKEN)
+		world_fail(world, "cpu %u root %u address %#lx: reserved bits or a wrong table",
+			   cpu, root, address);
+	if (seen->status == HOST_OK && !history_may_have(&history, explains, &what))
+		world_fail(world,
+			   "cpu %u asid %u root %u address %#lx: hpa %#lx type %u w %d x %d level "
+			   "%d is not what the tables have said since",
+			   cpu, asid, root, address, seen->hpa, host_types[seen->pat], seen->write,
+			   seen->execute, seen->level);
+}
+
+void world_check_translation(struct world *world, unsigned int cpu, unsigned int asid,
+			     unsigned int root, uint64_t address, const struct host_result *seen)
+{
+	check_since(world, cpu, asid, root, address, seen,
+		    world->cpu[cpu].used[asid][root].since);
+}
+
+void world_check_current(struct world *world, unsigned int root, uint64_t address,
+			 struct ref_access access, const struct host_result *seen)
+{
+	check_since(world, 0, 0, root, address, seen, ram_now(&world->rig->ram));
+	if (seen->status != HOST_OK || (access.write && !seen->write) ||
+	    (access.fetch && !seen->execute))
+		world_fail(world, "root %u address %#lx: the fault was handled, yet it comes again",
+			   root, address);
+}
+
+void world_check_direct(struct world *world, uint64_t gpa, const struct host_result *seen)
+{
+	struct host_mapping map = rig_map(gpa);
+
+	if (seen->status == HOST_BROKEN)
+		world_fail(world, "NPT01: reserved bits or a wrong table at %#lx", gpa);
+	if (seen->status == HOST_OK &&
+	    (seen->hpa != (map.hpa | (gpa & 0xfff)) || !seen->write || !seen->execute ||
+	     seen->level > map.level || host_types[seen->pat] != 6))
+		world_fail(world, "NPT01: gpa %#lx leads to %#lx", gpa, seen->hpa);
+}
+
+void world_remember(struct world *world, unsigned int cpu, unsigned int asid, unsigned int root,
+		    uint64_t address, const struct host_result *seen)
+{
+	for (unsigned int i = 1; i < seen->points; i++)
+		world->point[world->points++ % WORLD_POINTS] = (struct cached_point){
+			seen->point[i], address, cpu, asid, root};
+}
+
+void world_check_points(struct world *world, unsigned int cpu, unsigned int asid,
+			unsigned int root, uint64_t address)
+{
+	for (unsigned int i = 0; i < WORLD_POINTS; i++) {
+		const struct cached_point *at = &world->point[i];
+		struct host_result seen;
+
+		if (!at->point.hpa || at->cpu != cpu || at->asid != asid || at->root != root ||
+		    (at->address ^ address) >> (12 + 9 * at->point.level))
+			continue;
+		seen = host_walk(&world->rig->host, at->point, address);
+		if (root == WORLD_ROOTS)
+			world_check_direct(world, address, &seen);
+		else
+			world_check_translation(world, cpu, asid, root, address, &seen);
+	}
+}
+
+void world_forget(struct world *world, unsigned int cpu, unsigned int asid)
+{
+	for (unsigned int i = 0; i < WORLD_POINTS; i++) {
+		if (world->point[i].cpu == cpu && world->point[i].asid == asid &&
+		    world->point[i].root != WORLD_ROOTS)
+			world->point[i].point.hpa = 0;
+	}
+	for (unsigned int root = 0; root < WORLD_ROOTS; root++)
+		world->cpu[cpu].used[asid][root].valid = false;
+	if (world->cpu[cpu].asid == asid)
+		world->cpu[cpu].running = false;
+}
+
+void world_forget_all(struct world *world)
+{
+	for (unsigned int i = 0; i < WORLD_POINTS; i++)
+		world->point[i].point.hpa = 0;
+}
+
+void world_check_all(struct world *world)
+{
+	const char *wrong = broken_invariant(&world->rig->mmu, world->rig->cpu, RIG_CPUS);
+
+	if (wrong)
+		world_fail(world, "%s", wrong);
+	if (ram_changed_unseen(&world->rig->ram))
+		world_fail(world, "guest memory was written without a word");
+	for (unsigned int i = 0; i < world->cpus; i++) {
+		struct world_cpu *cpu = &world->cpu[i];
+
+		if (!cpu->running)
+			continue;
+		for (unsigned int n = 0; n < WORLD_ADDRESSES; n++) {
+			struct op op = {.address = (uint8_t)n};
+			uint64_t address = world_address(world, cpu->root, &op);
+			struct host_result seen = rig_walk(world->rig, cpu->hpa, address);
+
+			world_check_translation(world, i, cpu->asid, cpu->root, address, &seen);
+		}
+	}
+}
