@@ -41,6 +41,8 @@ void mmu_init(struct mmu *mmu, uint64_t *tables, uint64_t tables_hpa, void *meta
 	mmu->hash_mask = hash_buckets(page_count) - 1;
 	for (uint32_t i = 0; i <= mmu->hash_mask; i++)
 		mmu->hash[i] = NULL;
+	for (uint64_t i = 0; i < (uint64_t)page_count * SHADOW_ENTRIES; i++)
+		tables[i] = 0; /* free pages are empty from the first one on */
 	for (uint32_t i = page_count; i-- > 0;) {
 		mmu->pages[i] = (struct shadow_page){
 			.table = tables + (size_t)i * SHADOW_ENTRIES,
