@@ -174,6 +174,15 @@ static struct mem_range stage_modules(void)
 	return stage;
 }
 
+static void log_memory_map(void)
+{
+	for (uint32_t i = 0; i < told_map.count; i++)
+		log_debug("L1's memory: %llx-%llx type %u",
+		          (unsigned long long)told_map.range[i].base,
+		          (unsigned long long)(told_map.range[i].base + told_map.range[i].size),
+		          told_map.range[i].type);
+}
+
 static void tell_l1_memory(const struct region *region)
 {
 	l1_memory_hide(region->base, region->size);
@@ -262,6 +271,7 @@ _Noreturn void start(uint32_t magic, uint64_t information, uint64_t image_at)
 	mtrr_read();
 	tell_l1_memory(&region);
 	load(stage_modules(), &loaded);
+	log_memory_map();
 	l1 = start_state(&loaded.entry);
 	machine_init_mmu(region.base + region.size - region.pool, region.pool, la57 ? 5 : 4);
 	log_info("%d-level paging, %llu MiB at %llx, L1 by %s", la57 ? 5 : 4, MIB(region.size),
