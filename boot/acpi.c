@@ -96,7 +96,7 @@ static uint64_t scan(uint64_t base, uint64_t end)
 {
 	struct acpi_rsdp rsdp;
 
-	for (uint64_t at = base; at < end; at += RSDP_ALIGN)
+	for (uint64_t at = base; at + ACPI_RSDP1_SIZE <= end; at += RSDP_ALIGN)
 		if (acpi_read_rsdp(at, &rsdp))
 			return at;
 	return 0;

@@ -11,8 +11,12 @@
 #define UPPER_MEMORY (1ull << 20)
 #define KIB(bytes)   ((uint64_t)(bytes) << 10)
 
-static const char truncated[] = "the boot loader's multiboot information is truncated: try another "
-				"version of the loader";
+/* No loader's information or map is larger; what says it is has a broken length. */
+#define INFO_MAX_SIZE (16u << 20)
+
+static const char damaged[] =
+	"the boot loader's multiboot information is damaged or cut short: try another "
+	"version of the loader";
 static const char long_line[] = "a command line from the boot loader is longer than 2047 bytes: "
 				"shorten it";
 static const char many_modules[] = "the boot loader gave more than 8 modules: leave some out";
@@ -38,7 +42,7 @@ static const char *copy_text(char *to, uint64_t hpa, uint64_t size)
 			return NULL;
 	}
 	to[0] = '\0';
-	return size < BOOT_CMDLINE_SIZE ? truncated : long_line;
+	return size < BOOT_CMDLINE_SIZE ? damaged : long_line;
 }
 
 static const char *copy_string(char *to, uint64_t hpa)
@@ -151,14 +155,14 @@ static const char *read_mmap1(const struct multiboot1_info *info, struct boot_in
 	struct multiboot1_mmap entry;
 	const char *error;
 
-	if (!is_low(at, left))
-		return truncated;
+	if (left > INFO_MAX_SIZE || !is_low(at, left))
+		return damaged;
 	while (left) {
 		if (left < sizeof(entry))
-			return truncated;
+			return damaged;
 		memcpy(&entry, phys(at), sizeof(entry));
 		if (entry.size < payload || entry.size > left - sizeof(entry.size))
-			return truncated;
+			return damaged;
 		error = add_range(boot, entry.addr, entry.len, entry.type);
 		if (error)
 			return error;
@@ -173,7 +177,7 @@ static const char *read_modules1(const struct multiboot1_info *info, struct boot
 	if (info->mods_count > BOOT_MAX_MODULES)
 		return many_modules;
 	if (!is_low(info->mods_addr, info->mods_count * sizeof(struct multiboot1_module)))
-		return truncated;
+		return damaged;
 	for (uint32_t i = 0; i < info->mods_count; i++) {
 		struct multiboot1_module from;
 		struct boot_module *module;
@@ -196,7 +200,7 @@ static const char *read_multiboot1(uint64_t info_hpa, struct boot_info *boot)
 	bool grub2 = false;
 
 	if (!is_low(info_hpa, sizeof(info)))
-		return truncated;
+		return damaged;
 	memcpy(&info, phys(info_hpa), sizeof(info));
 	if (info.flags & MULTIBOOT1_INFO_MMAP)
 		error = read_mmap1(&info, boot);
@@ -221,15 +225,15 @@ static const char *read_mmap2(uint64_t at, uint32_t size, struct boot_info *boot
 	struct multiboot2_mmap_entry entry;
 
 	if (size < sizeof(mmap))
-		return truncated;
+		return damaged;
 	memcpy(&mmap, phys(at), sizeof(mmap));
 	if (mmap.entry_size < sizeof(entry))
-		return truncated;
+		return damaged;
 	for (uint64_t i = sizeof(mmap); i < size; i += mmap.entry_size) {
 		const char *error;
 
 		if (mmap.entry_size > size - i)
-			return truncated;
+			return damaged;
 		memcpy(&entry, phys(at + i), sizeof(entry));
 		error = add_range(boot, entry.base_addr, entry.length, entry.type);
 		if (error)
@@ -245,7 +249,7 @@ static const char *read_module2(uint64_t at, uint32_t size, struct boot_info *bo
 	const char *error;
 
 	if (size < sizeof(from))
-		return truncated;
+		return damaged;
 	memcpy(&from, phys(at), sizeof(from));
 	error = add_module(boot, from.mod_start, from.mod_end, &module);
 	return error ? error : copy_text(module->cmdline, at + sizeof(from), size - sizeof(from));
@@ -273,7 +277,7 @@ static const char *read_tag(uint64_t at, uint32_t type, uint32_t size, struct bo
 		return read_mmap2(at, size, boot);
 	case MULTIBOOT2_TAG_MEMINFO:
 		if (size < sizeof(fallback->meminfo))
-			return truncated;
+			return damaged;
 		memcpy(&fallback->meminfo, phys(at), sizeof(fallback->meminfo));
 		fallback->have_meminfo = true;
 		return NULL;
@@ -282,7 +286,7 @@ static const char *read_tag(uint64_t at, uint32_t type, uint32_t size, struct bo
 		uint32_t bytes = type == MULTIBOOT2_TAG_EFI64 ? 8 : 4;
 
 		if (size < sizeof(struct multiboot2_tag) + bytes)
-			return truncated;
+			return damaged;
 		memcpy(&pointer, phys(at + sizeof(struct multiboot2_tag)), bytes);
 		fallback->efi_rsdp = acpi_rsdp_from_efi(pointer, type == MULTIBOOT2_TAG_EFI64);
 		return NULL;
@@ -292,7 +296,7 @@ static const char *read_tag(uint64_t at, uint32_t type, uint32_t size, struct bo
 		if (size < sizeof(struct multiboot2_tag) + (type == MULTIBOOT2_TAG_ACPI_OLD
 		                                                    ? ACPI_RSDP1_SIZE
 		                                                    : sizeof(struct acpi_rsdp)))
-			return truncated;
+			return damaged;
 		/* The new one has all that the old one has. */
 		if (type == MULTIBOOT2_TAG_ACPI_NEW || !fallback->rsdp_copy)
 			fallback->rsdp_copy = at + sizeof(struct multiboot2_tag);
@@ -310,20 +314,20 @@ static const char *read_multiboot2(uint64_t info_hpa, struct boot_info *boot)
 	uint64_t offset = sizeof(info);
 
 	if (info_hpa % MULTIBOOT2_ALIGN || !is_low(info_hpa, sizeof(info)))
-		return truncated;
+		return damaged;
 	memcpy(&info, phys(info_hpa), sizeof(info));
-	if (!is_low(info_hpa, info.total_size))
-		return truncated;
+	if (info.total_size > INFO_MAX_SIZE || !is_low(info_hpa, info.total_size))
+		return damaged;
 	for (;;) {
 		struct multiboot2_tag tag;
 
 		if (offset > info.total_size || info.total_size - offset < sizeof(tag))
-			return truncated;
+			return damaged;
 		memcpy(&tag, phys(info_hpa + offset), sizeof(tag));
 		if (tag.type == MULTIBOOT2_TAG_END)
 			break;
 		if (tag.size < sizeof(tag) || tag.size > info.total_size - offset)
-			return truncated;
+			return damaged;
 		error = read_tag(info_hpa + offset, tag.type, tag.size, boot, &fallback);
 		if (error)
 			return error;

@@ -1,5 +1,5 @@
 /*
- * Physical memory for host tests. Relies on Linux's mmap for the zeros outside of it.
+ * Physical memory for host tests. Relies on cmocka and, for the flat one, on mmap.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -14,12 +14,11 @@
 #include "hv/phys.h"
 #include "tests/unit/arena.h"
 
-#define OUTSIDE_SIZE (4ull << 30)
+#define FLAT_SIZE ((4ull << 30) + (64ull << 20))
 
 static uint8_t *memory;
 static uint64_t memory_size;
-static uint8_t *outside;
-static bool outside_allowed;
+static bool memory_is_flat;
 static uint64_t random_state;
 
 void arena_new(uint64_t size)
@@ -28,33 +27,34 @@ void arena_new(uint64_t size)
 	memory = calloc(1, size);
 	assert_non_null(memory);
 	memory_size = size;
-	outside_allowed = false;
+}
+
+void arena_new_flat(void)
+{
+	arena_free();
+	memory = mmap(NULL, FLAT_SIZE, PROT_READ | PROT_WRITE,
+	              MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	assert_true(memory != MAP_FAILED);
+	memory_size = FLAT_SIZE;
+	memory_is_flat = true;
 }
 
 void arena_free(void)
 {
-	free(memory);
+	if (memory_is_flat)
+		munmap(memory, memory_size);
+	else
+		free(memory);
 	memory = NULL;
 	memory_size = 0;
-}
-
-void arena_allow_outside(bool allow)
-{
-	outside_allowed = allow;
-	if (outside)
-		return;
-	outside = mmap(NULL, OUTSIDE_SIZE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
-	               -1, 0);
-	assert_true(outside != MAP_FAILED);
+	memory_is_flat = false;
 }
 
 void *phys(uint64_t hpa)
 {
-	if (hpa <= memory_size) /* the end itself: a pointer to nothing is no access */
-		return memory + hpa;
-	if (!outside_allowed || hpa >= OUTSIDE_SIZE)
+	if (hpa > memory_size) /* the end itself is a pointer, and no access yet */
 		fail_msg("hpa 0x%llx is not memory", (unsigned long long)hpa);
-	return outside + hpa;
+	return memory + hpa;
 }
 
 void *at(uint64_t hpa)

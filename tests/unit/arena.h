@@ -1,6 +1,6 @@
 /*
- * Physical memory for host tests: phys() over memory whose ends the address sanitizer guards.
- * What lies outside reads as zeros when a test allows it, and else fails the test.
+ * Physical memory for host tests: phys() over memory whose ends the address sanitizer guards, or
+ * over all of 4 GiB for tests with random addresses. Relies on cmocka.
  */
 #ifndef TESTS_UNIT_ARENA_H
 #define TESTS_UNIT_ARENA_H
@@ -9,12 +9,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Zeroed memory from 0 to size. */
+/* Zeroed memory from 0 to size; a hpa outside fails the test. */
 void arena_new(uint64_t size);
-void arena_free(void);
 
-/* Whether reads below 4 GiB outside the arena find zeros; writes there are fatal in any case. */
-void arena_allow_outside(bool allow);
+/* Zeroed memory from 0 to beyond 4 GiB, of which a test may touch a part. */
+void arena_new_flat(void);
+void arena_free(void);
 
 void *at(uint64_t hpa);
 void put8(uint64_t hpa, uint8_t value);
