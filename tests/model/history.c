@@ -19,7 +19,7 @@ static bool matches(const struct search *search, uint64_t entry, const struct re
 
 	/* A translation without D is no use to a write: the processor walks again and sets it. */
 	return rights->user && search->match(search->context, step->gpa, step->pat,
-					     rights->write && (entry & DIRTY), rights->execute);
+	                                     rights->write && (entry & DIRTY), rights->execute);
 }
 
 static bool faults(const struct search *search, const struct ref_step *step)

@@ -19,9 +19,10 @@ struct history {
 	size_t since;
 };
 
-/* Does a page of the guest's, with the rights that the processor may cache, explain what is seen? */
+/* Does a page of the guest's, with the rights that the processor may cache, explain what is seen?
+ */
 typedef bool (*history_match)(void *context, uint64_t gpa, unsigned int pat, bool write,
-			      bool execute);
+                              bool execute);
 
 /* Could the processor have cached a translation that matches? */
 bool history_may_have(const struct history *history, history_match match, void *context);

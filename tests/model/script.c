@@ -16,29 +16,55 @@ static uint64_t next(uint64_t *state)
 	return z ^ z >> 31;
 }
 
-/* Of 64 operations so many are of each kind. */
+/* How often each kind of operation comes, on the average. */
 static const uint8_t weights[OP_KINDS] = {
-	[OP_ACCESS] = 22,   [OP_REFAULT] = 2, [OP_LOAD] = 9,    [OP_EDIT] = 10,
-	[OP_MEND] = 8,	    [OP_FLUSH] = 3,   [OP_FLUSH_ALL] = 1, [OP_RACE] = 2,
-	[OP_DIRECT] = 3,    [OP_DIRECT_ZAP] = 1, [OP_RECLAIM] = 1,  [OP_CHECK] = 2,
+	[OP_ACCESS] = 22, [OP_REFAULT] = 2,    [OP_LOAD] = 9,      [OP_EDIT] = 12,
+	[OP_MEND] = 8,    [OP_FLUSH] = 3,      [OP_FLUSH_ALL] = 1, [OP_RACE] = 2,
+	[OP_DIRECT] = 3,  [OP_DIRECT_ZAP] = 1, [OP_RECLAIM] = 1,   [OP_CHECK] = 2,
 };
 
-static uint8_t random_kind(uint64_t *state)
-{
-	unsigned int n = next(state) % 64, kind = 0;
+/* Each script has its own habits: some never flush, some use two roots and four addresses. */
+struct habits {
+	uint32_t weight[OP_KINDS], sum;
+	unsigned int roots;
+	uint8_t addresses;
+};
 
-	while (n >= weights[kind])
-		n -= weights[kind++];
-	return (uint8_t)kind;
+static void choose_habits(struct habits *habits, uint64_t *state)
+{
+	static const uint8_t addresses[] = {0xff, 0xff, 0x35, 0x05, 0x03, 0x15, 0x07, 0xc1};
+	static const unsigned int roots[] = {24, 24, 4, 3, 2, 1, 1, 1};
+
+	habits->sum = 0;
+	for (int kind = 0; kind < OP_KINDS; kind++) {
+		uint32_t factor = next(state) % 4; /* three of four times: about the average */
+
+		habits->weight[kind] = weights[kind] * 4u / (factor ? 1 : 4);
+		if (kind >= OP_FLUSH && next(state) % 4 == 0)
+			habits->weight[kind] = 0;
+		habits->sum += habits->weight[kind];
+	}
+	habits->roots = roots[next(state) % 8];
+	habits->addresses = addresses[next(state) % 8];
+}
+
+static uint8_t random_kind(const struct habits *habits, uint64_t *state)
+{
+	uint32_t n = next(state) % habits->sum;
+	uint8_t kind = 0;
+
+	while (n >= habits->weight[kind])
+		n -= habits->weight[kind++];
+	return kind;
 }
 
 void script_random(struct script *script, uint64_t seed, uint32_t count)
 {
 	uint64_t state = seed;
 	uint64_t setting = next(&state);
-	/* Some scripts use few roots and addresses, so that much happens to each. */
-	unsigned int roots = setting & 1 ? 2 : 24, addresses = setting & 2 ? 0x35 : 0xff;
+	struct habits habits;
 
+	choose_habits(&habits, &state);
 	memcpy(&script->setting, &setting, sizeof(setting));
 	script->count = count > SCRIPT_MAX ? SCRIPT_MAX : count;
 	for (uint32_t i = 0; i < script->count; i++) {
@@ -46,9 +72,9 @@ void script_random(struct script *script, uint64_t seed, uint32_t count)
 		struct op *op = &script->op[i];
 
 		memcpy(op, &bits, sizeof(*op));
-		op->kind = random_kind(&state);
-		op->root = (uint8_t)(next(&state) % (next(&state) % 8 ? 3 : roots));
-		op->address &= (uint8_t)addresses;
+		op->kind = random_kind(&habits, &state);
+		op->root = (uint8_t)(next(&state) % habits.roots);
+		op->address &= habits.addresses;
 	}
 }
 
@@ -73,9 +99,9 @@ void script_shrink(struct script *script, int (*fails)(const struct script *scri
 
 void script_print(const struct script *script)
 {
-	static const char *const names[] = {"access",	  "refault", "load",	  "edit",
-					    "mend",	  "flush",   "flush-all", "race",
-					    "direct",	  "direct-zap", "reclaim", "check"};
+	static const char *const names[] = {"access", "refault",    "load",      "edit",
+	                                    "mend",   "flush",      "flush-all", "race",
+	                                    "direct", "direct-zap", "reclaim",   "check"};
 	const struct setting *s = &script->setting;
 
 	printf("setting: formats %u flags %#x %#x phys-bits %u host %u pool %u cpus %u map %u\n",

@@ -56,12 +56,12 @@ void world_init(struct world *world, const struct setting *setting)
 	world->cpus = 1 + setting->cpus % RIG_CPUS;
 	for (int i = 0; i < 2; i++) {
 		uint32_t flags = (i ? setting->flags_b : setting->flags_a) &
-				 (MODE_NX | MODE_PSE | MODE_1G | MODE_PDPTE_A);
+		                 (MODE_NX | MODE_PSE | MODE_1G | MODE_PDPTE_A);
 
 		if (formats[i] == PT_5LEVEL && host_levels == 4)
 			formats[i] = PT_4LEVEL; /* L1 has no LA57 under a 4-level L0 */
 		paging_mode_init(&world->tables[i].mode, formats[i], flags | MODE_NESTED,
-				 phys_bits[setting->phys_bits % 4]);
+		                 phys_bits[setting->phys_bits % 4]);
 		world->tables[i].pat = pack_pat(pats[i]);
 		world->pat[i] = pats[i];
 		world->mode[i] = rig_ref_mode(&world->tables[i].mode);
@@ -118,7 +118,7 @@ static void check_written(struct world *world, const struct ref_result *expected
 
 		if ((change->old & set) || (set & ~sets_in(expected, change->gpa)))
 			world_fail(world, "entry at %#lx: %#lx became %#lx", change->gpa,
-				   change->old, change->new);
+			           change->old, change->new);
 	}
 	for (unsigned int i = 0; i < expected->entries && !expected->fault; i++) {
 		uint64_t gpa = expected->entry[i].gpa;
@@ -138,8 +138,8 @@ static bool fault(struct world *world, unsigned int cpu, uint64_t address, struc
 	struct guest_tables tables = world_tables(world, at->root);
 	struct ref_result expected = ref_walk(mode, tables.root, address, access, read_ram, ram);
 	struct page_fault fault = {.address = address,
-				   .access = (access.write ? ACCESS_WRITE : 0) |
-					     (access.fetch ? ACCESS_FETCH : 0)};
+	                           .access = (access.write ? ACCESS_WRITE : 0) |
+	                                     (access.fetch ? ACCESS_FETCH : 0)};
 	size_t start = ram_now(ram);
 	enum fault_result result;
 
@@ -154,19 +154,19 @@ static bool fault(struct world *world, unsigned int cpu, uint64_t address, struc
 
 		if (result == FAULT_REFLECT && !history_may_fault(&history, access, fault.code))
 			world_fail(world, "address %#lx: code %#x was never true", address,
-				   fault.code);
+			           fault.code);
 		return result != FAULT_REFLECT;
 	}
 	check_written(world, &expected, start);
 	if (expected.fault != (result == FAULT_REFLECT))
 		world_fail(world, "root %u address %#lx: result %d, the reference has code %#x",
-			   at->root, address, result, expected.fault ? expected.code : 0);
+		           at->root, address, result, expected.fault ? expected.code : 0);
 	if (result == FAULT_RETRY)
 		world_fail(world, "address %#lx: retry without a race", address);
 	if (expected.fault) {
 		if (fault.code != expected.code)
 			world_fail(world, "address %#lx: code %#x, the reference has %#x", address,
-				   fault.code, expected.code);
+			           fault.code, expected.code);
 		return false;
 	}
 	struct host_result seen = rig_walk(world->rig, at->hpa, address);

@@ -70,17 +70,17 @@ uint64_t world_frame(const struct world *world, unsigned int value, unsigned int
 
 /* May the processor have this translation of the address under the root now? */
 void world_check_translation(struct world *world, unsigned int cpu, unsigned int asid,
-			     unsigned int root, uint64_t address, const struct host_result *seen);
+                             unsigned int root, uint64_t address, const struct host_result *seen);
 /* The same for all addresses, of all processors; and all invariants. */
 void world_check_all(struct world *world);
 /* Is it what the tables say now, and does it allow the access? */
 void world_check_current(struct world *world, unsigned int root, uint64_t address,
-			 struct ref_access access, const struct host_result *seen);
+                         struct ref_access access, const struct host_result *seen);
 /* Remembers the tables of a walk; starts walks from those remembered, and checks where they end. */
 void world_remember(struct world *world, unsigned int cpu, unsigned int asid, unsigned int root,
-		    uint64_t address, const struct host_result *seen);
-void world_check_points(struct world *world, unsigned int cpu, unsigned int asid,
-			unsigned int root, uint64_t address);
+                    uint64_t address, const struct host_result *seen);
+void world_check_points(struct world *world, unsigned int cpu, unsigned int asid, unsigned int root,
+                        uint64_t address);
 /* The processor flushes. */
 void world_forget(struct world *world, unsigned int cpu, unsigned int asid);
 void world_forget_all(struct world *world);

@@ -26,48 +26,46 @@ static bool explains(void *context, uint64_t gpa, unsigned int pat, bool write, 
 }
 
 static struct history history_of(struct world *world, unsigned int root, uint64_t address,
-				 size_t since)
+                                 size_t since)
 {
 	return (struct history){.ram = &world->rig->ram,
-				.mode = world_mode(world, root),
-				.cr3 = world_tables(world, root).root,
-				.address = address,
-				.since = since};
+	                        .mode = world_mode(world, root),
+	                        .cr3 = world_tables(world, root).root,
+	                        .address = address,
+	                        .since = since};
 }
 
-static void check_since(struct world *world, unsigned int cpu, unsigned int asid,
-			unsigned int root, uint64_t address, const struct host_result *seen,
-			size_t since)
+static void check_since(struct world *world, unsigned int cpu, unsigned int asid, unsigned int root,
+                        uint64_t address, const struct host_result *seen, size_t since)
 {
 	struct seen what = {world, root, seen, address};
 	struct history history = history_of(world, root, address, since);
 
 	if (seen->status == HOST_BROKEN)
 		world_fail(world, "cpu %u root %u address %#lx: reserved bits or a wrong table",
-			   cpu, root, address);
+		           cpu, root, address);
 	if (seen->status == HOST_OK && !history_may_have(&history, explains, &what))
 		world_fail(world,
-			   "cpu %u asid %u root %u address %#lx: hpa %#lx type %u w %d x %d level "
-			   "%d is not what the tables have said since",
-			   cpu, asid, root, address, seen->hpa, host_types[seen->pat], seen->write,
-			   seen->execute, seen->level);
+		           "cpu %u asid %u root %u address %#lx: hpa %#lx type %u w %d x %d level "
+		           "%d is not what the tables have said since",
+		           cpu, asid, root, address, seen->hpa, host_types[seen->pat], seen->write,
+		           seen->execute, seen->level);
 }
 
 void world_check_translation(struct world *world, unsigned int cpu, unsigned int asid,
-			     unsigned int root, uint64_t address, const struct host_result *seen)
+                             unsigned int root, uint64_t address, const struct host_result *seen)
 {
-	check_since(world, cpu, asid, root, address, seen,
-		    world->cpu[cpu].used[asid][root].since);
+	check_since(world, cpu, asid, root, address, seen, world->cpu[cpu].used[asid][root].since);
 }
 
 void world_check_current(struct world *world, unsigned int root, uint64_t address,
-			 struct ref_access access, const struct host_result *seen)
+                         struct ref_access access, const struct host_result *seen)
 {
 	check_since(world, 0, 0, root, address, seen, ram_now(&world->rig->ram));
 	if (seen->status != HOST_OK || (access.write && !seen->write) ||
 	    (access.fetch && !seen->execute))
 		world_fail(world, "root %u address %#lx: the fault was handled, yet it comes again",
-			   root, address);
+		           root, address);
 }
 
 void world_check_direct(struct world *world, uint64_t gpa, const struct host_result *seen)
@@ -83,15 +81,15 @@ void world_check_direct(struct world *world, uint64_t gpa, const struct host_res
 }
 
 void world_remember(struct world *world, unsigned int cpu, unsigned int asid, unsigned int root,
-		    uint64_t address, const struct host_result *seen)
+                    uint64_t address, const struct host_result *seen)
 {
 	for (unsigned int i = 1; i < seen->points; i++)
-		world->point[world->points++ % WORLD_POINTS] = (struct cached_point){
-			seen->point[i], address, cpu, asid, root};
+		world->point[world->points++ % WORLD_POINTS] =
+			(struct cached_point){seen->point[i], address, cpu, asid, root};
 }
 
-void world_check_points(struct world *world, unsigned int cpu, unsigned int asid,
-			unsigned int root, uint64_t address)
+void world_check_points(struct world *world, unsigned int cpu, unsigned int asid, unsigned int root,
+                        uint64_t address)
 {
 	for (unsigned int i = 0; i < WORLD_POINTS; i++) {
 		const struct cached_point *at = &world->point[i];

@@ -28,7 +28,8 @@ struct guest_tables world_tables(const struct world *world, unsigned int root)
 /* Two bits choose the index at levels 1 to 3, one at 4 and 5. */
 uint64_t world_address(const struct world *world, unsigned int root, const struct op *op)
 {
-	static const uint64_t low[] = {0, 1, 5, 511}, middle[] = {0, 1, 2, 511}, high[] = {0, 1, 3, 2};
+	static const uint64_t low[] = {0, 1, 5, 511}, middle[] = {0, 1, 2, 511},
+			      high[] = {0, 1, 3, 2};
 	uint64_t n = op->address;
 	uint64_t address = low[n & 3] << 12 | middle[n >> 2 & 3] << 21 | high[n >> 4 & 3] << 30;
 	enum ref_format format = world_mode(world, root)->format;
@@ -38,8 +39,9 @@ uint64_t world_address(const struct world *world, unsigned int root, const struc
 	if (format == REF_5LEVEL && (n & 0x80))
 		address |= 0x100ull << 48;
 	if (op->how == 77) /* what the format cannot translate */
-		address |= format == REF_5LEVEL ? 1ull << 57 : format == REF_4LEVEL ? 1ull << 48
-										    : 1ull << 32;
+		address |= format == REF_5LEVEL   ? 1ull << 57
+		           : format == REF_4LEVEL ? 1ull << 48
+		                                  : 1ull << 32;
 	return address | (op->value & 0xf) << 8;
 }
 
@@ -47,13 +49,13 @@ uint64_t world_frame(const struct world *world, unsigned int value, unsigned int
 {
 	/* One GiB of large pages, and ranges of small and of 2 MiB pages; see rig_map(). */
 	static const uint64_t frames[] = {4ull << 30,
-					  (5ull << 30) + (2 << 20),
-					  3ull << 30,
-					  (3ull << 30) + (2 << 20),
-					  (3ull << 30) + (6 << 20),
-					  1ull << 30,
-					  (7ull << 30) + (2 << 20) + 0x5000,
-					  0x80000000};
+	                                  (5ull << 30) + (2 << 20),
+	                                  3ull << 30,
+	                                  (3ull << 30) + (2 << 20),
+	                                  (3ull << 30) + (6 << 20),
+	                                  1ull << 30,
+	                                  (7ull << 30) + (2 << 20) + 0x5000,
+	                                  0x80000000};
 	uint64_t frame = frames[value & 7] + ((value >> 3 & 7) << 12);
 
 	if (world->mode[0].phys_bits == 52 && (value & 0x40))
@@ -68,7 +70,8 @@ static unsigned int shift_of(const struct ref_mode *mode, int level)
 
 static uint64_t table_entry(const struct ref_mode *mode, int level, unsigned int value)
 {
-	uint64_t gpa = ram_page_gpa(value % (mode->format >= REF_4LEVEL ? RAM_PAGES : RAM_LOW_PAGES));
+	uint64_t gpa =
+		ram_page_gpa(value % (mode->format >= REF_4LEVEL ? RAM_PAGES : RAM_LOW_PAGES));
 	uint64_t flags = 0x27;
 
 	if (mode->format == REF_PAE && level == 3)
@@ -85,14 +88,14 @@ static uint64_t table_entry(const struct ref_mode *mode, int level, unsigned int
 }
 
 static uint64_t page_entry(const struct world *world, const struct ref_mode *mode, int level,
-			   unsigned int value, unsigned int how)
+                           unsigned int value, unsigned int how)
 {
 	unsigned int shift = shift_of(mode, level);
 	uint64_t frame = world_frame(world, value, shift), flags = 0x67;
 
 	if (mode->format == REF_2LEVEL)
 		frame = shift == 12 ? (uint32_t)frame
-				    : (uint32_t)frame | (frame >> 32 & 0xff) << 13;
+		                    : (uint32_t)frame | (frame >> 32 & 0xff) << 13;
 	if (level > 1)
 		flags |= 0x80;
 	if (how & 0x20)
@@ -114,9 +117,9 @@ static uint64_t find_entry(struct world *world, unsigned int root, uint64_t addr
 
 	for (;;) {
 		uint64_t gpa = ref_entry_gpa(mode, &state, address);
-		struct ref_step step = ref_look(
-			mode, &state, address,
-			ram_read(&world->rig->ram, gpa, ref_entry_size(mode)));
+		struct ref_step step =
+			ref_look(mode, &state, address,
+		                 ram_read(&world->rig->ram, gpa, ref_entry_size(mode)));
 
 		if (state.level == *level || step.verdict != REF_TABLE) {
 			*level = state.level;
@@ -133,7 +136,7 @@ static int top_level(const struct ref_mode *mode)
 
 void world_edit(struct world *world, const struct op *op)
 {
-	static const uint8_t flags[] = {1, 2, 5, 6, 63, 7, 0, 1};
+	static const uint8_t flags[] = {1, 1, 5, 6, 63, 7, 0, 2};
 	unsigned int root = world_root(world, op->root);
 	const struct ref_mode *mode = world_mode(world, root);
 	struct ram *ram = &world->rig->ram;
@@ -168,7 +171,7 @@ void world_edit(struct world *world, const struct op *op)
 		gpa = find_entry(world, root, world_address(world, root, &elsewhere), &other);
 		entry = ram_read(ram, gpa, size);
 		gpa = find_entry(world, world_root(world, op->root),
-				 world_address(world, world_root(world, op->root), op), &level);
+		                 world_address(world, world_root(world, op->root), op), &level);
 		if (other != level)
 			return;
 		break;
@@ -203,7 +206,8 @@ void world_mend(struct world *world, const struct op *op)
 		if (state.level == leaf || step.verdict == REF_PAGE) {
 			if (step.verdict != REF_PAGE || (op->how & 1))
 				ram_write(&world->rig->ram, gpa, ref_entry_size(mode),
-					  page_entry(world, mode, state.level, value, op->how & 0xfe));
+				          page_entry(world, mode, state.level, value,
+				                     op->how & 0xfe));
 			return;
 		}
 		if (step.verdict == REF_FAULT) {

@@ -78,8 +78,8 @@ static void scripts_hold_against_the_model(void **state)
 	int status;
 
 	(void)state;
-	progress = mmap(NULL, sizeof(*progress), PROT_READ | PROT_WRITE,
-			MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	progress = mmap(NULL, sizeof(*progress), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
+	                -1, 0);
 	assert_ptr_not_equal(progress, MAP_FAILED);
 	fflush(NULL);
 	child = fork();

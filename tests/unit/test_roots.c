@@ -1,0 +1,483 @@
+/*
+ * The kinds of root that a 64-bit L0 has (design, section 3): R1 direct; R7 and R8 local and
+ * passthrough; R10 and R12 common; R11 passthrough over a common table. And the roots that a
+ * processor keeps.
+ */
+#include "tests/unit/mmu_test.h"
+
+static const struct row {
+	const char *name;
+	enum pt_format_id id;
+	uint32_t flags;
+	int host_levels;
+	unsigned int delta; /* of the root */
+	bool local;
+} rows[] = {
+	{"R7 4-level, PSE=0", PT_2LEVEL, 0, 4, 2, true},
+	{"R7 5-level, PSE=0", PT_2LEVEL, 0, 5, 3, true},
+	{"R7 4-level, PSE=1", PT_2LEVEL, MODE_PSE, 4, 2, true},
+	{"R7 5-level, PSE=1", PT_2LEVEL, MODE_PSE, 5, 3, true},
+	{"R8 4-level", PT_PAE, MODE_NX, 4, 1, true},
+	{"R8 5-level", PT_PAE, MODE_NX, 5, 2, true},
+	{"R10", PT_4LEVEL, MODE_NX | MODE_1G, 4, 0, false},
+	{"R11", PT_4LEVEL, MODE_NX | MODE_1G, 5, 1, false},
+	{"R12", PT_5LEVEL, MODE_NX | MODE_1G, 5, 0, false},
+};
+
+enum { ROWS = sizeof(rows) / sizeof(rows[0]) };
+
+static struct guest_tables tables_of(struct rig *rig, const struct row *row)
+{
+	return rig_guest(row->id, row->flags, 48, rig_new_table(rig));
+}
+
+static struct shadow_page *page_at(struct rig *rig, uint64_t hpa)
+{
+	return &rig->mmu.pages[(hpa - RIG_TABLES_HPA) >> PT_PAGE_SHIFT];
+}
+
+/* The shadow pages from the root down to the leaf of an address. */
+static unsigned int path(struct rig *rig, uint64_t root, uint64_t address,
+                         struct shadow_page **pages)
+{
+	struct host_result walk = rig_walk(rig, root, address);
+
+	assert_int_equal(walk.status, HOST_OK);
+	for (unsigned int i = 0; i < walk.points; i++)
+		pages[walk.point[i].level] = page_at(rig, walk.point[i].hpa);
+	return walk.points;
+}
+
+static void every_row_maps_and_says_what_its_pages_are(void **state)
+{
+	const uint64_t address = 0xfedcb000;
+
+	(void)state;
+	for (int i = 0; i < ROWS; i++) {
+		const struct row *row = &rows[i];
+		struct rig *rig = rig_new(row->host_levels, true, 16);
+		struct guest_tables tables = tables_of(rig, row);
+		uint64_t root = mmu_load_root(&rig->mmu, &rig->cpu[0], &tables, 1);
+		int guest_levels = tables.mode.format->levels;
+		struct shadow_page *page[6];
+
+		print_message("%s\n", row->name);
+		rig_put(rig, &tables, address, 1, FRAME_1G % (4 * GIB) | E_PAGE);
+		assert_int_equal(rig_access(rig, 0, &tables, address | 0x123, ACCESS_WRITE),
+		                 RIG_OK);
+		assert_int_equal(rig_walk(rig, root, address | 0x123).hpa, RIG_HPA_BIT | 0x123);
+		assert_int_equal(path(rig, root, address, page), row->host_levels);
+		assert_ptr_equal(page[row->host_levels], rig->cpu[0].current);
+		for (int level = 1; level <= row->host_levels; level++) {
+			unsigned int above = level > guest_levels ? level - guest_levels : 0;
+
+			assert_int_equal(page[level]->role.level, level);
+			assert_int_equal(page[level]->role.delta, above);
+			assert_int_equal(is_passthrough(page[level]), above != 0);
+			/* Local: whatever stands above the tables that CR3 or PDPTEs name. */
+			assert_int_equal(page[level]->role.local, row->local && level >= 3);
+			assert_false(page[level]->role.direct);
+			assert_int_equal(page[level]->gpa, rig_entry(rig, &tables, address,
+			                                             above ? guest_levels : level) &
+			                                           ~0xfffull);
+		}
+		assert_int_equal(rig->cpu[0].current->role.delta, row->delta);
+		assert_int_equal(uses_local_roots(&tables.mode), row->local);
+		assert_ok_invariants(rig);
+		rig_free(rig);
+	}
+}
+
+/* The ends of what each format maps: the last page leads where it should, the next one nowhere. */
+static void every_row_ends_where_its_format_does(void **state)
+{
+	static const uint64_t ends[PT_FORMATS] = {4 * GIB, 4 * GIB, 1ull << 48, 1ull << 57};
+
+	(void)state;
+	for (int i = 0; i < ROWS; i++) {
+		const struct row *row = &rows[i];
+		struct rig *rig = rig_new(row->host_levels, true, 16);
+		struct guest_tables tables = tables_of(rig, row);
+		uint64_t end = ends[row->id], root;
+
+		root = mmu_load_root(&rig->mmu, &rig->cpu[0], &tables, 1);
+		rig_put(rig, &tables, 0, 1, 0x40000000 | E_PAGE);
+		rig_put(rig, &tables, end - 0x1000, 1, 0x40005000 | E_PAGE);
+		assert_int_equal(rig_access(rig, 0, &tables, end - 1, 0), RIG_OK);
+		assert_int_equal(rig_walk(rig, root, end - 1).hpa, 0x40005fff ^ RIG_HPA_BIT);
+		assert_int_equal(rig_access(rig, 0, &tables, end, ACCESS_WRITE), REFLECTED(6));
+		assert_int_equal(rig_access(rig, 0, &tables, 0, 0), RIG_OK);
+		assert_int_equal(rig_access(rig, 0, &tables, end, 0), REFLECTED(4));
+		assert_int_equal(rig_walk(rig, root, end).status, HOST_MISSING);
+		rig_free(rig);
+	}
+}
+
+/* A 4 KiB table of 4-byte entries is shadowed in parts: two of PTEs, four of PDEs. */
+static void quadrants_of_two_level_tables(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 4; i++) {
+		const struct row *row = &rows[i];
+		struct rig *rig = rig_new(row->host_levels, true, 64);
+		struct guest_tables tables = tables_of(rig, row);
+		uint64_t root = mmu_load_root(&rig->mmu, &rig->cpu[0], &tables, 1);
+
+		for (uint64_t at = 0; at < 4 * GIB; at += 512 * MIB + 2 * MIB) {
+			uint64_t frame = 0x40000000 + at / MIB * 0x1000;
+			struct shadow_page *page[6];
+
+			rig_put(rig, &tables, at, 1, frame | E_PAGE);
+			assert_int_equal(rig_access(rig, 0, &tables, at, 0), RIG_OK);
+			assert_int_equal(rig_walk(rig, root, at).hpa, frame ^ RIG_HPA_BIT);
+			path(rig, root, at, page);
+			assert_int_equal(page[2]->role.quadrant, at / GIB);
+			assert_int_equal(page[1]->role.quadrant, at / (2 * MIB) & 1);
+			assert_int_equal(page[3]->role.quadrant, 0);
+			assert_int_equal(guest_index_of(&tables.mode, page[2], shadow_index(2, at)),
+			                 at >> 22);
+			assert_int_equal(guest_index_of(&tables.mode, page[1], shadow_index(1, at)),
+			                 at >> 12 & 1023);
+		}
+		assert_ok_invariants(rig);
+		rig_free(rig);
+	}
+}
+
+/* PSE36: a 4 MiB page in two halves; with PSE=0 the same entry is a table's. */
+static void four_megabyte_pages(void **state)
+{
+	struct rig *rig = rig_new(4, true, 32);
+	struct guest_tables pse = tables_of(rig, &rows[2]), nopse = pse;
+	uint64_t root = mmu_load_root(&rig->mmu, &rig->cpu[0], &pse, 1), other;
+
+	(void)state;
+	paging_mode_init(&nopse.mode, PT_2LEVEL, MODE_NESTED, 48);
+	rig_put(rig, &pse, 0xc0400000, 2, 0x40400000 | 1 << 13 | E_LARGE);
+	for (uint64_t at = 0; at < 4 * MIB; at += MIB) {
+		assert_int_equal(rig_access(rig, 0, &pse, 0xc0400000 + at, ACCESS_WRITE), RIG_OK);
+		assert_int_equal(rig_walk(rig, root, 0xc0400000 + at).hpa,
+		                 (0x140400000 + at) ^ RIG_HPA_BIT);
+		assert_int_equal(rig_walk(rig, root, 0xc0400000 + at).level, 2);
+	}
+	/* In a range where L0 maps 4 KiB pages: direct tables below each half. */
+	rig_put(rig, &pse, 0xc0800000, 2, 0xc0000000 | E_LARGE);
+	assert_int_equal(rig_access(rig, 0, &pse, 0xc0800000 + 3 * MIB, ACCESS_WRITE), RIG_OK);
+	assert_int_equal(rig_walk(rig, root, 0xc0800000 + 3 * MIB).hpa,
+	                 (0xc0000000 + 3 * MIB) ^ RIG_HPA_BIT);
+	/* Without PSE: bits 31:12 name a table, which is not in memory; all ones lead on. */
+	other = mmu_load_root(&rig->mmu, &rig->cpu[0], &nopse, 1);
+	assert_int_not_equal(other, root);
+	assert_int_equal(rig_access(rig, 0, &nopse, 0xc0400000, ACCESS_WRITE), RIG_OK);
+	assert_int_equal(rig_walk(rig, other, 0xc0400000).hpa, rig_map(0xfffff000).hpa);
+	assert_int_equal(mmu_load_root(&rig->mmu, &rig->cpu[0], &pse, 1), root);
+	assert_ok_invariants(rig);
+	rig_free(rig);
+}
+
+/* R8: PDPTEs are read at each walk, never cached as MOV CR3 would. */
+static void pdptes_are_read_on_demand(void **state)
+{
+	(void)state;
+	for (int i = 4; i < 6; i++) {
+		struct rig *rig = rig_new(rows[i].host_levels, true, 32);
+		struct guest_tables tables = tables_of(rig, &rows[i]);
+		uint64_t root = mmu_load_root(&rig->mmu, &rig->cpu[0], &tables, 1), old;
+
+		/* Loading a root with bad PDPTEs is no fault; using one is. */
+		rig_put(rig, &tables, 0x40000000, 3, 0x1e7);
+		assert_int_equal(rig_access(rig, 0, &tables, 0x40000000, 0), REFLECTED(0xd));
+		rig_put(rig, &tables, 0x40000000, 3, 0);
+		assert_int_equal(rig_access(rig, 0, &tables, 0x40000000, 0), REFLECTED(4));
+		/* What is there then counts, without a flush. */
+		rig_put(rig, &tables, 0x40000000, 1, 0x40000000 | E_PAGE);
+		rig_put(rig, &tables, 0x80000000, 1, 0x40001000 | E_PAGE);
+		rig_put(rig, &tables, 0x80001000, 1, 0x40002000 | E_PAGE);
+		assert_int_equal(rig_access(rig, 0, &tables, 0x40000000, 0), RIG_OK);
+		/* A fill finds the PDPTE changed: the local root leads to the other table. */
+		old = rig_get(rig, &tables, 0x40000000, 3);
+		rig_put(rig, &tables, 0x40000000, 3, rig_get(rig, &tables, 0x80000000, 3));
+		assert_int_equal(rig_access(rig, 0, &tables, 0x40001000, 0), RIG_OK);
+		assert_int_equal(rig_walk(rig, root, 0x40001000).hpa, 0x40002000 ^ RIG_HPA_BIT);
+		assert_int_equal(rig_walk(rig, root, 0x40000000).status, HOST_MISSING);
+		assert_int_equal(rig_access(rig, 0, &tables, 0x40000000, 0), RIG_OK);
+		assert_int_equal(rig_walk(rig, root, 0x40000000).hpa, 0x40001000 ^ RIG_HPA_BIT);
+		/* A flush finds it changed back. */
+		rig_put(rig, &tables, 0x40000000, 3, old);
+		mmu_flush_asid(&rig->cpu[0], 1);
+		assert_int_equal(mmu_load_root(&rig->mmu, &rig->cpu[0], &tables, 1), root);
+		assert_int_equal(rig_walk(rig, root, 0x40000000).status, HOST_MISSING);
+		assert_int_equal(rig_access(rig, 0, &tables, 0x40000000, 0), RIG_OK);
+		assert_int_equal(rig_walk(rig, root, 0x40000000).hpa, 0x40000000 ^ RIG_HPA_BIT);
+		assert_ok_invariants(rig);
+		rig_free(rig);
+	}
+}
+
+/* Four PDPTEs need 32 bytes: several roots in one page are several roots. */
+static void pae_roots_share_pages(void **state)
+{
+	struct rig *rig = rig_new(4, true, 32);
+	struct guest_tables first = tables_of(rig, &rows[4]), second = first;
+	uint64_t root;
+
+	(void)state;
+	second.root += 0x20;
+	rig_put(rig, &first, 0xc0000000, 1, 0x40000000 | E_PAGE);
+	rig_put(rig, &second, 0xc0000000, 1, 0x40001000 | E_PAGE);
+	root = mmu_load_root(&rig->mmu, &rig->cpu[0], &first, 1);
+	assert_int_equal(rig_access(rig, 0, &first, 0xc0000000, 0), RIG_OK);
+	assert_int_equal(rig_walk(rig, root, 0xc0000000).hpa, 0x40000000 ^ RIG_HPA_BIT);
+	root = mmu_load_root(&rig->mmu, &rig->cpu[0], &second, 1);
+	assert_int_equal(rig_access(rig, 0, &second, 0xc0000000, 0), RIG_OK);
+	assert_int_equal(rig_walk(rig, root, 0xc0000000).hpa, 0x40001000 ^ RIG_HPA_BIT);
+	rig_free(rig);
+}
+
+/* Local pages are each processor's own, what they lead to is everybody's. */
+static void processors_share_common_pages_only(void **state)
+{
+	(void)state;
+	for (int i = 0; i < ROWS; i++) {
+		const struct row *row = &rows[i];
+		struct rig *rig = rig_new(row->host_levels, true, 32);
+		struct guest_tables tables = tables_of(rig, row);
+		struct shadow_page *first[6], *second[6];
+		uint64_t root[2];
+
+		rig_put(rig, &tables, 0x80000000, 1, 0x40000000 | E_PAGE);
+		for (unsigned int cpu = 0; cpu < 2; cpu++) {
+			root[cpu] = mmu_load_root(&rig->mmu, &rig->cpu[cpu], &tables, 1);
+			assert_int_equal(rig_access(rig, cpu, &tables, 0x80000000, 0), RIG_OK);
+		}
+		path(rig, root[0], 0x80000000, first);
+		path(rig, root[1], 0x80000000, second);
+		for (int level = 1; level <= row->host_levels; level++)
+			assert_int_equal(first[level] != second[level], row->local && level >= 3);
+		assert_int_equal(rig->mmu.counters.roots_built, row->local ? 2 : 1);
+		assert_ok_invariants(rig);
+		rig_free(rig);
+	}
+}
+
+/* Many guests by turns: the roots used lately stay, with all that is below them. */
+static void roots_stay_cached(void **state)
+{
+	(void)state;
+	for (int i = 0; i < ROWS; i++) {
+		const struct row *row = &rows[i];
+		struct rig *rig = rig_new(row->host_levels, true, 200);
+		uint64_t root[MMU_CACHED_ROOTS];
+		uint64_t built;
+
+		for (int turn = 0; turn < 3; turn++) {
+			for (unsigned int n = 0; n < MMU_CACHED_ROOTS; n++) {
+				struct guest_tables tables =
+					rig_guest(row->id, row->flags, 48, ram_page_gpa(n));
+				uint64_t hpa = mmu_load_root(&rig->mmu, &rig->cpu[0], &tables, 1);
+
+				if (turn)
+					assert_int_equal(hpa, root[n]);
+				root[n] = hpa;
+			}
+		}
+		built = rig->mmu.counters.roots_built;
+		assert_int_equal(built, MMU_CACHED_ROOTS);
+		/* One more: the one used least lately makes room; if local, it ends. */
+		for (unsigned int n = 0; n < 2; n++) {
+			struct guest_tables tables = rig_guest(
+				row->id, row->flags, 48, ram_page_gpa(15) + 0x40000 * (n + 1));
+
+			mmu_load_root(&rig->mmu, &rig->cpu[0], &tables, 1);
+			assert_int_equal(page_at(rig, root[n])->live, !row->local);
+			assert_true(page_at(rig, root[n + 1])->live);
+		}
+		assert_int_equal(rig->mmu.counters.roots_built, built + 2);
+		assert_ok_invariants(rig);
+		rig_free(rig);
+	}
+}
+
+/* 2^16 roots: bounded memory, each of them works. */
+static void any_number_of_roots(void **state)
+{
+	(void)state;
+	for (int i = 0; i < ROWS; i++) {
+		struct rig *rig = rig_new(rows[i].host_levels, true, 24);
+
+		for (uint64_t n = 0; n < 65536; n++) {
+			struct guest_tables tables =
+				rig_guest(rows[i].id, rows[i].flags, 48, 0x10000000 + n * 0x1000);
+			uint64_t root = mmu_load_root(&rig->mmu, &rig->cpu[0], &tables, 1);
+
+			if (rig_walk(rig, root, 0).status != HOST_MISSING)
+				fail_msg("%s: root %lu is not empty", rows[i].name, n);
+		}
+		assert_ok_invariants(rig);
+		rig_free(rig);
+	}
+}
+
+/* A root that was reclaimed, and its place taken by another page, is not mistaken for it. */
+static void reclaimed_roots_are_built_again(void **state)
+{
+	(void)state;
+	for (int i = 0; i < ROWS; i++) {
+		struct rig *rig = rig_new(rows[i].host_levels, true, 16);
+		struct guest_tables a = tables_of(rig, &rows[i]), b = tables_of(rig, &rows[i]);
+		uint64_t root;
+
+		rig_put(rig, &a, 0, 1, 0x40000000 | E_PAGE);
+		rig_put(rig, &b, 0, 1, 0x40001000 | E_PAGE);
+		mmu_load_root(&rig->mmu, &rig->cpu[0], &a, 1);
+		assert_int_equal(rig_access(rig, 0, &a, 0, 0), RIG_OK);
+		mmu_load_root(&rig->mmu, &rig->cpu[0], &b, 2);
+		pool_reserve(&rig->mmu, 15); /* all but the current root */
+		assert_int_equal(rig->mmu.free_count, 15);
+		rig_put(rig, &a, 0, 1, 0x40002000 | E_PAGE);
+		for (unsigned int n = 0; n < 12; n++) /* takes the free pages */
+			mmu_direct_root(&rig->mmu, &(struct mmu_cpu){.clock = 0});
+		root = mmu_load_root(&rig->mmu, &rig->cpu[0], &a, 1);
+		assert_int_equal(rig->mmu.counters.roots_built, 3);
+		assert_int_equal(rig_walk(rig, root, 0).status, HOST_MISSING);
+		assert_ptr_equal(rig->cpu[0].current, page_at(rig, root));
+		assert_int_equal(rig->cpu[0].current->pins, 1);
+		rig_free(rig);
+	}
+}
+
+/* Every format and mode and PAT at once, one table: no page is taken for another's. */
+static void roles_keep_guests_apart(void **state)
+{
+	struct rig *rig = rig_new(5, true, 200);
+	uint64_t gpa = rig_new_table(rig), roots[2 * ROWS];
+
+	(void)state;
+	for (unsigned int i = 0; i < 2 * ROWS; i++) {
+		struct guest_tables tables =
+			rig_guest(rows[i % ROWS].id, rows[i % ROWS].flags, 48, gpa);
+
+		tables.pat = i < ROWS ? tables.pat : 0;
+		roots[i] = mmu_load_root(&rig->mmu, &rig->cpu[0], &tables, 1);
+		for (unsigned int n = 0; n < i; n++) {
+			bool same = rows[n % ROWS].id == rows[i % ROWS].id &&
+			            rows[n % ROWS].flags == rows[i % ROWS].flags &&
+			            n / ROWS == i / ROWS;
+
+			assert_int_equal(roots[n] == roots[i], same);
+		}
+	}
+	rig_free(rig);
+}
+
+/* R1: NPT01, direct and each processor's own. */
+static void direct_roots(void **state)
+{
+	(void)state;
+	for (int levels = 4; levels <= 5; levels++) {
+		for (int big = 0; big < 2; big++) {
+			struct rig *rig = rig_new(levels, big, 64);
+			uint64_t root = mmu_direct_root(&rig->mmu, &rig->cpu[0]);
+			uint64_t gpas[] = {0x123,
+			                   FRAME_1G + 0x12345678,
+			                   FRAME_2M + 0x1ffff0,
+			                   FRAME_4K + 0x4321,
+			                   FRAME_4K + 0x5678,
+			                   1ull << 47};
+
+			mmu_direct_root(&rig->mmu, &rig->cpu[1]);
+			for (size_t i = 0; i < sizeof(gpas) / sizeof(gpas[0]); i++) {
+				struct host_mapping map = rig_map(gpas[i]);
+				struct host_result walk;
+
+				assert_int_equal(rig_walk(rig, root, gpas[i]).status, HOST_MISSING);
+				assert_true(mmu_direct_fault(&rig->mmu, &rig->cpu[0], gpas[i]));
+				assert_false(mmu_direct_fault(&rig->mmu, &rig->cpu[0], gpas[i]));
+				walk = rig_walk(rig, root, gpas[i]);
+				assert_int_equal(walk.hpa, map.hpa | (gpas[i] & 0xfff));
+				assert_int_equal(walk.level,
+				                 map.level == 3 && !big ? 2 : map.level);
+				assert_true(walk.write && walk.execute);
+				assert_int_equal(walk.pat, 0);
+				mmu_direct_zap(&rig->mmu, &rig->cpu[0]);
+				assert_int_equal(rig->cpu[0].direct->present, 0);
+				assert_ok_invariants(rig);
+			}
+			assert_int_equal(rig->cpu[1].direct->present, 0);
+			rig_free(rig);
+		}
+	}
+}
+
+/* NPT01 is reclaimed like the rest, its root is not. */
+static void direct_tables_are_reclaimed(void **state)
+{
+	struct rig *rig = rig_new(4, true, 16);
+	uint64_t root = mmu_direct_root(&rig->mmu, &rig->cpu[0]);
+
+	(void)state;
+	for (uint64_t at = FRAME_4K; at < 4 * GIB; at += 4 * MIB) {
+		mmu_direct_fault(&rig->mmu, &rig->cpu[0], at);
+		assert_int_equal(rig_walk(rig, root, at).hpa, rig_map(at).hpa);
+	}
+	assert_true(rig->mmu.counters.reclaims > 100);
+	assert_true(rig->cpu[0].direct->live);
+	assert_ok_invariants(rig);
+	rig_free(rig);
+}
+
+/* A shadow table's hostile ends: tables that lead to themselves and to no memory. */
+static void hostile_tables(void **state)
+{
+	(void)state;
+	for (int i = 0; i < ROWS; i++) {
+		struct rig *rig = rig_new(rows[i].host_levels, true, 32);
+		struct guest_tables self = tables_of(rig, &rows[i]);
+		struct guest_tables nowhere = rig_guest(rows[i].id, rows[i].flags, 48, 0x7ffff000);
+		uint64_t *page = ram_page(&rig->ram, self.root);
+		uint64_t entry = self.root | (rows[i].id == PT_PAE ? 1 : E_PAGE), root;
+		int code;
+
+		for (int n = 0; n < 512; n++)
+			page[n] = rows[i].id == PT_2LEVEL ? entry | entry << 32 : entry;
+		ram_will_write(&rig->ram, self.root);
+		ram_collect(&rig->ram);
+		root = mmu_load_root(&rig->mmu, &rig->cpu[0], &self, 1);
+		if (rows[i].id == PT_PAE) { /* the PDPT as a directory: U=0 */
+			assert_int_equal(rig_access(rig, 0, &self, 0x1000, 0), REFLECTED(5));
+		} else {
+			assert_int_equal(rig_access(rig, 0, &self, 0x1000, ACCESS_WRITE), RIG_OK);
+			assert_int_equal(rig_walk(rig, root, 0x1000).hpa, rig_map(self.root).hpa);
+		}
+		mmu_load_root(&rig->mmu, &rig->cpu[0], &nowhere, 1);
+		code = rig_access(rig, 0, &nowhere, 0x1000, 0);
+		if (rows[i].id == PT_2LEVEL && !rows[i].flags)
+			assert_int_equal(code, RIG_OK); /* all ones lead to the last page */
+		else
+			assert_int_equal(code, REFLECTED(0xd));
+		assert_ok_invariants(rig);
+		rig_free(rig);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(every_row_maps_and_says_what_its_pages_are),
+		cmocka_unit_test(every_row_ends_where_its_format_does),
+		cmocka_unit_test(quadrants_of_two_level_tables),
+		cmocka_unit_test(four_megabyte_pages),
+		cmocka_unit_test(pdptes_are_read_on_demand),
+		cmocka_unit_test(pae_roots_share_pages),
+		cmocka_unit_test(processors_share_common_pages_only),
+		cmocka_unit_test(roots_stay_cached),
+		cmocka_unit_test(any_number_of_roots),
+		cmocka_unit_test(reclaimed_roots_are_built_again),
+		cmocka_unit_test(roles_keep_guests_apart),
+		cmocka_unit_test(direct_roots),
+		cmocka_unit_test(direct_tables_are_reclaimed),
+		cmocka_unit_test(hostile_tables),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
