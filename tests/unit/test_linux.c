@@ -1,0 +1,389 @@
+/*
+ * Loading a Linux bzImage as L1: what the kernel reads, every way to be broken. Offsets are those
+ * of boot.rst and zero-page.rst, apart from the loader's. Relies on cmocka and
+ * tests/unit/load_rig.h.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "tests/unit/arena.h"
+#include "tests/unit/load_rig.h"
+
+#define FILE_BASE RIG_STAGE
+#define SETUP     0x800u  /* bytes: 3 sectors and the first */
+#define CODE      0x4000u /* bytes */
+#define FILE_SIZE (SETUP + CODE)
+#define INIT_SIZE 0x20000u
+#define PREFERRED 0x200000u
+#define ALIGNMENT 0x10000u
+
+static uint64_t params;
+
+static void put_kernel(void)
+{
+	memset(at(FILE_BASE), 0, SETUP);
+	for (uint32_t i = SETUP; i < FILE_SIZE; i++)
+		put8(FILE_BASE + i, (uint8_t)(i * 13 + i / 256 + 1));
+	put8(FILE_BASE + 0x1f1, 3);
+	put32(FILE_BASE + 0x1f4, CODE / 16);
+	put16(FILE_BASE + 0x1fa, 0x1234);
+	put16(FILE_BASE + 0x1fe, 0xaa55);
+	put16(FILE_BASE + 0x200, 0x66eb);
+	put_text(FILE_BASE + 0x202, "HdrS");
+	put16(FILE_BASE + 0x206, 0x020f);
+	put8(FILE_BASE + 0x211, 0x01);
+	put32(FILE_BASE + 0x214, 0x100000);
+	put32(FILE_BASE + 0x218, 0x1111);
+	put32(FILE_BASE + 0x21c, 0x2222);
+	put8(FILE_BASE + 0x226, 0x33);
+	put8(FILE_BASE + 0x227, 0x44);
+	put32(FILE_BASE + 0x22c, 0x7fffffff);
+	put32(FILE_BASE + 0x230, ALIGNMENT);
+	put8(FILE_BASE + 0x234, 1);
+	put32(FILE_BASE + 0x238, 2047);
+	put64(FILE_BASE + 0x250, 0x5555);
+	put64(FILE_BASE + 0x258, PREFERRED);
+	put32(FILE_BASE + 0x260, INIT_SIZE);
+	put32(FILE_BASE + 0x264, 0x6666);
+	put32(FILE_BASE + 0x268, 0x99999999); /* behind the header: not to be copied */
+	memset(at(FILE_BASE), 0xcd, 0x1f1);
+}
+
+static int fresh(void **state)
+{
+	rig_new(state);
+	rig_add_module(FILE_BASE, FILE_SIZE, "vmlinuz console=ttyS0  quiet");
+	put_kernel();
+	return 0;
+}
+
+static void load(void)
+{
+	rig_map();
+	rig_good();
+	params = rig.result.entry.esi;
+	assert_string_equal(rig.result.protocol, "Linux");
+}
+
+static void assert_loaded_at(uint64_t place)
+{
+	assert_int_equal(rig.result.entry.eip, place);
+	assert_int_equal(get32(params + 0x214), place);
+	assert_memory_equal(at(place), at(FILE_BASE + SETUP), CODE);
+}
+
+static void assert_in_info(uint64_t base, uint64_t size)
+{
+	assert_in_range(base, 0x10000, RIG_LOWER_END - 1);
+	assert_in_range(base + size, 0x10000, RIG_LOWER_END);
+	assert_true(memmap_covers(&rig.map, base, size, MEM_RESERVED));
+}
+
+static void enters_by_the_32_bit_protocol(void **state)
+{
+	const struct l1_entry *entry = &rig.result.entry;
+
+	(void)state;
+	load();
+	assert_loaded_at(PREFERRED);
+	assert_int_equal(entry->ebx, 0);
+	assert_int_equal(entry->ebp, 0);
+	assert_int_equal(entry->edi, 0);
+	assert_int_equal(entry->cs, 0x10);
+	assert_int_equal(entry->ds, 0x18);
+	assert_int_equal(entry->gdt_limit, 31);
+	assert_in_info(entry->gdt_base, 32);
+	/* Base 0, limit 4 GiB: execute/read accessed, read/write accessed; 32 bits. */
+	assert_int_equal(get64(entry->gdt_base), 0);
+	assert_int_equal(get64(entry->gdt_base + 0x10), 0x00cf9b000000ffff);
+	assert_int_equal(get64(entry->gdt_base + 0x18), 0x00cf93000000ffff);
+	assert_int_equal(params % 4096, 0);
+	assert_in_info(params, 4096);
+}
+
+static void fills_boot_params(void **state)
+{
+	uint64_t rsdp;
+
+	(void)state;
+	rig.rsdp = 0x3000;
+	put_rsdp(rig.rsdp, 2, 0x1234, 0x5678);
+	load();
+	for (uint64_t i = 0; i < 0x70; i++)
+		assert_int_equal(*(uint8_t *)at(params + i), 0);
+	rsdp = get64(params + 0x70);
+	assert_in_info(rsdp, 36);
+	assert_memory_equal(at(rsdp), at(rig.rsdp), 36);
+	for (uint64_t i = 0xc0; i < 0x1e8; i++)
+		assert_int_equal(*(uint8_t *)at(params + i), 0);
+	assert_int_equal(*(uint8_t *)at(params + 0x1f1), 3);
+	assert_int_equal(get32(params + 0x1f4), CODE / 16);
+	assert_int_equal(get16(params + 0x1fa), 0xffff);
+	assert_int_equal(get16(params + 0x1fe), 0xaa55);
+	assert_memory_equal(at(params + 0x202), "HdrS", 4);
+	assert_int_equal(get16(params + 0x206), 0x020f);
+	assert_int_equal(*(uint8_t *)at(params + 0x210), 0xff);
+	assert_int_equal(*(uint8_t *)at(params + 0x211), 0x01);
+	assert_int_equal(get32(params + 0x218), 0);
+	assert_int_equal(get32(params + 0x21c), 0);
+	assert_int_equal(get16(params + 0x226), 0);
+	assert_in_info(get32(params + 0x228), 20);
+	assert_string_equal(at(get32(params + 0x228)), "console=ttyS0  quiet");
+	assert_int_equal(get32(params + 0x22c), 0x7fffffff);
+	assert_int_equal(get64(params + 0x250), 0);
+	assert_int_equal(get64(params + 0x258), PREFERRED);
+	assert_int_equal(get32(params + 0x264), 0x6666);
+	assert_int_equal(get32(params + 0x268), 0);
+	put16(FILE_BASE + 0x206, 0x020d); /* before acpi_rsdp_addr */
+	load();
+	assert_int_equal(get64(params + 0x70), 0);
+	put16(FILE_BASE + 0x206, 0x020e);
+	load();
+	assert_int_not_equal(get64(params + 0x70), 0);
+	put8(rig.rsdp, 'x');
+	load();
+	assert_int_equal(get64(params + 0x70), 0);
+}
+
+static void tells_the_memory_map(void **state)
+{
+	(void)state;
+	load();
+	assert_int_equal(*(uint8_t *)at(params + 0x1e8), rig.map.count);
+	assert_int_equal(rig.map.count, 5);
+	for (uint32_t i = 0; i < rig.map.count; i++) {
+		uint64_t entry = params + 0x2d0 + i * 20;
+
+		assert_int_equal(get64(entry), rig.map.range[i].base);
+		assert_int_equal(get64(entry + 8), rig.map.range[i].size);
+		assert_int_equal(get32(entry + 16), rig.map.range[i].type);
+	}
+	for (uint64_t i = 0; rig.map.count < 128; i++)
+		assert_true(memmap_add(&rig.map, (1ull << 40) + i * 0x2000, 0x1000, MEM_USABLE));
+	rig_good();
+	params = rig.result.entry.esi;
+	assert_int_equal(*(uint8_t *)at(params + 0x1e8), 128);
+	assert_int_equal(get64(params + 0x2d0 + 127 * 20), rig.map.range[127].base);
+	assert_true(memmap_add(&rig.map, 1ull << 50, 0x1000, MEM_USABLE));
+	rig_any();
+	assert_int_equal(rig.error, LOAD_NO_MEMORY);
+	assert_non_null(strstr(rig.result.message, "Linux takes 128"));
+}
+
+static void places_the_initrd(void **state)
+{
+	uint32_t initrd;
+
+	(void)state;
+	rig_add_module(RIG_INITRD, 0x2345, "initrd.gz");
+	load();
+	initrd = get32(params + 0x218);
+	assert_int_equal(initrd, RIG_STAGE - 0x3000);
+	assert_int_equal(get32(params + 0x21c), 0x2345);
+	assert_true(rig_is_module(initrd, 1));
+	put32(FILE_BASE + 0x22c, 0x4fffff);
+	load();
+	assert_int_equal(get32(params + 0x218), 0x500000 - 0x3000);
+	/* Between the kernel and its limit there is no room, below the kernel there is. */
+	put32(FILE_BASE + 0x22c, PREFERRED + INIT_SIZE + 0x2344 - 1);
+	load();
+	assert_int_equal(get32(params + 0x218), PREFERRED - 0x3000);
+	put32(FILE_BASE + 0x22c, 0xffffffff);
+	load();
+	assert_int_equal(get32(params + 0x218), RIG_STAGE - 0x3000);
+	put32(FILE_BASE + 0x22c, 0x101fff);
+	rig_bad(LOAD_NO_MEMORY, "the initrd needs");
+	rig.modules[1].size = 0;
+	load();
+	assert_int_equal(get32(params + 0x218), 0);
+	rig_add_module(RIG_INITRD2, 1, "more");
+	rig_bad(LOAD_FORMAT, "one initrd");
+}
+
+static void moves_the_kernel(void **state)
+{
+	(void)state;
+	rig_map();
+	memmap_add(&rig.map, PREFERRED + INIT_SIZE - 1, 2, MEM_RESERVED);
+	rig_good();
+	params = rig.result.entry.esi;
+	assert_loaded_at(PREFERRED + INIT_SIZE + ALIGNMENT);
+	put64(FILE_BASE + 0x258, PREFERRED - 1);
+	load();
+	assert_loaded_at(PREFERRED);
+	put32(FILE_BASE + 0x230, 0x1000000);
+	rig_bad(LOAD_OCCUPIED, "add memory");
+	put32(FILE_BASE + 0x230, 0);
+	rig_bad(LOAD_FORMAT, "alignment");
+	put32(FILE_BASE + 0x230, 0x3000);
+	rig_bad(LOAD_FORMAT, "alignment");
+	put32(FILE_BASE + 0x230, 0x80000000);
+	rig_bad(LOAD_FORMAT, "alignment");
+	put32(FILE_BASE + 0x230, ALIGNMENT);
+	put64(FILE_BASE + 0x258, RIG_L0);
+	load();
+	assert_loaded_at(RIG_L0 + RIG_L0_SIZE);
+	put64(FILE_BASE + 0x258, RIG_STAGE - 0x1000);
+	rig_bad(LOAD_OCCUPIED, "add memory");
+	put64(FILE_BASE + 0x258, UINT64_MAX);
+	rig_any();
+	put64(FILE_BASE + 0x258, 1ull << 32);
+	rig_bad(LOAD_OCCUPIED, "add memory");
+	put64(FILE_BASE + 0x258, PREFERRED);
+	put32(FILE_BASE + 0x260, 0xffffffff);
+	rig_bad(LOAD_OCCUPIED, "add memory");
+}
+
+static void leaves_fixed_kernels(void **state)
+{
+	(void)state;
+	put8(FILE_BASE + 0x234, 0);
+	load();
+	assert_loaded_at(0x100000);
+	put64(FILE_BASE + 0x258, RIG_L0 - INIT_SIZE + 1);
+	rig_bad(LOAD_OCCUPIED, "the Linux kernel wants");
+	put64(FILE_BASE + 0x258, PREFERRED);
+	rig_map();
+	memmap_add(&rig.map, 0x100000 + CODE - 1, 1, MEM_RESERVED);
+	rig_any();
+	assert_int_equal(rig.error, LOAD_OCCUPIED);
+	/* Before init_size: three times the code from 1 MiB on. */
+	put16(FILE_BASE + 0x206, 0x0209);
+	load();
+	assert_loaded_at(0x100000);
+	rig_map();
+	memmap_add(&rig.map, 0x100000 + 3 * CODE - 1, 1, MEM_RESERVED);
+	rig_any();
+	assert_int_equal(rig.error, LOAD_OCCUPIED);
+	rig_map();
+	memmap_add(&rig.map, 0x100000 + 3 * CODE, 1, MEM_RESERVED);
+	rig_good();
+}
+
+static void reserves_what_the_kernel_takes(void **state)
+{
+	(void)state;
+	put32(FILE_BASE + 0x260, 1); /* less than the code itself */
+	rig_add_module(RIG_INITRD, 0x1000, "");
+	put32(FILE_BASE + 0x22c, PREFERRED + CODE - 1);
+	load();
+	assert_int_equal(get32(params + 0x218), PREFERRED - 0x1000);
+}
+
+static void limits_the_command_line(void **state)
+{
+	(void)state;
+	put32(FILE_BASE + 0x238, 20);
+	load();
+	put32(FILE_BASE + 0x238, 19);
+	rig_bad(LOAD_FORMAT, "has 20 bytes");
+	strcpy(rig.modules[0].cmdline, "vmlinuz");
+	put32(FILE_BASE + 0x238, 0);
+	load();
+	assert_string_equal(at(get32(params + 0x228)), "");
+	memset(rig.modules[0].cmdline, 'x', BOOT_CMDLINE_SIZE - 1);
+	rig.modules[0].cmdline[1] = ' ';
+	put32(FILE_BASE + 0x238, 0xffffffff);
+	load();
+	assert_int_equal(strlen(at(get32(params + 0x228))), 2045);
+}
+
+static void refuses_other_kernels(void **state)
+{
+	(void)state;
+	put16(FILE_BASE + 0x206, 0x0205);
+	rig_bad(LOAD_FORMAT, "protocol 2.05");
+	put_kernel();
+	put8(FILE_BASE + 0x211, 0);
+	rig_bad(LOAD_FORMAT, "zImage");
+	put_kernel();
+	put16(FILE_BASE + 0x1fe, 0);
+	rig_bad(LOAD_FORMAT, "no known format");
+	put_kernel();
+	put8(FILE_BASE + 0x202, 'h');
+	rig_bad(LOAD_FORMAT, "no known format");
+	put_kernel();
+	put32(FILE_BASE + 0x1f4, 0);
+	rig_bad(LOAD_FORMAT, "no code");
+}
+
+static void refuses_cut_kernels(void **state)
+{
+	(void)state;
+	for (uint64_t size = 1; size < FILE_SIZE; size += size < 0x300 ? 1 : 0x7d) {
+		memmove(at(RIG_MEMORY - size), at(FILE_BASE), size);
+		rig.modules[0].base = RIG_MEMORY - size;
+		rig.modules[0].size = size;
+		rig_map();
+		rig_any();
+		assert_int_equal(rig.error, size < 0x26c ? LOAD_FORMAT : LOAD_TRUNCATED);
+	}
+	rig.modules[0].base = FILE_BASE;
+	rig.modules[0].size = FILE_SIZE + 0x1000; /* a signature behind it does no harm */
+	load();
+	rig.modules[0].size = FILE_SIZE;
+	put8(FILE_BASE + 0x1f1, 0); /* means 4 */
+	rig_bad(LOAD_TRUNCATED, "should have");
+	rig.modules[0].size = FILE_SIZE + 512;
+	load();
+	put32(FILE_BASE + 0x1f4, 0xffffffff);
+	rig_bad(LOAD_TRUNCATED, "should have");
+	put8(FILE_BASE + 0x201, 255);
+	rig.modules[0].size = 0x280;
+	rig_bad(LOAD_TRUNCATED, "setup header");
+}
+
+static void survives_random_kernels(void **state)
+{
+	int loaded = 0;
+
+	(void)state;
+	random_start("linux");
+	rig_add_module(RIG_INITRD, 0x2345, "initrd");
+	for (int round = 0; round < 10000; round++) {
+		put_kernel();
+		rig.modules[0].size = FILE_SIZE;
+		for (uint32_t i = random_below(4) + 1; i--;) {
+			uint64_t place = FILE_BASE + 0x1f1 + random_below(0x80);
+			uint32_t kind = random_below(3);
+
+			if (kind == 0)
+				put8(place, (uint8_t)random_below(256));
+			else if (kind == 1)
+				put32(place, random_below((uint32_t)RIG_MEMORY + 2));
+			else
+				put32(place & ~3ull, random_below(2) ? 0xffffffff : 0);
+		}
+		if (!random_below(4))
+			rig.modules[0].size = random_below(FILE_SIZE) + 1;
+		rig_map();
+		rig_any();
+		loaded += !rig.error;
+	}
+	assert_in_range(loaded, 500, 9500);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, fresh, rig_free)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(enters_by_the_32_bit_protocol),
+		TEST(fills_boot_params),
+		TEST(tells_the_memory_map),
+		TEST(places_the_initrd),
+		TEST(moves_the_kernel),
+		TEST(leaves_fixed_kernels),
+		TEST(reserves_what_the_kernel_takes),
+		TEST(limits_the_command_line),
+		TEST(refuses_other_kernels),
+		TEST(refuses_cut_kernels),
+		TEST(survives_random_kernels),
+	};
+
+	return cmocka_run_group_tests_name("linux", tests, NULL, NULL);
+}
