@@ -25,25 +25,32 @@ static bool still_there(const struct cached_root *root)
 	return root->page && root->page->live && root->page->serial == root->serial;
 }
 
+/*
+ * A root that runs under several ASIDs has an entry for each: all processors of L1's guest may have
+ * the same tables, and going from one to the next is no reason to synchronize.
+ */
+static bool is_root(const struct cached_root *root, uint64_t gpa, union shadow_role role,
+                    uint32_t asid)
+{
+	return root->gpa == gpa && root->role.word == role.word && root->asid == asid &&
+	       still_there(root);
+}
+
 /* The entry for this root, or the one to give up for it. */
-static struct cached_root *lookup(struct mmu_cpu *cpu, uint64_t gpa, union shadow_role role)
+static struct cached_root *lookup(struct mmu_cpu *cpu, uint64_t gpa, union shadow_role role,
+                                  uint32_t asid)
 {
 	struct cached_root *oldest = &cpu->roots[0];
 
 	for (int i = 0; i < MMU_CACHED_ROOTS; i++) {
 		struct cached_root *root = &cpu->roots[i];
 
-		if (root->gpa == gpa && root->role.word == role.word && still_there(root))
+		if (is_root(root, gpa, role, asid))
 			return root;
 		if (root->used < oldest->used)
 			oldest = root;
 	}
 	return oldest;
-}
-
-static bool is_root(const struct cached_root *root, uint64_t gpa, union shadow_role role)
-{
-	return root->gpa == gpa && root->role.word == role.word && still_there(root);
 }
 
 /* Nothing but this processor's cache leads to a local root: it ends with its place there. */
@@ -72,25 +79,25 @@ uint64_t mmu_load_root(struct mmu *mmu, struct mmu_cpu *cpu, const struct guest_
                        uint32_t asid)
 {
 	union shadow_role role = root_role(mmu, tables);
-	struct cached_root *root = lookup(cpu, tables->root, role);
+	struct cached_root *root = lookup(cpu, tables->root, role, asid);
 
 	root->used = ++cpu->clock;
-	if (!is_root(root, tables->root, role)) {
+	if (!is_root(root, tables->root, role, asid)) {
 		bool found;
 
 		give_up(mmu, cpu, root);
 		pool_reserve(mmu, 1);
 		root->gpa = tables->root;
 		root->role = role;
+		root->asid = asid;
 		root->page = page_get(mmu, tables->root, role, &found);
 		root->serial = root->page->serial;
 		root->fresh = false;
 		mmu->counters.roots_built += !found;
 	}
-	if (!root->fresh || root->asid != asid) {
+	if (!root->fresh) {
 		mmu->now++;
 		sync_below(mmu, &tables->mode, root->page);
-		root->asid = asid;
 		root->fresh = true;
 	}
 	page_touch(mmu, root->page);
