@@ -131,6 +131,40 @@ static void world_switches_read_no_table(void **state)
 	end(&m);
 }
 
+/* The processors of an L2 share their tables and have an ASID each. */
+static void one_root_under_two_asids_is_no_reason_to_read(void **state)
+{
+	static const enum pt_format_id formats[] = {PT_4LEVEL, PT_PAE};
+
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		struct machine m;
+		uint64_t read, first, second;
+
+		start(&m);
+		m.a = rig_guest(formats[i], MODE_NX, 48, m.a.root);
+		rig_put(m.rig, &m.a, ADDRESS, 1, FRAME_A % (4 * GIB) | E_PAGE);
+		first = run(&m, 0, &m.a, ASID);
+		touch(&m, &m.a, ADDRESS, 0);
+		second = run(&m, 0, &m.a, OTHER_ASID);
+		touch(&m, &m.a, ADDRESS, 0);
+		read = m.rig->mmu.counters.tables_read;
+		for (int n = 0; n < 10; n++) {
+			assert_int_equal(run(&m, 0, &m.a, ASID), first);
+			assert_int_equal(run(&m, 0, &m.a, OTHER_ASID), second);
+		}
+		assert_int_equal(m.rig->mmu.counters.tables_read, read);
+		/* Each ASID's flush is its own. */
+		rig_put(m.rig, &m.a, ADDRESS, 3, 0);
+		mmu_flush_asid(&m.rig->cpu[0], OTHER_ASID);
+		run(&m, 0, &m.a, ASID);
+		assert_int_equal(m.rig->mmu.counters.tables_read, read);
+		run(&m, 0, &m.a, OTHER_ASID);
+		assert_int_equal(seen(&m, second, ADDRESS), 0);
+		end(&m);
+	}
+}
+
 static void flushes_concern_their_asid_and_processor(void **state)
 {
 	struct machine m;
@@ -402,6 +436,7 @@ int main(void)
 		cmocka_unit_test(less_access_shows_after_a_flush),
 		cmocka_unit_test(more_access_shows_at_the_next_fault),
 		cmocka_unit_test(world_switches_read_no_table),
+		cmocka_unit_test(one_root_under_two_asids_is_no_reason_to_read),
 		cmocka_unit_test(flushes_concern_their_asid_and_processor),
 		cmocka_unit_test(a_flush_serves_all_roots_of_the_asid),
 		cmocka_unit_test(cleared_accessed_and_dirty_bits_show_after_a_flush),
