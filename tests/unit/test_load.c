@@ -683,6 +683,45 @@ static void fills_the_information(void **state)
 	assert_text(get32(get32(rig.result.entry.ebx + 24) + 6 * 16 + 8), line);
 }
 
+/* With every length of a line, the last string still ends in what was reserved. */
+static void asks_for_enough_memory(void **state)
+{
+	(void)state;
+	rig.rsdp = RIG_STAGE - 0x1000;
+	put_rsdp(rig.rsdp, 2, 0x1234, 0x5678);
+	for (size_t length = 1; length < BOOT_CMDLINE_SIZE; length++) {
+		memset(rig.modules[0].cmdline, 'x', length);
+		rig.modules[0].cmdline[length] = '\0';
+		rig_map();
+		put16(0x40e, 0);
+		rig_good();
+		assert_int_not_equal(get16(0x40e), 0);
+		assert_text(get32(rig.result.entry.ebx + 64), "Nestling");
+		assert_true(get32(rig.result.entry.ebx + 64) > get32(rig.result.entry.ebx + 16));
+	}
+}
+
+/* The pages behind a low image are the first choice for modules, but not those of information. */
+static void keeps_modules_off_the_information(void **state)
+{
+	uint64_t mods;
+
+	(void)state;
+	segment32(1)->p_paddr = segment32(1)->p_vaddr = 0x98000;
+	((Elf32_Ehdr *)at(FILE_BASE))->e_entry = 0x98000;
+	segment32(2)->p_type = PT_NOTE;
+	rig_add_module(RIG_INITRD, 0x5000, "a");
+	rig_good();
+	mods = get32(rig.result.entry.ebx + 24);
+	assert_int_equal(get32(mods), 0x99000);
+	assert_true(rig_is_module(0x99000, 1));
+	rig.modules[1].size = 0x6000;
+	rig_map();
+	rig_good();
+	mods = get32(rig.result.entry.ebx + 24);
+	assert_int_equal(get32(mods), RIG_STAGE - 0x6000);
+}
+
 static void prefers_multiboot1(void **state)
 {
 	(void)state;
@@ -817,6 +856,9 @@ static void moves_relocatable_images(void **state)
 	put_relocatable(0x200001, 0xffffffff, 0x10000, MULTIBOOT2_PREFER_NONE);
 	rig_good();
 	assert_moved(0x210000);
+	put_relocatable(0x100000, 0xffffffff, 0x200000, MULTIBOOT2_PREFER_NONE);
+	rig_good();
+	assert_moved(0x200000);
 	put_relocatable(0x200001, 0xffffffff, 0x1000, MULTIBOOT2_PREFER_HIGH);
 	rig_good();
 	assert_moved((RIG_STAGE - size) & ~0xfffull);
@@ -914,6 +956,8 @@ int main(void)
 		TEST(shows_acpi),
 		TEST(loads_multiboot2),
 		TEST(fills_the_information),
+		TEST(asks_for_enough_memory),
+		TEST(keeps_modules_off_the_information),
 		TEST(prefers_multiboot1),
 		TEST(obeys_header_tags),
 		TEST(refuses_broken_headers2),
