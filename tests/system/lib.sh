@@ -59,6 +59,28 @@ run() {
 	[ "$status" = 0 ] || sed 's/^/# /' "$log.runner"
 }
 
+# A directory of the test's own, $dir, which goes when the test ends.
+temporary_dir() {
+	dir=$(mktemp -d "${TMPDIR:-/tmp}/nestling.XXXXXX") || exit 1
+	trap 'rm -rf "$dir"' EXIT
+}
+
+# tiny_image NAME ADDRESS CODE: $dir/NAME.elf, a multiboot image that wants to be loaded at the
+# address and then runs the lines of assembly.
+tiny_image() {
+	cat >"$dir/$1.asm" <<-EOF
+		bits 32
+		org $2
+		base:
+		dd 0x1badb002, 0x10000, -(0x1badb002 + 0x10000), base, base, 0, 0, entry
+		entry:
+		$3
+		cli
+		hlt
+	EOF
+	nasm -f bin -o "$dir/$1.elf" "$dir/$1.asm"
+}
+
 # The lines of TAP in a log, without the carriage returns of a serial line.
 tap_of() {
 	tr -d '\r' <"$1" | grep -aE '^(TAP version|(not )?ok [0-9]|1\.\.[0-9]|Bail out!)'
@@ -156,9 +178,11 @@ says() {
 	new_log "$name"
 	env LOG="$log" TIMEOUT="$RUN_TIMEOUT" "$@" tests/run </dev/null >/dev/null 2>"$log.runner" &
 	runner=$!
-	while kill -0 "$runner" 2>/dev/null && ! grep -qaF -- "$text" "$log"; do
+	# Any error will do to end the wait: no other will come after it.
+	while kill -0 "$runner" 2>/dev/null && ! grep -qaF 'nestling: error: ' "$log"; do
 		sleep 0.2
 	done
+	sleep 0.2 # for the rest of the line
 	grep -qaF -- "$text" "$log"
 	ok $? "$name: says \"$text\""
 	while [ "$i" -lt $((linger * 5)) ] && kill -0 "$runner" 2>/dev/null; do

@@ -2,23 +2,7 @@
 # tests/run itself: what it makes of the ways that a machine can end, by images of a few bytes.
 . "$(dirname "$0")/lib.sh"
 
-dir=$(mktemp -d "${TMPDIR:-/tmp}/nestling.XXXXXX")
-trap 'rm -rf "$dir"' EXIT
-
-# image NAME CODE: a multiboot image that runs the lines of assembly.
-image() {
-	cat >"$dir/$1.asm" <<-EOF
-		bits 32
-		org 0x100000
-		base:
-		dd 0x1badb002, 0x10000, -(0x1badb002 + 0x10000), base, base, 0, 0, entry
-		entry:
-		$2
-		cli
-		hlt
-	EOF
-	nasm -f bin -o "$dir/$1.elf" "$dir/$1.asm"
-}
+temporary_dir
 
 # ends IMAGE STATUS WORDS VARIABLE=VALUE...: the status of tests/run and what it says.
 ends() {
@@ -31,12 +15,12 @@ ends() {
 	ok $? "image $image, $*: says \"$words\""
 }
 
-image success $'mov dx, 0xf4\nxor eax, eax\nout dx, al'
-image failure $'mov dx, 0xf4\nmov al, 3\nout dx, al'
-image reset $'lidt [none]\nint3\nnone: dw 0\ndd 0'
-image hang ''
+tiny_image success 0x100000 $'mov dx, 0xf4\nxor eax, eax\nout dx, al'
+tiny_image failure 0x100000 $'mov dx, 0xf4\nmov al, 3\nout dx, al'
+tiny_image reset 0x100000 $'lidt [none]\nint3\nnone: dw 0\ndd 0'
+tiny_image hang 0x100000 ''
 # ACPI PM1a of q35's ICH9 after its base was set: SLP_EN with the type of S5.
-image poweroff $'mov dx, 0xcf8\nmov eax, 0x8000f840\nout dx, eax\nmov dx, 0xcfc\nmov eax, 0x601\nout dx, eax
+tiny_image poweroff 0x100000 $'mov dx, 0xcf8\nmov eax, 0x8000f840\nout dx, eax\nmov dx, 0xcfc\nmov eax, 0x601\nout dx, eax
 mov dx, 0xcf8\nmov eax, 0x8000f844\nout dx, eax\nmov dx, 0xcfc\nmov eax, 0x80\nout dx, eax
 mov dx, 0x604\nmov ax, 0x2000\nout dx, ax'
 
