@@ -27,7 +27,7 @@ echo "This is no image." >"$dir/text.elf"
 : >"$dir/empty.elf"
 head -c 1000 </dev/zero >"$dir/zero.elf"
 # The header of a bzImage (offsets as in Linux's boot protocol) of 64 KiB that are not there.
-nasm -f bin -o "$dir/half-linux.elf" - <<'EOF'
+cat >"$dir/half-linux.asm" <<'EOF'
 	times 0x1f1 db 0
 	db 4			; setup_sects
 	dw 0
@@ -40,6 +40,7 @@ nasm -f bin -o "$dir/half-linux.elf" - <<'EOF'
 	db 1			; loadflags: loaded high
 	times 0x800 - ($ - $$) db 0
 EOF
+nasm -f bin -o "$dir/half-linux.elf" "$dir/half-linux.asm"
 tiny_image rom 0xf0000 ''
 tiny_image nowhere 0xe0000000 ''
 tiny_image high 0xfd00000 '' # of 256 MiB: where Nestling itself lives
