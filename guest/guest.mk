@@ -1,10 +1,13 @@
 # The bundled L1 images: one small library (guest/lib), points that are written once for 32 and
-# 64 bits (guest/points), and one file for each image. A new image is one more word below.
+# 64 bits (guest/points), and a file or a directory for each image. A new image is one more word
+# below; one of GUEST_BOTH becomes two files, for 32 and for 64 bits.
 
-GUEST_32 := pae
-GUEST_64 := long
+GUEST_32   := pae
+GUEST_64   := long
+GUEST_BOTH := bench
 
-GUEST_IMAGES := $(GUEST_32:%=$(O)/guest/%.elf) $(GUEST_64:%=$(O)/guest/%.elf)
+GUEST_NAMES  := $(GUEST_32) $(GUEST_64) $(GUEST_BOTH:%=%32) $(GUEST_BOTH:%=%64)
+GUEST_IMAGES := $(GUEST_NAMES:%=$(O)/guest/%.elf)
 
 # hv's text and serial functions are pure: the images have them compiled for themselves.
 GUEST_C   := $(sort $(wildcard guest/lib/*.c guest/points/*.c)) hv/string.c hv/print.c hv/serial.c
@@ -41,17 +44,29 @@ $(O)/guest/64/%.asm.o: %.asm
 	@mkdir -p $(@D)
 	$(NASM) -f elf64 -DL1_64 -I guest/lib/ -MD $(O)/guest/64/$*.asm.d -o $@ $<
 
-$(GUEST_32:%=$(O)/guest/%.elf): $(O)/guest/%.elf: $(O)/guest/32/guest/%.o $(GUEST_LIB_32) guest/guest.ld
-	$(LD) -m elf_i386 $(GUEST_LDFLAGS) -T guest/guest.ld -o $(O)/guest/32/$*.debug $(filter %.o,$^)
-	$(OBJCOPY) -S $(O)/guest/32/$*.debug $@
+# guest_image NAME WIDTH SOURCE: the image's own files are guest/SOURCE.c and guest/SOURCE/*.c.
+define guest_image
+GUEST_OBJ_$(1) := $(patsubst %.c,$(O)/guest/$(2)/%.o,guest/$(3).c $(sort $(wildcard guest/$(3)/*.c)))
 
+$(O)/guest/$(1).elf: $$(GUEST_OBJ_$(1)) $(GUEST_LIB_$(2)) guest/guest.ld
+	$(LD) $(GUEST_LD_$(2)) $(GUEST_LDFLAGS) -T guest/guest.ld -o $(O)/guest/$(2)/$(1).debug \
+		$$(filter %.o,$$^)
+	$(OBJCOPY) -S $(GUEST_OBJCOPY_$(2)) $(O)/guest/$(2)/$(1).debug $$@
+
+-include $$(GUEST_OBJ_$(1):.o=.d)
+endef
+
+GUEST_LD_32 := -m elf_i386
+GUEST_LD_64 := -m elf_x86_64
 # Multiboot1 takes 32-bit files only, whatever is in them.
-$(GUEST_64:%=$(O)/guest/%.elf): $(O)/guest/%.elf: $(O)/guest/64/guest/%.o $(GUEST_LIB_64) guest/guest.ld
-	$(LD) -m elf_x86_64 $(GUEST_LDFLAGS) -T guest/guest.ld -o $(O)/guest/64/$*.debug $(filter %.o,$^)
-	$(OBJCOPY) -S -O elf32-i386 $(O)/guest/64/$*.debug $@
+GUEST_OBJCOPY_64 := -O elf32-i386
+
+$(foreach name,$(GUEST_32),$(eval $(call guest_image,$(name),32,$(name))))
+$(foreach name,$(GUEST_64),$(eval $(call guest_image,$(name),64,$(name))))
+$(foreach name,$(GUEST_BOTH),$(eval $(call guest_image,$(name)32,32,$(name))))
+$(foreach name,$(GUEST_BOTH),$(eval $(call guest_image,$(name)64,64,$(name))))
 
 # nasm's -MD does not name included files.
 $(O)/guest/32/guest/lib/l2_code.asm.o $(O)/guest/64/guest/lib/l2_code.asm.o: guest/lib/l2_code.inc
 
 -include $(GUEST_LIB_32:.o=.d) $(GUEST_LIB_64:.o=.d)
--include $(GUEST_32:%=$(O)/guest/32/guest/%.d) $(GUEST_64:%=$(O)/guest/64/guest/%.d)

@@ -3,9 +3,4 @@
  */
 #include "guest/points/points.h"
 
-static const struct pt_format *format(void)
-{
-	return &pt_pae;
-}
-
-const struct image image = {.name = "pae", .format = format, .run = points_all};
+const struct image image = {.name = "pae", .format = pt_format_of_width, .run = points_all};

@@ -2,6 +2,7 @@
 # the whole, one process each; tests/unit/unit.mk has those of the parts.
 
 -include tests/unit/unit.mk
+-include tests/bench/*.mk
 
 # What a recipe passes on: make gives the variables of its command line to its commands itself.
 PASS := BUILD='$(BUILD)' STRICT='$(STRICT)'

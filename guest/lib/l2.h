@@ -86,6 +86,9 @@ enum l2_snippet {
 	L2_SKINIT,
 	L2_INVLPGA,
 	L2_VMMCALL,
+	L2_TIME_CPUID,
+	L2_TIME_READ,
+	L2_TIME_WRITE,
 };
 
 /* A mode of L2. */

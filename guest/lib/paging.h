@@ -46,6 +46,12 @@ extern const struct pt_format pt_4level;
 extern const struct pt_format pt_5level;
 
 /*
+ * What an image has that is built for both widths: PAE with 32 bits; with 64, 4 levels, or 5 if the
+ * command line says levels=5. Ends the run as skipped if the machine has them not.
+ */
+const struct pt_format *pt_format_of_width(void);
+
+/*
  * One set of tables. Table pages come from [next, end), addresses as the tables name them; L1 sees
  * such an address at address + window.
  */
