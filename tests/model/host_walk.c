@@ -33,7 +33,7 @@ struct host_result host_walk(const struct host_tables *tables, struct host_point
 
 	if (address >> (12 + 9 * tables->levels))
 		return result;
-	for (;;) {
+	while (at.level > 0) { /* the last one ends in a return */
 		unsigned int shift = 12 + 9 * (unsigned int)(at.level - 1);
 		uint64_t *table = tables->table(tables->context, at.hpa);
 		uint64_t entry;
@@ -69,4 +69,5 @@ struct host_result host_walk(const struct host_tables *tables, struct host_point
 		at.hpa = entry & frame_bits;
 		at.level--;
 	}
+	return result;
 }

@@ -60,7 +60,7 @@ static const char *check_sptes(const struct mmu *mmu, const struct shadow_page *
 		if (!child->live || child->role.level + 1u != page->role.level)
 			WRONG("page %ld: spte %u leads to page %ld, live %d, level %d",
 			      number(mmu, page), i, number(mmu, child), child->live,
-			      child->role.level);
+			      (int)child->role.level);
 		if (times_parent(child, &page->table[i]) != 1)
 			WRONG("page %ld: spte %u is %u times a parent of page %ld",
 			      number(mmu, page), i, times_parent(child, &page->table[i]),
@@ -153,7 +153,7 @@ static const char *check_hash(const struct mmu *mmu, uint32_t common)
 				WRONG("bucket %u is a ring", i);
 			if (!page->live || page->role.local)
 				WRONG("page %ld is in the hash: live %d, local %d",
-				      number(mmu, page), page->live, page->role.local);
+				      number(mmu, page), page->live, (int)page->role.local);
 			for (const struct shadow_page *other = page->hash_next; other;
 			     other = other->hash_next) {
 				if (other->gpa == page->gpa && other->role.word == page->role.word)

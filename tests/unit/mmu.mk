@@ -1,6 +1,6 @@
-# What the host tests of mmu/ are made of.
+# What the host tests of mmu/ are made of, and what shows that they are good ones.
 MMU_RIG   := tests/model/ram.c tests/model/ref_walk.c tests/model/host_walk.c tests/model/rig.c \
-	tests/model/invariants.c $(wildcard mmu/*.c)
+	tests/model/invariants.c $(sort $(wildcard mmu/*.c))
 MMU_MODEL := tests/model/history.c tests/model/script.c tests/model/world.c \
 	tests/model/world_guest.c tests/model/world_check.c
 
@@ -11,3 +11,51 @@ test_shadow_SRC := $(MMU_RIG)
 test_roots_SRC  := $(MMU_RIG)
 test_sync_SRC   := $(MMU_RIG)
 test_random_SRC := $(MMU_RIG) $(MMU_MODEL)
+
+MMU_TESTS := format walk spte shadow sync roots random
+
+.PHONY: soak mutants coverage fuzz
+SOAK_SECONDS ?= 600
+soak: $(BUILD)/unit/test_random ## random scripts against mmu/ for SOAK_SECONDS (600)
+	NESTLING_SEED_FROM=$$(date +%s%N) NESTLING_SECONDS=$(SOAK_SECONDS) $<
+
+mutants: $(MMU_TESTS:%=$(BUILD)/unit/test_%) ## show that each mistake of tests/mutants/list fails a test
+	tests/mutants/run '$(UNIT_O)' '$(CC) $(filter-out -MMD -MP,$(UNIT_CFLAGS))'
+
+# One set of objects for all tests, so that gcov adds up what they execute.
+COVERAGE_O      := $(BUILD)/coverage
+COVERAGE_CFLAGS := -std=c11 -D_GNU_SOURCE -I. -O0 -g -DNESTLING_HOST_TEST -DSTRICT=1 --coverage
+COVERAGE_MIN    := 95
+
+$(COVERAGE_O)/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(COVERAGE_CFLAGS) -c $< -o $@
+
+$(COVERAGE_O)/test_%: $(COVERAGE_O)/tests/unit/test_%.o \
+		$(patsubst %.c,$(COVERAGE_O)/%.o,$(MMU_RIG) $(MMU_MODEL))
+	$(CC) $(COVERAGE_CFLAGS) $^ -o $@ -lcmocka
+
+.SECONDARY:
+coverage: $(MMU_TESTS:%=$(COVERAGE_O)/test_%) ## lines of mmu/ that its tests execute; 95% at least
+	@find $(COVERAGE_O) -name '*.gcda' -delete
+	@for test in $^; do $$test >/dev/null 2>&1 || { echo "$$test failed" >&2; exit 1; }; done
+	@gcov -n $(patsubst %.c,$(COVERAGE_O)/%.o,$(wildcard mmu/*.c)) | \
+		awk -v least=$(COVERAGE_MIN) -f tests/unit/coverage.awk
+
+FUZZ_SECONDS ?= 60
+FUZZ_O       := $(BUILD)/fuzz
+FUZZ_CC      := clang -std=c11 -D_GNU_SOURCE -I. -O1 -g -DNESTLING_HOST_TEST -DSTRICT=1
+
+$(FUZZ_O)/fuzz_mmu: tests/fuzz/fuzz_mmu.c $(MMU_RIG) $(MMU_MODEL) $(wildcard mmu/*.h tests/model/*.h)
+	@mkdir -p $(@D)
+	$(FUZZ_CC) -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all $(filter %.c,$^) -o $@
+
+$(FUZZ_O)/seeds: tests/fuzz/seeds.c tests/model/script.c
+	@mkdir -p $(@D)
+	$(CC) -D_GNU_SOURCE -I. $^ -o $@
+
+fuzz: $(FUZZ_O)/fuzz_mmu $(FUZZ_O)/seeds ## libFuzzer on mmu/ for FUZZ_SECONDS (60)
+	@mkdir -p $(FUZZ_O)/corpus
+	$(FUZZ_O)/seeds $(FUZZ_O)/corpus
+	$(FUZZ_O)/fuzz_mmu -max_total_time=$(FUZZ_SECONDS) -max_len=4096 -timeout=20 \
+		-artifact_prefix=$(FUZZ_O)/ -print_final_stats=1 $(FUZZ_O)/corpus

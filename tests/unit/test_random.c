@@ -1,7 +1,7 @@
 /*
  * Random scripts against the model: every format under 4- and 5-level tables of L0, several
  * processors and ASIDs, pools so small that they are reclaimed all the time. NESTLING_SEED=n runs
- * the one script of a seed, NESTLING_SECONDS=n runs for longer.
+ * the one script of a seed, NESTLING_SECONDS=n runs for longer, NESTLING_SEED_FROM=n begins there.
  */
 #include "tests/unit/mmu_test.h"
 
@@ -72,7 +72,7 @@ static void run_scripts(uint64_t first, double until)
 static void scripts_hold_against_the_model(void **state)
 {
 	bool one = getenv("NESTLING_SEED") != NULL;
-	uint64_t first = setting("NESTLING_SEED", FIRST_SEED);
+	uint64_t first = setting("NESTLING_SEED", setting("NESTLING_SEED_FROM", FIRST_SEED));
 	double until = seconds() + (one ? 0 : (double)setting("NESTLING_SECONDS", DEFAULT_SECONDS));
 	pid_t child;
 	int status;

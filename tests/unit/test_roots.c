@@ -62,10 +62,11 @@ static void every_row_maps_and_says_what_its_pages_are(void **state)
 		struct shadow_page *page[6];
 
 		print_message("%s\n", row->name);
-		rig_put(rig, &tables, address, 1, FRAME_1G % (4 * GIB) | E_PAGE);
+		rig_put(rig, &tables, address, 1, 0x40000000 | E_PAGE);
 		assert_int_equal(rig_access(rig, 0, &tables, address | 0x123, ACCESS_WRITE),
 		                 RIG_OK);
-		assert_int_equal(rig_walk(rig, root, address | 0x123).hpa, RIG_HPA_BIT | 0x123);
+		assert_int_equal(rig_walk(rig, root, address | 0x123).hpa,
+		                 0x40000123 ^ RIG_HPA_BIT);
 		assert_int_equal(path(rig, root, address, page), row->host_levels);
 		assert_ptr_equal(page[row->host_levels], rig->cpu[0].current);
 		for (int level = 1; level <= row->host_levels; level++) {
@@ -242,7 +243,7 @@ static void processors_share_common_pages_only(void **state)
 		const struct row *row = &rows[i];
 		struct rig *rig = rig_new(row->host_levels, true, 32);
 		struct guest_tables tables = tables_of(rig, row);
-		struct shadow_page *first[6], *second[6];
+		struct shadow_page *first[6] = {NULL}, *second[6] = {NULL};
 		uint64_t root[2];
 
 		rig_put(rig, &tables, 0x80000000, 1, 0x40000000 | E_PAGE);

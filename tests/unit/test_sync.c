@@ -143,7 +143,7 @@ static void one_root_under_two_asids_is_no_reason_to_read(void **state)
 
 		start(&m);
 		m.a = rig_guest(formats[i], MODE_NX, 48, m.a.root);
-		rig_put(m.rig, &m.a, ADDRESS, 1, FRAME_A % (4 * GIB) | E_PAGE);
+		rig_put(m.rig, &m.a, ADDRESS, 1, 0x80000000 | E_PAGE);
 		first = run(&m, 0, &m.a, ASID);
 		touch(&m, &m.a, ADDRESS, 0);
 		second = run(&m, 0, &m.a, OTHER_ASID);
