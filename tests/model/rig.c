@@ -76,7 +76,7 @@ struct rig *rig_new(int host_levels, bool host_1g, uint32_t pages)
 	if (!rig->tables || !rig->metadata)
 		abort();
 	for (size_t i = 0; i < pages * 512ull; i++)
-		((uint64_t *)rig->tables)[i] = 0;
+		((uint64_t *)rig->tables)[i] = 0xa5a5a5a5a5a5a5a5; /* as firmware leaves it */
 	rig->mmu.memory = (struct guest_memory){rig_page, rig_written, rig};
 	rig->mmu.ops = &ops;
 	rig->mmu.context = rig;
