@@ -188,7 +188,7 @@ static void refuses_broken_tables(void **state)
 	put8(RSDT + 20, 1);
 	assert_int_equal(acpi_cpu_count(RSDP), 0);
 	put_tables(0);
-	put32(RSDT + 4, 35);
+	put_table(RSDT, "RSDT", 35);
 	assert_int_equal(acpi_cpu_count(RSDP), 0);
 	put32(RSDT + 4, 0xffffffff);
 	assert_int_equal(acpi_cpu_count(RSDP), 0);

@@ -435,6 +435,13 @@ static void refuses_every_cut(void **state)
 	segment32(2)->p_offset = 0x820;
 	segment32(2)->p_filesz = 0x20;
 	rig_good();
+	/* A multiboot header within an ELF header of which the end is missing. */
+	memcpy(at(RIG_MEMORY - 40), at(FILE_BASE), 16);
+	memcpy(at(RIG_MEMORY - 40 + 20), at(FILE_BASE + HEADER), 12);
+	rig.modules[0].base = RIG_MEMORY - 40;
+	rig.modules[0].size = 40;
+	rig_bad(LOAD_TRUNCATED, "ELF header");
+	rig.modules[0].base = FILE_BASE;
 	cuts(1, 64);
 	cuts(0x7f0, 0x880);
 	for (uint64_t size = 1; size < 0x880; size += size < 0x120 || size > 0x7f0 ? 1 : 0x40) {
@@ -693,6 +700,9 @@ static void asks_for_enough_memory(void **state)
 		memset(rig.modules[0].cmdline, 'x', length);
 		rig.modules[0].cmdline[length] = '\0';
 		rig_map();
+		/* As many ranges as let the strings end near the end of a page. */
+		for (uint64_t i = 0; i < 60; i++)
+			memmap_add(&rig.map, (1ull << 40) + i * 0x2000, 0x1000, MEM_USABLE);
 		put16(0x40e, 0);
 		rig_good();
 		assert_int_not_equal(get16(0x40e), 0);

@@ -253,6 +253,11 @@ static void refuses_bad_multiboot1(void **state)
 	put32(INFO + 44, 24 + 12);
 	bad(MULTIBOOT1_BOOT_MAGIC, "damaged or cut short");
 	put32(INFO + 44, 24);
+	put32(INFO + 44, 28); /* an entry of no size, and a good one */
+	put32(MMAP, 0);
+	put32(MMAP + 4, 20);
+	bad(MULTIBOOT1_BOOT_MAGIC, "damaged or cut short");
+	put32(INFO + 44, 24);
 	put32(MMAP, 19);
 	bad(MULTIBOOT1_BOOT_MAGIC, "damaged or cut short");
 	put32(MMAP, 21);
