@@ -35,7 +35,7 @@ static struct boot_info info;
 static struct config config;
 static struct memmap firmware_map; /* as the firmware told */
 static struct memmap free_map;     /* where nothing lies that is still needed */
-static struct memmap told_map;       /* as L1 is told */
+static struct memmap told_map;     /* as L1 is told */
 
 static void read_configuration(uint32_t magic, uint64_t information)
 {
@@ -100,18 +100,23 @@ static uint64_t memory_size(void)
 	return size;
 }
 
-/* The end of what the window has to map: memory of all kinds, and 4 GiB at least. */
-static uint64_t memory_top(void)
+static uint64_t memory_end(void)
 {
-	uint64_t top = SIZE_4G;
+	uint64_t end = 0;
 
 	for (uint32_t i = 0; i < firmware_map.count; i++) {
 		const struct mem_range *r = &firmware_map.range[i];
 
-		if (r->type != MEM_RESERVED && r->base + r->size > top)
-			top = r->base + r->size;
+		if (r->type != MEM_RESERVED && r->base + r->size > end)
+			end = r->base + r->size;
 	}
-	return top;
+	return end;
+}
+
+/* The end of what the window has to map: memory of all kinds, and 4 GiB at least. */
+static uint64_t memory_top(void)
+{
+	return memory_end() > SIZE_4G ? memory_end() : SIZE_4G;
 }
 
 static uint64_t align_up(uint64_t value, uint64_t to)
@@ -135,6 +140,7 @@ static struct region choose_region(void)
 		region.pool = POOL_LEAST;
 	if (!config.pool_bytes && region.pool > POOL_MOST)
 		region.pool = POOL_MOST;
+	region.pool += machine_tracking_size(memory_end());
 	region.pool = align_up(region.pool, PAGE_SIZE);
 	region.size = align_up(image_size() + heap + region.pool, SIZE_2M);
 	region.base = memmap_find_high(&free_map, region.size, SIZE_2M, 0, SIZE_4G);
@@ -273,7 +279,8 @@ _Noreturn void start(uint32_t magic, uint64_t information, uint64_t image_at)
 	load(stage_modules(), &loaded);
 	log_memory_map();
 	l1 = start_state(&loaded.entry);
-	machine_init_mmu(region.base + region.size - region.pool, region.pool, la57 ? 5 : 4);
+	machine_init_mmu(region.base + region.size - region.pool, region.pool, memory_end(),
+	                 la57 ? 5 : 4);
 	log_info("%d-level paging, %llu MiB at %llx, L1 by %s", la57 ? 5 : 4, MIB(region.size),
 	         (unsigned long long)region.base, loaded.protocol);
 	log_set_serial(false);

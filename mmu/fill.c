@@ -3,18 +3,9 @@
  * what L1's tables say and on mmu/spte.c for what an spte is to be.
  */
 #include "mmu/spte.h"
+#include "mmu/track.h"
 
 #include <stddef.h>
-
-/*
- * What becomes reachable, or reachable with more rights, must say what L1's tables say now: the
- * guest's processor cannot have cached anything older by this way, though another root's may.
- */
-static void freshen(struct mmu *mmu, const struct paging_mode *mode, struct shadow_page *page)
-{
-	mmu->now++;
-	sync_below(mmu, mode, page);
-}
 
 /* Makes spte number index lead where it is to lead. Returns the next table, NULL at a leaf. */
 static struct shadow_page *apply(struct mmu *mmu, const struct paging_mode *mode,
@@ -26,7 +17,12 @@ static struct shadow_page *apply(struct mmu *mmu, const struct paging_mode *mode
 	bool found;
 
 	if (target->kind == TARGET_LEAF) {
-		*changed |= spte != target->spte;
+		if (!((spte ^ target->spte) & ~PTE_D))
+			return NULL; /* D of a tracked frame is the processor's */
+		*changed = true;
+		/* A larger page than before: the TLB must not hold two sizes for one address. */
+		if (is_npt01(page) && (spte & PTE_P))
+			mmu->ops->flush_all(mmu->context);
 		spte_set(mmu, page, index, target->spte);
 		return NULL;
 	}
@@ -34,6 +30,11 @@ static struct shadow_page *apply(struct mmu *mmu, const struct paging_mode *mode
 		child = page_of_spte(mmu, spte);
 		if (child->gpa == target->gpa && child->role.word == target->role.word) {
 			if ((spte & (PTE_W | PTE_NX)) != target->rights) {
+				/*
+				 * What becomes reachable, or reachable with more rights, must say
+				 * what L1's tables say now: the guest's processor cannot have
+				 * cached anything older by this way, though another root's may.
+				 */
 				freshen(mmu, mode, child);
 				spte_link(mmu, page, index, child, target->rights);
 				*changed = true;
@@ -91,7 +92,7 @@ enum fault_result mmu_fault(struct mmu *mmu, struct mmu_cpu *cpu, const struct g
 	case WALK_OK:
 		break;
 	}
-	pool_reserve(mmu, PT_MAX_LEVEL);
+	pool_reserve(mmu, pages_for(mmu, PT_MAX_LEVEL));
 	return fill(mmu, &tables->mode, cpu->current, fault->address, &walk) ? FAULT_FILLED
 	                                                                     : FAULT_SPURIOUS;
 }
@@ -104,6 +105,8 @@ uint64_t mmu_direct_root(struct mmu *mmu, struct mmu_cpu *cpu)
 	pool_reserve(mmu, 1);
 	cpu->direct = page_get(mmu, 0, role, &found);
 	cpu->direct->pins++;
+	cpu->next = mmu->cpus;
+	mmu->cpus = cpu;
 	return page_hpa(mmu, cpu->direct);
 }
 
@@ -113,10 +116,41 @@ bool mmu_direct_fault(struct mmu *mmu, struct mmu_cpu *cpu, uint64_t gpa)
 	return fill(mmu, NULL, cpu->direct, gpa, NULL);
 }
 
+/* A table that takes the place of a larger leaf maps all that the leaf mapped. */
+static void populate(struct mmu *mmu, struct shadow_page *page)
+{
+	for (unsigned int i = 0; i < SHADOW_ENTRIES; i++) {
+		struct target target = spte_target(mmu, NULL, page, i, 0);
+
+		if (target.kind == TARGET_LEAF && !(page->table[i] & PTE_P))
+			spte_set(mmu, page, i, target.spte);
+	}
+}
+
+struct shadow_page *direct_region(struct mmu *mmu, struct mmu_cpu *cpu, uint64_t gpa)
+{
+	struct shadow_page *page = cpu->direct;
+	bool changed = false;
+
+	while (page->role.level > 1) {
+		unsigned int index = shadow_index(page->role.level, gpa);
+		struct target target = spte_target(mmu, NULL, page, index, 0);
+		bool split = spte_is_leaf(page->table[index], page->role.level) &&
+		             (page->table[index] & PTE_P);
+
+		page = apply(mmu, NULL, page, index, &target, &changed);
+		if (split)
+			populate(mmu, page);
+	}
+	return page;
+}
+
 void mmu_direct_zap(struct mmu *mmu, struct mmu_cpu *cpu)
 {
 	struct shadow_page *root = cpu->direct;
 
+	track_suspend(mmu, cpu);
 	for (unsigned int i = 0; root->present; i++)
 		spte_clear(mmu, root, i);
+	track_resume(mmu, cpu);
 }

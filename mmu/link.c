@@ -3,7 +3,7 @@
  * nothing: what it led to stays true until that page ends, and page_zap() leaves the flush to
  * whoever takes the page again. Relies on mmu/shadow.h.
  */
-#include "mmu/shadow.h"
+#include "mmu/track.h"
 
 #include <stddef.h>
 
@@ -96,15 +96,18 @@ void spte_clear(struct mmu *mmu, struct shadow_page *page, unsigned int index)
 {
 	uint64_t *at = &page->table[index];
 	uint64_t spte = *at;
+	struct shadow_page *child;
 
 	if (!(spte & PTE_P))
 		return;
 	write_spte(at, 0);
 	page->present--;
-	if (spte_is_leaf(spte, page->role.level))
+	if (spte_is_leaf(spte, page->role.level)) {
+		if (!is_npt01(page))
+			untrack_leaf(mmu, spte, page->role.level);
 		return;
-	struct shadow_page *child = page_of_spte(mmu, spte);
-
+	}
+	child = page_of_spte(mmu, spte);
 	remove_parent(mmu, child, at);
 	mmu->counters.unlinks++;
 	if (child->live && child->role.local && !has_parents(child))
@@ -126,14 +129,23 @@ void spte_link(struct mmu *mmu, struct shadow_page *page, unsigned int index,
 void spte_set(struct mmu *mmu, struct shadow_page *page, unsigned int index, uint64_t spte)
 {
 	uint64_t *at = &page->table[index];
+	uint64_t old = *at;
+	int level = page->role.level;
 
-	if (*at == spte)
+	if (old == spte)
 		return;
-	if ((*at & PTE_P) && !spte_is_leaf(*at, page->role.level))
+	if ((old & PTE_P) && !spte_is_leaf(old, level)) {
 		spte_clear(mmu, page, index);
-	if (!(*at & PTE_P))
+		old = 0;
+	}
+	if (!(old & PTE_P))
 		page->present++;
 	write_spte(at, spte);
+	if (is_npt01(page))
+		return;
+	track_leaf(mmu, spte, level);
+	if (old & PTE_P)
+		untrack_leaf(mmu, old, level);
 }
 
 void unlink_parents(struct mmu *mmu, struct shadow_page *page)

@@ -39,6 +39,13 @@ struct mmu_cpu {
 	uint64_t clock;
 	struct shadow_page *direct;  /* NPT01's root */
 	struct shadow_page *current; /* the root for L2 in use, pinned; NULL: none yet */
+	struct shadow_page *regions; /* pages of NPT01 with tracked frames */
+	struct mmu_cpu *next;
+	/*
+	 * NPT01 changed in a way that the processor may not have seen: whoever enters a guest that
+	 * runs on NPT01 flushes its ASID first, and clears this when all of them are flushed.
+	 */
+	bool flush_direct;
 };
 
 /*
@@ -55,6 +62,23 @@ uint64_t mmu_direct_root(struct mmu *mmu, struct mmu_cpu *cpu);
 
 /* Fills NPT01 for a gpa. Returns false when there was nothing to fill: the fault was spurious. */
 bool mmu_direct_fault(struct mmu *mmu, struct mmu_cpu *cpu, uint64_t gpa);
+
+/*
+ * Watches a frame of L1's memory that L0 keeps a copy of: ops->frame_changed() tells when it was
+ * written, at the latest from mmu_watch_written(). Frames where L1 has no memory never change.
+ */
+void mmu_watch(struct mmu *mmu, uint64_t gpa);
+void mmu_unwatch(struct mmu *mmu, uint64_t gpa);
+
+/* Was the watched frame written since it was watched, or since the last call? */
+bool mmu_watch_written(struct mmu *mmu, struct mmu_cpu *cpu, uint64_t gpa);
+
+/*
+ * L0 itself has written L1's memory at gpa; by a walk that set A or D: only watched frames care, as
+ * such a write takes nothing away that a shadow page gives.
+ */
+void mmu_note_write(struct mmu *mmu, uint64_t gpa);
+void mmu_note_walk(struct mmu *mmu, uint64_t gpa);
 
 /* Empties NPT01: memory types or the hole changed. The caller flushes. */
 void mmu_direct_zap(struct mmu *mmu, struct mmu_cpu *cpu);

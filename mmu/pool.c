@@ -2,7 +2,7 @@
  * The fixed pool of shadow pages: the hash that finds common ones, the order of use, and reclaim.
  * Relies on mmu/link.c for the sptes.
  */
-#include "mmu/shadow.h"
+#include "mmu/track.h"
 
 #include <stddef.h>
 
@@ -54,12 +54,28 @@ void mmu_init(struct mmu *mmu, uint64_t *tables, uint64_t tables_hpa, void *meta
 	}
 }
 
-static struct shadow_page **hash_bucket(struct mmu *mmu, uint64_t gpa, union shadow_role role)
+/* By gpa alone: all shadows of a table are in one chain. */
+static struct shadow_page **hash_bucket(const struct mmu *mmu, uint64_t gpa)
 {
 	/* Fibonacci hashing: the high bits of the product depend on all bits of the key. */
-	uint64_t key = (gpa >> PT_PAGE_SHIFT) ^ role.word << 20 ^ role.word >> 13;
+	return &mmu->hash[((gpa >> PT_PAGE_SHIFT) * 0x9e3779b97f4a7c15ull) >> 32 & mmu->hash_mask];
+}
 
-	return &mmu->hash[(key * 0x9e3779b97f4a7c15ull) >> 32 & mmu->hash_mask];
+static struct shadow_page *next_shadow(struct shadow_page *page, uint64_t gpa)
+{
+	while (page && (page->gpa != gpa || page->role.direct))
+		page = page->hash_next;
+	return page;
+}
+
+struct shadow_page *page_shadows(const struct mmu *mmu, uint64_t gpa)
+{
+	return next_shadow(*hash_bucket(mmu, gpa), gpa);
+}
+
+struct shadow_page *page_next_shadow(const struct shadow_page *page)
+{
+	return next_shadow(page->hash_next, page->gpa);
 }
 
 static void unlist(struct mmu *mmu, struct shadow_page *page)
@@ -92,11 +108,13 @@ void page_zap(struct mmu *mmu, struct shadow_page *page)
 	for (unsigned int i = 0; page->present; i++)
 		spte_clear(mmu, page, i);
 	if (!page->role.local) {
-		struct shadow_page **at = hash_bucket(mmu, page->gpa, page->role);
+		struct shadow_page **at = hash_bucket(mmu, page->gpa);
 
 		while (*at != page)
 			at = &(*at)->hash_next;
 		*at = page->hash_next;
+		if (!page->role.direct)
+			untrack_table(mmu, page->gpa);
 	}
 	unlist(mmu, page);
 	page->hash_next = mmu->zapped;
@@ -108,6 +126,7 @@ void page_zap(struct mmu *mmu, struct shadow_page *page)
 static void flush_zapped(struct mmu *mmu)
 {
 	mmu->ops->flush_all(mmu->context);
+	mmu->stale_writers = false;
 	while (mmu->zapped) {
 		struct shadow_page *page = mmu->zapped;
 
@@ -148,7 +167,7 @@ void pool_reserve(struct mmu *mmu, uint32_t count)
 
 struct shadow_page *page_get(struct mmu *mmu, uint64_t gpa, union shadow_role role, bool *found)
 {
-	struct shadow_page **bucket = hash_bucket(mmu, gpa, role);
+	struct shadow_page **bucket = hash_bucket(mmu, gpa);
 	struct shadow_page *page;
 
 	*found = true;
@@ -173,5 +192,7 @@ struct shadow_page *page_get(struct mmu *mmu, uint64_t gpa, union shadow_role ro
 		*bucket = page;
 	}
 	list_newest(mmu, page);
+	if (!role.local && !role.direct)
+		track_table(mmu, gpa);
 	return page;
 }

@@ -86,7 +86,7 @@ uint64_t mmu_load_root(struct mmu *mmu, struct mmu_cpu *cpu, const struct guest_
 		bool found;
 
 		give_up(mmu, cpu, root);
-		pool_reserve(mmu, 1);
+		pool_reserve(mmu, pages_for(mmu, 1));
 		root->gpa = tables->root;
 		root->role = role;
 		root->asid = asid;
@@ -96,8 +96,7 @@ uint64_t mmu_load_root(struct mmu *mmu, struct mmu_cpu *cpu, const struct guest_
 		mmu->counters.roots_built += !found;
 	}
 	if (!root->fresh) {
-		mmu->now++;
-		sync_below(mmu, &tables->mode, root->page);
+		freshen(mmu, &tables->mode, root->page);
 		root->fresh = true;
 	}
 	page_touch(mmu, root->page);

@@ -37,9 +37,12 @@ struct shadow_page {
 	uint64_t *parent;                  /* one spte that leads here, NULL: none does */
 	struct parent_chunk *more_parents; /* the others */
 	uint32_t chunks;                   /* of more_parents */
-	uint64_t synced;  /* mmu->now when the page and all below it were last compared */
-	uint64_t serial;  /* tells a page from an earlier one at this place */
-	uint32_t pins;    /* processors that have it as root: not reclaimed */
+	uint64_t synced; /* mmu->now when the page and all below it were last compared */
+	uint64_t serial; /* tells a page from an earlier one at this place */
+	uint64_t tracked[SHADOW_ENTRIES / 64]; /* NPT01, level 1: frames whose D bit is watched */
+	struct shadow_page *next_region;       /* NPT01, level 1: others with tracked frames */
+	uint32_t tracked_count;
+	uint32_t pins;    /* by processors that have it as root and by tracked frames below it */
 	uint32_t present; /* sptes */
 	bool live;
 };
@@ -66,6 +69,8 @@ struct mmu_ops {
 	 * apart. Every gpa has an answer: what L1 does not own leads to a page that is nobody's.
 	 */
 	struct host_mapping (*map)(void *context, uint64_t gpa);
+	/* A frame that mmu_watch() named has been written. May be NULL where nothing is watched. */
+	void (*frame_changed)(void *context, uint64_t gpa);
 	/* Flushes what any processor may have cached of any shadow page, before pages are reused.
 	 */
 	void (*flush_all)(void *context);
@@ -76,6 +81,7 @@ struct mmu_counters {
 	uint64_t links, unlinks, zaps, reclaims;
 	uint64_t syncs, tables_read, sptes_changed;
 	uint64_t roots_built;
+	uint64_t collects, frames_tracked, frames_dirty;
 };
 
 /* All shadow pages of the machine. */
@@ -97,6 +103,19 @@ struct mmu {
 	struct shadow_page **hash;
 	uint32_t hash_mask;
 	struct parent_chunk *free_chunks;
+
+	struct mmu_cpu *cpus;         /* all that have an NPT01 */
+	struct paging_mode last_mode; /* of the page synchronized last */
+	uint64_t last_mode_key;
+
+	uint8_t *frames; /* mmu/track.h: a byte per frame of L1's memory */
+	uint64_t frame_count;
+	uint16_t *block_tracked; /* tracked frames in each 2 MiB */
+	uint32_t *giant_tracked; /* ... and in each 1 GiB */
+	uint16_t *block_writers; /* 2 MiB leaves that let L2 write, in each 2 MiB */
+	uint16_t *giant_writers;
+	bool stale_writers; /* a leaf that let L2 write has gone without a flush */
+
 	uint64_t now;    /* counts synchronizations */
 	uint64_t serial; /* of the page made last */
 
@@ -117,6 +136,12 @@ void mmu_init(struct mmu *mmu, uint64_t *tables, uint64_t tables_hpa, void *meta
 static inline bool is_passthrough(const struct shadow_page *page)
 {
 	return page->role.delta != 0;
+}
+
+/* NPT01's pages: each processor's own map of all that L1 may reach. */
+static inline bool is_npt01(const struct shadow_page *page)
+{
+	return page->role.direct && page->role.local;
 }
 
 static inline struct shadow_page *page_of_spte(const struct mmu *mmu, uint64_t spte)
@@ -156,11 +181,21 @@ static inline bool spte_is_leaf(uint64_t spte, int level)
  */
 void pool_reserve(struct mmu *mmu, uint32_t count);
 
+/* What a descent of this many levels may take: where frames are tracked, NPT01's pages, too. */
+static inline uint32_t pages_for(const struct mmu *mmu, uint32_t levels)
+{
+	return mmu->frame_count ? levels * (1 + PT_MAX_LEVEL) : levels;
+}
+
 /*
  * The common page of (gpa, role), made empty if there is none; a local role always makes one.
  * *found tells which. Takes from what pool_reserve() set aside.
  */
 struct shadow_page *page_get(struct mmu *mmu, uint64_t gpa, union shadow_role role, bool *found);
+
+/* The first common page that shadows the table at gpa, whatever its role; then the next one. */
+struct shadow_page *page_shadows(const struct mmu *mmu, uint64_t gpa);
+struct shadow_page *page_next_shadow(const struct shadow_page *page);
 
 /* Makes a page the most recently used. */
 void page_touch(struct mmu *mmu, struct shadow_page *page);

@@ -2,6 +2,7 @@
  * What an spte says for an entry of the guest's. Relies on mmu/format.h for the guest's side.
  */
 #include "mmu/spte.h"
+#include "mmu/track.h"
 
 enum memory_type { TYPE_UC, TYPE_WC, TYPE_WT = 4, TYPE_WP, TYPE_WB, TYPE_UC_MINUS };
 
@@ -75,9 +76,14 @@ static struct target to_memory(const struct mmu *mmu, const struct shadow_page *
 	int level = page->role.level;
 	struct host_mapping host = mmu->ops->map(mmu->context, gpa);
 	struct target target = {.kind = TARGET_LEAF};
+	bool npt01 = is_npt01(page);
 
+	if (npt01)
+		host.level = track_level(mmu, gpa, host.level);
 	if (host.level >= level && (level < 3 || mmu->host_1g)) {
 		target.spte = leaf_spte(host.hpa, level, type, rights);
+		if (npt01 && is_tracked(mmu, gpa))
+			target.spte &= ~PTE_D; /* the processor tells of the next write */
 		return target;
 	}
 	target = to_table(page, gpa, rights);

@@ -34,7 +34,21 @@ struct target spte_target(const struct mmu *mmu, const struct paging_mode *mode,
 unsigned int guest_index_of(const struct paging_mode *mode, const struct shadow_page *page,
                             unsigned int index);
 
-/* sync.c: brings a page, and all indirect ones below it, in line with the guest's tables. */
+/* sync.c */
+
+/* Brings a page, and all indirect ones below it, in line with the guest's tables. */
 void sync_below(struct mmu *mmu, const struct paging_mode *mode, struct shadow_page *page);
+
+/* Brings all common shadows of the table at gpa in line with it. */
+void sync_frame(struct mmu *mmu, uint64_t gpa);
+
+/*
+ * All that can be reached from the page says what L1's tables say now: only tables that were
+ * written are read again, where frames are tracked.
+ */
+void freshen(struct mmu *mmu, const struct paging_mode *mode, struct shadow_page *page);
+
+/* fill.c: NPT01's page of 4 KiB leaves for gpa; what a larger leaf mapped, it maps. */
+struct shadow_page *direct_region(struct mmu *mmu, struct mmu_cpu *cpu, uint64_t gpa);
 
 #endif

@@ -3,6 +3,7 @@
  * Each present spte is derived again from its entry and compared. Relies on mmu/spte.c.
  */
 #include "mmu/spte.h"
+#include "mmu/track.h"
 
 static bool same_table(const struct mmu *mmu, const struct shadow_page *page, uint64_t spte,
                        const struct target *target)
@@ -72,4 +73,46 @@ void sync_below(struct mmu *mmu, const struct paging_mode *mode, struct shadow_p
 {
 	mmu->counters.syncs++;
 	sync_tree(mmu, mode, page);
+}
+
+static const struct paging_mode *mode_of(struct mmu *mmu, union shadow_role role)
+{
+	uint64_t key = (uint64_t)role.format << MODE_BITS | role.mode | 1ull << 63;
+
+	if (mmu->last_mode_key != key) {
+		mmu->last_mode_key = key;
+		paging_mode_init(&mmu->last_mode, (enum pt_format_id)role.format,
+		                 (uint32_t)role.mode, mmu->phys_bits);
+	}
+	return &mmu->last_mode;
+}
+
+void sync_frame(struct mmu *mmu, uint64_t gpa)
+{
+	struct shadow_page *page = page_shadows(mmu, gpa);
+
+	for (; page; page = page_next_shadow(page)) {
+		if (!is_passthrough(page))
+			sync_page(mmu, mode_of(mmu, page->role), page);
+	}
+}
+
+/* Local pages are few, and PDPTEs are no whole frame: they are compared, tracked or not. */
+static void sync_local(struct mmu *mmu, const struct paging_mode *mode, struct shadow_page *page)
+{
+	while (page->role.local && is_passthrough(page) && (page->table[0] & PTE_P))
+		page = page_of_spte(mmu, page->table[0]);
+	if (page->role.local && !is_passthrough(page))
+		sync_page(mmu, mode, page);
+}
+
+void freshen(struct mmu *mmu, const struct paging_mode *mode, struct shadow_page *page)
+{
+	if (mmu->frame_count) {
+		track_collect(mmu);
+		sync_local(mmu, mode, page);
+		return;
+	}
+	mmu->now++;
+	sync_below(mmu, mode, page);
 }

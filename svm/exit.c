@@ -7,6 +7,7 @@
 #include "hv/x86.h"
 #include "svm/emulate.h"
 #include "svm/event.h"
+#include "svm/features.h"
 #include "svm/nested.h"
 #include "svm/strict.h"
 
@@ -106,15 +107,31 @@ void handle_l2_exit(struct vcpu *vcpu)
 		handle_exit(vcpu, code);
 }
 
+/*
+ * What L0 itself has changed in tables. Dirty bits of NPT01 that were cleared concern ASIDs that
+ * run on NPT01 only: L1's, and those of L2s whose hypervisor uses no nested paging.
+ */
+static void flush(struct vcpu *vcpu)
+{
+	struct vmcb_control *control = &vcpu->vmcb->control;
+
+	if (!vcpu->flush && control->nested_cr3 != vcpu->npt01)
+		return;
+	if (!vcpu->flush && !vcpu->npt01_shared && has(SVM_FEATURE_FLUSH_ASID))
+		control->tlb_control = TLB_CONTROL_FLUSH_ASID;
+	else
+		control->tlb_control = TLB_CONTROL_FLUSH_ALL;
+	vcpu->flush = false;
+	vcpu->mmu_cpu.flush_direct = false;
+}
+
 void vcpu_run(struct vcpu *vcpu)
 {
 	for (;;) {
 		struct vmcb_control *control = &vcpu->vmcb->control;
 
-		if (vcpu->flush) {
-			control->tlb_control = TLB_CONTROL_FLUSH_ALL;
-			vcpu->flush = false;
-		}
+		if (vcpu->flush || vcpu->mmu_cpu.flush_direct)
+			flush(vcpu);
 		vcpu->injected = control->event_inj;
 		strict_check(vcpu);
 		svm_enter(vcpu);

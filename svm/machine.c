@@ -7,12 +7,15 @@
 #include "hv/log.h"
 #include "hv/memory.h"
 #include "hv/phys.h"
+#include "hv/string.h"
 #include "hv/x86.h"
+#include "mmu/track.h"
 #include "svm/emulate.h"
 #include "svm/event.h"
 #include "svm/exit.h"
 #include "svm/features.h"
 #include "svm/l1_memory.h"
+#include "svm/nested.h"
 
 struct mmu mmu;
 
@@ -29,22 +32,47 @@ static void flush_all(void *context)
 	the_vcpu->flush = true;
 }
 
-static const struct mmu_ops ops = {.map = l1_map, .flush_all = flush_all};
-
-uint32_t machine_init_mmu(uint64_t pool, uint64_t size, unsigned int levels)
+static void frame_changed(void *context, uint64_t gpa)
 {
-	uint32_t pages = (uint32_t)(size / PAGE_SIZE);
+	(void)context;
+	msrpm_changed(the_vcpu, gpa);
+}
+
+static void walk_wrote(void *context, uint64_t gpa)
+{
+	(void)context;
+	mmu_note_walk(&mmu, gpa);
+}
+
+static const struct mmu_ops ops = {
+	.map = l1_map,
+	.frame_changed = frame_changed,
+	.flush_all = flush_all,
+};
+
+uint64_t machine_tracking_size(uint64_t memory_end)
+{
+	return track_metadata_size(memory_end);
+}
+
+uint32_t machine_init_mmu(uint64_t pool, uint64_t size, uint64_t memory_end, unsigned int levels)
+{
+	uint64_t tracking = track_metadata_size(memory_end);
+	uint32_t pages = (uint32_t)((size - tracking) / PAGE_SIZE);
 	uint64_t metadata;
 
-	while (pages * (uint64_t)PAGE_SIZE + mmu_metadata_size(pages) > size)
+	while (pages * (uint64_t)PAGE_SIZE + mmu_metadata_size(pages) + tracking > size)
 		pages--;
 	metadata = pool + pages * (uint64_t)PAGE_SIZE;
-	mmu.memory = (struct guest_memory){.page = l1_page};
+	mmu.memory = (struct guest_memory){.page = l1_page, .written = walk_wrote};
 	mmu.ops = &ops;
 	mmu.host_levels = (uint8_t)levels;
 	mmu.phys_bits = features.phys_bits;
 	mmu.host_1g = features.page_1g;
 	mmu_init(&mmu, phys(pool), pool, phys(metadata), pages);
+	metadata += mmu_metadata_size(pages);
+	memset(phys(metadata), 0, tracking);
+	track_init(&mmu, memory_end, phys(metadata));
 	return pages;
 }
 
@@ -112,9 +140,11 @@ struct vcpu *machine_init_vcpu(const struct l1_start *start)
 	vcpu->vmcb01_hpa = hpa_of(vcpu->vmcb01);
 	vcpu->vmcb02_hpa = hpa_of(vcpu->vmcb02);
 	vcpu->msrpm01 = heap_pages(MSRPM_SIZE / PAGE_SIZE + 1); /* an IOPM is a page longer */
-	vcpu->msrpm02 = heap_pages(MSRPM_SIZE / PAGE_SIZE);
+	for (int i = 0; i < MERGED_MAPS; i++) {
+		vcpu->merged[i].map = heap_pages(MSRPM_SIZE / PAGE_SIZE);
+		vcpu->merged[i].hpa = hpa_of(vcpu->merged[i].map);
+	}
 	vcpu->msrpm01_hpa = hpa_of(vcpu->msrpm01);
-	vcpu->msrpm02_hpa = hpa_of(vcpu->msrpm02);
 	msr_init_map(vcpu);
 	vcpu->npt01 = mmu_direct_root(&mmu, &vcpu->mmu_cpu);
 

@@ -18,9 +18,14 @@ struct l1_start {
 
 /*
  * Sets the shared mmu up over a pool of shadow pages (hpa and bytes; the descriptors are taken
- * from the same memory). levels: 4 or 5, as L0's own paging. Returns the number of pages.
+ * from the same memory, as is what tracking L1's frames needs: see machine_tracking_size()).
+ * memory_end: gpa behind L1's memory. levels: 4 or 5, as L0's own paging. Returns the number of
+ * pages.
  */
-uint32_t machine_init_mmu(uint64_t pool, uint64_t size, unsigned int levels);
+uint32_t machine_init_mmu(uint64_t pool, uint64_t size, uint64_t memory_end, unsigned int levels);
+
+/* Bytes that the pool needs besides for shadow pages. */
+uint64_t machine_tracking_size(uint64_t memory_end);
 
 /* Enables SVM on this processor and makes its vcpu, which starts L1. */
 struct vcpu *machine_init_vcpu(const struct l1_start *start);

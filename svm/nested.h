@@ -39,6 +39,9 @@ const char *nested_check(const struct nested_control *control, const struct vmcb
 uint64_t merged_msrpm(struct vcpu *vcpu);
 uint64_t merged_iopm(struct vcpu *vcpu);
 
+/* L1 wrote a frame of its MSRPM. */
+void msrpm_changed(struct vcpu *vcpu, uint64_t gpa);
+
 /* Does L1 intercept this access of L2's to an MSR? */
 bool msr_is_intercepted(struct vcpu *vcpu, uint32_t msr, bool write);
 

@@ -20,19 +20,77 @@ static const uint64_t *map_page(uint64_t base, unsigned int page)
 	return l1_page(NULL, gpa);
 }
 
-uint64_t merged_msrpm(struct vcpu *vcpu)
+enum { MSRPM_PAGES = MSRPM_SIZE / PAGE_SIZE };
+
+static void merge(struct vcpu *vcpu, struct merged_map *merged)
 {
-	if (!(vcpu->ctl.intercepts[INTERCEPT_MISC1] & MISC1_MSR_PROT))
-		return vcpu->msrpm01_hpa;
-	for (unsigned int page = 0; page < MSRPM_SIZE / PAGE_SIZE; page++) {
-		const volatile uint64_t *l1 = map_page(vcpu->ctl.msrpm_base_pa, page);
+	for (unsigned int page = 0; page < MSRPM_PAGES; page++) {
+		const volatile uint64_t *l1 = map_page(merged->gpa, page);
 		const uint64_t *l0 = vcpu->msrpm01 + page * WORDS_PER_PAGE;
-		uint64_t *to = vcpu->msrpm02 + page * WORDS_PER_PAGE;
+		uint64_t *to = merged->map + page * WORDS_PER_PAGE;
 
 		for (unsigned int i = 0; i < WORDS_PER_PAGE; i++)
 			to[i] = l0[i] | (l1 ? l1[i] : ~0ull);
 	}
-	return vcpu->msrpm02_hpa;
+	merged->valid = true;
+}
+
+static void unwatch(const struct vcpu *vcpu, struct merged_map *merged)
+{
+	for (unsigned int page = 0; merged->used && page < MSRPM_PAGES; page++) {
+		uint64_t gpa = merged->gpa + page * PAGE_SIZE;
+		bool by_another = false;
+
+		for (int i = 0; i < MERGED_MAPS; i++) {
+			const struct merged_map *other = &vcpu->merged[i];
+
+			by_another |=
+				other != merged && other->used && gpa - other->gpa < MSRPM_SIZE;
+		}
+		if (!by_another)
+			mmu_unwatch(&mmu, gpa);
+	}
+}
+
+static struct merged_map *replace_oldest(struct vcpu *vcpu, uint64_t gpa)
+{
+	struct merged_map *merged = &vcpu->merged[vcpu->merged_next++ % MERGED_MAPS];
+
+	unwatch(vcpu, merged);
+	merged->gpa = gpa;
+	merged->used = true;
+	merged->valid = false;
+	for (unsigned int page = 0; page < MSRPM_PAGES; page++)
+		mmu_watch(&mmu, gpa + page * PAGE_SIZE);
+	return merged;
+}
+
+void msrpm_changed(struct vcpu *vcpu, uint64_t gpa)
+{
+	for (int i = 0; i < MERGED_MAPS; i++) {
+		if (gpa - vcpu->merged[i].gpa < MSRPM_SIZE)
+			vcpu->merged[i].valid = false;
+	}
+}
+
+uint64_t merged_msrpm(struct vcpu *vcpu)
+{
+	uint64_t gpa = vcpu->ctl.msrpm_base_pa & ~(uint64_t)(PAGE_SIZE - 1);
+	struct merged_map *merged = NULL;
+
+	if (!(vcpu->ctl.intercepts[INTERCEPT_MISC1] & MISC1_MSR_PROT))
+		return vcpu->msrpm01_hpa;
+	for (int i = 0; i < MERGED_MAPS && !merged; i++) {
+		if (vcpu->merged[i].used && vcpu->merged[i].gpa == gpa)
+			merged = &vcpu->merged[i];
+	}
+	if (!merged)
+		merged = replace_oldest(vcpu, gpa);
+	for (unsigned int page = 0; page < MSRPM_PAGES; page++)
+		mmu_watch_written(&mmu, &vcpu->mmu_cpu, gpa + page * PAGE_SIZE);
+	if (!merged->valid)
+		merge(vcpu, merged);
+	return merged->hpa;
 }
 
 /*

@@ -43,6 +43,7 @@ void nested_load_root(struct vcpu *vcpu)
 	if (!(vcpu->ctl.nested_ctl & NESTED_CTL_NP_ENABLE)) {
 		/* L1 shadows by itself: what it calls physical is what NPT01 maps. */
 		vmcb02->control.nested_cr3 = vcpu->npt01;
+		vcpu->npt01_shared = true;
 		vmcb02->save.g_pat = l1->g_pat;
 		return;
 	}

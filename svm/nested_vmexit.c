@@ -80,6 +80,7 @@ void nested_exit(struct vcpu *vcpu, uint64_t code, uint64_t info1, uint64_t info
 	if (vcpu->l2_lme_held)
 		vcpu->vmcb12->save.efer |= EFER_LME;
 	write_control(vcpu, code, info1, info2);
+	mmu_note_write(&mmu, vcpu->vmcb12_gpa);
 	restore_l1(vcpu);
 	vcpu->guest_mode = false;
 	vcpu->vmcb = vcpu->vmcb01;

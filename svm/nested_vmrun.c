@@ -139,6 +139,7 @@ static void refuse(struct vcpu *vcpu, const char *rule)
 	control->exit_info2 = 0;
 	control->exit_int_info = 0;
 	control->event_inj = 0;
+	mmu_note_write(&mmu, vcpu->vmcb12_gpa);
 	vcpu->counters.invalid++;
 	set_gif(vcpu, false);
 }
@@ -159,6 +160,7 @@ void nested_vmrun(struct vcpu *vcpu, uint64_t vmcb12_gpa)
 	const char *rule;
 
 	vcpu->counters.vmruns++;
+	vcpu->vmcb12_gpa = vmcb12_gpa;
 	vcpu->vmcb12 = page ? page : phys(l1_sink_hpa());
 	snapshot_control(&vcpu->ctl, &vcpu->vmcb12->control);
 	snapshot_save(&vcpu->vmcb02->save, &vcpu->vmcb12->save);

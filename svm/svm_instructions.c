@@ -138,15 +138,13 @@ void handle_vmsave(struct vcpu *vcpu)
 	if (!vmcb_operand(vcpu, &length, &gpa))
 		return;
 	hpa = vmcb_hpa(gpa);
-	__asm__ volatile(WITH_FIXUP("vmsave %%rax")
-	                 : [failed] "=&r"(failed)
-	                 : "a"(hpa)
-	                 : "memory");
+	__asm__ volatile(WITH_FIXUP("vmsave %%rax") : [failed] "=&r"(failed) : "a"(hpa) : "memory");
 	if (failed) {
 		raise_exception(vcpu, VEC_GP, 0);
 		return;
 	}
 	show_busy_tss(hpa);
+	mmu_note_write(&mmu, hpa);
 	finish_instruction(vcpu, length);
 }
 

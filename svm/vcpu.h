@@ -55,6 +55,16 @@ struct nested_control {
 	uint16_t pause_filter_threshold, pause_filter_count;
 };
 
+/* L1's MSRPM merged with L0's own. L1's is watched: it is merged again when it was written. */
+struct merged_map {
+	uint64_t *map;
+	uint64_t hpa;
+	uint64_t gpa; /* of L1's map */
+	bool used, valid;
+};
+
+enum { MERGED_MAPS = 4 };
+
 struct vcpu {
 	uint64_t gpr[GPRS];
 	uint64_t vmcb_hpa;   /* of the VMCB in use */
@@ -66,6 +76,7 @@ struct vcpu {
 	bool guest_mode;   /* L2 runs */
 	uint64_t injected; /* EVENTINJ of the last VMRUN */
 	bool flush;        /* L0 changed tables: the next VMRUN flushes everything */
+	bool npt01_shared; /* L2s have run on NPT01, under ASIDs of their own */
 
 	/* What L1 has written to the registers that L0 virtualizes. */
 	uint64_t efer; /* with SVME as L1 has it, and LME where an emulator cannot have it */
@@ -78,16 +89,19 @@ struct vcpu {
 	bool nmi_pending; /* for L1 */
 	bool nmi_blocked; /* until L1's IRET */
 
-	struct nested_control ctl;  /* of VMCB12, while guest_mode */
-	struct vmcb *vmcb12;        /* in the window */
+	struct nested_control ctl; /* of VMCB12, while guest_mode */
+	struct vmcb *vmcb12;       /* in the window */
+	uint64_t vmcb12_gpa;
 	bool l2_lme_held;           /* see hold_back_lme() */
 	struct guest_tables nested; /* L1's nested tables, if it uses any */
 	uint64_t nested_key;        /* of nested.mode and nested.pat: what they were made from */
 	uint64_t nested_pat;
 
-	uint64_t *msrpm01, *msrpm02; /* L0's own; merged with L1's for L2 */
-	uint64_t msrpm01_hpa, msrpm02_hpa;
-	uint64_t npt01; /* hpa of the root */
+	uint64_t *msrpm01; /* L0's own */
+	uint64_t msrpm01_hpa;
+	struct merged_map merged[MERGED_MAPS];
+	unsigned int merged_next; /* to be given up next */
+	uint64_t npt01;           /* hpa of the root */
 	struct mmu_cpu mmu_cpu;
 
 	struct paging_mode own_mode[2]; /* of L1's and L2's own paging, for instruction fetches */

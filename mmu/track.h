@@ -1,0 +1,57 @@
+/*
+ * Tracked frames: how L0 knows, without an exit, which frames of L1's memory have been written.
+ * Relies on mmu/mmu.h; docs/shadow-paging.md tells why it is right.
+ *
+ * A tracked frame (a guest's table that has a shadow, or a page of a permission map) is mapped by
+ * 4 KiB leaves in NPT01. L0 clears D there; the processor sets it at the next write, as the flush
+ * that goes with clearing leaves it nothing cached. Other ways to write are noted in frames[].
+ */
+#ifndef MMU_TRACK_H
+#define MMU_TRACK_H
+
+#include "mmu/mmu.h"
+
+/* A byte per frame of L1's memory. The count of writable leaves in NPT02 saturates and then stays.
+ */
+#define FRAME_TRACKED 0x80u
+#define FRAME_DIRTY   0x40u /* written by other ways than NPT01, or may have been */
+#define FRAME_WATCHED 0x20u /* ops->frame_changed() wants to know */
+#define FRAME_WRITERS 0x1fu /* 4 KiB leaves of NPT02 that let L2 write it */
+
+/* Bytes that tracking needs for memory that ends at this gpa. */
+uint64_t track_metadata_size(uint64_t memory_end);
+
+/*
+ * Begins tracking for memory below memory_end; metadata is zeroed. Without this call every
+ * synchronization compares all pages below a root.
+ */
+void track_init(struct mmu *mmu, uint64_t memory_end, void *metadata);
+
+/* A page came to shadow the table at gpa; or the last one that did has gone. */
+void track_table(struct mmu *mmu, uint64_t gpa);
+void untrack_table(struct mmu *mmu, uint64_t gpa);
+
+/* A leaf of a guest's (not of NPT01) appears or goes at this level. */
+void track_leaf(struct mmu *mmu, uint64_t spte, int level);
+void untrack_leaf(struct mmu *mmu, uint64_t spte, int level);
+
+/*
+ * NPT01 is about to be emptied: what its D bits said is kept in frames[]. Afterwards the pages are
+ * made again that hold the D bits of tracked frames.
+ */
+void track_suspend(struct mmu *mmu, struct mmu_cpu *cpu);
+void track_resume(struct mmu *mmu, struct mmu_cpu *cpu);
+
+/* The largest level at which NPT01 may map this gpa, and whether D begins at 0 there. */
+int track_level(const struct mmu *mmu, uint64_t gpa, int level);
+static inline bool is_tracked(const struct mmu *mmu, uint64_t gpa)
+{
+	uint64_t frame = gpa >> PT_PAGE_SHIFT;
+
+	return frame < mmu->frame_count && (mmu->frames[frame] & FRAME_TRACKED);
+}
+
+/* Brings every shadow of a table that has been written in line with it. */
+void track_collect(struct mmu *mmu);
+
+#endif
