@@ -2,7 +2,7 @@
 # 64 bits (guest/points), and a file or a directory for each image. A new image is one more word
 # below; one of GUEST_BOTH becomes two files, for 32 and for 64 bits.
 
-GUEST_32   := pae
+GUEST_32   := pae pse nopse
 GUEST_64   := long
 GUEST_BOTH := bench
 

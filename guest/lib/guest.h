@@ -37,6 +37,7 @@
 #include "guest/lib/exception.h"
 #include "guest/lib/l2.h"
 #include "guest/lib/machine.h"
+#include "guest/lib/memory_map.h"
 #include "guest/lib/paging.h"
 #include "guest/lib/svm.h"
 #include "guest/lib/tap.h"

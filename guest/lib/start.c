@@ -46,6 +46,7 @@ void l1_start(uint32_t magic, uint32_t information)
 	const struct pt_format *format;
 
 	cmdline_init(magic, information);
+	memory_map_init(magic, information);
 	serial_init();
 	tap_begin();
 	exception_init();

@@ -7,6 +7,9 @@
 
 #include "guest/lib/guest.h"
 
+/* points_all(), and what only 2-level nested tables have; skips the run where bare QEMU cannot. */
+void points_2level(void);
+
 /* Everything below: for each kind of L2 that this image can run, and once for the machine. */
 void points_all(void);
 
