@@ -85,7 +85,7 @@ static bool read_choice(struct parser *parser, const char *const *names, unsigne
 static bool read_la57(struct parser *parser, struct config *config)
 {
 	static const char *const names[] = {"auto", "on", "off", NULL};
-	unsigned int choice;
+	unsigned int choice = 0;
 
 	if (!read_choice(parser, names, &choice, ": use auto, on or off"))
 		return false;
@@ -96,7 +96,7 @@ static bool read_la57(struct parser *parser, struct config *config)
 static bool read_log(struct parser *parser, struct config *config)
 {
 	static const char *const names[] = {"quiet", "info", "debug", NULL};
-	unsigned int choice;
+	unsigned int choice = 0;
 
 	if (!read_choice(parser, names, &choice, ": use quiet, info or debug"))
 		return false;

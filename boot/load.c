@@ -114,7 +114,7 @@ static enum load_error place_module(struct loader *loader, size_t i, uint64_t at
 		return load_fail(
 			loader, LOAD_NO_MEMORY,
 			"L1's module %u needs %llu KiB in one piece below 4 GiB, where %llu KiB "
-		        "are "
+			"are "
 			"free: add at least %llu KiB of memory",
 			(unsigned int)i, KIB(size),
 			KIB(memmap_largest(loader->free_map, UPPER_FLOOR, SIZE_4G)),

@@ -1,6 +1,7 @@
 /*
  * What the parts of the loader share: boot/load.c dispatches to one of the protocols
- * (load_multiboot.c, load_linux.c), which use load_image.c, multiboot_out.c and the helpers in load.c.
+ * (load_multiboot.c, load_linux.c), which use load_image.c, multiboot_out.c and the helpers in
+ * load.c.
  */
 #ifndef BOOT_LOADER_H
 #define BOOT_LOADER_H

@@ -168,7 +168,7 @@ static struct mem_range stage_modules(void)
 	if (!stage.base)
 		stop("too little memory: no room for %llu MiB of modules below 4 GiB besides their "
 		     "first place: add memory",
-		     MIB(stage.size) + 1);
+		     MIB(stage.size + SIZE_1M));
 	at = stage.base;
 	for (uint32_t i = 0; i < info.module_count; i++) {
 		struct boot_module *module = &info.modules[i];

@@ -58,9 +58,11 @@ void exception_init(void)
 
 uint64_t exception(uint64_t vector, uint64_t error, uint64_t rip)
 {
-	for (const struct fixup *fixup = fixup_table_start; fixup < fixup_table_end; fixup++) {
-		if (fixup->at == rip)
-			return fixup->go_on;
+	uintptr_t bytes = (uintptr_t)fixup_table_end - (uintptr_t)fixup_table_start;
+
+	for (unsigned int i = 0; i < bytes / sizeof(struct fixup); i++) {
+		if (fixup_table_start[i].at == rip)
+			return fixup_table_start[i].go_on;
 	}
 	panic("exception %llu, error code %llx, at %llx, cr2 %lx", (unsigned long long)vector,
 	      (unsigned long long)error, (unsigned long long)rip, read_cr2());

@@ -14,7 +14,7 @@ extern uint64_t image_hpa;
 
 static inline uint64_t image_size(void)
 {
-	return (uint64_t)(image_end - image_base);
+	return (uintptr_t)image_end - (uintptr_t)image_base;
 }
 
 #endif

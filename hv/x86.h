@@ -10,6 +10,7 @@
 
 #define PAGE_SHIFT 12
 #define PAGE_SIZE  4096u
+#define SIZE_1M    (1ull << 20)
 #define SIZE_2M    (2ull << 20)
 #define SIZE_1G    (1ull << 30)
 #define SIZE_4G    (4ull << 30)

@@ -60,7 +60,7 @@ static bool fill(struct mmu *mmu, const struct paging_mode *mode, struct shadow_
 	while (page) {
 		unsigned int index = shadow_index(page->role.level, address);
 		bool guest_level = !page->role.direct && !is_passthrough(page);
-		uint64_t entry = guest_level ? walk->entry[page->role.level] : 0;
+		uint64_t entry = walk && guest_level ? walk->entry[page->role.level] : 0;
 		struct target target = spte_target(mmu, mode, page, index, entry);
 
 		page_touch(mmu, page);

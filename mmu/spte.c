@@ -51,7 +51,7 @@ unsigned int guest_index_of(const struct paging_mode *mode, const struct shadow_
 }
 
 /* Which part of the guest's table the child of spte number index shadows. */
-static unsigned int child_quadrant(const struct paging_mode *mode, int child_level,
+static unsigned int child_quadrant(const struct paging_mode *mode, unsigned int child_level,
                                    unsigned int index)
 {
 	if (mode->id != PT_2LEVEL || child_level > 2)
@@ -136,7 +136,7 @@ struct target spte_target(const struct mmu *mmu, const struct paging_mode *mode,
 		                 rights);
 	}
 	target = to_table(page, entry & mode->address_mask, rights);
-	target.role.quadrant = child_quadrant(mode, level - 1, index);
+	target.role.quadrant = child_quadrant(mode, page->role.level - 1u, index);
 	target.role.local = 0;
 	return target;
 }

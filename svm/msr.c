@@ -224,7 +224,8 @@ static void set_bits(struct vcpu *vcpu, uint32_t msr, uint64_t bits)
 {
 	int bit = msrpm_bit(msr);
 
-	vcpu->msrpm01[bit / 64] |= bits << (bit % 64);
+	if (bit >= 0) /* else every access exits anyway */
+		vcpu->msrpm01[bit / 64] |= bits << (bit % 64);
 }
 
 void msr_init_map(struct vcpu *vcpu)
