@@ -30,6 +30,7 @@ ok() {
 
 done_testing() {
 	forget_log
+	rm -f "$LOGS/$prefix-bare.tap"
 	echo "1..$points"
 	[ "$failed" = 0 ]
 	exit
