@@ -130,14 +130,15 @@ static void populate(struct mmu *mmu, struct shadow_page *page)
 struct shadow_page *direct_region(struct mmu *mmu, struct mmu_cpu *cpu, uint64_t gpa)
 {
 	struct shadow_page *page = cpu->direct;
-	bool changed = false;
+	bool changed = false, split = false;
 
 	while (page->role.level > 1) {
 		unsigned int index = shadow_index(page->role.level, gpa);
 		struct target target = spte_target(mmu, NULL, page, index, 0);
-		bool split = spte_is_leaf(page->table[index], page->role.level) &&
-		             (page->table[index] & PTE_P);
 
+		/* A leaf of 1 GiB becomes tables of two levels, both of them full. */
+		split |= spte_is_leaf(page->table[index], page->role.level) &&
+		         (page->table[index] & PTE_P);
 		page = apply(mmu, NULL, page, index, &target, &changed);
 		if (split)
 			populate(mmu, page);
@@ -145,12 +146,21 @@ struct shadow_page *direct_region(struct mmu *mmu, struct mmu_cpu *cpu, uint64_t
 	return page;
 }
 
-void mmu_direct_zap(struct mmu *mmu, struct mmu_cpu *cpu)
+void mmu_drop_large(struct mmu *mmu)
 {
-	struct shadow_page *root = cpu->direct;
+	for (uint32_t i = 0; i < mmu->page_count; i++) {
+		struct shadow_page *page = &mmu->pages[i];
+		uint32_t left = page->live && page->role.level > 1 ? page->present : 0;
 
-	track_suspend(mmu, cpu);
-	for (unsigned int i = 0; root->present; i++)
-		spte_clear(mmu, root, i);
-	track_resume(mmu, cpu);
+		for (unsigned int at = 0; left; at++) {
+			uint64_t spte = page->table[at];
+
+			if (!(spte & PTE_P))
+				continue;
+			left--;
+			if (spte_is_leaf(spte, page->role.level))
+				spte_clear(mmu, page, at);
+		}
+	}
+	mmu->ops->flush_all(mmu->context);
 }

@@ -123,39 +123,6 @@ static void remove_from_region(struct mmu *mmu, struct mmu_cpu *cpu, uint64_t gp
 		leave_region(mmu, cpu, region);
 }
 
-void track_suspend(struct mmu *mmu, struct mmu_cpu *cpu)
-{
-	while (cpu->regions) {
-		struct shadow_page *region = cpu->regions;
-		uint64_t first = region->gpa >> PT_PAGE_SHIFT;
-
-		for (unsigned int i = 0; i < SHADOW_ENTRIES; i++) {
-			if (region->tracked[i / 64] >> i % 64 & 1)
-				mmu->frames[first + i] |= FRAME_DIRTY;
-		}
-		for (unsigned int i = 0; i < SHADOW_ENTRIES / 64; i++)
-			region->tracked[i] = 0;
-		region->tracked_count = 0;
-		leave_region(mmu, cpu, region);
-	}
-}
-
-void track_resume(struct mmu *mmu, struct mmu_cpu *cpu)
-{
-	for (uint64_t frame = 0; frame < mmu->frame_count; frame++) {
-		if (!(frame & ((1u << BLOCK_SHIFT) - 1)) &&
-		    !mmu->block_tracked[frame >> BLOCK_SHIFT]) {
-			frame += (1u << BLOCK_SHIFT) - 1;
-			continue;
-		}
-		if (!(mmu->frames[frame] & FRAME_TRACKED))
-			continue;
-		pool_reserve(mmu, PT_MAX_LEVEL); /* it may end the last shadow of this frame */
-		if (mmu->frames[frame] & FRAME_TRACKED)
-			add_to_region(mmu, cpu, frame << PT_PAGE_SHIFT);
-	}
-}
-
 static void track(struct mmu *mmu, uint64_t gpa)
 {
 	uint64_t frame = gpa >> PT_PAGE_SHIFT;
@@ -204,6 +171,7 @@ void untrack_table(struct mmu *mmu, uint64_t gpa)
 
 void mmu_watch(struct mmu *mmu, uint64_t gpa)
 {
+	pool_reserve(mmu, pages_for(mmu, 1));
 	track(mmu, gpa);
 	if (is_tracked(mmu, gpa))
 		mmu->frames[gpa >> PT_PAGE_SHIFT] |= FRAME_WATCHED;
