@@ -63,6 +63,7 @@ struct host_result host_walk(const struct host_tables *tables, struct host_point
 			result.write = at.write;
 			result.execute = at.execute;
 			result.level = at.level;
+			result.leaf = &table[address >> shift & 511];
 			result.pat = (entry >> pat_bit & 1) * 4u + (unsigned int)(entry >> 3 & 3);
 			return result;
 		}

@@ -31,6 +31,7 @@ struct host_result {
 	bool write, execute;
 	unsigned int pat;
 	int level; /* of the leaf */
+	uint64_t *leaf;
 	unsigned int points;
 	struct host_point point[5];
 };

@@ -130,10 +130,26 @@ static const char *check_parents(const struct mmu *mmu, const struct shadow_page
 	return NULL;
 }
 
+/* Pages of NPT01 with tracked frames, this one or below it. */
+static uint32_t regions_below(const struct mmu *mmu, const struct shadow_page *page)
+{
+	uint32_t count = page->tracked_count != 0;
+
+	if (!page->role.direct || !page->role.local || page->role.level == 1)
+		return count;
+	for (unsigned int i = 0; i < SHADOW_ENTRIES; i++) {
+		uint64_t spte = page->table[i];
+
+		if (spte && !(spte & 0x80))
+			count += regions_below(mmu, page_of_spte(mmu, spte));
+	}
+	return count;
+}
+
 static const char *check_pins(const struct mmu *mmu, const struct shadow_page *page,
                               const struct mmu_cpu *cpus, unsigned int count)
 {
-	uint32_t pins = 0;
+	uint32_t pins = regions_below(mmu, page);
 
 	for (unsigned int cpu = 0; cpu < count; cpu++)
 		pins += (cpus[cpu].direct == page) + (cpus[cpu].current == page);

@@ -24,7 +24,7 @@ uint64_t ram_page_gpa(unsigned int page)
 	return RAM_HIGH_GPA + (page - RAM_LOW_PAGES) * 4096ull;
 }
 
-static int page_number(uint64_t gpa)
+int ram_page_number(uint64_t gpa)
 {
 	uint64_t page = gpa >> 12;
 
@@ -37,7 +37,7 @@ static int page_number(uint64_t gpa)
 
 uint64_t *ram_page(struct ram *ram, uint64_t gpa)
 {
-	int page = page_number(gpa);
+	int page = ram_page_number(gpa);
 
 	return page < 0 ? NULL : ram->word[page];
 }
@@ -87,7 +87,7 @@ void ram_write(struct ram *ram, uint64_t gpa, unsigned int size, uint64_t value)
 
 void ram_will_write(struct ram *ram, uint64_t gpa)
 {
-	int page = page_number(gpa);
+	int page = ram_page_number(gpa);
 
 	if (page >= 0)
 		ram->dirty[page] = true;
@@ -111,6 +111,15 @@ size_t ram_collect(struct ram *ram)
 		}
 	}
 	return ram->changes - before;
+}
+
+bool ram_page_changed(const struct ram *ram, unsigned int page, size_t time)
+{
+	for (size_t t = time; t < ram->changes; t++) {
+		if ((ram->change[t].gpa & ~0xfffull) == ram_page_gpa(page))
+			return true;
+	}
+	return false;
 }
 
 bool ram_changed_unseen(const struct ram *ram)

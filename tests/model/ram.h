@@ -12,7 +12,7 @@
 enum { RAM_PAGES = 24, RAM_LOW_PAGES = 16, RAM_WORDS = 512 };
 
 #define RAM_LOW_GPA  0x00200000ull
-#define RAM_HIGH_GPA 0x840000000ull /* above 4 GiB: tables of 64-bit formats only */
+#define RAM_HIGH_GPA 0x140000000ull /* above 4 GiB: tables of 64-bit formats only */
 
 /* The journal's entry number t says what changed at time t. */
 struct ram_change {
@@ -34,6 +34,8 @@ void ram_free(struct ram *ram);
 /* The page at a page-aligned gpa, NULL where there is none. */
 uint64_t *ram_page(struct ram *ram, uint64_t gpa);
 uint64_t ram_page_gpa(unsigned int page);
+/* The number of the page at a gpa, -1 where there is none. */
+int ram_page_number(uint64_t gpa);
 
 /* The present moment. */
 static inline size_t ram_now(const struct ram *ram)
@@ -49,6 +51,8 @@ void ram_write(struct ram *ram, uint64_t gpa, unsigned int size, uint64_t value)
 void ram_will_write(struct ram *ram, uint64_t gpa);
 /* ... and this finds what was written, puts it in the journal and returns how many words. */
 size_t ram_collect(struct ram *ram);
+/* Has the page changed at or after time? */
+bool ram_page_changed(const struct ram *ram, unsigned int page, size_t time);
 /* Does any page differ from what the journal knows? */
 bool ram_changed_unseen(const struct ram *ram);
 

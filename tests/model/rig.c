@@ -18,6 +18,8 @@ static void rig_written(void *context, uint64_t gpa)
 {
 	struct rig *rig = context;
 
+	if (rig->tracking)
+		mmu_note_walk(&rig->mmu, gpa);
 	if (rig->on_written)
 		rig->on_written(rig, gpa);
 	ram_will_write(&rig->ram, gpa);
@@ -33,10 +35,17 @@ struct host_mapping rig_map(uint64_t gpa)
 	return (struct host_mapping){(gpa & ~0xfffull) ^ RIG_HPA_BIT, !small ? 3 : odd ? 1 : 2};
 }
 
+uint64_t rig_hpa(const struct rig *rig, uint64_t gpa)
+{
+	uint64_t hpa = rig_map(gpa).hpa;
+
+	return (hpa == RIG_NOBODY ? hpa : hpa ^ RIG_HPA_BIT ^ rig->hpa_bit) | (gpa & 0xfff);
+}
+
 static struct host_mapping map_for_mmu(void *context, uint64_t gpa)
 {
 	struct rig *rig = context;
-	struct host_mapping map = rig_map(gpa);
+	struct host_mapping map = {rig_hpa(rig, gpa & ~0xfffull), rig_map(gpa).level};
 
 	if (rig->hole_level && map.level > rig->hole_level)
 		map.level = rig->hole_level;
@@ -52,7 +61,19 @@ static void flush_all(void *context)
 		rig->on_flush(rig);
 }
 
-static const struct mmu_ops ops = {.map = map_for_mmu, .flush_all = flush_all};
+static void frame_changed(void *context, uint64_t gpa)
+{
+	struct rig *rig = context;
+
+	if (rig->on_changed)
+		rig->on_changed(rig, gpa);
+}
+
+static const struct mmu_ops ops = {
+	.map = map_for_mmu,
+	.frame_changed = frame_changed,
+	.flush_all = flush_all,
+};
 
 static uint64_t *table_at(void *context, uint64_t hpa)
 {
@@ -71,6 +92,7 @@ struct rig *rig_new(int host_levels, bool host_1g, uint32_t pages)
 	if (!rig)
 		abort();
 	ram_init(&rig->ram);
+	rig->hpa_bit = RIG_HPA_BIT;
 	rig->tables = aligned_alloc(4096, pages * 4096ull);
 	rig->metadata = malloc(mmu_metadata_size(pages));
 	if (!rig->tables || !rig->metadata)
@@ -88,8 +110,20 @@ struct rig *rig_new(int host_levels, bool host_1g, uint32_t pages)
 	return rig;
 }
 
+void rig_track(struct rig *rig)
+{
+	uint64_t end = RAM_HIGH_GPA + (RAM_PAGES - RAM_LOW_PAGES) * 4096ull;
+
+	rig->hpa_bit = 0;
+	rig->tracking = calloc(1, track_metadata_size(end));
+	if (!rig->tracking)
+		abort();
+	track_init(&rig->mmu, end, rig->tracking);
+}
+
 void rig_free(struct rig *rig)
 {
+	free(rig->tracking);
 	ram_free(&rig->ram);
 	free(rig->tables);
 	free(rig->metadata);

@@ -5,7 +5,7 @@
 #ifndef TESTS_MODEL_RIG_H
 #define TESTS_MODEL_RIG_H
 
-#include "mmu/mmu.h"
+#include "mmu/track.h"
 #include "tests/model/host_walk.h"
 #include "tests/model/ram.h"
 #include "tests/model/ref_walk.h"
@@ -23,7 +23,8 @@ struct rig {
 	struct mmu mmu;
 	struct mmu_cpu cpu[RIG_CPUS];
 	struct host_tables host;
-	void *tables, *metadata;
+	void *tables, *metadata, *tracking;
+	uint64_t hpa_bit; /* RIG_HPA_BIT, or 0: L1's memory is where it believes */
 	unsigned int flushes;
 	unsigned int next_page; /* of guest memory, for rig_put() */
 	int hole_level; /* where L0 allows no larger page although frames are in a row; 0: nowhere
@@ -31,17 +32,24 @@ struct rig {
 	void (*on_page)(struct rig *rig, uint64_t gpa);    /* before mmu/ reads an entry */
 	void (*on_written)(struct rig *rig, uint64_t gpa); /* before it writes one */
 	void (*on_flush)(struct rig *rig);
+	void (*on_changed)(struct rig *rig, uint64_t gpa); /* a watched frame */
 	void *context;
 };
 
 struct rig *rig_new(int host_levels, bool host_1g, uint32_t pages);
 void rig_free(struct rig *rig);
 
+/* Begins to track frames; L1's gpas are hpas then. */
+void rig_track(struct rig *rig);
+
 /*
  * L1's address space: of every four GiB one has pages of 4 KiB (odd 2 MiB ranges) and 2 MiB, the
  * others of 1 GiB; where they have 4 KiB every eighth page is not L1's.
  */
 struct host_mapping rig_map(uint64_t gpa);
+
+/* Where a gpa leads in this rig. */
+uint64_t rig_hpa(const struct rig *rig, uint64_t gpa);
 
 struct guest_tables rig_guest(enum pt_format_id id, uint32_t flags, uint8_t phys_bits,
                               uint64_t root);

@@ -20,7 +20,8 @@ static uint64_t next(uint64_t *state)
 static const uint8_t weights[OP_KINDS] = {
 	[OP_ACCESS] = 22, [OP_REFAULT] = 2,    [OP_LOAD] = 9,      [OP_EDIT] = 12,
 	[OP_MEND] = 8,    [OP_FLUSH] = 3,      [OP_FLUSH_ALL] = 1, [OP_RACE] = 2,
-	[OP_DIRECT] = 3,  [OP_DIRECT_ZAP] = 1, [OP_RECLAIM] = 1,   [OP_CHECK] = 2,
+	[OP_DIRECT] = 3,  [OP_DIRECT_ZAP] = 1, [OP_RECLAIM] = 1,   [OP_WATCH] = 1,
+	[OP_WATCHED] = 1, [OP_CHECK] = 2,
 };
 
 /* Each script has its own habits: some never flush, some use two roots and four addresses. */
@@ -99,9 +100,9 @@ void script_shrink(struct script *script, int (*fails)(const struct script *scri
 
 void script_print(const struct script *script)
 {
-	static const char *const names[] = {"access", "refault",    "load",      "edit",
-	                                    "mend",   "flush",      "flush-all", "race",
-	                                    "direct", "direct-zap", "reclaim",   "check"};
+	static const char *const names[] = {
+		"access", "refault", "load",       "edit",    "mend",  "flush",   "flush-all",
+		"race",   "direct",  "direct-zap", "reclaim", "watch", "watched", "check"};
 	const struct setting *s = &script->setting;
 
 	printf("setting: formats %u flags %#x %#x phys-bits %u host %u pool %u cpus %u map %u\n",

@@ -20,7 +20,9 @@ enum op_kind {
 	OP_DIRECT,     /* an access of L1 through NPT01 */
 	OP_DIRECT_ZAP, /* memory types changed */
 	OP_RECLAIM,
-	OP_CHECK, /* invariants and all translations */
+	OP_WATCH,   /* a frame, or no longer */
+	OP_WATCHED, /* was it written? */
+	OP_CHECK,   /* invariants and all translations */
 	OP_KINDS
 };
 

@@ -7,6 +7,9 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+/* Frames are tracked by NPT01's pages, which need their own; L0 has one processor yet. */
+enum { MINIMUM_POOL = 6, TRACKED_POOL = 30, TRACKED_CPUS = 1 };
+
 static const uint64_t pats[2] = {0x0007040600070406ull, 0x0605040106050400ull};
 
 _Noreturn void world_fail(struct world *world, const char *format, ...)
@@ -35,6 +38,11 @@ static void on_memory(struct rig *rig, uint64_t gpa)
 	look(rig->context);
 }
 
+static void on_changed(struct rig *rig, uint64_t gpa)
+{
+	world_told(rig->context, gpa);
+}
+
 static void on_flush(struct rig *rig)
 {
 	world_forget_all(rig->context);
@@ -42,18 +50,22 @@ static void on_flush(struct rig *rig)
 
 void world_init(struct world *world, const struct setting *setting)
 {
-	static const uint32_t pools[] = {14, 16, 20, 32, 64, 200, 24, 40};
+	static const uint32_t pools[] = {8, 10, 14, 24, 64, 200, 18, 40};
 	static const uint8_t phys_bits[] = {40, 48, 52, 36};
 	int host_levels = 4 + (setting->host & 1);
 	uint8_t formats[2] = {setting->formats % PT_FORMATS, setting->formats / 16 % PT_FORMATS};
 
-	world->rig = rig_new(host_levels, setting->host & 2, pools[setting->pool % 8]);
+	world->tracking = setting->host & 4;
+	world->rig = rig_new(host_levels, setting->host & 2,
+	                     MINIMUM_POOL + pools[setting->pool % 8] +
+	                             (world->tracking ? TRACKED_POOL : 0));
 	world->rig->context = world;
 	world->rig->on_page = on_memory;
 	world->rig->on_written = on_memory;
 	world->rig->on_flush = on_flush;
+	world->rig->on_changed = on_changed;
 	world->rig->hole_level = setting->map % 4;
-	world->cpus = 1 + setting->cpus % RIG_CPUS;
+	world->cpus = 1 + setting->cpus % (world->tracking ? TRACKED_CPUS : RIG_CPUS);
 	for (int i = 0; i < 2; i++) {
 		uint32_t flags = (i ? setting->flags_b : setting->flags_a) &
 		                 (MODE_NX | MODE_PSE | MODE_1G | MODE_PDPTE_A);
@@ -66,6 +78,12 @@ void world_init(struct world *world, const struct setting *setting)
 		world->pat[i] = pats[i];
 		world->mode[i] = rig_ref_mode(&world->tables[i].mode);
 	}
+	world->rig->mmu.phys_bits = world->mode[0].phys_bits;
+	if (!world->tracking)
+		return;
+	rig_track(world->rig);
+	for (unsigned int cpu = 0; cpu < world->cpus; cpu++)
+		world->cpu[cpu].direct = mmu_direct_root(&world->rig->mmu, &world->rig->cpu[cpu]);
 }
 
 void world_end(struct world *world)
@@ -194,6 +212,7 @@ static void access_guest(struct world *world, unsigned int cpu, const struct op 
 		if (seen.status == HOST_OK && seen.write >= access.write &&
 		    seen.execute >= access.fetch) {
 			world_remember(world, cpu, at->asid, at->root, address, &seen);
+			world_l2_may_write(world, cpu, at->asid, &seen);
 			return;
 		}
 		/* One fault is enough, another one if L1 changed its tables amid the first. */
@@ -211,19 +230,8 @@ static void access_direct(struct world *world, unsigned int cpu, const struct op
 	struct host_result seen;
 	unsigned int flushes;
 
-	if (!at->direct)
-		at->direct = mmu_direct_root(&world->rig->mmu, &world->rig->cpu[cpu]);
 	world_check_points(world, cpu, 0, WORLD_ROOTS, gpa);
-	seen = rig_walk(world->rig, at->direct, gpa);
-	world_check_direct(world, gpa, &seen);
-	if (seen.status != HOST_OK) {
-		if (!mmu_direct_fault(&world->rig->mmu, &world->rig->cpu[cpu], gpa))
-			world_fail(world, "NPT01: nothing filled for %#lx", gpa);
-		seen = rig_walk(world->rig, at->direct, gpa);
-		world_check_direct(world, gpa, &seen);
-	}
-	if (seen.status != HOST_OK)
-		world_fail(world, "NPT01: %#lx is not filled", gpa);
+	seen = world_reach(world, cpu, gpa);
 	flushes = world->rig->flushes;
 	if (mmu_direct_fault(&world->rig->mmu, &world->rig->cpu[cpu], gpa) &&
 	    flushes == world->rig->flushes) /* nothing was reclaimed */
@@ -237,10 +245,7 @@ static void zap_direct(struct world *world, unsigned int cpu)
 	if (!world->cpu[cpu].direct)
 		return;
 	mmu_direct_zap(&world->rig->mmu, &world->rig->cpu[cpu]);
-	for (unsigned int i = 0; i < WORLD_POINTS; i++) {
-		if (world->point[i].cpu == cpu && world->point[i].root == WORLD_ROOTS)
-			world->point[i].point.hpa = 0;
-	}
+	world_forget_l1(world, cpu);
 }
 
 static void run_op(struct world *world, const struct op *op)
@@ -248,6 +253,8 @@ static void run_op(struct world *world, const struct op *op)
 	unsigned int cpu = op->cpu % world->cpus, asid = op->asid % WORLD_ASIDS;
 	struct mmu_cpu *at = &world->rig->cpu[cpu];
 
+	if (op->kind % OP_KINDS != OP_EDIT && op->kind % OP_KINDS != OP_MEND)
+		world->cpu[cpu].in_l1 = false;
 	switch (op->kind % OP_KINDS) {
 	case OP_ACCESS:
 	case OP_REFAULT:
@@ -283,6 +290,14 @@ static void run_op(struct world *world, const struct op *op)
 		break;
 	case OP_RECLAIM:
 		pool_reserve(&world->rig->mmu, op->value % 8);
+		break;
+	case OP_WATCH:
+		if (world->tracking)
+			world_watch(world, op->value % RAM_PAGES);
+		break;
+	case OP_WATCHED:
+		if (world->tracking)
+			world_watched(world, cpu, op->value % RAM_PAGES);
 		break;
 	case OP_CHECK:
 		world_check_all(world);

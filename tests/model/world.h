@@ -28,6 +28,9 @@ struct world_cpu {
 		bool valid;
 		size_t since; /* the processor may have cached what it read from then on */
 	} used[WORLD_ASIDS][WORLD_ROOTS];
+	bool in_l1;                             /* since the last call of mmu/ for this processor */
+	bool l1_writes[RAM_PAGES];              /* a translation of NPT01 with D=1 may be cached */
+	bool l2_writes[WORLD_ASIDS][RAM_PAGES]; /* one of NPT02 with W */
 };
 
 struct world {
@@ -35,10 +38,16 @@ struct world {
 	struct guest_tables tables[2];
 	struct ref_mode mode[2];
 	uint64_t pat[2];
-	unsigned int cpus, frames;
+	unsigned int cpus;
+	bool tracking; /* frames: L1's writes show in D bits of NPT01 */
 	struct world_cpu cpu[RIG_CPUS];
 	struct cached_point point[WORLD_POINTS];
 	unsigned int points; /* ever stored: the place is modulo WORLD_POINTS */
+
+	struct {
+		bool on;
+		size_t since; /* when mmu/ last told of a write, or was asked */
+	} watch[RAM_PAGES];
 
 	const struct op *race; /* pending; happens after countdown looks at guest memory */
 	unsigned int countdown;
@@ -66,6 +75,20 @@ void world_edit(struct world *world, const struct op *op);
 void world_mend(struct world *world, const struct op *op);
 uint64_t world_frame(const struct world *world, unsigned int value, unsigned int shift);
 
+/* world_memory.c: who writes guest memory, and what tells mmu/ of it. */
+
+/* An edit by L1, or by L2 where it may; some edits cannot be while mmu/ is at work. */
+void world_write(struct world *world, const struct op *op, uint64_t gpa, unsigned int size,
+                 uint64_t value);
+/* NPT01's translation of a gpa on a processor, filled if it was missing. */
+struct host_result world_reach(struct world *world, unsigned int cpu, uint64_t gpa);
+/* L2 may write by this translation until it is flushed. */
+void world_l2_may_write(struct world *world, unsigned int cpu, unsigned int asid,
+                        const struct host_result *seen);
+void world_watch(struct world *world, unsigned int page);
+void world_watched(struct world *world, unsigned int cpu, unsigned int page);
+void world_told(struct world *world, uint64_t gpa);
+
 /* world_check.c: what may be seen. */
 
 /* May the processor have this translation of the address under the root now? */
@@ -84,6 +107,8 @@ void world_check_points(struct world *world, unsigned int cpu, unsigned int asid
 /* The processor flushes. */
 void world_forget(struct world *world, unsigned int cpu, unsigned int asid);
 void world_forget_all(struct world *world);
+/* The processor flushes L1's own ASID. */
+void world_forget_l1(struct world *world, unsigned int cpu);
 void world_check_direct(struct world *world, uint64_t gpa, const struct host_result *seen);
 
 #endif

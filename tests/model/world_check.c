@@ -5,6 +5,8 @@
 
 #include "tests/model/invariants.h"
 
+#include <string.h>
+
 /* What L0 wrote into the PAT that its own tables use: PAT index to memory type. */
 static const uint8_t host_types[8] = {6, 4, 7, 0, 5, 1, 7, 0};
 
@@ -20,7 +22,7 @@ static bool explains(void *context, uint64_t gpa, unsigned int pat, bool write, 
 	const struct seen *seen = context;
 	unsigned int type = seen->world->pat[seen->root & 1] >> (8 * pat) & 7;
 
-	return (rig_map(gpa & ~0xfffull).hpa | (gpa & 0xfff)) == seen->host->hpa &&
+	return rig_hpa(seen->world->rig, gpa) == seen->host->hpa &&
 	       type == host_types[seen->host->pat] && write >= seen->host->write &&
 	       execute >= seen->host->execute;
 }
@@ -75,7 +77,7 @@ void world_check_direct(struct world *world, uint64_t gpa, const struct host_res
 	if (seen->status == HOST_BROKEN)
 		world_fail(world, "NPT01: reserved bits or a wrong table at %#lx", gpa);
 	if (seen->status == HOST_OK &&
-	    (seen->hpa != (map.hpa | (gpa & 0xfff)) || !seen->write || !seen->execute ||
+	    (seen->hpa != rig_hpa(world->rig, gpa) || !seen->write || !seen->execute ||
 	     seen->level > map.level || host_types[seen->pat] != 6))
 		world_fail(world, "NPT01: gpa %#lx leads to %#lx", gpa, seen->hpa);
 }
@@ -113,14 +115,28 @@ void world_forget(struct world *world, unsigned int cpu, unsigned int asid)
 		    world->point[i].root != WORLD_ROOTS)
 			world->point[i].point.hpa = 0;
 	}
+	memset(world->cpu[cpu].l2_writes[asid], 0, sizeof(world->cpu[cpu].l2_writes[asid]));
 	for (unsigned int root = 0; root < WORLD_ROOTS; root++)
 		world->cpu[cpu].used[asid][root].valid = false;
 	if (world->cpu[cpu].asid == asid)
 		world->cpu[cpu].running = false;
 }
 
+void world_forget_l1(struct world *world, unsigned int cpu)
+{
+	for (unsigned int i = 0; i < WORLD_POINTS; i++) {
+		if (world->point[i].cpu == cpu && world->point[i].root == WORLD_ROOTS)
+			world->point[i].point.hpa = 0;
+	}
+	memset(world->cpu[cpu].l1_writes, 0, sizeof(world->cpu[cpu].l1_writes));
+}
+
 void world_forget_all(struct world *world)
 {
+	for (unsigned int cpu = 0; cpu < RIG_CPUS; cpu++) {
+		memset(world->cpu[cpu].l1_writes, 0, sizeof(world->cpu[cpu].l1_writes));
+		memset(world->cpu[cpu].l2_writes, 0, sizeof(world->cpu[cpu].l2_writes));
+	}
 	for (unsigned int i = 0; i < WORLD_POINTS; i++)
 		world->point[i].point.hpa = 0;
 }
@@ -144,6 +160,7 @@ void world_check_all(struct world *world)
 			struct host_result seen = rig_walk(world->rig, cpu->hpa, address);
 
 			world_check_translation(world, i, cpu->asid, cpu->root, address, &seen);
+			world_l2_may_write(world, i, cpu->asid, &seen);
 		}
 	}
 }

@@ -53,9 +53,9 @@ uint64_t world_frame(const struct world *world, unsigned int value, unsigned int
 	                                  3ull << 30,
 	                                  (3ull << 30) + (2 << 20),
 	                                  (3ull << 30) + (6 << 20),
-	                                  1ull << 30,
+	                                  0x00200000,
 	                                  (7ull << 30) + (2 << 20) + 0x5000,
-	                                  0x80000000};
+	                                  0x00200000}; /* guest memory itself */
 	uint64_t frame = frames[value & 7] + ((value >> 3 & 7) << 12);
 
 	if (world->mode[0].phys_bits == 52 && (value & 0x40))
@@ -184,7 +184,7 @@ void world_edit(struct world *world, const struct op *op)
 		entry ^= 1ull << flags[op->value & 7];
 		break;
 	}
-	ram_write(ram, gpa, size, entry);
+	world_write(world, op, gpa, size, entry);
 }
 
 void world_mend(struct world *world, const struct op *op)
@@ -205,14 +205,14 @@ void world_mend(struct world *world, const struct op *op)
 
 		if (state.level == leaf || step.verdict == REF_PAGE) {
 			if (step.verdict != REF_PAGE || (op->how & 1))
-				ram_write(&world->rig->ram, gpa, ref_entry_size(mode),
-				          page_entry(world, mode, state.level, value,
-				                     op->how & 0xfe));
+				world_write(world, op, gpa, ref_entry_size(mode),
+				            page_entry(world, mode, state.level, value,
+				                       op->how & 0xfe));
 			return;
 		}
 		if (step.verdict == REF_FAULT) {
 			entry = table_entry(mode, state.level, value & 0x1f);
-			ram_write(&world->rig->ram, gpa, ref_entry_size(mode), entry);
+			world_write(world, op, gpa, ref_entry_size(mode), entry);
 			step = ref_look(mode, &state, address, entry);
 		}
 		state = step.next;

@@ -2,7 +2,8 @@
 MMU_RIG   := tests/model/ram.c tests/model/ref_walk.c tests/model/host_walk.c tests/model/rig.c \
 	tests/model/invariants.c $(sort $(wildcard mmu/*.c))
 MMU_MODEL := tests/model/history.c tests/model/script.c tests/model/world.c \
-	tests/model/world_guest.c tests/model/world_check.c
+	tests/model/world_guest.c tests/model/world_check.c \
+	tests/model/world_memory.c
 
 test_format_SRC := $(MMU_RIG)
 test_walk_SRC   := $(MMU_RIG)
@@ -10,9 +11,10 @@ test_spte_SRC   := $(MMU_RIG)
 test_shadow_SRC := $(MMU_RIG)
 test_roots_SRC  := $(MMU_RIG)
 test_sync_SRC   := $(MMU_RIG)
+test_track_SRC  := $(MMU_RIG)
 test_random_SRC := $(MMU_RIG) $(MMU_MODEL)
 
-MMU_TESTS := format walk spte shadow sync roots random
+MMU_TESTS := format walk spte shadow sync track roots random
 
 .PHONY: soak mutants coverage fuzz
 SOAK_SECONDS ?= 600

@@ -1,0 +1,115 @@
+/*
+ * Who writes guest memory. L1 does through NPT01: its processor sets D in the leaf, unless it has
+ * the translation cached with D=1, and whatever it may have cached the model takes to be cached.
+ * L2 does where NPT02 lets it. Relies on tests/model/world.h.
+ */
+#include "tests/model/world.h"
+
+enum { DIRTY = 1 << 6, BY_L2 = 0x80 };
+
+struct host_result world_reach(struct world *world, unsigned int cpu, uint64_t gpa)
+{
+	struct world_cpu *at = &world->cpu[cpu];
+	struct host_result seen;
+
+	if (!at->direct)
+		at->direct = mmu_direct_root(&world->rig->mmu, &world->rig->cpu[cpu]);
+	seen = rig_walk(world->rig, at->direct, gpa);
+	world_check_direct(world, gpa, &seen);
+	if (seen.status != HOST_OK) {
+		at->in_l1 = false;
+		if (!mmu_direct_fault(&world->rig->mmu, &world->rig->cpu[cpu], gpa))
+			world_fail(world, "NPT01: nothing filled for %#lx", gpa);
+		seen = rig_walk(world->rig, at->direct, gpa);
+		world_check_direct(world, gpa, &seen);
+	}
+	if (seen.status != HOST_OK)
+		world_fail(world, "NPT01: %#lx is not filled", gpa);
+	return seen;
+}
+
+/* L1 runs on the processor from now on: what its tables offer may be cached at once. */
+static void enter_l1(struct world *world, unsigned int cpu)
+{
+	struct world_cpu *at = &world->cpu[cpu];
+
+	if (!at->in_l1 && world->rig->cpu[cpu].flush_direct) {
+		world_forget_l1(world, cpu);
+		world->rig->cpu[cpu].flush_direct = false;
+	}
+	at->in_l1 = true;
+	for (unsigned int page = 0; page < RAM_PAGES; page++) {
+		struct host_result seen = rig_walk(world->rig, at->direct, ram_page_gpa(page));
+
+		if (seen.status == HOST_OK && (*seen.leaf & DIRTY))
+			at->l1_writes[page] = true;
+	}
+}
+
+static void write_by_l1(struct world *world, unsigned int cpu, unsigned int page)
+{
+	struct world_cpu *at = &world->cpu[cpu];
+
+	for (enter_l1(world, cpu); !at->l1_writes[page]; enter_l1(world, cpu)) {
+		struct host_result seen = world_reach(world, cpu, ram_page_gpa(page));
+
+		*seen.leaf |= DIRTY;
+	}
+}
+
+void world_write(struct world *world, const struct op *op, uint64_t gpa, unsigned int size,
+                 uint64_t value)
+{
+	int page = ram_page_number(gpa);
+	unsigned int cpu = op->cpu % world->cpus;
+	struct world_cpu *at = &world->cpu[cpu];
+
+	if (!world->tracking || page < 0) {
+		ram_write(&world->rig->ram, gpa, size, value);
+		return;
+	}
+	if (world->raced) { /* amid a fault only another processor writes, and only
+		               without a fault */
+		if (!at->in_l1 || !at->l1_writes[page])
+			return;
+	} else if (!(op->cpu & BY_L2) || !at->running || !at->l2_writes[at->asid][page]) {
+		write_by_l1(world, cpu, (unsigned int)page);
+	}
+	ram_write(&world->rig->ram, gpa, size, value);
+}
+
+void world_l2_may_write(struct world *world, unsigned int cpu, unsigned int asid,
+                        const struct host_result *seen)
+{
+	int page = world->tracking ? ram_page_number(seen->hpa & ~0xfffull) : -1;
+
+	if (page < 0 || seen->status != HOST_OK || !seen->write)
+		return;
+	world->cpu[cpu].l2_writes[asid][page] = true;
+}
+
+void world_watch(struct world *world, unsigned int page)
+{
+	world->watch[page].on = !world->watch[page].on;
+	if (!world->watch[page].on) {
+		mmu_unwatch(&world->rig->mmu, ram_page_gpa(page));
+		return;
+	}
+	mmu_watch(&world->rig->mmu, ram_page_gpa(page));
+	world->watch[page].since = ram_now(&world->rig->ram);
+}
+
+void world_told(struct world *world, uint64_t gpa)
+{
+	ram_collect(&world->rig->ram);
+	world->watch[ram_page_number(gpa)].since = ram_now(&world->rig->ram);
+}
+
+void world_watched(struct world *world, unsigned int cpu, unsigned int page)
+{
+	if (!world->watch[page].on)
+		return;
+	mmu_watch_written(&world->rig->mmu, &world->rig->cpu[cpu], ram_page_gpa(page));
+	if (ram_page_changed(&world->rig->ram, page, world->watch[page].since))
+		world_fail(world, "the watched page %u was written, and nothing told", page);
+}

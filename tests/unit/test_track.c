@@ -1,0 +1,353 @@
+/*
+ * Tracked frames: that L0 learns of each write to a table or a watched frame, by whatever way it
+ * came, and reads nothing else. L1's processor is the test itself: it sets D when it writes, but
+ * not while it has D=1 cached.
+ */
+#include "tests/unit/mmu_test.h"
+
+enum { ASID = 5 };
+
+#define ADDRESS 0x40201000ull
+#define FRAME_A (4 * GIB)
+#define FRAME_B (4 * GIB + 0x5000)
+
+struct machine {
+	struct rig *rig;
+	struct mmu *mmu;
+	struct mmu_cpu *cpu;
+	struct guest_tables tables;
+	uint64_t npt01, root;
+};
+
+static int start(void **state)
+{
+	static struct machine m;
+
+	m.rig = rig_new(4, true, 128);
+	m.mmu = &m.rig->mmu;
+	m.cpu = &m.rig->cpu[0];
+	m.mmu->phys_bits = 48;
+	rig_track(m.rig);
+	m.npt01 = mmu_direct_root(m.mmu, m.cpu);
+	m.tables = rig_guest(PT_4LEVEL, MODE_NX | MODE_1G, 48, rig_new_table(m.rig));
+	rig_put(m.rig, &m.tables, ADDRESS, 1, FRAME_A | E_PAGE);
+	*state = &m;
+	return 0;
+}
+
+static int end(void **state)
+{
+	struct machine *m = *state;
+	const char *wrong = broken_invariant(m->mmu, m->rig->cpu, RIG_CPUS);
+
+	rig_free(m->rig);
+	if (wrong)
+		print_error("%s\n", wrong);
+	return wrong ? -1 : 0;
+}
+
+/* L1 writes an entry by NPT01, as its processor does that has nothing cached. */
+static void l1_writes(struct machine *m, uint64_t address, int level, uint64_t entry)
+{
+	uint64_t gpa = rig_entry(m->rig, &m->tables, address, level);
+	struct host_result seen = rig_walk(m->rig, m->npt01, gpa);
+
+	if (seen.status != HOST_OK) {
+		assert_true(mmu_direct_fault(m->mmu, m->cpu, gpa));
+		seen = rig_walk(m->rig, m->npt01, gpa);
+	}
+	assert_int_equal(seen.hpa, gpa);
+	*seen.leaf |= PTE_D;
+	rig_put(m->rig, &m->tables, address, level, entry);
+}
+
+static uint64_t counted(struct machine *m)
+{
+	return m->mmu->counters.tables_read;
+}
+
+/* Flush, VMRUN. Returns how many tables were read for it. */
+static uint64_t flush_and_run(struct machine *m)
+{
+	uint64_t before = counted(m);
+
+	mmu_flush_asid(m->cpu, ASID);
+	m->root = mmu_load_root(m->mmu, m->cpu, &m->tables, ASID);
+	return counted(m) - before;
+}
+
+static void run_and_touch(struct machine *m)
+{
+	flush_and_run(m);
+	assert_int_equal(rig_access(m->rig, 0, &m->tables, ADDRESS, ACCESS_WRITE), RIG_OK);
+	flush_and_run(m);
+}
+
+static uint64_t leaf_of(struct machine *m, uint64_t gpa)
+{
+	struct host_result seen = rig_walk(m->rig, m->npt01, gpa);
+
+	assert_int_equal(seen.status, HOST_OK);
+	return *seen.leaf;
+}
+
+static void a_flush_reads_what_l1_wrote(void **state)
+{
+	struct machine *m = *state;
+
+	run_and_touch(m);
+	assert_int_equal(flush_and_run(m), 0);
+	l1_writes(m, ADDRESS, 1, FRAME_B | E_PAGE);
+	assert_int_equal(rig_walk(m->rig, m->root, ADDRESS).hpa, FRAME_A);
+	assert_int_equal(flush_and_run(m), 1);
+	assert_int_equal(rig_walk(m->rig, m->root, ADDRESS).hpa, FRAME_B);
+	assert_int_equal(flush_and_run(m), 0);
+	l1_writes(m, ADDRESS, 3, 0);
+	assert_int_equal(flush_and_run(m), 1);
+	assert_int_equal(rig_walk(m->rig, m->root, ADDRESS).status, HOST_MISSING);
+	/* Memory that is no table costs nothing. */
+	assert_true(mmu_direct_fault(m->mmu, m->cpu, 5 * GIB));
+	*rig_walk(m->rig, m->npt01, 5 * GIB).leaf |= PTE_D;
+	assert_int_equal(flush_and_run(m), 0);
+}
+
+static void the_dirty_bit_is_cleared_with_a_flush(void **state)
+{
+	struct machine *m = *state;
+	uint64_t gpa = rig_entry(m->rig, &m->tables, ADDRESS, 1);
+
+	run_and_touch(m);
+	assert_true(m->cpu->flush_direct);
+	m->cpu->flush_direct = false;
+	assert_int_equal(flush_and_run(m), 0);
+	assert_false(m->cpu->flush_direct);
+	l1_writes(m, ADDRESS, 1, FRAME_B | E_PAGE);
+	assert_true(leaf_of(m, gpa) & PTE_D);
+	flush_and_run(m);
+	assert_false(leaf_of(m, gpa) & PTE_D);
+	assert_true(m->cpu->flush_direct);
+}
+
+/* What was mapped by a large page stays mapped, by small ones, and is flushed. */
+static void tracking_splits_large_pages(void **state)
+{
+	struct machine *m = *state;
+	uint64_t table = rig_entry(m->rig, &m->tables, ADDRESS, 1) & ~0xfffull;
+
+	assert_true(mmu_direct_fault(m->mmu, m->cpu, table));
+	assert_int_equal(rig_walk(m->rig, m->npt01, table).level, 3);
+	run_and_touch(m);
+	assert_true(m->cpu->flush_direct);
+	assert_int_equal(rig_walk(m->rig, m->npt01, table).level, 1);
+	assert_int_equal(rig_walk(m->rig, m->npt01, table + 2 * MIB).level, 2);
+	for (uint64_t gpa = 0; gpa < GIB; gpa += MIB + 0x3000) {
+		struct host_result seen = rig_walk(m->rig, m->npt01, gpa);
+
+		assert_int_equal(seen.status, HOST_OK);
+		assert_int_equal(seen.hpa, gpa);
+		assert_true(seen.write && seen.execute);
+	}
+	/* Neighbours that are no tables keep D: nothing is to be learned of them. */
+	assert_true(leaf_of(m, table + 32 * 0x1000) & PTE_D);
+}
+
+static void frames_are_let_go_with_their_last_shadow(void **state)
+{
+	struct machine *m = *state;
+
+	run_and_touch(m);
+	assert_int_equal(m->mmu->counters.frames_tracked, 4);
+	assert_int_equal(mmu_load_root(m->mmu, m->cpu, &m->tables, ASID), m->root);
+	pool_reserve(m->mmu, m->mmu->page_count - 6);
+	assert_int_equal(m->mmu->counters.frames_tracked, 1); /* the root in use */
+	assert_ok_invariants(m->rig);
+	assert_int_equal(rig_access(m->rig, 0, &m->tables, ADDRESS, 0), RIG_OK);
+	assert_int_equal(m->mmu->counters.frames_tracked, 4);
+}
+
+/* L2 that has its own tables mapped: small, 2 MiB and 1 GiB pages. */
+static void what_l2_writes_is_read(void **state)
+{
+	struct machine *m = *state;
+	uint64_t table = rig_entry(m->rig, &m->tables, ADDRESS, 1) & ~0xfffull;
+
+	for (int level = 1; level <= 3; level++) {
+		uint64_t at = 0x8000000000ull * (unsigned int)level +
+		              table % (1ull << shadow_shift(level));
+		uint64_t frame = table & ~((1ull << shadow_shift(level)) - 1);
+
+		rig_put(m->rig, &m->tables, at, level, frame | (level > 1 ? E_LARGE : E_PAGE));
+		flush_and_run(m);
+		assert_int_equal(rig_access(m->rig, 0, &m->tables, ADDRESS, 0), RIG_OK);
+		assert_int_equal(rig_access(m->rig, 0, &m->tables, at, ACCESS_WRITE), RIG_OK);
+		assert_int_equal(rig_walk(m->rig, m->root, at).hpa, table);
+		flush_and_run(m);
+		rig_put(m->rig, &m->tables, ADDRESS, 1,
+		        FRAME_B | E_PAGE); /* by L2: no D anywhere */
+		flush_and_run(m);
+		assert_int_equal(rig_walk(m->rig, m->root, ADDRESS).hpa, FRAME_B);
+		/* The mapping goes: what L2 wrote until then, and may write until flushed, counts.
+		 */
+		rig_put(m->rig, &m->tables, ADDRESS, 1, FRAME_A | E_PAGE);
+		l1_writes(m, at, level, 0);
+		m->rig->flushes = 0;
+		flush_and_run(m);
+		assert_int_equal(rig_walk(m->rig, m->root, at).status, HOST_MISSING);
+		assert_int_equal(m->rig->flushes, 1);
+		flush_and_run(m);
+		assert_int_equal(rig_walk(m->rig, m->root, ADDRESS).hpa, FRAME_A);
+		assert_int_equal(flush_and_run(m), 0);
+	}
+}
+
+/* A translation whose spte has gone may still let L2 write a frame that becomes a table. */
+static void stale_writers_are_flushed_before_a_frame_is_tracked(void **state)
+{
+	struct machine *m = *state;
+	uint64_t table = rig_entry(m->rig, &m->tables, ADDRESS, 1) & ~0xfffull;
+	uint64_t at = 0x8000000000ull;
+
+	rig_put(m->rig, &m->tables, at, 1, table | E_PAGE);
+	flush_and_run(m);
+	assert_int_equal(rig_access(m->rig, 0, &m->tables, at, ACCESS_WRITE), RIG_OK);
+	l1_writes(m, at, 1, 0);
+	m->rig->flushes = 0;
+	flush_and_run(m);
+	assert_int_equal(rig_walk(m->rig, m->root, at).status, HOST_MISSING);
+	assert_int_equal(m->rig->flushes, 0);
+	assert_int_equal(rig_access(m->rig, 0, &m->tables, ADDRESS, 0), RIG_OK);
+	assert_int_equal(m->rig->flushes, 1);
+}
+
+static void l0s_own_writes_are_noted(void **state)
+{
+	struct machine *m = *state;
+	uint64_t gpa = rig_entry(m->rig, &m->tables, ADDRESS, 1);
+
+	run_and_touch(m);
+	rig_put(m->rig, &m->tables, ADDRESS, 1, FRAME_B | E_PAGE); /* as a VMCB's write-back */
+	mmu_note_write(m->mmu, gpa);
+	mmu_note_write(m->mmu, 64 * GIB); /* nobody's memory */
+	assert_int_equal(flush_and_run(m), 1);
+	assert_int_equal(rig_walk(m->rig, m->root, ADDRESS).hpa, FRAME_B);
+}
+
+static void emptying_npt01_forgets_no_write(void **state)
+{
+	struct machine *m = *state;
+	uint64_t gpa = rig_entry(m->rig, &m->tables, ADDRESS, 1);
+
+	run_and_touch(m);
+	l1_writes(m, ADDRESS, 1, FRAME_B | E_PAGE);
+	mmu_direct_zap(m->mmu, m->cpu);
+	assert_ok_invariants(m->rig);
+	flush_and_run(m);
+	assert_int_equal(rig_walk(m->rig, m->root, ADDRESS).hpa, FRAME_B);
+	assert_int_equal(flush_and_run(m), 0);
+	l1_writes(m, ADDRESS, 1, FRAME_A | E_PAGE);
+	assert_int_equal(rig_walk(m->rig, m->npt01, gpa).level, 1);
+	assert_int_equal(flush_and_run(m), 1);
+	assert_int_equal(rig_walk(m->rig, m->root, ADDRESS).hpa, FRAME_A);
+}
+
+static unsigned int told;
+
+static void tell(struct rig *rig, uint64_t gpa)
+{
+	(void)rig;
+	assert_int_equal(gpa, ram_page_gpa(10));
+	told++;
+}
+
+static void watched_frames(void **state)
+{
+	struct machine *m = *state;
+	uint64_t gpa = ram_page_gpa(10);
+
+	told = 0;
+	m->rig->on_changed = tell;
+	assert_false(mmu_watch_written(m->mmu, m->cpu, gpa));
+	mmu_watch(m->mmu, gpa);
+	mmu_watch(m->mmu, 0x30000000); /* no memory: never changes */
+	assert_true(mmu_direct_fault(m->mmu, m->cpu, gpa));
+	assert_false(mmu_watch_written(m->mmu, m->cpu, gpa));
+	assert_false(mmu_watch_written(m->mmu, m->cpu, 0x30000000));
+	*rig_walk(m->rig, m->npt01, gpa).leaf |= PTE_D; /* L1 */
+	assert_true(mmu_watch_written(m->mmu, m->cpu, gpa));
+	assert_int_equal(told, 1);
+	assert_false(mmu_watch_written(m->mmu, m->cpu, gpa));
+	mmu_note_walk(m->mmu, gpa); /* a walk set A there */
+	mmu_note_walk(m->mmu, gpa + 0x1000);
+	assert_true(mmu_watch_written(m->mmu, m->cpu, gpa));
+	*rig_walk(m->rig, m->npt01, gpa).leaf |= PTE_D;
+	flush_and_run(m); /* finds it, too */
+	assert_int_equal(told, 3);
+	assert_false(mmu_watch_written(m->mmu, m->cpu, gpa));
+	mmu_unwatch(m->mmu, gpa);
+	mmu_unwatch(m->mmu, gpa);
+	*rig_walk(m->rig, m->npt01, gpa).leaf |= PTE_D;
+	assert_false(mmu_watch_written(m->mmu, m->cpu, gpa));
+	assert_int_equal(told, 3);
+}
+
+/* Watching needs pages of NPT01: when the pool is empty others make room. */
+static void watching_makes_room(void **state)
+{
+	struct machine *m = *state;
+	bool found;
+
+	for (uint64_t n = 0; m->mmu->free_count; n++)
+		page_get(m->mmu, 0x10000000 + n * 0x1000,
+		         (union shadow_role){.level = 1, .format = PT_4LEVEL}, &found);
+	mmu_watch(m->mmu, ram_page_gpa(10));
+	assert_true(m->mmu->counters.reclaims > 0);
+	assert_int_equal(rig_walk(m->rig, m->npt01, ram_page_gpa(10)).status, HOST_MISSING);
+	assert_true(mmu_direct_fault(m->mmu, m->cpu, ram_page_gpa(10)));
+	assert_int_equal(rig_walk(m->rig, m->npt01, ram_page_gpa(10)).level, 1);
+}
+
+/* More writers than a frame's byte can count: it is read at each flush, for good. */
+static void many_writers(void **state)
+{
+	struct machine *m = *state;
+	uint64_t table = rig_entry(m->rig, &m->tables, ADDRESS, 1) & ~0xfffull;
+
+	flush_and_run(m);
+	for (uint64_t i = 0; i < 40; i++) {
+		uint64_t at = ADDRESS + (i + 1) * 0x1000;
+
+		rig_put(m->rig, &m->tables, at, 1, table | E_PAGE);
+		assert_int_equal(rig_access(m->rig, 0, &m->tables, at, ACCESS_WRITE), RIG_OK);
+	}
+	assert_int_equal(m->mmu->frames[table >> 12] & FRAME_WRITERS, FRAME_WRITERS);
+	assert_true(flush_and_run(m) >= 1);
+	for (uint64_t i = 0; i < 40; i++)
+		rig_put(m->rig, &m->tables, ADDRESS + (i + 1) * 0x1000, 1, 0);
+	flush_and_run(m);
+	assert_int_equal(rig_walk(m->rig, m->root, ADDRESS + 0x1000).status, HOST_MISSING);
+	rig_put(m->rig, &m->tables, ADDRESS, 1, FRAME_B | E_PAGE);
+	assert_int_equal(rig_access(m->rig, 0, &m->tables, ADDRESS, 0), RIG_OK);
+	flush_and_run(m);
+	assert_int_equal(rig_walk(m->rig, m->root, ADDRESS).hpa, FRAME_B);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, start, end)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(a_flush_reads_what_l1_wrote),
+		TEST(the_dirty_bit_is_cleared_with_a_flush),
+		TEST(tracking_splits_large_pages),
+		TEST(frames_are_let_go_with_their_last_shadow),
+		TEST(what_l2_writes_is_read),
+		TEST(stale_writers_are_flushed_before_a_frame_is_tracked),
+		TEST(l0s_own_writes_are_noted),
+		TEST(emptying_npt01_forgets_no_write),
+		TEST(watched_frames),
+		TEST(watching_makes_room),
+		TEST(many_writers),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
