@@ -20,7 +20,7 @@ static uint64_t next(uint64_t *state)
 static const uint8_t weights[OP_KINDS] = {
 	[OP_ACCESS] = 22, [OP_REFAULT] = 2,    [OP_LOAD] = 9,      [OP_EDIT] = 12,
 	[OP_MEND] = 8,    [OP_FLUSH] = 3,      [OP_FLUSH_ALL] = 1, [OP_RACE] = 2,
-	[OP_DIRECT] = 3,  [OP_DIRECT_ZAP] = 1, [OP_RECLAIM] = 1,   [OP_WATCH] = 1,
+	[OP_DIRECT] = 3,  [OP_DROP_LARGE] = 1, [OP_RECLAIM] = 1,   [OP_WATCH] = 1,
 	[OP_WATCHED] = 1, [OP_CHECK] = 2,
 };
 
@@ -102,7 +102,7 @@ void script_print(const struct script *script)
 {
 	static const char *const names[] = {
 		"access", "refault", "load",       "edit",    "mend",  "flush",   "flush-all",
-		"race",   "direct",  "direct-zap", "reclaim", "watch", "watched", "check"};
+		"race",   "direct",  "drop-large", "reclaim", "watch", "watched", "check"};
 	const struct setting *s = &script->setting;
 
 	printf("setting: formats %u flags %#x %#x phys-bits %u host %u pool %u cpus %u map %u\n",

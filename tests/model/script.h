@@ -18,7 +18,7 @@ enum op_kind {
 	OP_FLUSH_ALL,  /* of all ASIDs on a CPU */
 	OP_RACE,       /* an edit that happens amid the next fault */
 	OP_DIRECT,     /* an access of L1 through NPT01 */
-	OP_DIRECT_ZAP, /* memory types changed */
+	OP_DROP_LARGE, /* memory types changed */
 	OP_RECLAIM,
 	OP_WATCH,   /* a frame, or no longer */
 	OP_WATCHED, /* was it written? */

@@ -240,14 +240,6 @@ static void access_direct(struct world *world, unsigned int cpu, const struct op
 	world_remember(world, cpu, 0, WORLD_ROOTS, gpa, &seen);
 }
 
-static void zap_direct(struct world *world, unsigned int cpu)
-{
-	if (!world->cpu[cpu].direct)
-		return;
-	mmu_direct_zap(&world->rig->mmu, &world->rig->cpu[cpu]);
-	world_forget_l1(world, cpu);
-}
-
 static void run_op(struct world *world, const struct op *op)
 {
 	unsigned int cpu = op->cpu % world->cpus, asid = op->asid % WORLD_ASIDS;
@@ -285,8 +277,8 @@ static void run_op(struct world *world, const struct op *op)
 	case OP_DIRECT:
 		access_direct(world, cpu, op);
 		break;
-	case OP_DIRECT_ZAP:
-		zap_direct(world, cpu);
+	case OP_DROP_LARGE:
+		mmu_drop_large(&world->rig->mmu);
 		break;
 	case OP_RECLAIM:
 		pool_reserve(&world->rig->mmu, op->value % 8);

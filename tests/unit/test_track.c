@@ -232,22 +232,32 @@ static void l0s_own_writes_are_noted(void **state)
 	assert_int_equal(rig_walk(m->rig, m->root, ADDRESS).hpa, FRAME_B);
 }
 
-static void emptying_npt01_forgets_no_write(void **state)
+/* Memory types moved: large pages go, everywhere; what they let L2 write is not forgotten. */
+static void dropping_large_pages_forgets_no_write(void **state)
 {
 	struct machine *m = *state;
-	uint64_t gpa = rig_entry(m->rig, &m->tables, ADDRESS, 1);
+	uint64_t at = 0x8000000000ull;
 
+	rig_put(m->rig, &m->tables, at, 2, 2 * MIB | E_LARGE);
 	run_and_touch(m);
-	l1_writes(m, ADDRESS, 1, FRAME_B | E_PAGE);
-	mmu_direct_zap(m->mmu, m->cpu);
+	assert_true(mmu_direct_fault(m->mmu, m->cpu, 5 * GIB));
+	assert_int_equal(rig_access(m->rig, 0, &m->tables, at, ACCESS_WRITE), RIG_OK);
+	flush_and_run(m);
+	rig_put(m->rig, &m->tables, ADDRESS, 1, FRAME_B | E_PAGE); /* by L2, through 2 MiB */
+	m->rig->flushes = 0;
+	mmu_drop_large(m->mmu);
+	assert_true(m->rig->flushes > 0);
+	assert_int_equal(rig_walk(m->rig, m->root, at).status, HOST_MISSING);
+	assert_int_equal(rig_walk(m->rig, m->npt01, 5 * GIB).status, HOST_MISSING);
+	assert_int_equal(rig_walk(m->rig, m->root, ADDRESS).hpa, FRAME_A);
 	assert_ok_invariants(m->rig);
 	flush_and_run(m);
 	assert_int_equal(rig_walk(m->rig, m->root, ADDRESS).hpa, FRAME_B);
-	assert_int_equal(flush_and_run(m), 0);
-	l1_writes(m, ADDRESS, 1, FRAME_A | E_PAGE);
-	assert_int_equal(rig_walk(m->rig, m->npt01, gpa).level, 1);
-	assert_int_equal(flush_and_run(m), 1);
-	assert_int_equal(rig_walk(m->rig, m->root, ADDRESS).hpa, FRAME_A);
+	m->rig->hole_level = 1;
+	assert_int_equal(rig_access(m->rig, 0, &m->tables, at, 0), RIG_OK);
+	assert_int_equal(rig_walk(m->rig, m->root, at).level, 1);
+	assert_true(mmu_direct_fault(m->mmu, m->cpu, 5 * GIB));
+	assert_int_equal(rig_walk(m->rig, m->npt01, 5 * GIB).level, 1);
 }
 
 static unsigned int told;
@@ -343,7 +353,7 @@ int main(void)
 		TEST(what_l2_writes_is_read),
 		TEST(stale_writers_are_flushed_before_a_frame_is_tracked),
 		TEST(l0s_own_writes_are_noted),
-		TEST(emptying_npt01_forgets_no_write),
+		TEST(dropping_large_pages_forgets_no_write),
 		TEST(watched_frames),
 		TEST(watching_makes_room),
 		TEST(many_writers),
