@@ -60,6 +60,12 @@ uint64_t exception(uint64_t vector, uint64_t error, uint64_t rip)
 {
 	uintptr_t bytes = (uintptr_t)fixup_table_end - (uintptr_t)fixup_table_start;
 
+	/*
+	 * L0 sets neither breakpoints nor TF, but Bochs leaves the trap of an intercepted VMRUN
+	 * with TF set pending for the host.
+	 */
+	if (vector == VEC_DB)
+		return rip;
 	for (unsigned int i = 0; i < bytes / sizeof(struct fixup); i++) {
 		if (fixup_table_start[i].at == rip)
 			return fixup_table_start[i].go_on;

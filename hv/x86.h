@@ -55,6 +55,7 @@
 #define CR4_CET        (1u << 23)
 
 #define DR6_FIXED 0xffff0ff0u
+#define DR6_BS    (1u << 14)
 #define DR7_FIXED 0x00000400u
 
 #define EFER_SCE     (1u << 0)
@@ -93,9 +94,13 @@
 #define MSR_GS_BASE           0xc0000101u
 #define MSR_KERNEL_GS_BASE    0xc0000102u
 #define MSR_SYSCFG            0xc0010010u
+#define MSR_IORR_BASE0        0xc0010016u
 #define MSR_TOP_MEM           0xc001001au
 #define MSR_TOP_MEM2          0xc001001du
 #define MSR_PATCH_LOADER      0xc0010020u
+#define MSR_MMIO_CFG_BASE     0xc0010058u
+#define MSR_SMM_BASE          0xc0010111u
+#define MSR_SMM_MASK          0xc0010113u
 #define MSR_VM_CR             0xc0010114u
 #define MSR_IGNNE             0xc0010115u
 #define MSR_SMM_CTL           0xc0010116u

@@ -80,8 +80,8 @@ bool mmu_watch_written(struct mmu *mmu, struct mmu_cpu *cpu, uint64_t gpa);
 void mmu_note_write(struct mmu *mmu, uint64_t gpa);
 void mmu_note_walk(struct mmu *mmu, uint64_t gpa);
 
-/* Empties NPT01: memory types or the hole changed. The caller flushes. */
-void mmu_direct_zap(struct mmu *mmu, struct mmu_cpu *cpu);
+/* Memory types moved: no large page may stay that could mix them now. Flushes. */
+void mmu_drop_large(struct mmu *mmu);
 
 /*
  * The root that shadows the tables, for a guest that runs under L1's asid: as fresh as that ASID

@@ -35,13 +35,6 @@ void untrack_table(struct mmu *mmu, uint64_t gpa);
 void track_leaf(struct mmu *mmu, uint64_t spte, int level);
 void untrack_leaf(struct mmu *mmu, uint64_t spte, int level);
 
-/*
- * NPT01 is about to be emptied: what its D bits said is kept in frames[]. Afterwards the pages are
- * made again that hold the D bits of tracked frames.
- */
-void track_suspend(struct mmu *mmu, struct mmu_cpu *cpu);
-void track_resume(struct mmu *mmu, struct mmu_cpu *cpu);
-
 /* The largest level at which NPT01 may map this gpa, and whether D begins at 0 there. */
 int track_level(const struct mmu *mmu, uint64_t gpa, int level);
 static inline bool is_tracked(const struct mmu *mmu, uint64_t gpa)

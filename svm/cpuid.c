@@ -23,16 +23,8 @@ enum {
 	STRUCTURED_ECX_LA57 = 1 << 16,
 	EXTENDED_ECX_SKINIT = 1 << 12,
 	SIZES_EBX_INVLPGB = 1 << 3,
-
-	/* EBX of Nestling's second leaf. */
-	QUIRKS_TCG = 1 << 0,
 };
 #define FEATURES_ECX_HYPERVISOR (1u << 31)
-
-/* "NestlingNest" */
-#define SIGNATURE_EBX 0x7473654e
-#define SIGNATURE_ECX 0x676e696c
-#define SIGNATURE_EDX 0x7473654e
 
 static uint32_t replace(uint32_t value, uint32_t bits, bool on)
 {
@@ -49,7 +41,7 @@ static uint32_t depth(void)
 		return known;
 	known = 1;
 	r = cpuid(LEAF_HYPERVISOR, 0);
-	if (r.ebx == SIGNATURE_EBX && r.ecx == SIGNATURE_ECX && r.edx == SIGNATURE_EDX)
+	if (r.ebx == NESTLING_EBX && r.ecx == NESTLING_ECX && r.edx == NESTLING_EDX)
 		known += cpuid(LEAF_HYPERVISOR_INFO, 0).eax;
 	return known;
 }
@@ -57,8 +49,8 @@ static uint32_t depth(void)
 static struct cpuid_regs hypervisor_leaf(uint32_t leaf)
 {
 	if (leaf == LEAF_HYPERVISOR)
-		return (struct cpuid_regs){LEAF_HYPERVISOR_INFO, SIGNATURE_EBX, SIGNATURE_ECX,
-		                           SIGNATURE_EDX};
+		return (struct cpuid_regs){LEAF_HYPERVISOR_INFO, NESTLING_EBX, NESTLING_ECX,
+		                           NESTLING_EDX};
 	if (leaf == LEAF_HYPERVISOR_INFO)
 		return (struct cpuid_regs){depth(), features.tcg ? QUIRKS_TCG : 0, 0, 0};
 	return (struct cpuid_regs){0, 0, 0, 0};

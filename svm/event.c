@@ -8,7 +8,6 @@
 #include "svm/nested.h"
 
 #define RFLAGS_RF (1u << 16)
-#define DR6_BS    (1u << 14)
 
 static bool has_error_code(unsigned int vector)
 {
@@ -77,6 +76,14 @@ uint64_t interrupted_event(struct vcpu *vcpu)
 	return event;
 }
 
+/* Is this the event that the last VMRUN injected, and not one of the guest's own instructions? */
+static bool was_injected(const struct vcpu *vcpu, uint64_t event)
+{
+	uint64_t which = EVENT_VALID | EVENT_TYPE_MASK | EVENT_VECTOR_MASK;
+
+	return !((vcpu->injected ^ event) & which) && vcpu->vmcb->save.rip == vcpu->entry_rip;
+}
+
 void redeliver_event(struct vcpu *vcpu)
 {
 	struct vmcb_control *control = &vcpu->vmcb->control;
@@ -92,7 +99,7 @@ void redeliver_event(struct vcpu *vcpu)
 	 * INTn, INT3 and INTO left RIP at themselves: the guest executes them again, and would push
 	 * the wrong return address otherwise. Not so if the event was injected: RIP is L1's choice.
 	 */
-	if (by_instruction && !(vcpu->injected & EVENT_VALID))
+	if (by_instruction && !was_injected(vcpu, event))
 		return;
 	control->event_inj = event;
 }

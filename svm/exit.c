@@ -23,6 +23,14 @@ static void handle_npf(struct vcpu *vcpu)
 	redeliver_event(vcpu);
 }
 
+static void handle_exception(struct vcpu *vcpu)
+{
+	const struct vmcb_control *control = &vcpu->vmcb->control;
+
+	raise_exception(vcpu, (unsigned int)control->exit_code - VMEXIT_EXCP_BASE,
+	                low32(control->exit_info1));
+}
+
 /* L1's caches may hold what L0 wrote: INVD becomes WBINVD. */
 static void handle_invd(struct vcpu *vcpu)
 {
@@ -48,6 +56,8 @@ static void handle_shutdown(struct vcpu *vcpu)
 
 static void (*const handlers[EXIT_CODES])(struct vcpu *vcpu) = {
 	[VMEXIT_CR4_WRITE] = handle_cr4_write,
+	[VMEXIT_EXCP_BASE + VEC_DB] = handle_exception,
+	[VMEXIT_EXCP_BASE + VEC_AC] = handle_exception,
 	[VMEXIT_NMI] = handle_nmi,
 	[VMEXIT_CPUID] = emulate_cpuid,
 	[VMEXIT_IRET] = handle_iret,
@@ -133,6 +143,7 @@ void vcpu_run(struct vcpu *vcpu)
 		if (vcpu->flush || vcpu->mmu_cpu.flush_direct)
 			flush(vcpu);
 		vcpu->injected = control->event_inj;
+		vcpu->entry_rip = vcpu->vmcb->save.rip;
 		strict_check(vcpu);
 		svm_enter(vcpu);
 		control->tlb_control = TLB_CONTROL_NONE;

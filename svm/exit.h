@@ -6,6 +6,12 @@
 
 #include "svm/vcpu.h"
 
+/*
+ * Exceptions whose delivery can raise them again without end, inside the processor, where not even
+ * an NMI gets in (CVE-2015-5307, CVE-2015-8104): each one comes by here.
+ */
+#define L0_EXCEPTIONS (1u << VEC_DB | 1u << VEC_AC)
+
 /* Handles the exit of the VMCB in use on L1's behalf, whether L1 or L2 ran. */
 void handle_exit(struct vcpu *vcpu, uint64_t code);
 

@@ -78,10 +78,13 @@ static uint64_t granted(const struct grant *grants, unsigned int count)
 	return valid;
 }
 
+/* An outer Nestling passes on what it runs on: svm/cpuid.c. */
 static bool on_tcg(void)
 {
 	struct cpuid_regs r = cpuid(LEAF_HYPERVISOR, 0);
 
+	if (r.ebx == NESTLING_EBX && r.ecx == NESTLING_ECX && r.edx == NESTLING_EDX)
+		return cpuid(LEAF_HYPERVISOR + 1, 0).ebx & QUIRKS_TCG;
 	return r.ebx == 0x54474354 && r.ecx == 0x43544743 && r.edx == 0x47435447; /* TCGTCGTCGTCG */
 }
 

@@ -111,6 +111,7 @@ static void init_save(struct vmcb_save *save, const struct l1_start *start)
 
 static void init_control(struct vmcb_control *control, const struct vcpu *vcpu)
 {
+	control->intercepts[INTERCEPT_EXCEPTION] = L0_EXCEPTIONS;
 	control->intercepts[INTERCEPT_MISC1] = MISC1_NMI | MISC1_CPUID | MISC1_INVD |
 	                                       MISC1_INVLPGA | MISC1_MSR_PROT | MISC1_SHUTDOWN;
 	control->intercepts[INTERCEPT_MISC2] =

@@ -8,6 +8,7 @@
 #include "svm/emulate.h"
 #include "svm/event.h"
 #include "svm/features.h"
+#include "svm/l1_memory.h"
 
 #define VM_CR_BITS     0x1full /* DPD, R_INIT, DIS_A20M, LOCK, SVMDIS */
 #define SYSCFG_ENCRYPT (1ull << 23)
@@ -191,11 +192,48 @@ static bool write_syscfg(struct vcpu *vcpu, uint64_t value)
 	return wrmsr_safe(MSR_SYSCFG, (value & ~SYSCFG_ENCRYPT) | (real & SYSCFG_ENCRYPT));
 }
 
+/*
+ * Where addresses lead is decided by these registers, too: none may put a device, or nothing, where
+ * L0's memory is. L1 moves its APIC as long as it stays clear of that.
+ */
+static uint64_t read_apic_base(struct vcpu *vcpu)
+{
+	(void)vcpu;
+	return rdmsr(MSR_APIC_BASE);
+}
+
+static bool write_apic_base(struct vcpu *vcpu, uint64_t value)
+{
+	(void)vcpu;
+	if (l1_memory_hidden(value & ~PAGE_OFFSET & ((1ull << features.phys_bits) - 1), PAGE_SIZE))
+		return false;
+	return wrmsr_safe(MSR_APIC_BASE, value);
+}
+
+/* The firmware has set them for good; a write that changes nothing is let pass. */
+static bool keep_address_map(uint32_t msr, uint64_t value)
+{
+	uint64_t real;
+
+	return rdmsr_safe(msr, &real) && real == value;
+}
+
+static bool is_address_map(uint32_t msr)
+{
+	return (msr >= MSR_IORR_BASE0 && msr <= MSR_TOP_MEM2) || msr == MSR_MMIO_CFG_BASE ||
+	       (msr >= MSR_SMM_BASE && msr <= MSR_SMM_MASK);
+}
+
 static const struct msr_handler handlers[] = {
-	{MSR_EFER, read_efer, write_efer},       {MSR_PAT, read_pat, write_pat},
-	{MSR_VM_CR, read_vm_cr, write_vm_cr},    {MSR_VM_HSAVE_PA, read_hsave, write_hsave},
-	{MSR_SVM_KEY, read_zero, swallow},       {MSR_SMM_CTL, read_zero, swallow},
-	{MSR_IGNNE, read_zero, swallow},         {MSR_PATCH_LOADER, read_zero, swallow},
+	{MSR_APIC_BASE, read_apic_base, write_apic_base},
+	{MSR_EFER, read_efer, write_efer},
+	{MSR_PAT, read_pat, write_pat},
+	{MSR_VM_CR, read_vm_cr, write_vm_cr},
+	{MSR_VM_HSAVE_PA, read_hsave, write_hsave},
+	{MSR_SVM_KEY, read_zero, swallow},
+	{MSR_SMM_CTL, read_zero, swallow},
+	{MSR_IGNNE, read_zero, swallow},
+	{MSR_PATCH_LOADER, read_zero, swallow},
 	{MSR_SYSCFG, read_syscfg, write_syscfg},
 };
 
@@ -236,14 +274,10 @@ void msr_init_map(struct vcpu *vcpu)
 		if (mtrr_is_register(msr))
 			set_bits(vcpu, msr, 2);
 	}
-}
-
-/* Memory types moved: large pages of NPT01 may now mix them. */
-static void mtrr_changed(struct vcpu *vcpu)
-{
-	mtrr_read();
-	mmu_direct_zap(&mmu, &vcpu->mmu_cpu);
-	vcpu->flush = true;
+	for (uint32_t msr = MSR_IORR_BASE0; msr <= MSR_SMM_MASK; msr++) {
+		if (is_address_map(msr))
+			set_bits(vcpu, msr, 2);
+	}
 }
 
 static bool write_msr(struct vcpu *vcpu, uint32_t msr, uint64_t value)
@@ -252,10 +286,14 @@ static bool write_msr(struct vcpu *vcpu, uint32_t msr, uint64_t value)
 
 	if (handler)
 		return handler->write(vcpu, value);
+	if (is_address_map(msr))
+		return keep_address_map(msr, value);
 	if (!wrmsr_safe(msr, value))
 		return false;
-	if (mtrr_is_register(msr))
-		mtrr_changed(vcpu);
+	if (mtrr_is_register(msr)) {
+		mtrr_read();
+		mmu_drop_large(&mmu);
+	}
 	return true;
 }
 

@@ -81,7 +81,9 @@ void handle_l2_npf(struct vcpu *vcpu)
 	if (info & NPF_FETCH)
 		fault.access |= ACCESS_FETCH;
 	if (mmu_fault(&mmu, &vcpu->mmu_cpu, &vcpu->nested, &fault) == FAULT_REFLECT)
-		nested_exit(vcpu, VMEXIT_NPF, fault.code | (info & (NPF_FINAL | NPF_TABLE)),
+		/* I/D tells of the access itself, whether L1's format has NX or not. */
+		nested_exit(vcpu, VMEXIT_NPF,
+		            fault.code | (info & (NPF_FINAL | NPF_TABLE | NPF_FETCH)),
 		            fault.address);
 	else
 		redeliver_event(vcpu);

@@ -62,6 +62,11 @@ static void restore_l1(struct vcpu *vcpu)
 	l1->cpl = 0;
 	vmcb01->control.int_state = 0;
 	vmcb01->control.event_inj = 0;
+	if (l1->rflags & RFLAGS_TF) { /* the single step over VMRUN traps now; APM 15.5 */
+		l1->dr6 |= DR6_BS;
+		vmcb01->control.event_inj =
+			VEC_DB | (uint64_t)EVENT_EXCEPTION << EVENT_TYPE_SHIFT | EVENT_VALID;
+	}
 	vmcb01->control.clean &= ~(CLEAN_CR2 | CLEAN_DRX | CLEAN_CRX | CLEAN_SEG);
 	if (!(vcpu->ctl.nested_ctl & NESTED_CTL_NP_ENABLE)) {
 		l1->g_pat = l2->g_pat;
@@ -80,6 +85,8 @@ void nested_exit(struct vcpu *vcpu, uint64_t code, uint64_t info1, uint64_t info
 	if (vcpu->l2_lme_held)
 		vcpu->vmcb12->save.efer |= EFER_LME;
 	write_control(vcpu, code, info1, info2);
+	if (vcpu->ctl.nested_ctl & NESTED_CTL_NP_ENABLE)
+		vcpu->vmcb12->save.g_pat = vcpu->vmcb02->save.g_pat;
 	mmu_note_write(&mmu, vcpu->vmcb12_gpa);
 	restore_l1(vcpu);
 	vcpu->guest_mode = false;

@@ -8,6 +8,7 @@
 #include "hv/x86.h"
 #include "svm/emulate.h"
 #include "svm/event.h"
+#include "svm/exit.h"
 #include "svm/features.h"
 #include "svm/l1_memory.h"
 #include "svm/nested.h"
@@ -77,6 +78,7 @@ static void build_intercepts(struct vmcb_control *control, const struct nested_c
 {
 	for (int i = 0; i < INTERCEPT_WORDS; i++)
 		control->intercepts[i] = l1->intercepts[i];
+	control->intercepts[INTERCEPT_EXCEPTION] |= L0_EXCEPTIONS;
 	control->intercepts[INTERCEPT_MISC1] |= L0_MISC1 | L0_INVLPGA;
 	control->intercepts[INTERCEPT_MISC2] |= L0_MISC2;
 }
@@ -170,6 +172,9 @@ void nested_vmrun(struct vcpu *vcpu, uint64_t vmcb12_gpa)
 	if (!rule && (vcpu->ctl.nested_ctl & NESTED_CTL_NP_ENABLE) &&
 	    !(vcpu->vmcb01->save.cr0 & CR0_PG))
 		rule = "nested paging, and the host's CR0.PG is 0";
+	if (!rule && (vcpu->ctl.nested_ctl & NESTED_CTL_NP_ENABLE) &&
+	    (vcpu->vmcb01->save.cr4 & CR4_LA57) && !features.la57)
+		rule = "5-level nested tables, and CPUID does not offer 5 levels";
 	if (rule) {
 		refuse(vcpu, rule);
 		return;

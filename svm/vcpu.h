@@ -73,10 +73,10 @@ struct vcpu {
 	struct vmcb *vmcb; /* in use: one of the two */
 	struct vmcb *vmcb01, *vmcb02;
 	uint64_t vmcb01_hpa, vmcb02_hpa;
-	bool guest_mode;   /* L2 runs */
-	uint64_t injected; /* EVENTINJ of the last VMRUN */
-	bool flush;        /* L0 changed tables: the next VMRUN flushes everything */
-	bool npt01_shared; /* L2s have run on NPT01, under ASIDs of their own */
+	bool guest_mode;              /* L2 runs */
+	uint64_t injected, entry_rip; /* EVENTINJ and RIP of the last VMRUN */
+	bool flush;                   /* L0 changed tables: the next VMRUN flushes everything */
+	bool npt01_shared;            /* L2s have run on NPT01, under ASIDs of their own */
 
 	/* What L1 has written to the registers that L0 virtualizes. */
 	uint64_t efer; /* with SVME as L1 has it, and LME where an emulator cannot have it */
