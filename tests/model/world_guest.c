@@ -68,7 +68,7 @@ static unsigned int shift_of(const struct ref_mode *mode, int level)
 	return mode->format == REF_2LEVEL && level == 2 ? 22 : 12 + 9 * (unsigned int)(level - 1);
 }
 
-static uint64_t table_entry(const struct ref_mode *mode, int level, unsigned int value)
+static uint64_t pointing_entry(const struct ref_mode *mode, int level, unsigned int value)
 {
 	uint64_t gpa =
 		ram_page_gpa(value % (mode->format >= REF_4LEVEL ? RAM_PAGES : RAM_LOW_PAGES));
@@ -87,8 +87,8 @@ static uint64_t table_entry(const struct ref_mode *mode, int level, unsigned int
 	return gpa | flags;
 }
 
-static uint64_t page_entry(const struct world *world, const struct ref_mode *mode, int level,
-                           unsigned int value, unsigned int how)
+static uint64_t mapping_entry(const struct world *world, const struct ref_mode *mode, int level,
+                              unsigned int value, unsigned int how)
 {
 	unsigned int shift = shift_of(mode, level);
 	uint64_t frame = world_frame(world, value, shift), flags = 0x67;
@@ -152,12 +152,12 @@ void world_edit(struct world *world, const struct op *op)
 		break;
 	case 1:
 	case 2:
-		entry = table_entry(mode, level, op->value);
+		entry = pointing_entry(mode, level, op->value);
 		break;
 	case 3:
 	case 4:
 	case 5:
-		entry = page_entry(world, mode, level, op->value, op->how);
+		entry = mapping_entry(world, mode, level, op->value, op->how);
 		break;
 	case 6:
 		entry ^= 1ull << op->value % (8 * size);
@@ -206,12 +206,12 @@ void world_mend(struct world *world, const struct op *op)
 		if (state.level == leaf || step.verdict == REF_PAGE) {
 			if (step.verdict != REF_PAGE || (op->how & 1))
 				world_write(world, op, gpa, ref_entry_size(mode),
-				            page_entry(world, mode, state.level, value,
-				                       op->how & 0xfe));
+				            mapping_entry(world, mode, state.level, value,
+				                          op->how & 0xfe));
 			return;
 		}
 		if (step.verdict == REF_FAULT) {
-			entry = table_entry(mode, state.level, value & 0x1f);
+			entry = pointing_entry(mode, state.level, value & 0x1f);
 			world_write(world, op, gpa, ref_entry_size(mode), entry);
 			step = ref_look(mode, &state, address, entry);
 		}

@@ -400,7 +400,9 @@ static void direct_roots(void **state)
 				                 map.level == 3 && !big ? 2 : map.level);
 				assert_true(walk.write && walk.execute);
 				assert_int_equal(walk.pat, 0);
+				rig->flushes = 0;
 				mmu_drop_large(&rig->mmu);
+				assert_int_equal(rig->flushes, 1);
 				assert_int_equal(rig_walk(rig, root, gpas[i]).status,
 				                 walk.level > 1 ? HOST_MISSING : HOST_OK);
 				assert_ok_invariants(rig);
