@@ -91,7 +91,8 @@ struct mmu {
 	void *context;
 	uint8_t host_levels; /* 4 or 5: levels of nested tables as L0's CR4 has it */
 	uint8_t phys_bits;
-	bool host_1g; /* L0's processor maps 1 GiB pages */
+	bool identity; /* ops->map() gives gpas, but for pages that it puts elsewhere */
+	bool host_1g;  /* L0's processor maps 1 GiB pages */
 
 	struct shadow_page *pages; /* one descriptor per table, in order */
 	uint64_t *tables;

@@ -17,31 +17,65 @@ static bool same_table(const struct mmu *mmu, const struct shadow_page *page, ui
 	       (spte & (PTE_W | PTE_NX)) == target->rights;
 }
 
+/*
+ * Most entries of a table that was written are as they were; told from the two words alone, as the
+ * loop goes over whole tables. False when it takes more than that.
+ */
+static bool unchanged(const struct mmu *mmu, const struct paging_mode *mode, bool plain_wb,
+                      int level, uint64_t spte, uint64_t entry)
+{
+	const uint64_t used = PTE_P | PTE_U | PTE_A;
+	uint64_t type = PTE_PWT | PTE_PCD | (level == 1 ? PTE_PAT : PTE_PAT_LARGE);
+	const struct shadow_page *child;
+
+	if ((entry & used) != used || entry_reserved(mode, level, entry))
+		return false;
+	if (entry_is_leaf(mode, level, entry))
+		return plain_wb && spte_is_leaf(spte, level) && mode->id != PT_2LEVEL &&
+		       !((spte ^ entry) & (mode->address_mask | PTE_NX)) &&
+		       !((spte | entry) & type) &&
+		       !(spte & PTE_W) == ((entry & (PTE_W | PTE_D)) != (PTE_W | PTE_D));
+	if (spte_is_leaf(spte, level))
+		return false;
+	child = page_of_spte(mmu, spte);
+	return !child->role.direct && child->gpa == (entry & mode->address_mask) &&
+	       !((spte ^ entry) & (PTE_W | PTE_NX));
+}
+
+static void sync_spte(struct mmu *mmu, const struct paging_mode *mode, struct shadow_page *page,
+                      unsigned int index, uint64_t entry)
+{
+	uint64_t spte = page->table[index];
+	struct target target = spte_target(mmu, mode, page, index, entry);
+
+	if (same_table(mmu, page, spte, &target) ||
+	    (target.kind == TARGET_LEAF && spte == target.spte))
+		return;
+	if (target.kind == TARGET_LEAF)
+		spte_set(mmu, page, index, target.spte);
+	else
+		spte_clear(mmu, page, index); /* what is there now comes with the next fault */
+	mmu->counters.sptes_changed++;
+}
+
 static void sync_page(struct mmu *mmu, const struct paging_mode *mode, struct shadow_page *page)
 {
+	const void *table = guest_table(&mmu->memory, page->gpa);
+	unsigned int size = mode->format->entry_size;
+	bool plain_wb = mmu->identity && host_pat_index(page->role.pat & 7) == 0;
+	int level = page->role.level;
 	uint32_t left = page->present;
 
 	mmu->counters.tables_read++;
 	for (unsigned int i = 0; left; i++) {
-		uint64_t spte = page->table[i];
-		struct target target;
+		uint64_t spte = page->table[i], entry;
 
 		if (!(spte & PTE_P))
 			continue;
 		left--;
-		target = spte_target(mmu, mode, page, i,
-		                     guest_entry(&mmu->memory, mode->format, page->gpa,
-		                                 guest_index_of(mode, page, i)));
-		if (same_table(mmu, page, spte, &target))
-			continue;
-		if (target.kind == TARGET_LEAF) {
-			if (spte == target.spte)
-				continue;
-			spte_set(mmu, page, i, target.spte);
-		} else {
-			spte_clear(mmu, page, i); /* what is there now comes with the next fault */
-		}
-		mmu->counters.sptes_changed++;
+		entry = table_entry(table, size == 8 ? i : guest_index_of(mode, page, i), size);
+		if (!unchanged(mmu, mode, plain_wb, level, spte, entry))
+			sync_spte(mmu, mode, page, i, entry);
 	}
 }
 

@@ -7,28 +7,11 @@
 
 enum { WALK_TRIES = 4 };
 
-static void *entry_address(const struct guest_memory *memory, const struct pt_format *format,
-                           uint64_t table, unsigned int index)
+void *guest_table(const struct guest_memory *memory, uint64_t gpa)
 {
-	uint64_t gpa = table + (uint64_t)index * format->entry_size;
 	char *page = memory->page(memory->context, gpa & ~0xfffull);
 
 	return page ? page + (gpa & 0xfff) : NULL;
-}
-
-static uint64_t read_entry(const void *at, unsigned int size)
-{
-	if (!at)
-		return size == 8 ? ~0ull : 0xffffffffu;
-	if (size == 8)
-		return __atomic_load_n((const uint64_t *)at, __ATOMIC_RELAXED);
-	return __atomic_load_n((const uint32_t *)at, __ATOMIC_RELAXED);
-}
-
-uint64_t guest_entry(const struct guest_memory *memory, const struct pt_format *format,
-                     uint64_t table, unsigned int index)
-{
-	return read_entry(entry_address(memory, format, table, index), format->entry_size);
 }
 
 /* Sets bits in an entry unless it is no longer what was read. */
@@ -100,9 +83,9 @@ static enum walk_status walk_once(const struct guest_memory *memory, const struc
 	uint64_t table = root;
 
 	for (int level = format->levels;; level--) {
-		void *at =
-			entry_address(memory, format, table, guest_index(format, level, address));
-		uint64_t entry = read_entry(at, format->entry_size);
+		unsigned int index = guest_index(format, level, address);
+		void *at = guest_table(memory, table + index * format->entry_size);
+		uint64_t entry = table_entry(at, 0, format->entry_size);
 		uint64_t bits = PTE_A;
 		bool leaf;
 
@@ -164,8 +147,9 @@ bool guest_peek(const struct guest_memory *memory, const struct paging_mode *mod
 	uint64_t table = root;
 
 	for (int level = format->levels; level; level--) {
-		uint64_t entry =
-			guest_entry(memory, format, table, guest_index(format, level, address));
+		unsigned int size = format->entry_size;
+		uint64_t at = table + guest_index(format, level, address) * size;
+		uint64_t entry = table_entry(guest_table(memory, at), 0, size);
 
 		if (!(entry & PTE_P))
 			return false;

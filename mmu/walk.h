@@ -53,9 +53,18 @@ struct walk {
 enum walk_status guest_walk(const struct guest_memory *memory, const struct paging_mode *mode,
                             uint64_t root, uint64_t address, uint32_t access, struct walk *walk);
 
-/* One entry of a table, read once. Where there is no memory it is all ones. */
-uint64_t guest_entry(const struct guest_memory *memory, const struct pt_format *format,
-                     uint64_t table, unsigned int index);
+/* Where L0 sees the guest's table (or entry) at gpa; NULL where the guest has no memory. */
+void *guest_table(const struct guest_memory *memory, uint64_t gpa);
+
+/* An entry of 4 or 8 bytes, read once. Where there is no memory it is all ones. */
+static inline uint64_t table_entry(const void *table, unsigned int index, unsigned int size)
+{
+	if (size == 8)
+		return table ? __atomic_load_n((const uint64_t *)table + index, __ATOMIC_RELAXED)
+		             : ~0ull;
+	return table ? __atomic_load_n((const uint32_t *)table + index, __ATOMIC_RELAXED)
+	             : 0xffffffffu;
+}
 
 /*
  * Where an address leads, for L0's own use right behind the processor: no rights are checked and

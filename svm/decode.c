@@ -8,39 +8,44 @@
 #include "svm/features.h"
 #include "svm/l1_memory.h"
 
-/* The opcodes that exit with a code: length 0 ends the list. */
+enum { PREFIX_REX = 0x40, PREFIX_OPERAND_SIZE = 0x66, PREFIX_ADDRESS_SIZE = 0x67 };
+
+/* The opcodes that exit with a code, as a little-endian word under a mask. */
 struct opcode {
-	uint16_t exit_code;
+	uint32_t value, mask;
 	uint8_t length;
-	uint8_t bytes[3];
 	bool modrm; /* one more byte: registers of MOV CRn */
 };
 
 static const struct opcode opcodes[] = {
-	{VMEXIT_CPUID, 2, {0x0f, 0xa2}, false},
-	{VMEXIT_MSR, 2, {0x0f, 0x30}, false},
-	{VMEXIT_MSR, 2, {0x0f, 0x32}, false},
-	{VMEXIT_VMRUN, 3, {0x0f, 0x01, 0xd8}, false},
-	{VMEXIT_VMMCALL, 3, {0x0f, 0x01, 0xd9}, false},
-	{VMEXIT_VMLOAD, 3, {0x0f, 0x01, 0xda}, false},
-	{VMEXIT_VMSAVE, 3, {0x0f, 0x01, 0xdb}, false},
-	{VMEXIT_STGI, 3, {0x0f, 0x01, 0xdc}, false},
-	{VMEXIT_CLGI, 3, {0x0f, 0x01, 0xdd}, false},
-	{VMEXIT_SKINIT, 3, {0x0f, 0x01, 0xde}, false},
-	{VMEXIT_INVLPGA, 3, {0x0f, 0x01, 0xdf}, false},
-	{VMEXIT_INVD, 2, {0x0f, 0x08}, false},
-	{VMEXIT_WBINVD, 2, {0x0f, 0x08}, false}, /* QEMU exits so for INVD */
-	{VMEXIT_WBINVD, 2, {0x0f, 0x09}, false},
-	{VMEXIT_CR4_WRITE, 2, {0x0f, 0x22}, true},
+	[VMEXIT_CPUID] = {0xa20f, 0xffff, 2, false},
+	[VMEXIT_MSR] = {0x300f, 0xfdff, 2, false}, /* 30 and 32 */
+	[VMEXIT_VMRUN] = {0xd8010f, 0xffffff, 3, false},
+	[VMEXIT_VMMCALL] = {0xd9010f, 0xffffff, 3, false},
+	[VMEXIT_VMLOAD] = {0xda010f, 0xffffff, 3, false},
+	[VMEXIT_VMSAVE] = {0xdb010f, 0xffffff, 3, false},
+	[VMEXIT_STGI] = {0xdc010f, 0xffffff, 3, false},
+	[VMEXIT_CLGI] = {0xdd010f, 0xffffff, 3, false},
+	[VMEXIT_SKINIT] = {0xde010f, 0xffffff, 3, false},
+	[VMEXIT_INVLPGA] = {0xdf010f, 0xffffff, 3, false},
+	[VMEXIT_INVD] = {0x080f, 0xffff, 2, false},
+	[VMEXIT_WBINVD] = {0x080f, 0xfeff, 2, false}, /* 09; QEMU exits so for 08, INVD, too */
+	[VMEXIT_CR4_WRITE] = {0x220f, 0xffff, 2, true},
 };
+
+/* The registers that decide how the guest's own tables are read. */
+static uint64_t mode_key(const struct vmcb_save *save)
+{
+	return (save->efer & (EFER_LMA | EFER_NXE)) | (save->cr4 & (CR4_PAE | CR4_PSE)) |
+	       (save->cr4 & CR4_LA57) << 8 | 1;
+}
 
 /* The mode of the guest's own paging; worked out again when a register that decides it changed. */
 static const struct paging_mode *own_mode(struct vcpu *vcpu)
 {
 	const struct vmcb_save *save = &vcpu->vmcb->save;
-	uint64_t key = (save->efer & (EFER_LMA | EFER_NXE)) | (save->cr4 & (CR4_PAE | CR4_PSE)) |
-	               (save->cr4 & CR4_LA57) << 8 | 1;
 	struct paging_mode *mode = &vcpu->own_mode[vcpu->guest_mode];
+	uint64_t key = mode_key(save);
 	enum pt_format_id id = PT_2LEVEL;
 
 	if (vcpu->own_key[vcpu->guest_mode] == key)
@@ -67,6 +72,74 @@ static void *l2_page(void *context, uint64_t ngpa)
 	    !guest_peek(&mmu.memory, &vcpu->nested.mode, vcpu->nested.root, ngpa, &gpa))
 		return NULL;
 	return l1_page(NULL, gpa);
+}
+
+/*
+ * Where L0 sees the code at a linear address of L1's, if it need not walk to find out: each entry
+ * of the last walk to the page is still what it was. NULL otherwise, or when the page ends soon.
+ */
+static const uint8_t *cached_code(const struct fetch_cache *cache, const struct vmcb_save *save,
+                                  uint64_t linear)
+{
+	if (cache->page != linear >> PAGE_SHIFT || cache->cr3 != save->cr3 ||
+	    cache->mode_key != mode_key(save))
+		return NULL;
+	for (unsigned int i = 0; i < cache->levels; i++) {
+		if (*cache->at[i] != cache->value[i])
+			return NULL;
+	}
+	return cache->code + (linear & (PAGE_SIZE - 1));
+}
+
+/* A walk for the cache: as guest_peek() does it, for L1's own 8-byte entries. */
+static const uint8_t *walk_code(struct vcpu *vcpu, struct fetch_cache *cache, uint64_t linear)
+{
+	const struct vmcb_save *save = &vcpu->vmcb->save;
+	const struct paging_mode *mode = own_mode(vcpu);
+	uint64_t table = paging_root(mode, save->cr3);
+
+	cache->levels = 0;
+	cache->page = ~0ull;
+	for (int level = mode->format->levels; level; level--) {
+		unsigned int index = guest_index(mode->format, level, linear);
+		const uint64_t *at = guest_table(&mmu.memory, table + index * sizeof(uint64_t));
+		uint64_t entry = table_entry(at, 0, sizeof(uint64_t));
+
+		if (!at || !(entry & PTE_P))
+			return NULL;
+		cache->at[cache->levels] = at;
+		cache->value[cache->levels++] = entry;
+		table = entry & mode->address_mask;
+		if (entry_is_leaf(mode, level, entry)) {
+			uint64_t within = (1ull << level_shift(mode, level)) - 1;
+
+			table = leaf_frame(mode, level, entry) | (linear & within);
+			break;
+		}
+	}
+	cache->code = l1_page(NULL, table & ~(uint64_t)(PAGE_SIZE - 1));
+	if (!cache->code)
+		return NULL;
+	cache->cr3 = save->cr3;
+	cache->mode_key = mode_key(save);
+	cache->page = linear >> PAGE_SHIFT;
+	return cache->code + (linear & (PAGE_SIZE - 1));
+}
+
+/* Code of L1's within one page, where that is quick to find; else NULL. */
+static const uint8_t *code_at(struct vcpu *vcpu, uint64_t linear)
+{
+	const struct vmcb_save *save = &vcpu->vmcb->save;
+	struct fetch_cache *cache = &vcpu->fetch_cache[linear >> PAGE_SHIFT & (FETCH_CACHES - 1)];
+	const uint8_t *code;
+
+	if (vcpu->guest_mode || !(save->cr0 & CR0_PG) || !(save->cr4 & CR4_PAE) ||
+	    (linear & (PAGE_SIZE - 1)) > PAGE_SIZE - INSTRUCTION_MAX)
+		return NULL;
+	if (!in_64bit_code(save))
+		linear = low32(linear);
+	code = cached_code(cache, save, linear);
+	return code ? code : walk_code(vcpu, cache, linear);
 }
 
 unsigned int fetch(struct vcpu *vcpu, uint64_t linear, uint8_t *to, unsigned int bytes)
@@ -113,8 +186,8 @@ static bool is_prefix(uint8_t byte)
 	case 0x3e:
 	case 0x64:
 	case 0x65: /* segments */
-	case 0x66:
-	case 0x67:
+	case PREFIX_OPERAND_SIZE:
+	case PREFIX_ADDRESS_SIZE:
 	case 0xf0:
 	case 0xf2:
 	case 0xf3:
@@ -124,56 +197,57 @@ static bool is_prefix(uint8_t byte)
 	}
 }
 
-static bool matches(const struct opcode *opcode, const uint8_t *bytes, unsigned int left)
+static uint8_t default_address_size(const struct vmcb_save *save)
 {
-	if (left < opcode->length)
-		return false;
-	for (unsigned int i = 0; i < opcode->length; i++) {
-		if (bytes[i] != opcode->bytes[i])
-			return false;
+	if (in_64bit_code(save))
+		return 8;
+	return (save->cs.attributes & SEG_ATTR_DB) ? 4 : 2;
+}
+
+/* With prefixes, or where the instruction crosses a page. */
+static bool decode_slowly(struct vcpu *vcpu, const struct opcode *opcode, uint64_t linear,
+                          struct instruction *instruction)
+{
+	const struct vmcb_save *save = &vcpu->vmcb->save;
+	uint8_t bytes[INSTRUCTION_MAX + sizeof(uint32_t)];
+	unsigned int have = fetch(vcpu, linear, bytes, INSTRUCTION_MAX), at = 0, length;
+	uint32_t word = 0;
+
+	for (; at < have && is_prefix(bytes[at]); at++) {
+		if (bytes[at] == PREFIX_ADDRESS_SIZE)
+			instruction->address_size = default_address_size(save) == 4 ? 2 : 4;
 	}
+	if (at < have && in_64bit_code(save) && (bytes[at] & 0xf0) == PREFIX_REX)
+		instruction->rex = bytes[at++];
+	length = at + opcode->length + opcode->modrm;
+	if (length > have)
+		return false;
+	for (unsigned int i = 0; i < opcode->length; i++)
+		word |= (uint32_t)bytes[at + i] << (8 * i);
+	if ((word & opcode->mask) != opcode->value)
+		return false;
+	if (opcode->modrm)
+		instruction->modrm = bytes[length - 1];
+	instruction->length = (uint8_t)length;
 	return true;
 }
 
 bool decode(struct vcpu *vcpu, uint64_t exit_code, struct instruction *instruction)
 {
 	const struct vmcb_save *save = &vcpu->vmcb->save;
-	bool code64 = in_64bit_code(save);
-	uint64_t linear = save->rip + (code64 ? 0 : save->cs.base);
-	uint8_t bytes[INSTRUCTION_MAX];
-	/* Nearly always the bare opcode: the rest is fetched only behind a prefix. */
-	unsigned int have = fetch(vcpu, linear, bytes, 4);
-	unsigned int at = 0, small = 4;
+	uint64_t linear = save->rip + (in_64bit_code(save) ? 0 : save->cs.base);
+	const struct opcode *opcode = &opcodes[exit_code];
+	const uint8_t *code = code_at(vcpu, linear);
+	uint32_t word;
 
-	if (have < 2)
-		return false;
-	*instruction = (struct instruction){0, 0, 0, 0};
-	if (code64)
-		small = 8;
-	else if (!(save->cs.attributes & SEG_ATTR_DB))
-		small = 2;
-	instruction->address_size = (uint8_t)small;
-	if (is_prefix(bytes[0]) || (code64 && (bytes[0] & 0xf0) == 0x40))
-		have = fetch(vcpu, linear, bytes, INSTRUCTION_MAX);
-	for (; at < have && is_prefix(bytes[at]); at++) {
-		if (bytes[at] == 0x67)
-			instruction->address_size = small == 4 ? 2 : 4;
+	*instruction = (struct instruction){.address_size = default_address_size(save)};
+	if (code) {
+		__builtin_memcpy(&word, code, sizeof(word)); /* once: L1 may be writing it */
+		if ((word & opcode->mask) == opcode->value) {
+			instruction->modrm = (uint8_t)(word >> 16);
+			instruction->length = (uint8_t)(opcode->length + opcode->modrm);
+			return true;
+		}
 	}
-	if (at < have && code64 && (bytes[at] & 0xf0) == 0x40)
-		instruction->rex = bytes[at++];
-
-	for (unsigned int i = 0; i < sizeof(opcodes) / sizeof(*opcodes); i++) {
-		const struct opcode *opcode = &opcodes[i];
-		unsigned int length = at + opcode->length + opcode->modrm;
-
-		if (opcode->exit_code != exit_code || !matches(opcode, bytes + at, have - at))
-			continue;
-		if (length > have)
-			return false;
-		if (opcode->modrm)
-			instruction->modrm = bytes[length - 1];
-		instruction->length = (uint8_t)length;
-		return true;
-	}
-	return false;
+	return decode_slowly(vcpu, opcode, linear, instruction);
 }

@@ -69,6 +69,7 @@ uint32_t machine_init_mmu(uint64_t pool, uint64_t size, uint64_t memory_end, uns
 	mmu.host_levels = (uint8_t)levels;
 	mmu.phys_bits = features.phys_bits;
 	mmu.host_1g = features.page_1g;
+	mmu.identity = true;
 	mmu_init(&mmu, phys(pool), pool, phys(metadata), pages);
 	metadata += mmu_metadata_size(pages);
 	memset(phys(metadata), 0, tracking);

@@ -50,15 +50,23 @@ static void snapshot_control(struct nested_control *to, const volatile struct vm
 	to->pause_filter_count = from->pause_filter_count;
 }
 
+static void copy_segment(struct vmcb_segment *to, const volatile struct vmcb_segment *from)
+{
+	to->selector = from->selector;
+	to->attributes = from->attributes;
+	to->limit = from->limit;
+	to->base = from->base;
+}
+
 /* The state that VMRUN loads; the rest is VMLOAD's, or only written at #VMEXIT. */
 static void snapshot_save(struct vmcb_save *to, const volatile struct vmcb_save *from)
 {
-	to->es = from->es;
-	to->cs = from->cs;
-	to->ss = from->ss;
-	to->ds = from->ds;
-	to->gdtr = from->gdtr;
-	to->idtr = from->idtr;
+	copy_segment(&to->es, &from->es);
+	copy_segment(&to->cs, &from->cs);
+	copy_segment(&to->ss, &from->ss);
+	copy_segment(&to->ds, &from->ds);
+	copy_segment(&to->gdtr, &from->gdtr);
+	copy_segment(&to->idtr, &from->idtr);
 	to->cpl = from->cpl;
 	to->efer = from->efer;
 	to->cr4 = from->cr4;

@@ -13,7 +13,8 @@
 #include "svm/l1_memory.h"
 #include "svm/nested.h"
 
-enum { SVM_INSTRUCTION_LENGTH = 3, TSS_BUSY = 2 };
+/* VMLOAD_MSRS: STAR to SYSENTER_EIP, in order in the VMCB. */
+enum { SVM_INSTRUCTION_LENGTH = 3, TSS_BUSY = 2, VMLOAD_MSRS = 8 };
 
 /* #UD without SVM enabled or outside of protected mode, #GP outside of CPL 0. */
 static bool permitted(struct vcpu *vcpu)
@@ -99,7 +100,12 @@ static uint64_t hide_busy_tss(uint64_t hpa)
 
 	if (!features.tcg || !(vmcb->save.tr.attributes & TSS_BUSY))
 		return hpa;
-	memcpy(&copy, vmcb, sizeof(copy));
+	copy.save.fs = vmcb->save.fs;
+	copy.save.gs = vmcb->save.gs;
+	copy.save.ldtr = vmcb->save.ldtr;
+	copy.save.tr = vmcb->save.tr;
+	for (unsigned int i = 0; i < VMLOAD_MSRS; i++)
+		(&copy.save.star)[i] = (&vmcb->save.star)[i];
 	copy.save.tr.attributes &= (uint16_t)~TSS_BUSY;
 	hidden_busy_tss = copy.save.tr;
 	return hpa_of(&copy);

@@ -55,6 +55,17 @@ struct nested_control {
 	uint16_t pause_filter_threshold, pause_filter_count;
 };
 
+/* Where a page of L1's code is, and the entries of its tables that said so. See svm/decode.c. */
+struct fetch_cache {
+	uint64_t page, cr3, mode_key; /* page: linear, its number */
+	unsigned int levels;
+	const uint64_t *at[PT_MAX_LEVEL];
+	uint64_t value[PT_MAX_LEVEL];
+	const uint8_t *code;
+};
+
+enum { FETCH_CACHES = 8 };
+
 /* L1's MSRPM merged with L0's own. L1's is watched: it is merged again when it was written. */
 struct merged_map {
 	uint64_t *map;
@@ -106,6 +117,8 @@ struct vcpu {
 
 	struct paging_mode own_mode[2]; /* of L1's and L2's own paging, for instruction fetches */
 	uint64_t own_key[2];
+
+	struct fetch_cache fetch_cache[FETCH_CACHES];
 
 	struct vcpu_counters counters;
 };

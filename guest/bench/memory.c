@@ -63,6 +63,7 @@ static void fault_then(struct l2 *l2, void *entry, uint64_t rights)
 {
 	uint64_t code, value = read_entry(entry) | rights;
 
+	l2->vmcb->control.tlb_control = TLB_CONTROL_NONE; /* more rights need no flush */
 	clgi();
 	vmrun_once(&l2->regs, l2->vmcb);
 	code = l2->vmcb->control.exit_code;
