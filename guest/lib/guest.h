@@ -50,6 +50,8 @@ struct image {
 	 * return. */
 	const struct pt_format *(*format)(void);
 	void (*run)(void);
+	/* L1 maps all 4 GiB for itself, memory or not; for formats with large pages. */
+	bool maps_4g;
 };
 
 extern const struct image image;

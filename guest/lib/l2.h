@@ -89,6 +89,8 @@ enum l2_snippet {
 	L2_TIME_CPUID,
 	L2_TIME_READ,
 	L2_TIME_WRITE,
+	L2_SUM_PAGES,
+	L2_ADD_PAGES,
 };
 
 /* A mode of L2. */

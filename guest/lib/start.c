@@ -4,7 +4,11 @@
 #include "guest/lib/guest.h"
 #include "hv/serial.h"
 
-enum { L1_TABLE_PAGES = 24, LOW_BYTES = 32 << 20 };
+enum {
+	L1_TABLE_PAGES = 24,
+	LOW_BYTES = 32 << 20,
+	APIC_REGION = 4 << 20, /* the largest page of any format */
+};
 
 extern char image_end[];
 _Noreturn void l1_start(uint32_t magic, uint32_t information);
@@ -18,11 +22,18 @@ static struct pt l1_tables;
 /* Turns on L1's own paging: identity for low memory, the image and the APIC, with NX on. */
 static void paging_on(const struct pt_format *format)
 {
-	uint64_t bytes = (uintptr_t)image_end;
+	uint64_t bytes = (uintptr_t)image_end, apic = apic_base() & ~(uint64_t)(APIC_REGION - 1);
 
 	bytes = bytes > LOW_BYTES ? bytes : LOW_BYTES;
 	pt_init(&l1_tables, format, (uintptr_t)tables, (uintptr_t)tables + sizeof(tables), 0);
-	pt_map_range(&l1_tables, 0, 0, bytes, 2, PT_RW);
+	if (image.maps_4g) {
+		pt_map_range(&l1_tables, 0, 0, apic, 2, PT_RW);
+		pt_map_range(&l1_tables, apic, apic, APIC_REGION, 1, PT_RW);
+		apic += APIC_REGION;
+		pt_map_range(&l1_tables, apic, apic, SIZE_4G - apic, 2, PT_RW);
+	} else {
+		pt_map_range(&l1_tables, 0, 0, bytes, 2, PT_RW);
+	}
 	pt_map(&l1_tables, apic_base(), apic_base(), 1,
 	       PT_RW | PT_PCD | PT_PWT | (format->nx ? PT_NX : 0));
 

@@ -36,6 +36,5 @@ for image in pse nopse; do
 		done
 	done
 	as_bochs "$image, memory above 4 GiB" BOOT=direct MEM=5G
-	as_bochs "$image, Bochs" EMU=bochs
 done
 done_testing
