@@ -22,7 +22,7 @@ soak: $(BUILD)/unit/test_random ## random scripts against mmu/ for SOAK_SECONDS 
 	NESTLING_SEED_FROM=$$(date +%s%N) NESTLING_SECONDS=$(SOAK_SECONDS) $<
 
 mutants: $(MMU_TESTS:%=$(BUILD)/unit/test_%) ## show that each mistake of tests/mutants/list fails a test
-	tests/mutants/run '$(UNIT_O)' '$(CC) $(filter-out -MMD -MP,$(UNIT_CFLAGS))'
+	tests/mutants/run '$(UNIT_O)' '$(CC) $(filter-out -MMD -MP $(WARN),$(UNIT_CFLAGS)) -w'
 
 # One set of objects for all tests, so that gcov adds up what they execute.
 COVERAGE_O      := $(BUILD)/coverage

@@ -200,6 +200,62 @@ static void what_l2_writes_is_read(void **state)
 	}
 }
 
+/*
+ * L1 that is where it believes has entries compared by word. Whatever bit of a small or large page
+ * changes, the flush shows it.
+ */
+static void every_bit_of_a_page_counts(void **state)
+{
+	static const uint64_t changes[] = {PTE_W,        PTE_U,        PTE_A,  PTE_D,
+	                                   PTE_PWT,      PTE_PCD,      PTE_NX, 1ull << 21,
+	                                   1ull << 32,   1ull << 50,   PTE_P,  PTE_PAT_LARGE,
+	                                   (1ull << 13), (1ull << 39), PTE_PS};
+	static const struct {
+		enum pt_format_id id;
+		int level;
+	} cases[] = {{PT_4LEVEL, 1}, {PT_4LEVEL, 2}, {PT_4LEVEL, 3}, {PT_PAE, 1},
+	             {PT_PAE, 2},    {PT_2LEVEL, 1}, {PT_2LEVEL, 2}};
+	struct machine *m = *state;
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		for (unsigned int page = 0; page < RAM_PAGES; page++) {
+			for (unsigned int n = 0; n < RAM_WORDS; n++)
+				m->rig->ram.word[page][n] = 0;
+			ram_will_write(&m->rig->ram, ram_page_gpa(page));
+			mmu_note_write(m->mmu, ram_page_gpa(page));
+		}
+		ram_collect(&m->rig->ram);
+		m->rig->next_page = 8;
+		m->tables =
+			rig_guest(cases[i].id, MODE_NX | MODE_1G | MODE_PSE, 48, ram_page_gpa(i));
+		for (size_t n = 0; n < sizeof(changes) / sizeof(changes[0]); n++) {
+			uint64_t entry = 0x80000000 | (cases[i].level > 1 ? E_LARGE : E_PAGE);
+			uint64_t changed = entry ^ changes[n];
+			struct ref_mode mode = rig_ref_mode(&m->tables.mode);
+			struct ref_state at = {cases[i].level, 0, true, true, true};
+			struct ref_step step;
+			struct host_result seen;
+
+			if (cases[i].id == PT_2LEVEL && changes[n] > UINT32_MAX)
+				continue;
+			l1_writes(m, ADDRESS, cases[i].level, entry);
+			run_and_touch(m);
+			l1_writes(m, ADDRESS, cases[i].level, changed);
+			flush_and_run(m);
+			step = ref_look(&mode, &at, ADDRESS, changed);
+			seen = rig_walk(m->rig, m->root, ADDRESS);
+			if (seen.status != HOST_OK)
+				continue; /* the next fault says what is there */
+			assert_int_equal(step.verdict, REF_PAGE);
+			assert_int_equal(seen.hpa, step.gpa);
+			assert_true(step.next.user && (changed & PTE_A));
+			assert_int_equal(seen.write, step.next.write && (changed & PTE_D));
+			assert_int_equal(seen.execute, step.next.execute);
+			assert_int_equal(seen.pat, step.pat);
+		}
+	}
+}
+
 /* A translation whose spte has gone may still let L2 write a frame that becomes a table. */
 static void stale_writers_are_flushed_before_a_frame_is_tracked(void **state)
 {
@@ -351,6 +407,7 @@ int main(void)
 		TEST(tracking_splits_large_pages),
 		TEST(frames_are_let_go_with_their_last_shadow),
 		TEST(what_l2_writes_is_read),
+		TEST(every_bit_of_a_page_counts),
 		TEST(stale_writers_are_flushed_before_a_frame_is_tracked),
 		TEST(l0s_own_writes_are_noted),
 		TEST(dropping_large_pages_forgets_no_write),
