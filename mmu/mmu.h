@@ -30,13 +30,16 @@ struct cached_root {
 	uint64_t serial;
 	uint64_t used;
 	uint32_t asid;
-	bool fresh; /* L1 has not flushed asid here since the root was last synchronized */
+	bool fresh;         /* L1 has not flushed asid here since the root was last synchronized */
+	uint64_t flush_all; /* of the processor, then */
 };
 
 /* What each processor has of its own. */
 struct mmu_cpu {
 	struct cached_root roots[MMU_CACHED_ROOTS];
+	struct cached_root *last;
 	uint64_t clock;
+	uint64_t flush_all;          /* counts L1's flushes of all ASIDs */
 	struct shadow_page *direct;  /* NPT01's root */
 	struct shadow_page *current; /* the root for L2 in use, pinned; NULL: none yet */
 	struct shadow_page *regions; /* pages of NPT01 with tracked frames */

@@ -40,8 +40,10 @@ static bool is_root(const struct cached_root *root, uint64_t gpa, union shadow_r
 static struct cached_root *lookup(struct mmu_cpu *cpu, uint64_t gpa, union shadow_role role,
                                   uint32_t asid)
 {
-	struct cached_root *oldest = &cpu->roots[0];
+	struct cached_root *oldest = cpu->last ? cpu->last : &cpu->roots[0];
 
+	if (is_root(oldest, gpa, role, asid)) /* nearly always the one before */
+		return oldest;
 	for (int i = 0; i < MMU_CACHED_ROOTS; i++) {
 		struct cached_root *root = &cpu->roots[i];
 
@@ -82,6 +84,7 @@ uint64_t mmu_load_root(struct mmu *mmu, struct mmu_cpu *cpu, const struct guest_
 	struct cached_root *root = lookup(cpu, tables->root, role, asid);
 
 	root->used = ++cpu->clock;
+	cpu->last = root;
 	if (!is_root(root, tables->root, role, asid)) {
 		bool found;
 
@@ -95,9 +98,10 @@ uint64_t mmu_load_root(struct mmu *mmu, struct mmu_cpu *cpu, const struct guest_
 		root->fresh = false;
 		mmu->counters.roots_built += !found;
 	}
-	if (!root->fresh) {
+	if (!root->fresh || root->flush_all != cpu->flush_all) {
 		freshen(mmu, &tables->mode, root->page);
 		root->fresh = true;
+		root->flush_all = cpu->flush_all;
 	}
 	page_touch(mmu, root->page);
 	make_current(cpu, root->page);
@@ -114,6 +118,5 @@ void mmu_flush_asid(struct mmu_cpu *cpu, uint32_t asid)
 
 void mmu_flush_all_asids(struct mmu_cpu *cpu)
 {
-	for (int i = 0; i < MMU_CACHED_ROOTS; i++)
-		cpu->roots[i].fresh = false;
+	cpu->flush_all++;
 }

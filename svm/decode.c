@@ -75,31 +75,20 @@ static void *l2_page(void *context, uint64_t ngpa)
 }
 
 /*
- * Where L0 sees the code at a linear address of L1's, if it need not walk to find out: each entry
- * of the last walk to the page is still what it was. NULL otherwise, or when the page ends soon.
+ * Where L0 sees the code at a linear address of L1's, by a walk of its 8-byte entries, which are
+ * remembered. NULL where that does not go: then fetch() has to do.
  */
-static const uint8_t *cached_code(const struct fetch_cache *cache, const struct vmcb_save *save,
-                                  uint64_t linear)
-{
-	if (cache->page != linear >> PAGE_SHIFT || cache->cr3 != save->cr3 ||
-	    cache->mode_key != mode_key(save))
-		return NULL;
-	for (unsigned int i = 0; i < cache->levels; i++) {
-		if (*cache->at[i] != cache->value[i])
-			return NULL;
-	}
-	return cache->code + (linear & (PAGE_SIZE - 1));
-}
-
-/* A walk for the cache: as guest_peek() does it, for L1's own 8-byte entries. */
-static const uint8_t *walk_code(struct vcpu *vcpu, struct fetch_cache *cache, uint64_t linear)
+static const uint8_t *walk_code(struct vcpu *vcpu, struct decode_cache *cache, uint64_t linear)
 {
 	const struct vmcb_save *save = &vcpu->vmcb->save;
-	const struct paging_mode *mode = own_mode(vcpu);
-	uint64_t table = paging_root(mode, save->cr3);
+	const struct paging_mode *mode;
+	uint64_t table;
 
-	cache->levels = 0;
-	cache->page = ~0ull;
+	if (vcpu->guest_mode || !(save->cr0 & CR0_PG) || !(save->cr4 & CR4_PAE) ||
+	    (linear & (PAGE_SIZE - 1)) > PAGE_SIZE - INSTRUCTION_MAX)
+		return NULL;
+	mode = own_mode(vcpu);
+	table = paging_root(mode, save->cr3);
 	for (int level = mode->format->levels; level; level--) {
 		unsigned int index = guest_index(mode->format, level, linear);
 		const uint64_t *at = guest_table(&mmu.memory, table + index * sizeof(uint64_t));
@@ -117,29 +106,8 @@ static const uint8_t *walk_code(struct vcpu *vcpu, struct fetch_cache *cache, ui
 			break;
 		}
 	}
-	cache->code = l1_page(NULL, table & ~(uint64_t)(PAGE_SIZE - 1));
-	if (!cache->code)
-		return NULL;
-	cache->cr3 = save->cr3;
-	cache->mode_key = mode_key(save);
-	cache->page = linear >> PAGE_SHIFT;
-	return cache->code + (linear & (PAGE_SIZE - 1));
-}
-
-/* Code of L1's within one page, where that is quick to find; else NULL. */
-static const uint8_t *code_at(struct vcpu *vcpu, uint64_t linear)
-{
-	const struct vmcb_save *save = &vcpu->vmcb->save;
-	struct fetch_cache *cache = &vcpu->fetch_cache[linear >> PAGE_SHIFT & (FETCH_CACHES - 1)];
-	const uint8_t *code;
-
-	if (vcpu->guest_mode || !(save->cr0 & CR0_PG) || !(save->cr4 & CR4_PAE) ||
-	    (linear & (PAGE_SIZE - 1)) > PAGE_SIZE - INSTRUCTION_MAX)
-		return NULL;
-	if (!in_64bit_code(save))
-		linear = low32(linear);
-	code = cached_code(cache, save, linear);
-	return code ? code : walk_code(vcpu, cache, linear);
+	table &= ~(uint64_t)(PAGE_SIZE - 1);
+	return guest_table(&mmu.memory, table | (linear & (PAGE_SIZE - 1)));
 }
 
 unsigned int fetch(struct vcpu *vcpu, uint64_t linear, uint8_t *to, unsigned int bytes)
@@ -232,22 +200,71 @@ static bool decode_slowly(struct vcpu *vcpu, const struct opcode *opcode, uint64
 	return true;
 }
 
-bool decode(struct vcpu *vcpu, uint64_t exit_code, struct instruction *instruction)
+/* Decodes at leisure, and remembers what it took to do so. */
+static bool decode_anew(struct vcpu *vcpu, uint64_t exit_code, struct decode_cache *cache)
 {
 	const struct vmcb_save *save = &vcpu->vmcb->save;
 	uint64_t linear = save->rip + (in_64bit_code(save) ? 0 : save->cs.base);
 	const struct opcode *opcode = &opcodes[exit_code];
-	const uint8_t *code = code_at(vcpu, linear);
+
+	if (!in_64bit_code(save))
+		linear = low32(linear);
+	*cache = (struct decode_cache){
+		.instruction = {.address_size = default_address_size(save)},
+	};
+	cache->code = walk_code(vcpu, cache, linear);
+	if (!cache->code)
+		return decode_slowly(vcpu, opcode, linear, &cache->instruction);
+	__builtin_memcpy(&cache->word, cache->code, sizeof(cache->word));
+	if ((cache->word & opcode->mask) != opcode->value) {
+		cache->code = NULL;
+		return decode_slowly(vcpu, opcode, linear, &cache->instruction);
+	}
+	cache->instruction.modrm = (uint8_t)(cache->word >> (8 * opcode->length));
+	cache->instruction.length = (uint8_t)(opcode->length + opcode->modrm);
+	cache->exit_code = exit_code;
+	cache->rip = save->rip;
+	cache->cr3 = save->cr3;
+	cache->cr4 = save->cr4;
+	cache->efer = save->efer;
+	cache->cs_base = save->cs.base;
+	cache->cs_attributes = save->cs.attributes;
+	return true;
+}
+
+/* Is all that led to the result still what it was? Then so is the result. */
+static bool still_true(const struct decode_cache *cache, const struct vmcb_save *save,
+                       uint64_t exit_code)
+{
 	uint32_t word;
 
-	*instruction = (struct instruction){.address_size = default_address_size(save)};
-	if (code) {
-		__builtin_memcpy(&word, code, sizeof(word)); /* once: L1 may be writing it */
-		if ((word & opcode->mask) == opcode->value) {
-			instruction->modrm = (uint8_t)(word >> 16);
-			instruction->length = (uint8_t)(opcode->length + opcode->modrm);
-			return true;
-		}
+	if (cache->rip != save->rip || cache->cr3 != save->cr3 || cache->exit_code != exit_code ||
+	    cache->cr4 != save->cr4 || cache->efer != save->efer ||
+	    cache->cs_attributes != save->cs.attributes || cache->cs_base != save->cs.base ||
+	    !cache->code)
+		return false;
+	for (unsigned int i = 0; i < cache->levels; i++) {
+		if (*cache->at[i] != cache->value[i])
+			return false;
 	}
-	return decode_slowly(vcpu, opcode, linear, instruction);
+	__builtin_memcpy(&word, cache->code, sizeof(word));
+	return word == cache->word;
+}
+
+bool decode(struct vcpu *vcpu, uint64_t exit_code, struct instruction *instruction)
+{
+	const struct vmcb_save *save = &vcpu->vmcb->save;
+	struct decode_cache *cache = &vcpu->decode_cache[save->rip & (DECODE_CACHES - 1)];
+	struct decode_cache other;
+
+	if (vcpu->guest_mode)
+		cache = &other;
+	else if (still_true(cache, save, exit_code)) {
+		*instruction = cache->instruction;
+		return true;
+	}
+	if (!decode_anew(vcpu, exit_code, cache))
+		return false;
+	*instruction = cache->instruction;
+	return true;
 }

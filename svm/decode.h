@@ -9,13 +9,6 @@
 
 enum { INSTRUCTION_MAX = 15 };
 
-struct instruction {
-	uint8_t length;
-	uint8_t address_size; /* bytes: 2, 4 or 8 */
-	uint8_t modrm;        /* of MOV to and from control registers, with REX in rex */
-	uint8_t rex;
-};
-
 /*
  * The instruction at the guest's CS:RIP, which must be one that can exit with this code. False if
  * it is not (any more): another processor changed code or tables; the guest is to try again.

@@ -28,6 +28,14 @@ struct features {
 
 extern struct features features;
 
+/* Memory types are 0, 1 and 4 to 7, a byte each, all eight at once; APM vol. 2, section 7.8.1. */
+static inline bool pat_is_valid(uint64_t pat)
+{
+	uint64_t two_or_three = pat >> 1 & ~(pat >> 2);
+
+	return !(pat & 0xf8f8f8f8f8f8f8f8ull) && !(two_or_three & 0x0101010101010101ull);
+}
+
 /* Reads CPUID. la57: whether L0 itself runs with 5 levels. */
 void features_init(bool la57);
 

@@ -144,12 +144,8 @@ static uint64_t read_pat(struct vcpu *vcpu)
 
 static bool write_pat(struct vcpu *vcpu, uint64_t value)
 {
-	for (int i = 0; i < 8; i++) {
-		unsigned int type = value >> (8 * i) & 0xff;
-
-		if (type > 7 || type == 2 || type == 3)
-			return false;
-	}
+	if (!pat_is_valid(value))
+		return false;
 	vcpu->vmcb->save.g_pat = value;
 	vcpu->vmcb->control.clean &= ~CLEAN_NP;
 	/* Without nested paging of its own, L2 shares L1's register. */

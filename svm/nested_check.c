@@ -34,17 +34,6 @@ static bool bad_event(uint64_t event, bool code64)
 	}
 }
 
-static bool bad_pat(uint64_t pat)
-{
-	for (int i = 0; i < 8; i++) {
-		unsigned int type = pat >> (8 * i) & 0xff;
-
-		if (type > 7 || type == 2 || type == 3)
-			return true;
-	}
-	return false;
-}
-
 static const char *check_control(const struct nested_control *control)
 {
 	if (!(control->intercepts[INTERCEPT_MISC2] & MISC2_VMRUN))
@@ -106,7 +95,7 @@ const char *nested_check(const struct nested_control *control, const struct vmcb
 		rule = check_save(save);
 	if (!rule && bad_event(control->event_inj, code64))
 		rule = "EVENTINJ is illegal";
-	if (!rule && (control->nested_ctl & NESTED_CTL_NP_ENABLE) && bad_pat(save->g_pat))
+	if (!rule && (control->nested_ctl & NESTED_CTL_NP_ENABLE) && !pat_is_valid(save->g_pat))
 		rule = "gPAT is illegal";
 	return rule;
 }

@@ -55,16 +55,28 @@ struct nested_control {
 	uint16_t pause_filter_threshold, pause_filter_count;
 };
 
-/* Where a page of L1's code is, and the entries of its tables that said so. See svm/decode.c. */
-struct fetch_cache {
-	uint64_t page, cr3, mode_key; /* page: linear, its number */
-	unsigned int levels;
-	const uint64_t *at[PT_MAX_LEVEL];
-	uint64_t value[PT_MAX_LEVEL];
-	const uint8_t *code;
+struct instruction {
+	uint8_t length;
+	uint8_t address_size; /* bytes: 2, 4 or 8 */
+	uint8_t modrm;        /* of MOV to and from control registers, with REX in rex */
+	uint8_t rex;
 };
 
-enum { FETCH_CACHES = 8 };
+/*
+ * A decoded instruction of L1's, and all that it was decoded from: registers, the entries of the
+ * tables that led to it, and its bytes. Compared before use, so it cannot be stale.
+ */
+struct decode_cache {
+	uint64_t rip, cr3, cr4, efer, cs_base, exit_code;
+	const uint64_t *at[PT_MAX_LEVEL];
+	uint64_t value[PT_MAX_LEVEL];
+	const uint8_t *code; /* NULL: nothing is remembered */
+	uint32_t word, levels;
+	uint16_t cs_attributes;
+	struct instruction instruction;
+};
+
+enum { DECODE_CACHES = 64 };
 
 /* L1's MSRPM merged with L0's own. L1's is watched: it is merged again when it was written. */
 struct merged_map {
@@ -118,7 +130,7 @@ struct vcpu {
 	struct paging_mode own_mode[2]; /* of L1's and L2's own paging, for instruction fetches */
 	uint64_t own_key[2];
 
-	struct fetch_cache fetch_cache[FETCH_CACHES];
+	struct decode_cache decode_cache[DECODE_CACHES];
 
 	struct vcpu_counters counters;
 };

@@ -88,6 +88,7 @@ void bench_forget(struct l2 *l2)
 	l2->flush = true;
 	l2_start(l2, L2_VMMCALL);
 	l2_check_done(l2);
+	l2->vmcb->control.tlb_control = TLB_CONTROL_NONE; /* rows that flush say so */
 }
 
 uint64_t bench_run(struct l2 *l2)
