@@ -127,6 +127,17 @@ static void world_switches_read_no_table(void **state)
 	}
 	assert_int_equal(m.rig->mmu.counters.tables_read, read);
 	assert_int_equal(m.rig->mmu.counters.syncs, syncs);
+	/* A flush is over once each root has been synchronized. */
+	mmu_flush_all_asids(&m.rig->cpu[0]);
+	run(&m, 0, &m.a, ASID);
+	run(&m, 0, &m.b, OTHER_ASID);
+	assert_true(m.rig->mmu.counters.tables_read > read);
+	read = m.rig->mmu.counters.tables_read;
+	syncs = m.rig->mmu.counters.syncs;
+	run(&m, 0, &m.a, ASID);
+	run(&m, 0, &m.b, OTHER_ASID);
+	assert_int_equal(m.rig->mmu.counters.tables_read, read);
+	assert_int_equal(m.rig->mmu.counters.syncs, syncs);
 	assert_int_equal(m.rig->mmu.counters.roots_built, 2);
 	end(&m);
 }

@@ -256,6 +256,24 @@ static void every_bit_of_a_page_counts(void **state)
 	}
 }
 
+/* An entry without attribute bits is write-back only where L1's PAT says so. */
+static void the_first_type_of_the_pat_counts(void **state)
+{
+	struct machine *m = *state;
+
+	m->tables.pat = pack_pat(0x0007040600070600); /* 0: UC, 1: WB */
+	for (int level = 1; level <= 2; level++) {
+		uint64_t entry = 0x80000000 | (level > 1 ? E_LARGE : E_PAGE);
+
+		l1_writes(m, ADDRESS, level, entry | PTE_PWT);
+		run_and_touch(m);
+		assert_int_equal(rig_walk(m->rig, m->root, ADDRESS).pat, host_pat_index(6));
+		l1_writes(m, ADDRESS, level, entry);
+		flush_and_run(m);
+		assert_int_equal(rig_walk(m->rig, m->root, ADDRESS).pat, host_pat_index(0));
+	}
+}
+
 /* A translation whose spte has gone may still let L2 write a frame that becomes a table. */
 static void stale_writers_are_flushed_before_a_frame_is_tracked(void **state)
 {
@@ -408,6 +426,7 @@ int main(void)
 		TEST(frames_are_let_go_with_their_last_shadow),
 		TEST(what_l2_writes_is_read),
 		TEST(every_bit_of_a_page_counts),
+		TEST(the_first_type_of_the_pat_counts),
 		TEST(stale_writers_are_flushed_before_a_frame_is_tracked),
 		TEST(l0s_own_writes_are_noted),
 		TEST(dropping_large_pages_forgets_no_write),
