@@ -51,7 +51,8 @@ static void make(const struct l2 *l2)
 	uint64_t all = (stress_free_end() - stress_free_start()) / PAGE_SIZE;
 
 	count = all < MOST_PAGES ? (unsigned int)all : MOST_PAGES;
-	tables += count / entries;
+	/* The first one has to do for everything(), too, from 0 on. */
+	tables += (unsigned int)(stress_top() / PAGE_SIZE) / entries;
 	count -= TREES * tables;
 	for (unsigned int t = 0; t < TREES; t++)
 		stress_tree(&trees[t], l2, tables);
