@@ -32,9 +32,13 @@ build-all:
 lint: ## clang-format, clang-tidy, cppcheck, shellcheck
 	@tests/lint
 
+# The longest first, so that no processor waits for it alone at the end.
+SYSTEM_LONG  := $(wildcard tests/system/stress.t)
+SYSTEM_TESTS := $(SYSTEM_LONG) $(filter-out $(SYSTEM_LONG),$(sort $(wildcard tests/system/*.t)))
+
 check-system: build-all
 	@rm -rf '$(BUILD)/test-logs'
-	BUILD='$(BUILD)' prove -j$(PROVE_JOBS) --timer tests/system/*.t
+	BUILD='$(BUILD)' prove -j$(PROVE_JOBS) --timer $(SYSTEM_TESTS)
 
 # One after the other, so that prove's summary comes last.
 check: ## every test: unit, lint, system; ends with the runner's summary
