@@ -5,7 +5,6 @@
 #include "hv/exception.h"
 #include "hv/memory.h"
 #include "hv/phys.h"
-#include "hv/string.h"
 #include "hv/x86.h"
 #include "svm/event.h"
 #include "svm/exit.h"
@@ -13,8 +12,7 @@
 #include "svm/l1_memory.h"
 #include "svm/nested.h"
 
-/* VMLOAD_MSRS: STAR to SYSENTER_EIP, in order in the VMCB. */
-enum { SVM_INSTRUCTION_LENGTH = 3, TSS_BUSY = 2, VMLOAD_MSRS = 8 };
+enum { SVM_INSTRUCTION_LENGTH = 3, TSS_BUSY = 2 };
 
 /* #UD without SVM enabled or outside of protected mode, #GP outside of CPL 0. */
 static bool permitted(struct vcpu *vcpu)
@@ -104,8 +102,14 @@ static uint64_t hide_busy_tss(uint64_t hpa)
 	copy.save.gs = vmcb->save.gs;
 	copy.save.ldtr = vmcb->save.ldtr;
 	copy.save.tr = vmcb->save.tr;
-	for (unsigned int i = 0; i < VMLOAD_MSRS; i++)
-		(&copy.save.star)[i] = (&vmcb->save.star)[i];
+	copy.save.star = vmcb->save.star;
+	copy.save.lstar = vmcb->save.lstar;
+	copy.save.cstar = vmcb->save.cstar;
+	copy.save.sfmask = vmcb->save.sfmask;
+	copy.save.kernel_gs_base = vmcb->save.kernel_gs_base;
+	copy.save.sysenter_cs = vmcb->save.sysenter_cs;
+	copy.save.sysenter_esp = vmcb->save.sysenter_esp;
+	copy.save.sysenter_eip = vmcb->save.sysenter_eip;
 	copy.save.tr.attributes &= (uint16_t)~TSS_BUSY;
 	hidden_busy_tss = copy.save.tr;
 	return hpa_of(&copy);
@@ -113,10 +117,11 @@ static uint64_t hide_busy_tss(uint64_t hpa)
 
 static void show_busy_tss(uint64_t hpa)
 {
-	struct vmcb *vmcb = phys(hpa);
+	struct vmcb_segment *tr = &((struct vmcb *)phys(hpa))->save.tr;
 
-	if (features.tcg && !memcmp(&vmcb->save.tr, &hidden_busy_tss, sizeof(hidden_busy_tss)))
-		vmcb->save.tr.attributes |= TSS_BUSY;
+	if (features.tcg && tr->selector == hidden_busy_tss.selector &&
+	    tr->attributes == hidden_busy_tss.attributes && tr->base == hidden_busy_tss.base)
+		tr->attributes |= TSS_BUSY;
 }
 
 void handle_vmload(struct vcpu *vcpu)

@@ -60,7 +60,8 @@ check-linux: build-all $(INITRDS) ## boot Debian's i386 and amd64 kernels as L1 
 
 define VARIABLES
 Variables of make run, and their defaults:
-  L1=pae              pae, long or the path of any image that QEMU's -kernel takes
+  L1=pae              pae, pse, nopse, long, stress32, stress64, bench32, bench64, or the
+                      path of any image that QEMU's -kernel takes
   CMDLINE= INITRD=    L1's command line and initrd (its first module)
   L0CMDLINE=          Nestling's own words: la57=auto|on|off, log=, pool=
   BOOT=uefi           uefi, grub, grub-efi, direct; stick, stick-efi, cd, cd-efi: make image's file
