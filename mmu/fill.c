@@ -61,9 +61,20 @@ static bool fill(struct mmu *mmu, const struct paging_mode *mode, struct shadow_
 		unsigned int index = shadow_index(page->role.level, address);
 		bool guest_level = !page->role.direct && !is_passthrough(page);
 		uint64_t entry = walk && guest_level ? walk->entry[page->role.level] : 0;
-		struct target target = spte_target(mmu, mode, page, index, entry);
+		struct shadow_page *next = NULL;
+		struct target target;
 
 		page_touch(mmu, page);
+		if (guest_level)
+			next = leads_to_table(mmu, mode, page->role.level, page->table[index],
+			                      entry);
+		else if (is_passthrough(page) && (page->table[index] & PTE_P))
+			next = page_of_spte(mmu, page->table[index]);
+		if (next) {
+			page = next;
+			continue;
+		}
+		target = spte_target(mmu, mode, page, index, entry);
 		if (target.kind == TARGET_NONE)
 			return changed; /* the page attribute of an entry that nothing may use */
 		page = apply(mmu, mode, page, index, &target, &changed);

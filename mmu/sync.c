@@ -5,6 +5,8 @@
 #include "mmu/spte.h"
 #include "mmu/track.h"
 
+#include <stddef.h>
+
 static bool same_table(const struct mmu *mmu, const struct shadow_page *page, uint64_t spte,
                        const struct target *target)
 {
@@ -17,6 +19,22 @@ static bool same_table(const struct mmu *mmu, const struct shadow_page *page, ui
 	       (spte & (PTE_W | PTE_NX)) == target->rights;
 }
 
+struct shadow_page *leads_to_table(const struct mmu *mmu, const struct paging_mode *mode, int level,
+                                   uint64_t spte, uint64_t entry)
+{
+	const uint64_t used = PTE_P | PTE_U | PTE_A;
+	struct shadow_page *child;
+
+	if (!(spte & PTE_P) || spte_is_leaf(spte, level) || (entry & used) != used ||
+	    entry_is_leaf(mode, level, entry) || entry_reserved(mode, level, entry))
+		return NULL;
+	child = page_of_spte(mmu, spte);
+	if (child->role.direct || child->gpa != (entry & mode->address_mask) ||
+	    ((spte ^ entry) & (PTE_W | PTE_NX)))
+		return NULL;
+	return child;
+}
+
 /*
  * Most entries of a table that was written are as they were; told from the two words alone, as the
  * loop goes over whole tables. False when it takes more than that.
@@ -26,7 +44,6 @@ static bool unchanged(const struct mmu *mmu, const struct paging_mode *mode, boo
 {
 	const uint64_t used = PTE_P | PTE_U | PTE_A;
 	uint64_t type = PTE_PWT | PTE_PCD | (level == 1 ? PTE_PAT : PTE_PAT_LARGE);
-	const struct shadow_page *child;
 
 	if ((entry & used) != used || entry_reserved(mode, level, entry))
 		return false;
@@ -35,11 +52,7 @@ static bool unchanged(const struct mmu *mmu, const struct paging_mode *mode, boo
 		       !((spte ^ entry) & (mode->address_mask | PTE_NX)) &&
 		       !((spte | entry) & type) &&
 		       !(spte & PTE_W) == ((entry & (PTE_W | PTE_D)) != (PTE_W | PTE_D));
-	if (spte_is_leaf(spte, level))
-		return false;
-	child = page_of_spte(mmu, spte);
-	return !child->role.direct && child->gpa == (entry & mode->address_mask) &&
-	       !((spte ^ entry) & (PTE_W | PTE_NX));
+	return leads_to_table(mmu, mode, level, spte, entry) != NULL;
 }
 
 static void sync_spte(struct mmu *mmu, const struct paging_mode *mode, struct shadow_page *page,

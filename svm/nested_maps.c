@@ -101,6 +101,8 @@ uint64_t merged_iopm(struct vcpu *vcpu)
 {
 	uint64_t base = vcpu->ctl.iopm_base_pa & ~(uint64_t)(PAGE_SIZE - 1);
 
+	if (!(vcpu->ctl.intercepts[INTERCEPT_MISC1] & MISC1_IOIO_PROT))
+		return vcpu->msrpm01_hpa; /* not used: any page of L0's will do */
 	for (unsigned int page = 0; page < IOPM_SIZE / PAGE_SIZE; page++) {
 		if (map_page(base, page))
 			continue;

@@ -29,6 +29,9 @@ build-all:
 	@$(MAKE) --no-print-directory STRICT=0 all image
 	@$(MAKE) --no-print-directory STRICT=1 all
 
+format: ## put the sources into the style of .clang-format
+	find boot hv mmu svm guest tests -name '*.[ch]' -print0 | xargs -0 clang-format -i
+
 lint: ## clang-format, clang-tidy, cppcheck, shellcheck
 	@tests/lint
 
