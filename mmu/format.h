@@ -21,6 +21,11 @@
 #define PTE_PAT_LARGE (1ull << 12)
 #define PTE_NX        (1ull << 63)
 
+/* What the processor ignores in entries: bits 11:9, and in long mode 62:52 without protection keys.
+ */
+#define ENTRY_AVAILABLE      (7ull << 9)
+#define ENTRY_AVAILABLE_HIGH (0x7ffull << 52)
+
 enum { PT_MAX_LEVEL = 5, PT_PAGE_SHIFT = 12, SHADOW_INDEX_BITS = 9, SHADOW_ENTRIES = 512 };
 
 enum pt_format_id { PT_2LEVEL, PT_PAE, PT_4LEVEL, PT_5LEVEL, PT_FORMATS };

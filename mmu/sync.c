@@ -71,11 +71,36 @@ static void sync_spte(struct mmu *mmu, const struct paging_mode *mode, struct sh
 	mmu->counters.sptes_changed++;
 }
 
+/*
+ * Bits in which a last-level entry and its spte may differ though nothing changed, where L0 maps
+ * gpas to themselves and the memory type is write-back in both: those that no one reads. 0: the
+ * page is not like that.
+ */
+static uint64_t same_bits(const struct mmu *mmu, const struct paging_mode *mode,
+                          const struct shadow_page *page)
+{
+	uint64_t ignored = PTE_G | ENTRY_AVAILABLE;
+
+	if (!mmu->identity || page->role.level != 1 || mode->id == PT_2LEVEL ||
+	    host_pat_index(page->role.pat & 7))
+		return 0;
+	if (mode->id >= PT_4LEVEL)
+		ignored |= ENTRY_AVAILABLE_HIGH;
+	return ~ignored;
+}
+
+/* Where the guest's entry lacks D its spte lacks W, and has D all the same. */
+static uint64_t without_d(uint64_t entry)
+{
+	return entry & PTE_D ? entry : (entry & ~PTE_W) | PTE_D;
+}
+
 static void sync_page(struct mmu *mmu, const struct paging_mode *mode, struct shadow_page *page)
 {
 	const void *table = guest_table(&mmu->memory, page->gpa);
 	unsigned int size = mode->format->entry_size;
 	bool plain_wb = mmu->identity && host_pat_index(page->role.pat & 7) == 0;
+	uint64_t same = table ? same_bits(mmu, mode, page) : 0;
 	int level = page->role.level;
 	uint32_t left = page->present;
 
@@ -87,6 +112,8 @@ static void sync_page(struct mmu *mmu, const struct paging_mode *mode, struct sh
 			continue;
 		left--;
 		entry = table_entry(table, size == 8 ? i : guest_index_of(mode, page, i), size);
+		if (same && !((spte ^ without_d(entry)) & same))
+			continue;
 		if (!unchanged(mmu, mode, plain_wb, level, spte, entry))
 			sync_spte(mmu, mode, page, i, entry);
 	}
