@@ -48,7 +48,13 @@ void handle_nmi(struct vcpu *vcpu);
 /* Injects L1's pending NMI if L1 can take it now. */
 void deliver_nmi(struct vcpu *vcpu);
 
-/* #VMEXIT(IRET) of L1: its NMI handler is done. */
+/* Intercepts IRET in the VMCB in use: an NMI's handler runs. */
+void watch_iret(struct vcpu *vcpu);
+
+/* #VMEXIT(IRET): an NMI's handler is about to end. */
 void handle_iret(struct vcpu *vcpu);
+
+/* Is this #DB the step over the IRET that ended an NMI's handler? NMIs are not blocked then. */
+bool iret_is_done(struct vcpu *vcpu);
 
 #endif

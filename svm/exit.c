@@ -27,6 +27,8 @@ static void handle_exception(struct vcpu *vcpu)
 {
 	const struct vmcb_control *control = &vcpu->vmcb->control;
 
+	if (control->exit_code == VMEXIT_EXCP_BASE + VEC_DB && iret_is_done(vcpu))
+		return;
 	raise_exception(vcpu, (unsigned int)control->exit_code - VMEXIT_EXCP_BASE,
 	                low32(control->exit_info1));
 }
@@ -92,6 +94,8 @@ static bool is_l1s(struct vcpu *vcpu, uint64_t code)
 
 	if (code >= EXIT_CODES)
 		return false;
+	if (vcpu->stepping_iret && code == VMEXIT_EXCP_BASE + VEC_DB)
+		return false; /* L0's own step */
 	if (code == VMEXIT_MSR)
 		return msr_is_intercepted(vcpu, low32(vcpu->gpr[GPR_RCX]),
 		                          vcpu->vmcb->control.exit_info1 & 1);
@@ -155,5 +159,7 @@ void vcpu_run(struct vcpu *vcpu)
 			vcpu->counters.exits_l1++;
 			handle_exit(vcpu, control->exit_code);
 		}
+		if (vcpu->nmi_pending)
+			deliver_nmi(vcpu);
 	}
 }

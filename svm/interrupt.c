@@ -51,8 +51,6 @@ void set_gif(struct vcpu *vcpu, bool gif)
 		return;
 	vcpu->gif = gif;
 	update_interrupt_gate(vcpu);
-	if (gif && vcpu->nmi_pending)
-		deliver_nmi(vcpu);
 }
 
 /* GIF=1 for two instructions, IF=0: the pending NMI goes to L0's handler, which counts it. */
@@ -69,8 +67,19 @@ void handle_nmi(struct vcpu *vcpu)
 	vcpu->counters.nmis++;
 	if (take_nmi())
 		vcpu->nmi_pending = true;
-	if (vcpu->nmi_pending)
-		deliver_nmi(vcpu);
+}
+
+/*
+ * The processor does not know that an injected NMI's handler runs: L0 holds the next one back until
+ * IRET, which it intercepts. The NMI before that IRET is done would find the handler's own frame on
+ * the stack, so the IRET is stepped over.
+ */
+void watch_iret(struct vcpu *vcpu)
+{
+	struct vmcb_control *control = &vcpu->vmcb->control;
+
+	control->intercepts[INTERCEPT_MISC1] |= MISC1_IRET;
+	control->clean &= ~CLEAN_I;
 }
 
 void deliver_nmi(struct vcpu *vcpu)
@@ -84,21 +93,32 @@ void deliver_nmi(struct vcpu *vcpu)
 		return;
 	}
 	if (vcpu->nmi_blocked)
-		return; /* until IRET */
+		return;
 	vcpu->nmi_pending = false;
 	vcpu->nmi_blocked = true;
 	control->event_inj = VEC_NMI | (uint64_t)EVENT_NMI << EVENT_TYPE_SHIFT | EVENT_VALID;
-	control->intercepts[INTERCEPT_MISC1] |= MISC1_IRET;
-	control->clean &= ~CLEAN_I;
+	watch_iret(vcpu);
 }
 
 void handle_iret(struct vcpu *vcpu)
 {
-	struct vmcb_control *control = &vcpu->vmcb->control;
+	struct vmcb *vmcb = vcpu->vmcb;
 
+	vmcb->control.intercepts[INTERCEPT_MISC1] &= ~MISC1_IRET;
+	vmcb->control.clean &= ~CLEAN_I;
+	if (!vcpu->nmi_blocked)
+		return;
+	/* IRET loads RFLAGS: TF lasts for this instruction only. */
+	vcpu->stepping_iret = true;
+	vmcb->save.rflags |= RFLAGS_TF;
+}
+
+bool iret_is_done(struct vcpu *vcpu)
+{
+	if (!vcpu->stepping_iret)
+		return false;
+	vcpu->stepping_iret = false;
 	vcpu->nmi_blocked = false;
-	control->intercepts[INTERCEPT_MISC1] &= ~MISC1_IRET;
-	control->clean &= ~CLEAN_I;
-	if (vcpu->nmi_pending)
-		deliver_nmi(vcpu);
+	vcpu->vmcb->save.dr6 &= ~(uint64_t)DR6_BS;
+	return true;
 }

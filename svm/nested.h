@@ -7,6 +7,12 @@
 
 #include "svm/vcpu.h"
 
+/*
+ * The state that VMRUN loads and #VMEXIT saves, without what is VMLOAD's. Each field is read once:
+ * another processor of L1's may write VMCB12 meanwhile.
+ */
+void nested_copy_state(struct vmcb_save *to, const volatile struct vmcb_save *from);
+
 /* L1 executes VMRUN: from VMCB12, at this gpa (checked: aligned, within the physical width). */
 void nested_vmrun(struct vcpu *vcpu, uint64_t vmcb12_gpa);
 

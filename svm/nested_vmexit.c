@@ -8,28 +8,6 @@
 #include "svm/features.h"
 #include "svm/nested.h"
 
-static void write_save(struct vmcb_save *to, const struct vmcb_save *from)
-{
-	to->es = from->es;
-	to->cs = from->cs;
-	to->ss = from->ss;
-	to->ds = from->ds;
-	to->gdtr = from->gdtr;
-	to->idtr = from->idtr;
-	to->cpl = from->cpl;
-	to->efer = from->efer;
-	to->cr4 = from->cr4;
-	to->cr3 = from->cr3;
-	to->cr0 = from->cr0;
-	to->dr7 = from->dr7;
-	to->dr6 = from->dr6;
-	to->rflags = from->rflags;
-	to->rip = from->rip;
-	to->rsp = from->rsp;
-	to->rax = from->rax;
-	to->cr2 = from->cr2;
-}
-
 static void write_control(struct vcpu *vcpu, uint64_t code, uint64_t info1, uint64_t info2)
 {
 	const struct vmcb_control *from = &vcpu->vmcb02->control;
@@ -76,21 +54,26 @@ static void restore_l1(struct vcpu *vcpu)
 
 void nested_exit(struct vcpu *vcpu, uint64_t code, uint64_t info1, uint64_t info2)
 {
+	uint64_t pat;
+
 	vcpu->counters.reflected++;
 	if (!vcpu->gif) { /* L2's CLGI: take the TPR out of VMCB02 */
 		vcpu->gif = true;
 		update_interrupt_gate(vcpu);
 	}
-	write_save(&vcpu->vmcb12->save, &vcpu->vmcb02->save);
+	pat = vcpu->vmcb12->save.g_pat;
+	nested_copy_state(&vcpu->vmcb12->save, &vcpu->vmcb02->save);
+	if (!(vcpu->ctl.nested_ctl & NESTED_CTL_NP_ENABLE))
+		vcpu->vmcb12->save.g_pat = pat; /* it is the guest's own with nested paging only */
 	if (vcpu->l2_lme_held)
 		vcpu->vmcb12->save.efer |= EFER_LME;
 	write_control(vcpu, code, info1, info2);
-	if (vcpu->ctl.nested_ctl & NESTED_CTL_NP_ENABLE)
-		vcpu->vmcb12->save.g_pat = vcpu->vmcb02->save.g_pat;
 	mmu_note_write(&mmu, vcpu->vmcb12_gpa);
 	restore_l1(vcpu);
 	vcpu->guest_mode = false;
 	vcpu->vmcb = vcpu->vmcb01;
 	vcpu->vmcb_hpa = vcpu->vmcb01_hpa;
 	set_gif(vcpu, false);
+	if (vcpu->nmi_blocked)
+		watch_iret(vcpu);
 }

@@ -58,8 +58,7 @@ static void copy_segment(struct vmcb_segment *to, const volatile struct vmcb_seg
 	to->base = from->base;
 }
 
-/* The state that VMRUN loads; the rest is VMLOAD's, or only written at #VMEXIT. */
-static void snapshot_save(struct vmcb_save *to, const volatile struct vmcb_save *from)
+void nested_copy_state(struct vmcb_save *to, const volatile struct vmcb_save *from)
 {
 	copy_segment(&to->es, &from->es);
 	copy_segment(&to->cs, &from->cs);
@@ -173,7 +172,7 @@ void nested_vmrun(struct vcpu *vcpu, uint64_t vmcb12_gpa)
 	vcpu->vmcb12_gpa = vmcb12_gpa;
 	vcpu->vmcb12 = page ? page : phys(l1_sink_hpa());
 	snapshot_control(&vcpu->ctl, &vcpu->vmcb12->control);
-	snapshot_save(&vcpu->vmcb02->save, &vcpu->vmcb12->save);
+	nested_copy_state(&vcpu->vmcb02->save, &vcpu->vmcb12->save);
 
 	rule = nested_check(&vcpu->ctl, &vcpu->vmcb02->save);
 	/* The walker of nested tables takes their format from the host's paging: APM 15.25.3. */
@@ -194,6 +193,6 @@ void nested_vmrun(struct vcpu *vcpu, uint64_t vmcb12_gpa)
 	vcpu->vmcb = vcpu->vmcb02;
 	vcpu->vmcb_hpa = vcpu->vmcb02_hpa;
 	update_interrupt_gate(vcpu);
-	if (vcpu->nmi_pending)
-		deliver_nmi(vcpu);
+	if (vcpu->nmi_blocked)
+		watch_iret(vcpu);
 }

@@ -110,6 +110,7 @@ struct vcpu {
 	bool tpr_in_vmcb;    /* ... which it is while V_INTR_MASKING is L0's doing */
 
 	bool nmi_pending; /* for L1 */
+	bool stepping_iret;
 	bool nmi_blocked; /* until L1's IRET */
 
 	struct nested_control ctl; /* of VMCB12, while guest_mode */

@@ -5,11 +5,13 @@
 #include "hv/x86.h"
 
 enum {
+	APIC_ID = 0x20,
 	APIC_EOI = 0xb0,
 	APIC_SPURIOUS = 0xf0,
 	APIC_ISR = 0x100,
 	APIC_IRR = 0x200,
 	APIC_ICR_LOW = 0x300,
+	APIC_ICR_HIGH = 0x310,
 	APIC_LVT_TIMER = 0x320,
 	APIC_LVT_LINT0 = 0x350,
 	APIC_TIMER_INITIAL = 0x380,
@@ -18,6 +20,7 @@ enum {
 	SPURIOUS_ENABLE = 1 << 8,
 	SPURIOUS_VECTOR = 0xff,
 	LVT_MASKED = 1 << 16,
+	ICR_NMI = 4 << 8,
 	ICR_SELF = 1 << 18,
 	ICR_PENDING = 1 << 12,
 	DIVIDE_BY_1 = 0xb,
@@ -76,6 +79,13 @@ void apic_self(uint8_t vector)
 	apic_write(APIC_ICR_LOW, ICR_SELF | vector);
 	for (unsigned int i = 0; i < WAIT_POLLS && !in_register(APIC_IRR, vector); i++)
 		cpu_relax();
+}
+
+void apic_self_nmi(void)
+{
+	/* The shorthand for oneself takes fixed interrupts only (APM vol. 2, table 16-4). */
+	apic_write(APIC_ICR_HIGH, apic_read(APIC_ID));
+	apic_write(APIC_ICR_LOW, ICR_NMI);
 }
 
 void apic_timer(uint8_t vector, uint32_t counts)

@@ -17,6 +17,9 @@ uint64_t apic_base(void);
 /* Sends this processor a fixed interrupt, and waits until the APIC has it. */
 void apic_self(uint8_t vector);
 
+/* Sends an NMI to this processor. */
+void apic_self_nmi(void);
+
 /* One interrupt after so many of the timer's counts. */
 void apic_timer(uint8_t vector, uint32_t counts);
 void apic_timer_stop(void);

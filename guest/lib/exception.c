@@ -30,6 +30,7 @@ uintptr_t try_stack; /* of the running try_call(), or 0 */
 
 struct trap_record trap_last;
 volatile unsigned int interrupt_count[VECTORS];
+void (*nmi_handler)(void);
 
 static struct gate idt[VECTORS] __attribute__((aligned(16)));
 
@@ -56,6 +57,11 @@ void trap(struct trap_frame *frame)
 	if (frame->vector >= FIRST_INTERRUPT) {
 		interrupt_count[frame->vector]++;
 		apic_eoi((uint8_t)frame->vector);
+		return;
+	}
+	if (frame->vector == VEC_NMI && nmi_handler) {
+		interrupt_count[VEC_NMI]++;
+		nmi_handler();
 		return;
 	}
 	trap_last.vector = (uint32_t)frame->vector;

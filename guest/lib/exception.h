@@ -32,8 +32,12 @@ struct trap_record {
 
 extern struct trap_record trap_last;
 
-/* How often each vector from 32 on came as an interrupt. */
+/*
+ * How often each vector from 32 on came as an interrupt; NMIs are counted likewise where a test
+ * sets nmi_handler, which then runs within the NMI's handler.
+ */
 extern volatile unsigned int interrupt_count[VECTORS];
+extern void (*nmi_handler)(void);
 
 void exception_init(void);
 

@@ -12,6 +12,7 @@ enum {
 };
 
 static const char uses_guest_if[] = "V_INTR_MASKING uses the guest's IF";
+static const char loses_nmi[] = "an NMI by IPI is lost while GIF=0";
 
 /* L2 is at a loop that ends after a while by itself; whether an interrupt ended it shows in RIP. */
 static struct l2 *looping(bool l2_if)
@@ -167,6 +168,82 @@ static void virtual(void)
 	check("IF", l2->vmcb->save.rflags & RFLAGS_IF, RFLAGS_IF);
 }
 
+static unsigned int seen_within;
+
+/* Another NMI comes while the first one's handler runs; the count tells when it is taken. */
+static void send_another(void)
+{
+	if (interrupt_count[VEC_NMI] > 1)
+		return;
+	apic_self_nmi();
+	for (unsigned int i = 0; i < 1000; i++)
+		cpu_relax();
+	seen_within = interrupt_count[VEC_NMI];
+}
+
+static void nothing(void)
+{
+}
+
+static void nmis(void)
+{
+	struct l2 *l2 = l2_new(0, l2_widest());
+
+	point("an NMI reaches L1's handler");
+	interrupt_count[VEC_NMI] = 0;
+	nmi_handler = nothing;
+	apic_self_nmi();
+	for (unsigned int i = 0; i < 1000; i++)
+		cpu_relax();
+	check("NMIs taken", interrupt_count[VEC_NMI], 1);
+
+	point("an NMI in an NMI's handler waits for its IRET");
+	interrupt_count[VEC_NMI] = 0;
+	nmi_handler = send_another;
+	apic_self_nmi();
+	for (unsigned int i = 0; i < 1000; i++)
+		cpu_relax();
+	check("NMIs taken within the handler", seen_within, 1);
+	check("NMIs taken", interrupt_count[VEC_NMI], 2);
+
+	nmi_handler = nothing;
+
+	point("CLGI holds an NMI back");
+	if (emulator_is(BOCHS)) {
+		point_known(BOCHS, loses_nmi);
+	} else {
+		interrupt_count[VEC_NMI] = 0;
+		clgi();
+		apic_self_nmi();
+		for (unsigned int i = 0; i < 1000; i++)
+			cpu_relax();
+		check("taken while GIF=0", interrupt_count[VEC_NMI], 0);
+		stgi();
+		for (unsigned int i = 0; i < 1000; i++)
+			cpu_relax();
+		check("taken after STGI", interrupt_count[VEC_NMI], 1);
+	}
+
+	point("an NMI, intercepted, ends L2 and is taken after STGI");
+	if (emulator_is(BOCHS)) {
+		point_known(BOCHS, loses_nmi);
+	} else {
+		interrupt_count[VEC_NMI] = 0;
+		l2->vmcb->control.intercepts[INTERCEPT_MISC1] |= MISC1_NMI;
+		l2_aim(l2, L2_VMMCALL);
+		clgi();
+		apic_self_nmi();
+		svm_run_gif0(&l2->regs, l2->vmcb);
+		check("taken while GIF=0", interrupt_count[VEC_NMI], 0);
+		l2_check_exit(l2, VMEXIT_NMI);
+		stgi();
+		for (unsigned int i = 0; i < 1000; i++)
+			cpu_relax();
+		check("taken after STGI", interrupt_count[VEC_NMI], 1);
+	}
+	nmi_handler = NULL;
+}
+
 void points_interrupt(void)
 {
 	if (!tap_group("machine", "interrupt"))
@@ -175,5 +252,6 @@ void points_interrupt(void)
 	masked();
 	straight();
 	virtual();
+	nmis();
 	cli();
 }
