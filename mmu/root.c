@@ -77,11 +77,27 @@ static void make_current(struct mmu_cpu *cpu, struct shadow_page *page)
 	cpu->current = page;
 }
 
+/* Is the root in use the one that is wanted, and as fresh as the ASID promises? */
+static bool is_current(const struct mmu_cpu *cpu, const struct guest_tables *tables, uint32_t asid)
+{
+	const struct cached_root *root = cpu->last;
+
+	return root && root->gpa == tables->root && root->asid == asid && root->fresh &&
+	       root->flush_all == cpu->flush_all && root->page == cpu->current &&
+	       root->serial == root->page->serial && root->role.pat == tables->pat &&
+	       root->role.mode == tables->mode.flags && root->role.format == tables->mode.id;
+}
+
 uint64_t mmu_load_root(struct mmu *mmu, struct mmu_cpu *cpu, const struct guest_tables *tables,
                        uint32_t asid)
 {
-	union shadow_role role = root_role(mmu, tables);
-	struct cached_root *root = lookup(cpu, tables->root, role, asid);
+	union shadow_role role;
+	struct cached_root *root;
+
+	if (is_current(cpu, tables, asid))
+		return page_hpa(mmu, cpu->current);
+	role = root_role(mmu, tables);
+	root = lookup(cpu, tables->root, role, asid);
 
 	root->used = ++cpu->clock;
 	cpu->last = root;

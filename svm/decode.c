@@ -251,20 +251,28 @@ static bool still_true(const struct decode_cache *cache, const struct vmcb_save 
 	return word == cache->word;
 }
 
+/* Apart from decode(), which is short as long as this is not needed. */
+static __attribute__((noinline)) bool decode_miss(struct vcpu *vcpu, uint64_t exit_code,
+                                                  struct decode_cache *cache,
+                                                  struct instruction *instruction)
+{
+	struct decode_cache not_kept;
+
+	if (vcpu->guest_mode) /* entries of L2's tables are L1's nested tables' to find */
+		cache = &not_kept;
+	if (!decode_anew(vcpu, exit_code, cache))
+		return false;
+	*instruction = cache->instruction;
+	return true;
+}
+
 bool decode(struct vcpu *vcpu, uint64_t exit_code, struct instruction *instruction)
 {
 	const struct vmcb_save *save = &vcpu->vmcb->save;
 	struct decode_cache *cache = &vcpu->decode_cache[save->rip & (DECODE_CACHES - 1)];
-	struct decode_cache other;
 
-	if (vcpu->guest_mode)
-		cache = &other;
-	else if (still_true(cache, save, exit_code)) {
-		*instruction = cache->instruction;
-		return true;
-	}
-	if (!decode_anew(vcpu, exit_code, cache))
-		return false;
+	if (vcpu->guest_mode || !still_true(cache, save, exit_code))
+		return decode_miss(vcpu, exit_code, cache, instruction);
 	*instruction = cache->instruction;
 	return true;
 }
