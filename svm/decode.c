@@ -33,29 +33,17 @@ static const struct opcode opcodes[] = {
 	[VMEXIT_CR4_WRITE] = {0x220f, 0xffff, 2, true},
 };
 
-/* The registers that decide how the guest's own tables are read. */
-static uint64_t mode_key(const struct vmcb_save *save)
-{
-	return (save->efer & (EFER_LMA | EFER_NXE)) | (save->cr4 & (CR4_PAE | CR4_PSE)) |
-	       (save->cr4 & CR4_LA57) << 8 | 1;
-}
-
 /* The mode of the guest's own paging; worked out again when a register that decides it changed. */
 static const struct paging_mode *own_mode(struct vcpu *vcpu)
 {
 	const struct vmcb_save *save = &vcpu->vmcb->save;
 	struct paging_mode *mode = &vcpu->own_mode[vcpu->guest_mode];
-	uint64_t key = mode_key(save);
-	enum pt_format_id id = PT_2LEVEL;
+	uint64_t key = paging_key(save);
 
 	if (vcpu->own_key[vcpu->guest_mode] == key)
 		return mode;
 	vcpu->own_key[vcpu->guest_mode] = key;
-	if (save->efer & EFER_LMA)
-		id = (save->cr4 & CR4_LA57) ? PT_5LEVEL : PT_4LEVEL;
-	else if (save->cr4 & CR4_PAE)
-		id = PT_PAE;
-	paging_mode_init(mode, id,
+	paging_mode_init(mode, paging_format(save),
 	                 MODE_NX | ((save->cr4 & CR4_PSE) ? MODE_PSE : 0) |
 	                         (features.page_1g ? MODE_1G : 0),
 	                 features.phys_bits);

@@ -113,10 +113,8 @@ static void init_save(struct vmcb_save *save, const struct l1_start *start)
 static void init_control(struct vmcb_control *control, const struct vcpu *vcpu)
 {
 	control->intercepts[INTERCEPT_EXCEPTION] = L0_EXCEPTIONS;
-	control->intercepts[INTERCEPT_MISC1] = MISC1_NMI | MISC1_CPUID | MISC1_INVD |
-	                                       MISC1_INVLPGA | MISC1_MSR_PROT | MISC1_SHUTDOWN;
-	control->intercepts[INTERCEPT_MISC2] =
-		MISC2_VMRUN | MISC2_VMLOAD | MISC2_VMSAVE | MISC2_STGI | MISC2_CLGI | MISC2_SKINIT;
+	control->intercepts[INTERCEPT_MISC1] = L0_MISC1;
+	control->intercepts[INTERCEPT_MISC2] = L0_MISC2;
 	control->msrpm_base_pa = vcpu->msrpm01_hpa;
 	control->iopm_base_pa = vcpu->msrpm01_hpa; /* not used: no I/O is intercepted */
 	control->asid = ASID_L1;

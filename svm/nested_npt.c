@@ -6,22 +6,10 @@
 #include "svm/features.h"
 #include "svm/nested.h"
 
-/* The registers of L1's that decide how its nested tables are read; APM 15.25.3. */
-static uint64_t mode_key(const struct vmcb_save *l1)
-{
-	return (l1->efer & (EFER_LMA | EFER_NXE)) | (l1->cr4 & (CR4_PAE | CR4_PSE)) |
-	       (uint64_t)(l1->cr4 & CR4_LA57) << 8 | 1;
-}
-
 static void read_mode(struct vcpu *vcpu, const struct vmcb_save *l1)
 {
 	uint32_t flags = MODE_NESTED;
-	enum pt_format_id id = PT_2LEVEL;
 
-	if (l1->efer & EFER_LMA)
-		id = (l1->cr4 & CR4_LA57) ? PT_5LEVEL : PT_4LEVEL;
-	else if (l1->cr4 & CR4_PAE)
-		id = PT_PAE;
 	if (l1->efer & EFER_NXE)
 		flags |= MODE_NX;
 	if (l1->cr4 & CR4_PSE)
@@ -30,14 +18,14 @@ static void read_mode(struct vcpu *vcpu, const struct vmcb_save *l1)
 		flags |= MODE_1G;
 	if (features.tcg)
 		flags |= MODE_PDPTE_A;
-	paging_mode_init(&vcpu->nested.mode, id, flags, features.phys_bits);
+	paging_mode_init(&vcpu->nested.mode, paging_format(l1), flags, features.phys_bits);
 }
 
 void nested_load_root(struct vcpu *vcpu)
 {
 	const struct vmcb_save *l1 = &vcpu->vmcb01->save;
 	struct vmcb *vmcb02 = vcpu->vmcb02;
-	uint64_t key = mode_key(l1);
+	uint64_t key = paging_key(l1);
 
 	vmcb02->control.nested_ctl = NESTED_CTL_NP_ENABLE;
 	if (!(vcpu->ctl.nested_ctl & NESTED_CTL_NP_ENABLE)) {

@@ -18,12 +18,6 @@
 	(INT_CTL_V_TPR_MASK | INT_CTL_V_IRQ | INT_CTL_V_INTR_PRIO | INT_CTL_V_IGN_TPR |            \
 	 INT_CTL_V_INTR_MASKING | INT_CTL_V_INTR_VECTOR)
 
-/* What L0 intercepts of L2 whatever L1 does. */
-#define L0_MISC1 (MISC1_NMI | MISC1_CPUID | MISC1_INVD | MISC1_MSR_PROT | MISC1_SHUTDOWN)
-#define L0_MISC2                                                                                   \
-	(MISC2_VMRUN | MISC2_VMLOAD | MISC2_VMSAVE | MISC2_STGI | MISC2_CLGI | MISC2_SKINIT)
-#define L0_INVLPGA MISC1_INVLPGA
-
 /* Intercepts that exist only with features that L1 is not shown: they count as clear. */
 #define UNSHOWN_MISC2 (MISC2_EFER_TRAP | (0xffffu << MISC2_CR_TRAP_SHIFT))
 #define SHOWN_MISC3   MISC3_INVPCID
@@ -86,7 +80,7 @@ static void build_intercepts(struct vmcb_control *control, const struct nested_c
 	for (int i = 0; i < INTERCEPT_WORDS; i++)
 		control->intercepts[i] = l1->intercepts[i];
 	control->intercepts[INTERCEPT_EXCEPTION] |= L0_EXCEPTIONS;
-	control->intercepts[INTERCEPT_MISC1] |= L0_MISC1 | L0_INVLPGA;
+	control->intercepts[INTERCEPT_MISC1] |= L0_MISC1;
 	control->intercepts[INTERCEPT_MISC2] |= L0_MISC2;
 }
 

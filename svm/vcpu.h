@@ -5,6 +5,7 @@
 #ifndef SVM_VCPU_H
 #define SVM_VCPU_H
 
+#include "hv/x86.h"
 #include "mmu/mmu.h"
 #include "svm/vmcb.h"
 
@@ -148,7 +149,6 @@ _Noreturn void vcpu_run(struct vcpu *vcpu);
 /* The mmu that all processors share, and what this machine has. */
 extern struct mmu mmu;
 
-/* L1's RAX, by the address size of the instruction that used it: see svm/decode.h. */
 static inline uint32_t low32(uint64_t value)
 {
 	return (uint32_t)value;
@@ -156,13 +156,28 @@ static inline uint32_t low32(uint64_t value)
 
 static inline bool in_long_mode(const struct vmcb_save *save)
 {
-	return (save->efer & (1u << 10)) != 0;
+	return (save->efer & EFER_LMA) != 0;
 }
 
 /* 64-bit code: long mode and a code segment with L=1. */
 static inline bool in_64bit_code(const struct vmcb_save *save)
 {
 	return in_long_mode(save) && (save->cs.attributes & SEG_ATTR_L);
+}
+
+/* The format of a guest's page tables, by its registers; APM vol. 2, section 5.1. */
+static inline enum pt_format_id paging_format(const struct vmcb_save *save)
+{
+	if (save->efer & EFER_LMA)
+		return (save->cr4 & CR4_LA57) ? PT_5LEVEL : PT_4LEVEL;
+	return (save->cr4 & CR4_PAE) ? PT_PAE : PT_2LEVEL;
+}
+
+/* All that decides how these tables are read: never 0, so that 0 stands for "not known yet". */
+static inline uint64_t paging_key(const struct vmcb_save *save)
+{
+	return (save->efer & (EFER_LMA | EFER_NXE)) | (save->cr4 & (CR4_PAE | CR4_PSE)) |
+	       (uint64_t)(save->cr4 & CR4_LA57) << 8 | 1;
 }
 
 #endif
