@@ -2,6 +2,7 @@
  * Faults: whose they are, and the descent that fills what is missing. Relies on mmu/walk.h for
  * what L1's tables say and on mmu/spte.c for what an spte is to be.
  */
+#include "mmu/protect.h"
 #include "mmu/spte.h"
 #include "mmu/track.h"
 
@@ -29,7 +30,7 @@ static struct shadow_page *apply(struct mmu *mmu, const struct paging_mode *mode
 	if ((spte & PTE_P) && !spte_is_leaf(spte, page->role.level)) {
 		child = page_of_spte(mmu, spte);
 		if (child->gpa == target->gpa && child->role.word == target->role.word) {
-			if ((spte & (PTE_W | PTE_NX)) != target->rights) {
+			if ((spte & SPTE_RIGHTS) != target->rights) {
 				/*
 				 * What becomes reachable, or reachable with more rights, must say
 				 * what L1's tables say now: the guest's processor cannot have
@@ -50,12 +51,19 @@ static struct shadow_page *apply(struct mmu *mmu, const struct paging_mode *mode
 	return child;
 }
 
+/* A supervisor's write, which CR0.WP=0 lets pass to what is read-only. */
+static bool is_past_wp(const struct paging_mode *mode, uint32_t access)
+{
+	return mode && !(mode->flags & (MODE_WP | MODE_NESTED)) &&
+	       (access & (ACCESS_WRITE | ACCESS_USER)) == ACCESS_WRITE;
+}
+
 /* Descends from the root to the leaf that maps address; walk is NULL in a direct map. */
 static bool fill(struct mmu *mmu, const struct paging_mode *mode, struct shadow_page *root,
-                 uint64_t address, const struct walk *walk)
+                 uint64_t address, uint32_t access, const struct walk *walk)
 {
+	bool changed = false, past_wp = is_past_wp(mode, access);
 	struct shadow_page *page = root;
-	bool changed = false;
 
 	while (page) {
 		unsigned int index = shadow_index(page->role.level, address);
@@ -65,7 +73,7 @@ static bool fill(struct mmu *mmu, const struct paging_mode *mode, struct shadow_
 		struct target target;
 
 		page_touch(mmu, page);
-		if (guest_level)
+		if (guest_level && !past_wp)
 			next = leads_to_table(mmu, mode, page->role.level, page->table[index],
 			                      entry);
 		else if (is_passthrough(page) && (page->table[index] & PTE_P))
@@ -74,7 +82,7 @@ static bool fill(struct mmu *mmu, const struct paging_mode *mode, struct shadow_
 			page = next;
 			continue;
 		}
-		target = spte_target(mmu, mode, page, index, entry);
+		target = spte_target(mmu, mode, page, index, entry, past_wp);
 		if (target.kind == TARGET_NONE)
 			return changed; /* the page attribute of an entry that nothing may use */
 		page = apply(mmu, mode, page, index, &target, &changed);
@@ -89,10 +97,13 @@ static bool fill(struct mmu *mmu, const struct paging_mode *mode, struct shadow_
 enum fault_result mmu_fault(struct mmu *mmu, struct mmu_cpu *cpu, const struct guest_tables *tables,
                             struct page_fault *fault)
 {
-	struct walk walk;
+	struct walk walk = {.gpa = fault->address};
+	enum walk_status status = WALK_OK;
 
-	switch (guest_walk(&mmu->memory, &tables->mode, tables->root, fault->address, fault->access,
-	                   &walk)) {
+	if (!tables->direct)
+		status = guest_walk(&mmu->memory, &tables->mode, tables->root, fault->address,
+		                    fault->access, &walk);
+	switch (status) {
 	case WALK_FAULT:
 		fault->code = walk.code;
 		mmu->counters.faults_reflected++;
@@ -103,9 +114,12 @@ enum fault_result mmu_fault(struct mmu *mmu, struct mmu_cpu *cpu, const struct g
 	case WALK_OK:
 		break;
 	}
+	if (mmu->own_paging && (fault->access & ACCESS_WRITE))
+		protect_note_write(mmu, walk.gpa);
 	pool_reserve(mmu, pages_for(mmu, PT_MAX_LEVEL));
-	return fill(mmu, &tables->mode, cpu->current, fault->address, &walk) ? FAULT_FILLED
-	                                                                     : FAULT_SPURIOUS;
+	return fill(mmu, &tables->mode, cpu->current, fault->address, fault->access, &walk)
+	               ? FAULT_FILLED
+	               : FAULT_SPURIOUS;
 }
 
 uint64_t mmu_direct_root(struct mmu *mmu, struct mmu_cpu *cpu)
@@ -124,14 +138,14 @@ uint64_t mmu_direct_root(struct mmu *mmu, struct mmu_cpu *cpu)
 bool mmu_direct_fault(struct mmu *mmu, struct mmu_cpu *cpu, uint64_t gpa)
 {
 	pool_reserve(mmu, PT_MAX_LEVEL);
-	return fill(mmu, NULL, cpu->direct, gpa, NULL);
+	return fill(mmu, NULL, cpu->direct, gpa, 0, NULL);
 }
 
 /* A table that takes the place of a larger leaf maps all that the leaf mapped. */
 static void populate(struct mmu *mmu, struct shadow_page *page)
 {
 	for (unsigned int i = 0; i < SHADOW_ENTRIES; i++) {
-		struct target target = spte_target(mmu, NULL, page, i, 0);
+		struct target target = spte_target(mmu, NULL, page, i, 0, false);
 
 		if (target.kind == TARGET_LEAF && !(page->table[i] & PTE_P))
 			spte_set(mmu, page, i, target.spte);
@@ -145,7 +159,7 @@ struct shadow_page *direct_region(struct mmu *mmu, struct mmu_cpu *cpu, uint64_t
 
 	while (page->role.level > 1) {
 		unsigned int index = shadow_index(page->role.level, gpa);
-		struct target target = spte_target(mmu, NULL, page, index, 0);
+		struct target target = spte_target(mmu, NULL, page, index, 0, false);
 
 		/* A leaf of 1 GiB becomes tables of two levels, both of them full. */
 		split |= spte_is_leaf(page->table[index], page->role.level) &&

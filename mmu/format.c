@@ -3,6 +3,8 @@
  */
 #include "mmu/format.h"
 
+#include <stddef.h>
+
 /*
  * Bits 8:7 of PML4Es and PML5Es must be zero; APM vol. 2, figures 5-20 and 5-21. In PDPEs and PDEs
  * that point to tables bit 8 is ignored.
@@ -81,6 +83,7 @@ void paging_mode_init(struct paging_mode *mode, enum pt_format_id id, uint32_t f
 	mode->id = id;
 	mode->flags = flags;
 	mode->phys_bits = phys_bits;
+	mode->pdptes = NULL;
 	mode->address_mask = wide ? bits_between(PT_PAGE_SHIFT, phys_bits) : 0xfffff000;
 	mode->large_levels = 0;
 	if (wide || (flags & MODE_PSE))

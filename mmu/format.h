@@ -59,14 +59,24 @@ extern const struct pt_format pt_formats[PT_FORMATS];
 #define MODE_PDPTE_A (1u << 7) /* an emulator sets A in PDPTEs, where it is reserved */
 #define MODE_BITS    8
 
+/*
+ * What of MODE_* shows in a shadow page. Where CR0.WP is 1 the processor itself does what SMEP and
+ * SMAP ask for; where it is 0 some user's pages are the supervisor's for a while, see own_rights().
+ */
+static inline uint32_t shadow_flags(uint32_t flags)
+{
+	return (flags & MODE_WP) ? flags & ~(MODE_SMEP | MODE_SMAP) : flags;
+}
+
 /* A format in a mode, worked out once: what a walk needs at each level. */
 struct paging_mode {
 	const struct pt_format *format;
 	enum pt_format_id id;
 	uint32_t flags; /* MODE_* */
 	uint8_t phys_bits;
-	uint8_t large_levels;                      /* bit n: PS=1 maps a page at level n */
-	uint64_t address_mask;                     /* of entries: the frame */
+	uint8_t large_levels;   /* bit n: PS=1 maps a page at level n */
+	const uint64_t *pdptes; /* PAE: the four that MOV CR3 loaded; NULL: those in memory count */
+	uint64_t address_mask;  /* of entries: the frame */
 	uint64_t reserved[PT_MAX_LEVEL + 1];       /* of entries that are no large page */
 	uint64_t reserved_large[PT_MAX_LEVEL + 1]; /* of large pages */
 };

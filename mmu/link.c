@@ -1,8 +1,9 @@
 /*
- * Sptes and the reverse map: every way in which a table leads to another. Clearing an spte flushes
- * nothing: what it led to stays true until that page ends, and page_zap() leaves the flush to
- * whoever takes the page again. Relies on mmu/shadow.h.
+ * Sptes and the reverse map: every way in which a table leads to another. Clearing an spte of
+ * level 1 flushes nothing: what it led to stays true until that page ends, and page_zap() leaves
+ * the flush to whoever takes the page again. Relies on mmu/shadow.h.
  */
+#include "mmu/protect.h"
 #include "mmu/track.h"
 
 #include <stddef.h>
@@ -92,6 +93,25 @@ static bool has_parents(const struct shadow_page *page)
 	return page->parent || page->more_parents;
 }
 
+/* What a leaf let the guest write matters to those who watch for writes. */
+static void leaf_goes(struct mmu *mmu, const struct shadow_page *page, uint64_t *at, uint64_t spte)
+{
+	if (mmu->own_paging)
+		unlist_leaf(mmu, at, spte, page->role.level);
+	else if (!is_npt01(page))
+		untrack_leaf(mmu, spte, page->role.level);
+}
+
+/*
+ * INVLPG ends all of a large page's translation. The processor may hold it in pieces, and would
+ * drop only one of them: so an spte above level 1 does not change without a flush.
+ */
+static void note_large(struct mmu *mmu, const struct shadow_page *page)
+{
+	if (mmu->own_paging && page->role.level > 1)
+		mmu->ops->flush_all(mmu->context);
+}
+
 void spte_clear(struct mmu *mmu, struct shadow_page *page, unsigned int index)
 {
 	uint64_t *at = &page->table[index];
@@ -102,9 +122,9 @@ void spte_clear(struct mmu *mmu, struct shadow_page *page, unsigned int index)
 		return;
 	write_spte(at, 0);
 	page->present--;
+	note_large(mmu, page);
 	if (spte_is_leaf(spte, page->role.level)) {
-		if (!is_npt01(page))
-			untrack_leaf(mmu, spte, page->role.level);
+		leaf_goes(mmu, page, at, spte);
 		return;
 	}
 	child = page_of_spte(mmu, spte);
@@ -121,7 +141,7 @@ void spte_link(struct mmu *mmu, struct shadow_page *page, unsigned int index,
 
 	spte_clear(mmu, page, index);
 	add_parent(mmu, child, at);
-	write_spte(at, page_hpa(mmu, child) | rights | PTE_P | PTE_U | PTE_A);
+	write_spte(at, page_hpa(mmu, child) | rights | PTE_P | (page->role.pdptes ? 0 : PTE_A));
 	page->present++;
 	mmu->counters.links++;
 }
@@ -140,12 +160,18 @@ void spte_set(struct mmu *mmu, struct shadow_page *page, unsigned int index, uin
 	}
 	if (!(old & PTE_P))
 		page->present++;
+	else
+		note_large(mmu, page);
 	write_spte(at, spte);
-	if (is_npt01(page))
-		return;
-	track_leaf(mmu, spte, level);
-	if (old & PTE_P)
-		untrack_leaf(mmu, old, level);
+	if (mmu->own_paging) {
+		if (old & PTE_P)
+			unlist_leaf(mmu, at, old, level);
+		list_leaf(mmu, at, spte, level);
+	} else if (!is_npt01(page)) {
+		track_leaf(mmu, spte, level);
+		if (old & PTE_P)
+			untrack_leaf(mmu, old, level);
+	}
 }
 
 void unlink_parents(struct mmu *mmu, struct shadow_page *page)

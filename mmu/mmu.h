@@ -15,6 +15,7 @@ struct guest_tables {
 	struct paging_mode mode;
 	uint32_t pat;  /* packed by pack_pat(): L1's, through which leaves choose memory types */
 	uint64_t root; /* gpa */
+	bool direct;   /* the guest's paging is off: addresses are gpas, root is 0 */
 };
 
 /* PAT MSR to 8 types of 3 bits, the form in which it is part of a role. */
@@ -100,6 +101,13 @@ uint64_t mmu_load_root(struct mmu *mmu, struct mmu_cpu *cpu, const struct guest_
 void mmu_flush_asid(struct mmu_cpu *cpu, uint32_t asid);
 void mmu_flush_all_asids(struct mmu_cpu *cpu);
 
+/*
+ * INVLPG by the guest on the processor's current root: what its tables say of the address shows
+ * once the processor has done the same, for this one address.
+ */
+void mmu_invlpg(struct mmu *mmu, struct mmu_cpu *cpu, const struct guest_tables *tables,
+                uint64_t address);
+
 enum fault_result {
 	FAULT_FILLED,   /* resume the guest */
 	FAULT_SPURIOUS, /* the tables allow the access already: resume */
@@ -108,7 +116,7 @@ enum fault_result {
 };
 
 struct page_fault {
-	uint64_t address; /* ngpa */
+	uint64_t address; /* ngpa; where there is no nested paging gva or ngva */
 	uint32_t access;  /* ACCESS_* */
 	uint32_t code;    /* FAULT_REFLECT: FAULT_* as the processor reports them */
 };

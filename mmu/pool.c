@@ -2,6 +2,7 @@
  * The fixed pool of shadow pages: the hash that finds common ones, the order of use, and reclaim.
  * Relies on mmu/link.c for the sptes.
  */
+#include "mmu/protect.h"
 #include "mmu/track.h"
 
 #include <stddef.h>
@@ -114,7 +115,7 @@ void page_zap(struct mmu *mmu, struct shadow_page *page)
 			at = &(*at)->hash_next;
 		*at = page->hash_next;
 		if (!page->role.direct)
-			untrack_table(mmu, page->gpa);
+			(mmu->own_paging ? unprotect_table : untrack_table)(mmu, page->gpa);
 	}
 	unlist(mmu, page);
 	page->hash_next = mmu->zapped;
@@ -193,6 +194,6 @@ struct shadow_page *page_get(struct mmu *mmu, uint64_t gpa, union shadow_role ro
 	}
 	list_newest(mmu, page);
 	if (!role.local && !role.direct)
-		track_table(mmu, gpa);
+		(mmu->own_paging ? protect_table : track_table)(mmu, gpa);
 	return page;
 }

@@ -2,22 +2,37 @@
  * Roots: common ones come from the hash, local ones from the processor's own cache; and how fresh
  * a root has to be for the ASID that it runs under. Relies on mmu/spte.h.
  */
+#include "mmu/protect.h"
 #include "mmu/spte.h"
 
 #include <stddef.h>
 
+/* Levels of the tables that the processor walks for these. */
+static unsigned int levels_for(const struct mmu *mmu, const struct guest_tables *tables)
+{
+	if (!mmu->own_paging)
+		return mmu->host_levels;
+	/* Outside of long mode that is PAE: the only one with 8-byte entries. */
+	return tables->direct || uses_local_roots(&tables->mode) ? 3 : tables->mode.format->levels;
+}
+
 static union shadow_role root_role(const struct mmu *mmu, const struct guest_tables *tables)
 {
 	const struct paging_mode *mode = &tables->mode;
+	unsigned int levels = levels_for(mmu, tables);
+	union shadow_role role = {.level = levels & 7, .pdptes = mmu->own_paging && levels == 3};
 
-	return (union shadow_role){
-		.level = mmu->host_levels,
-		.local = uses_local_roots(mode),
-		.delta = (unsigned int)(mmu->host_levels - mode->format->levels) & 3,
-		.format = mode->id,
-		.mode = mode->flags,
-		.pat = tables->pat,
-	};
+	if (tables->direct) {
+		role.direct = 1;
+		role.local = 1;
+		return role;
+	}
+	role.local = uses_local_roots(mode);
+	role.delta = (levels - mode->format->levels) & 3;
+	role.format = mode->id;
+	role.mode = shadow_flags(mode->flags) & ((1u << MODE_BITS) - 1);
+	role.pat = tables->pat & 0xffffff;
+	return role;
 }
 
 static bool still_there(const struct cached_root *root)
@@ -84,8 +99,10 @@ static bool is_current(const struct mmu_cpu *cpu, const struct guest_tables *tab
 
 	return root && root->gpa == tables->root && root->asid == asid && root->fresh &&
 	       root->flush_all == cpu->flush_all && root->page == cpu->current &&
-	       root->serial == root->page->serial && root->role.pat == tables->pat &&
-	       root->role.mode == tables->mode.flags && root->role.format == tables->mode.id;
+	       root->serial == root->page->serial && root->role.direct == tables->direct &&
+	       (tables->direct || (root->role.pat == tables->pat &&
+	                           root->role.mode == shadow_flags(tables->mode.flags) &&
+	                           root->role.format == tables->mode.id));
 }
 
 uint64_t mmu_load_root(struct mmu *mmu, struct mmu_cpu *cpu, const struct guest_tables *tables,
@@ -114,14 +131,37 @@ uint64_t mmu_load_root(struct mmu *mmu, struct mmu_cpu *cpu, const struct guest_
 		root->fresh = false;
 		mmu->counters.roots_built += !found;
 	}
+	page_touch(mmu, root->page);
+	make_current(cpu, root->page);
 	if (!root->fresh || root->flush_all != cpu->flush_all) {
+		if (mmu->own_paging)
+			protect_collect(mmu, true);
 		freshen(mmu, &tables->mode, root->page);
 		root->fresh = true;
 		root->flush_all = cpu->flush_all;
 	}
-	page_touch(mmu, root->page);
-	make_current(cpu, root->page);
 	return page_hpa(mmu, root->page);
+}
+
+void mmu_invlpg(struct mmu *mmu, struct mmu_cpu *cpu, const struct guest_tables *tables,
+                uint64_t address)
+{
+	struct shadow_page *page = cpu->current;
+
+	/* Without EFER.TCE INVLPG drops all upper entries, of whatever address; APM vol. 2, 3.1.7.
+	 */
+	if (mmu->dirty_upper)
+		protect_collect(mmu, true);
+	while (page && !page->role.direct) {
+		unsigned int index = shadow_index(page->role.level, address);
+		uint64_t spte = page->table[index];
+
+		if (!(spte & PTE_P))
+			return;
+		if (page->role.level == 1)
+			sync_leaf(mmu, &tables->mode, page, index);
+		page = spte_is_leaf(spte, page->role.level) ? NULL : page_of_spte(mmu, spte);
+	}
 }
 
 void mmu_flush_asid(struct mmu_cpu *cpu, uint32_t asid)

@@ -18,6 +18,7 @@ union shadow_role {
 		uint64_t level : 3;        /* of the shadow table */
 		uint64_t direct : 1;       /* maps a linear range; else shadows a guest's table */
 		uint64_t local : 1;        /* owned by one processor, never in the hash */
+		uint64_t pdptes : 1;       /* 4 entries without rights that VMRUN loads with CR3 */
 		uint64_t delta : 2;        /* shadow level - guest level, see is_passthrough() */
 		uint64_t format : 2;       /* enum pt_format_id of the guest's table */
 		uint64_t quadrant : 2;     /* which part of a 4 KiB table of 4-byte entries */
@@ -84,6 +85,9 @@ struct mmu_counters {
 	uint64_t collects, frames_tracked, frames_dirty;
 };
 
+/* What sptes of all levels can grant and deny, but for those of a page of PDPTEs. */
+#define SPTE_RIGHTS (PTE_W | PTE_U | PTE_NX)
+
 /* All shadow pages of the machine. */
 struct mmu {
 	struct guest_memory memory;
@@ -93,6 +97,11 @@ struct mmu {
 	uint8_t phys_bits;
 	bool identity; /* ops->map() gives gpas, but for pages that it puts elsewhere */
 	bool host_1g;  /* L0's processor maps 1 GiB pages */
+	/*
+	 * There is no nested paging: shadow pages stand for what guests have in CR3, in the formats
+	 * of the processor's own paging, and mmu/protect.h tells which tables were written.
+	 */
+	bool own_paging;
 
 	struct shadow_page *pages; /* one descriptor per table, in order */
 	uint64_t *tables;
@@ -116,6 +125,13 @@ struct mmu {
 	uint16_t *block_writers; /* 2 MiB leaves that let L2 write, in each 2 MiB */
 	uint16_t *giant_writers;
 	bool stale_writers; /* a leaf that let L2 write has gone without a flush */
+
+	/* mmu/protect.h: the writable leaves of each frame, numbered from 1; 0 ends a list. */
+	uint32_t *leaf_heads[4]; /* by level: of each 4 KiB, 2 MiB, 1 GiB */
+	uint32_t *leaf_next, *leaf_prev;
+	uint64_t *dirty; /* frames, some of them not dirty any more */
+	uint32_t dirty_count;
+	bool dirty_upper; /* one of them has a shadow above level 1 */
 
 	uint64_t now;    /* counts synchronizations */
 	uint64_t serial; /* of the page made last */
@@ -142,7 +158,7 @@ static inline bool is_passthrough(const struct shadow_page *page)
 /* NPT01's pages: each processor's own map of all that L1 may reach. */
 static inline bool is_npt01(const struct shadow_page *page)
 {
-	return page->role.direct && page->role.local;
+	return page->role.direct && page->role.local && !page->role.pdptes;
 }
 
 static inline struct shadow_page *page_of_spte(const struct mmu *mmu, uint64_t spte)
@@ -185,7 +201,7 @@ void pool_reserve(struct mmu *mmu, uint32_t count);
 /* What a descent of this many levels may take: where frames are tracked, NPT01's pages, too. */
 static inline uint32_t pages_for(const struct mmu *mmu, uint32_t levels)
 {
-	return mmu->frame_count ? levels * (1 + PT_MAX_LEVEL) : levels;
+	return mmu->frame_count && !mmu->own_paging ? levels * (1 + PT_MAX_LEVEL) : levels;
 }
 
 /*
@@ -209,7 +225,7 @@ void page_zap(struct mmu *mmu, struct shadow_page *page);
 
 /* link.c: sptes and the reverse map. */
 
-/* Leads an spte to a child table with these rights (PTE_W, PTE_NX). */
+/* Leads an spte to a child table with these rights (of SPTE_RIGHTS). */
 void spte_link(struct mmu *mmu, struct shadow_page *page, unsigned int index,
                struct shadow_page *child, uint64_t rights);
 

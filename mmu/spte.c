@@ -2,6 +2,7 @@
  * What an spte says for an entry of the guest's. Relies on mmu/format.h for the guest's side.
  */
 #include "mmu/spte.h"
+#include "mmu/protect.h"
 #include "mmu/track.h"
 
 enum memory_type { TYPE_UC, TYPE_WC, TYPE_WT = 4, TYPE_WP, TYPE_WB, TYPE_UC_MINUS };
@@ -37,7 +38,7 @@ uint64_t leaf_spte(uint64_t hpa, int level, unsigned int type, uint64_t rights)
 	if (level > 1)
 		pat |= PTE_PS;
 	/* The guest's entries have A, and D if writable: the processor need not set them here. */
-	return frame | pat | rights | PTE_P | PTE_U | PTE_A | PTE_D;
+	return frame | pat | rights | PTE_P | PTE_A | PTE_D;
 }
 
 unsigned int guest_index_of(const struct paging_mode *mode, const struct shadow_page *page,
@@ -66,6 +67,11 @@ static struct target to_table(const struct shadow_page *page, uint64_t gpa, uint
 	target.role = page->role;
 	target.role.level = page->role.level - 1u;
 	target.role.quadrant = 0;
+	if (page->role.pdptes) { /* below it all is common */
+		target.role.pdptes = 0;
+		target.role.local = 0;
+		target.rights = 0;
+	}
 	return target;
 }
 
@@ -78,9 +84,11 @@ static struct target to_memory(const struct mmu *mmu, const struct shadow_page *
 	struct target target = {.kind = TARGET_LEAF};
 	bool npt01 = is_npt01(page);
 
-	if (npt01)
+	if (npt01 || mmu->own_paging)
 		host.level = track_level(mmu, gpa, host.level);
-	if (host.level >= level && (level < 3 || mmu->host_1g)) {
+	if (host.level >= level && (level < 3 || (mmu->host_1g && !page->role.pdptes))) {
+		if (mmu->own_paging && is_protected(mmu, gpa))
+			rights &= ~PTE_W; /* the next write faults */
 		target.spte = leaf_spte(host.hpa, level, type, rights);
 		if (npt01 && is_tracked(mmu, gpa))
 			target.spte &= ~PTE_D; /* the processor tells of the next write */
@@ -96,7 +104,7 @@ static struct target to_memory(const struct mmu *mmu, const struct shadow_page *
 static struct target below_passthrough(const struct paging_mode *mode,
                                        const struct shadow_page *page, unsigned int index)
 {
-	struct target target = to_table(page, page->gpa, PTE_W);
+	struct target target = to_table(page, page->gpa, PTE_W | PTE_U);
 
 	target.role.delta = page->role.delta - 1u;
 	target.role.quadrant = child_quadrant(mode, target.role.level, index);
@@ -104,25 +112,47 @@ static struct target below_passthrough(const struct paging_mode *mode,
 	return target;
 }
 
+/*
+ * The rights of an entry in a guest's own tables. The processor runs with CR0.WP=1, whatever the
+ * guest has: with WP=0 a page that only supervisors reach is writable for them; one that users may
+ * read is either theirs to read or, from a supervisor's write until the next access of a user, the
+ * supervisor's alone. SMEP does not show in the latter, so it loses the right to execute.
+ */
+static uint64_t own_rights(const struct paging_mode *mode, uint64_t entry, bool past_wp)
+{
+	uint64_t rights = entry & SPTE_RIGHTS;
+
+	if ((mode->flags & (MODE_WP | MODE_NESTED)) || (rights & PTE_W))
+		return rights;
+	if (!(rights & PTE_U))
+		return rights | PTE_W;
+	if (!past_wp)
+		return rights;
+	if (mode->flags & MODE_SMEP)
+		rights |= PTE_NX;
+	return (rights | PTE_W) & ~PTE_U;
+}
+
 struct target spte_target(const struct mmu *mmu, const struct paging_mode *mode,
-                          const struct shadow_page *page, unsigned int index, uint64_t entry)
+                          const struct shadow_page *page, unsigned int index, uint64_t entry,
+                          bool past_wp)
 {
 	static const struct target none = {.kind = TARGET_NONE};
 	int level = page->role.level;
 	uint64_t offset = (uint64_t)index << shadow_shift(level);
-	uint64_t rights = PTE_W;
+	uint64_t rights = PTE_W | PTE_U;
 	struct target target;
 
 	if (page->role.direct)
-		return to_memory(mmu, page, page->gpa + offset, page->role.type, PTE_W);
+		return to_memory(mmu, page, page->gpa + offset, page->role.type, rights);
 	if (is_passthrough(page))
 		return below_passthrough(mode, page, index);
 	if (!(entry & PTE_P) || entry_reserved(mode, level, entry))
 		return none;
 	if (mode->format->level[level].rights) {
-		if (!(entry & PTE_A) || !(entry & PTE_U))
+		if (!is_used(mode, entry))
 			return none;
-		rights = entry & (PTE_W | PTE_NX);
+		rights = own_rights(mode, entry, past_wp);
 	}
 	if (entry_is_leaf(mode, level, entry)) {
 		uint64_t frame = leaf_frame(mode, level, entry);

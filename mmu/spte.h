@@ -10,7 +10,7 @@
 /* Index into HOST_PAT for a memory type (0 UC, 1 WC, 4 WT, 5 WP, 6 WB, 7 UC-). */
 unsigned int host_pat_index(unsigned int type);
 
-/* A leaf at a level, of a memory type (index into HOST_PAT), with rights (PTE_W, PTE_NX). */
+/* A leaf at a level, of a memory type (index into HOST_PAT), with rights (of SPTE_RIGHTS). */
 uint64_t leaf_spte(uint64_t hpa, int level, unsigned int type, uint64_t rights);
 
 /* Where an spte is to lead: to a page of memory, to another table, or nowhere. */
@@ -19,20 +19,32 @@ struct target {
 	uint64_t spte;          /* leaf */
 	uint64_t gpa;           /* table */
 	union shadow_role role; /* table */
-	uint64_t rights;        /* table: PTE_W, PTE_NX */
+	uint64_t rights;        /* table: of SPTE_RIGHTS */
 };
 
 /*
  * What spte number index of the page is to be for this entry of the guest's (ignored in direct
  * and passthrough pages). An entry that the processor could not have used without setting A first
- * leads nowhere.
+ * leads nowhere. past_wp: for a supervisor's write that CR0.WP=0 lets pass.
  */
 struct target spte_target(const struct mmu *mmu, const struct paging_mode *mode,
-                          const struct shadow_page *page, unsigned int index, uint64_t entry);
+                          const struct shadow_page *page, unsigned int index, uint64_t entry,
+                          bool past_wp);
 
 /* The index of the guest's entry behind spte number index of an indirect page. */
 unsigned int guest_index_of(const struct paging_mode *mode, const struct shadow_page *page,
                             unsigned int index);
+
+/*
+ * Has the processor used the entry, or could it without setting A first? Of nested tables it uses
+ * only what is the user's.
+ */
+static inline bool is_used(const struct paging_mode *mode, uint64_t entry)
+{
+	uint64_t used = PTE_P | PTE_A | ((mode->flags & MODE_NESTED) ? PTE_U : 0);
+
+	return (entry & used) == used;
+}
 
 /* sync.c */
 
@@ -45,6 +57,10 @@ struct shadow_page *leads_to_table(const struct mmu *mmu, const struct paging_mo
 
 /* Brings a page, and all indirect ones below it, in line with the guest's tables. */
 void sync_below(struct mmu *mmu, const struct paging_mode *mode, struct shadow_page *page);
+
+/* Brings spte number index of an indirect page of level 1 in line with its entry. */
+void sync_leaf(struct mmu *mmu, const struct paging_mode *mode, struct shadow_page *page,
+               unsigned int index);
 
 /* Brings all common shadows of the table at gpa in line with it. */
 void sync_frame(struct mmu *mmu, uint64_t gpa);

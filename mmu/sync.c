@@ -2,6 +2,7 @@
  * Synchronization: after a flush by L1, what its tables no longer say must go from their shadows.
  * Each present spte is derived again from its entry and compared. Relies on mmu/spte.c.
  */
+#include "mmu/protect.h"
 #include "mmu/spte.h"
 #include "mmu/track.h"
 
@@ -16,21 +17,20 @@ static bool same_table(const struct mmu *mmu, const struct shadow_page *page, ui
 		return false;
 	child = page_of_spte(mmu, spte);
 	return child->gpa == target->gpa && child->role.word == target->role.word &&
-	       (spte & (PTE_W | PTE_NX)) == target->rights;
+	       (spte & SPTE_RIGHTS) == target->rights;
 }
 
 struct shadow_page *leads_to_table(const struct mmu *mmu, const struct paging_mode *mode, int level,
                                    uint64_t spte, uint64_t entry)
 {
-	const uint64_t used = PTE_P | PTE_U | PTE_A;
 	struct shadow_page *child;
 
-	if (!(spte & PTE_P) || spte_is_leaf(spte, level) || (entry & used) != used ||
+	if (!(spte & PTE_P) || spte_is_leaf(spte, level) || !is_used(mode, entry) ||
 	    entry_is_leaf(mode, level, entry) || entry_reserved(mode, level, entry))
 		return NULL;
 	child = page_of_spte(mmu, spte);
 	if (child->role.direct || child->gpa != (entry & mode->address_mask) ||
-	    ((spte ^ entry) & (PTE_W | PTE_NX)))
+	    ((spte ^ entry) & SPTE_RIGHTS))
 		return NULL;
 	return child;
 }
@@ -42,14 +42,13 @@ struct shadow_page *leads_to_table(const struct mmu *mmu, const struct paging_mo
 static bool unchanged(const struct mmu *mmu, const struct paging_mode *mode, bool plain_wb,
                       int level, uint64_t spte, uint64_t entry)
 {
-	const uint64_t used = PTE_P | PTE_U | PTE_A;
 	uint64_t type = PTE_PWT | PTE_PCD | (level == 1 ? PTE_PAT : PTE_PAT_LARGE);
 
-	if ((entry & used) != used || entry_reserved(mode, level, entry))
+	if (!is_used(mode, entry) || entry_reserved(mode, level, entry))
 		return false;
 	if (entry_is_leaf(mode, level, entry))
 		return plain_wb && spte_is_leaf(spte, level) && mode->id != PT_2LEVEL &&
-		       !((spte ^ entry) & (mode->address_mask | PTE_NX)) &&
+		       !((spte ^ entry) & (mode->address_mask | PTE_NX | PTE_U)) &&
 		       !((spte | entry) & type) &&
 		       !(spte & PTE_W) == ((entry & (PTE_W | PTE_D)) != (PTE_W | PTE_D));
 	return leads_to_table(mmu, mode, level, spte, entry) != NULL;
@@ -59,7 +58,7 @@ static void sync_spte(struct mmu *mmu, const struct paging_mode *mode, struct sh
                       unsigned int index, uint64_t entry)
 {
 	uint64_t spte = page->table[index];
-	struct target target = spte_target(mmu, mode, page, index, entry);
+	struct target target = spte_target(mmu, mode, page, index, entry, false);
 
 	if (same_table(mmu, page, spte, &target) ||
 	    (target.kind == TARGET_LEAF && spte == target.spte))
@@ -97,7 +96,8 @@ static uint64_t without_d(uint64_t entry)
 
 static void sync_page(struct mmu *mmu, const struct paging_mode *mode, struct shadow_page *page)
 {
-	const void *table = guest_table(&mmu->memory, page->gpa);
+	bool registers = in_registers(mode, page->role.level);
+	const void *table = registers ? mode->pdptes : guest_table(&mmu->memory, page->gpa);
 	unsigned int size = mode->format->entry_size;
 	bool plain_wb = mmu->identity && host_pat_index(page->role.pat & 7) == 0;
 	uint64_t same = table ? same_bits(mmu, mode, page) : 0;
@@ -117,6 +117,15 @@ static void sync_page(struct mmu *mmu, const struct paging_mode *mode, struct sh
 		if (!unchanged(mmu, mode, plain_wb, level, spte, entry))
 			sync_spte(mmu, mode, page, i, entry);
 	}
+}
+
+void sync_leaf(struct mmu *mmu, const struct paging_mode *mode, struct shadow_page *page,
+               unsigned int index)
+{
+	const void *table = guest_table(&mmu->memory, page->gpa);
+	unsigned int at = guest_index_of(mode, page, index);
+
+	sync_spte(mmu, mode, page, index, table_entry(table, at, mode->format->entry_size));
 }
 
 /* Depth is bounded by the levels: a child's level is one less than its parent's. */
@@ -182,6 +191,11 @@ static void sync_local(struct mmu *mmu, const struct paging_mode *mode, struct s
 
 void freshen(struct mmu *mmu, const struct paging_mode *mode, struct shadow_page *page)
 {
+	if (mmu->own_paging) {
+		protect_collect(mmu, false);
+		sync_local(mmu, mode, page);
+		return;
+	}
 	if (mmu->frame_count) {
 		track_collect(mmu);
 		sync_local(mmu, mode, page);

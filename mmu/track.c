@@ -2,6 +2,7 @@
  * Tracked frames. Relies on mmu/spte.h for the shadows of a table, on mmu/link.c for NPT01.
  */
 #include "mmu/track.h"
+#include "mmu/protect.h"
 #include "mmu/spte.h"
 
 #include <stddef.h>
@@ -171,6 +172,10 @@ void untrack_table(struct mmu *mmu, uint64_t gpa)
 
 void mmu_watch(struct mmu *mmu, uint64_t gpa)
 {
+	if (mmu->own_paging) {
+		protect_watch(mmu, gpa);
+		return;
+	}
 	pool_reserve(mmu, pages_for(mmu, 1));
 	track(mmu, gpa);
 	if (is_tracked(mmu, gpa))
@@ -182,12 +187,14 @@ void mmu_unwatch(struct mmu *mmu, uint64_t gpa)
 	if (!is_tracked(mmu, gpa))
 		return;
 	mmu->frames[gpa >> PT_PAGE_SHIFT] &= ~FRAME_WATCHED & 0xff;
-	untrack_table(mmu, gpa);
+	(mmu->own_paging ? unprotect_table : untrack_table)(mmu, gpa);
 }
 
 void mmu_note_write(struct mmu *mmu, uint64_t gpa)
 {
-	if (is_tracked(mmu, gpa))
+	if (mmu->own_paging)
+		protect_note_write(mmu, gpa);
+	else if (is_tracked(mmu, gpa))
 		mmu->frames[gpa >> PT_PAGE_SHIFT] |= FRAME_DIRTY;
 }
 
@@ -196,7 +203,7 @@ void mmu_note_walk(struct mmu *mmu, uint64_t gpa)
 	uint64_t frame = gpa >> PT_PAGE_SHIFT;
 
 	if (frame < mmu->frame_count && (mmu->frames[frame] & FRAME_WATCHED))
-		mmu->frames[frame] |= FRAME_DIRTY;
+		mmu_note_write(mmu, gpa);
 }
 
 static bool writable(uint64_t spte)
@@ -312,6 +319,8 @@ bool mmu_watch_written(struct mmu *mmu, struct mmu_cpu *cpu, uint64_t gpa)
 	uint64_t frame = gpa >> PT_PAGE_SHIFT;
 	struct shadow_page *region;
 
+	if (mmu->own_paging)
+		return protect_take_written(mmu, gpa);
 	if (!is_tracked(mmu, gpa))
 		return false;
 	region = region_of(mmu, cpu, gpa);

@@ -84,11 +84,16 @@ static enum walk_status walk_once(const struct guest_memory *memory, const struc
 
 	for (int level = format->levels;; level--) {
 		unsigned int index = guest_index(format, level, address);
-		void *at = guest_table(memory, table + index * format->entry_size);
-		uint64_t entry = table_entry(at, 0, format->entry_size);
-		uint64_t bits = PTE_A;
+		uint64_t bits = PTE_A, entry;
+		void *at = NULL;
 		bool leaf;
 
+		if (in_registers(mode, level)) {
+			entry = mode->pdptes[index];
+		} else {
+			at = guest_table(memory, table + index * format->entry_size);
+			entry = table_entry(at, 0, format->entry_size);
+		}
 		walk->level = level;
 		walk->table[level] = table;
 		walk->entry[level] = entry;
@@ -148,8 +153,11 @@ bool guest_peek(const struct guest_memory *memory, const struct paging_mode *mod
 
 	for (int level = format->levels; level; level--) {
 		unsigned int size = format->entry_size;
-		uint64_t at = table + guest_index(format, level, address) * size;
-		uint64_t entry = table_entry(guest_table(memory, at), 0, size);
+		unsigned int index = guest_index(format, level, address);
+		uint64_t entry =
+			in_registers(mode, level)
+				? mode->pdptes[index]
+				: table_entry(guest_table(memory, table + index * size), 0, size);
 
 		if (!(entry & PTE_P))
 			return false;

@@ -66,6 +66,12 @@ static inline uint64_t table_entry(const void *table, unsigned int index, unsign
 	             : 0xffffffffu;
 }
 
+/* Does this level stand in the processor's registers, as the PDPTEs of L1's own PAE tables do? */
+static inline bool in_registers(const struct paging_mode *mode, int level)
+{
+	return level == 3 && mode->pdptes;
+}
+
 /*
  * Where an address leads, for L0's own use right behind the processor: no rights are checked and
  * no bits set. False when it leads nowhere.

@@ -125,12 +125,12 @@ static void links_are_in_the_reverse_map(void **state)
 	struct shadow_page *parent = make(bench->mmu, 0x1000, 2),
 			   *child = make(bench->mmu, 0x2000, 1);
 
-	spte_link(bench->mmu, parent, 3, child, PTE_W);
+	spte_link(bench->mmu, parent, 3, child, PTE_W | PTE_U);
 	assert_ptr_equal(child->parent, &parent->table[3]);
 	assert_int_equal(parent->present, 1);
 	assert_int_equal(parent->table[3], page_hpa(bench->mmu, child) | E_TABLE);
 	assert_ptr_equal(page_of_spte(bench->mmu, parent->table[3]), child);
-	spte_link(bench->mmu, parent, 3, child, PTE_NX); /* other rights */
+	spte_link(bench->mmu, parent, 3, child, PTE_NX | PTE_U); /* other rights */
 	assert_int_equal(parent->table[3],
 	                 page_hpa(bench->mmu, child) | (E_TABLE & ~PTE_W) | PTE_NX);
 	assert_int_equal(parent->present, 1);
@@ -148,13 +148,13 @@ static void leaves_replace_leaves_and_tables(void **state)
 	struct bench *bench = *state;
 	struct shadow_page *page = make(bench->mmu, 0x1000, 2),
 			   *child = make(bench->mmu, 0x2000, 1);
-	uint64_t leaf = leaf_spte(2 * MIB, 2, 0, PTE_W);
+	uint64_t leaf = leaf_spte(2 * MIB, 2, 0, PTE_W | PTE_U);
 
 	spte_set(bench->mmu, page, 5, leaf);
 	spte_set(bench->mmu, page, 5, leaf);
 	spte_set(bench->mmu, page, 5, leaf & ~PTE_W);
 	assert_int_equal(page->present, 1);
-	spte_link(bench->mmu, page, 5, child, PTE_W);
+	spte_link(bench->mmu, page, 5, child, PTE_W | PTE_U);
 	assert_int_equal(page->present, 1);
 	assert_ok_invariants(bench->rig);
 	spte_set(bench->mmu, page, 5, leaf);
@@ -171,7 +171,7 @@ static void many_parents(void **state)
 			   *child = make(bench->mmu, 0x2000, 1);
 
 	for (unsigned int i = 0; i < 1 + 5 * SLOTS; i++) {
-		spte_link(bench->mmu, page, i, child, PTE_W);
+		spte_link(bench->mmu, page, i, child, PTE_W | PTE_U);
 		assert_int_equal(child->chunks, (i + SLOTS - 1) / SLOTS);
 	}
 	assert_ok_invariants(bench->rig);
@@ -179,7 +179,7 @@ static void many_parents(void **state)
 		spte_clear(bench->mmu, page, i);
 	assert_ok_invariants(bench->rig);
 	for (unsigned int i = 100; i < 120; i++)
-		spte_link(bench->mmu, page, i, child, PTE_W);
+		spte_link(bench->mmu, page, i, child, PTE_W | PTE_U);
 	assert_ok_invariants(bench->rig);
 	for (unsigned int i = 0; i < SHADOW_ENTRIES; i++)
 		spte_clear(bench->mmu, page, i);
@@ -197,7 +197,7 @@ static void too_many_parents(void **state)
 	unsigned int bound = 0;
 
 	for (unsigned int i = 0; i < SHADOW_ENTRIES; i++) {
-		spte_link(bench->mmu, page, i, child, PTE_W);
+		spte_link(bench->mmu, page, i, child, PTE_W | PTE_U);
 		assert_true(page->table[i] & PTE_P);
 		if (!bound && page->present == i)
 			bound = i;
@@ -223,7 +223,7 @@ static void chunks_run_out(void **state)
 
 		for (unsigned int i = 0; i < SHADOW_ENTRIES / children; i++)
 			spte_link(bench->mmu, page, n * (SHADOW_ENTRIES / children) + i, child,
-			          PTE_W);
+			          PTE_W | PTE_U);
 	}
 	assert_null(bench->mmu->free_chunks ? bench->mmu->free_chunks->next : NULL);
 	assert_ok_invariants(bench->rig);
@@ -240,9 +240,9 @@ static void an_ended_page_is_out_of_reach(void **state)
 	struct shadow_page *child = make(bench->mmu, 0x3000, 1);
 	bool found;
 
-	spte_link(bench->mmu, top, 0, page, PTE_W);
-	spte_link(bench->mmu, top, 511, page, PTE_W);
-	spte_link(bench->mmu, page, 511, child, PTE_W);
+	spte_link(bench->mmu, top, 0, page, PTE_W | PTE_U);
+	spte_link(bench->mmu, top, 511, page, PTE_W | PTE_U);
+	spte_link(bench->mmu, page, 511, child, PTE_W | PTE_U);
 	spte_set(bench->mmu, page, 0, leaf_spte(0, 2, 0, 0));
 	page_zap(bench->mmu, page);
 	assert_int_equal(top->present, 0);

@@ -32,7 +32,7 @@ static void a_pat_is_packed_into_24_bits(void **state)
 
 static void leaves_of_each_level(void **state)
 {
-	const uint64_t always = PTE_P | PTE_U | PTE_A | PTE_D;
+	const uint64_t always = PTE_P | PTE_A | PTE_D;
 
 	(void)state;
 	assert_int_equal(leaf_spte(0x123456789fff, 1, 0, 0), 0x123456789000 | always);
