@@ -82,14 +82,30 @@ static bool read_choice(struct parser *parser, const char *const *names, unsigne
 	return complain(parser, "bad value in", hint);
 }
 
-static bool read_la57(struct parser *parser, struct config *config)
+static bool read_auto_on_off(struct parser *parser, unsigned int *choice)
 {
 	static const char *const names[] = {"auto", "on", "off", NULL};
+
+	return read_choice(parser, names, choice, ": use auto, on or off");
+}
+
+static bool read_la57(struct parser *parser, struct config *config)
+{
 	unsigned int choice = 0;
 
-	if (!read_choice(parser, names, &choice, ": use auto, on or off"))
+	if (!read_auto_on_off(parser, &choice))
 		return false;
 	config->la57 = (enum config_la57)choice;
+	return true;
+}
+
+static bool read_npt(struct parser *parser, struct config *config)
+{
+	unsigned int choice = 0;
+
+	if (!read_auto_on_off(parser, &choice))
+		return false;
+	config->npt = (enum config_npt)choice;
 	return true;
 }
 
@@ -171,8 +187,9 @@ static const struct {
 	const char *name;
 	bool (*read)(struct parser *parser, struct config *config);
 } keys[] = {
-	{"la57", read_la57}, {"log", read_log},       {"pool", read_pool},
-	{"l1", read_l1},     {"initrd", read_initrd}, {"cmdline", read_cmdline},
+	{"la57", read_la57},       {"npt", read_npt}, {"log", read_log},
+	{"pool", read_pool},       {"l1", read_l1},   {"initrd", read_initrd},
+	{"cmdline", read_cmdline},
 };
 
 static bool read_word(struct parser *parser, struct config *config)

@@ -89,12 +89,16 @@ entry32:
 	push	ebx				; CPUID overwrites it
 	mov	eax, 0x80000000			; is there a 64-bit mode?
 	cpuid
+	lea	edi, [ebp + OFFSET(no_long_mode_text)]
 	cmp	eax, 0x80000001
-	jb	no_long_mode
+	jb	refuse
 	mov	eax, 0x80000001
 	cpuid
 	bt	edx, 29				; LM
-	jnc	no_long_mode
+	jnc	refuse
+	lea	edi, [ebp + OFFSET(no_nx_text)]
+	bt	edx, 20				; NX
+	jnc	refuse
 	pop	ebx
 
 	; Identity map of 4 GiB by 2 MiB pages; the window at PHYS_WINDOW shares its tables.
@@ -150,18 +154,18 @@ entry32:
 	push	eax
 	retf					; into the 64-bit segment
 
-no_long_mode:
-	lea	ebx, [ebp + OFFSET(no_long_mode_text)]
+; In: EDI = text.
+refuse:
 .next:	mov	dx, 0x3fd			; COM1's line status
 	in	al, dx
 	test	al, 0x20			; can it take a byte?
 	jz	.next
-	mov	al, [ebx]
+	mov	al, [edi]
 	test	al, al
 	jz	.halt
 	mov	dx, 0x3f8
 	out	dx, al
-	inc	ebx
+	inc	edi
 	jmp	.next
 .halt:	hlt
 	jmp	.halt
@@ -185,6 +189,8 @@ high:
 	section	.rodata
 no_long_mode_text:
 	db	"nestling: error: this processor has no 64-bit mode; Nestling needs an AMD processor with SVM", 13, 10, 0
+no_nx_text:
+	db	"nestling: error: this processor has no NX; enable it in the firmware's setup (QEMU: -cpu host or max)", 13, 10, 0
 
 	section	.data
 	align	8

@@ -238,7 +238,7 @@ static struct l1_start start_state(const struct l1_entry *entry)
 
 static void check_machine(void)
 {
-	const char *missing = svm_missing();
+	const char *missing = svm_missing(config.npt);
 	int cpus;
 
 	if (missing)
@@ -258,7 +258,7 @@ _Noreturn void start(uint32_t magic, uint64_t information, uint64_t image_at)
 	struct l1_start l1;
 	struct region region;
 	uint64_t heap;
-	bool la57;
+	bool la57, npt;
 
 	image_hpa = image_at;
 	serial_init();
@@ -266,6 +266,7 @@ _Noreturn void start(uint32_t magic, uint64_t information, uint64_t image_at)
 	read_configuration(magic, information);
 	check_machine();
 	la57 = choose_la57();
+	npt = svm_use_npt(config.npt);
 	read_memory_map(image_at);
 	region = choose_region();
 	heap = align_up(image_size(), PAGE_SIZE);
@@ -273,7 +274,7 @@ _Noreturn void start(uint32_t magic, uint64_t information, uint64_t image_at)
 	paging_move_image(region.base, memory_top(), la57);
 	paging_forget_identity();
 
-	features_init(la57);
+	features_init(la57, npt);
 	mtrr_read();
 	tell_l1_memory(&region);
 	load(stage_modules(), &loaded);
@@ -281,8 +282,8 @@ _Noreturn void start(uint32_t magic, uint64_t information, uint64_t image_at)
 	l1 = start_state(&loaded.entry);
 	machine_init_mmu(region.base + region.size - region.pool, region.pool, memory_end(),
 	                 la57 ? 5 : 4);
-	log_info("%d-level paging, %llu MiB at %llx, L1 by %s", la57 ? 5 : 4, MIB(region.size),
-	         (unsigned long long)region.base, loaded.protocol);
+	log_info("%d-level paging, %llu MiB at %llx, L1 by %s%s", la57 ? 5 : 4, MIB(region.size),
+	         (unsigned long long)region.base, loaded.protocol, npt ? "" : ", no nested paging");
 	log_set_serial(false);
 	vcpu_run(machine_init_vcpu(&l1));
 }

@@ -88,7 +88,7 @@ static bool on_tcg(void)
 	return r.ebx == 0x54474354 && r.ecx == 0x43544743 && r.edx == 0x47435447; /* TCGTCGTCGTCG */
 }
 
-void features_init(bool la57)
+void features_init(bool la57, bool npt)
 {
 	struct cpuid_regs svm = leaf(LEAF_SVM);
 
@@ -97,10 +97,13 @@ void features_init(bool la57)
 	/* What L0 does for L1 on any processor, and what it merely hands through. */
 	features.shown = svm.edx & (SVM_FEATURE_NP | SVM_FEATURE_NRIP | SVM_FEATURE_FLUSH_ASID |
 	                            SVM_FEATURE_ADDR_CHECK);
+	if (!npt) /* then L1's L2s cannot have it either */
+		features.shown &= ~SVM_FEATURE_NP;
 	features.phys_bits = (uint8_t)leaf(LEAF_ADDRESS_SIZES).eax;
 	features.page_1g = leaf(LEAF_EXTENDED).edx & (1u << 26);
 	features.nx = leaf(LEAF_EXTENDED).edx & (1u << 20);
 	features.la57 = la57;
+	features.npt = npt;
 	features.tcg = on_tcg();
 	features.efer_valid = granted(efer_grants, sizeof(efer_grants) / sizeof(*efer_grants));
 	features.cr4_valid = granted(cr4_grants, sizeof(cr4_grants) / sizeof(*cr4_grants));

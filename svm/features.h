@@ -21,6 +21,7 @@ struct features {
 	bool page_1g;
 	bool nx;
 	bool la57;           /* L0 runs with 5 levels */
+	bool npt;            /* L0 uses nested paging; false: it shadows L1's own */
 	bool tcg;            /* QEMU's own emulation: its quirks are dealt with where they show */
 	uint64_t efer_valid; /* bits that L1 may set */
 	uint64_t cr4_valid;
@@ -36,8 +37,8 @@ static inline bool pat_is_valid(uint64_t pat)
 	return !(pat & 0xf8f8f8f8f8f8f8f8ull) && !(two_or_three & 0x0101010101010101ull);
 }
 
-/* Reads CPUID. la57: whether L0 itself runs with 5 levels. */
-void features_init(bool la57);
+/* Reads CPUID. la57: whether L0 itself runs with 5 levels. npt: whether it uses nested paging. */
+void features_init(bool la57, bool npt);
 
 static inline bool has(uint32_t svm_feature)
 {

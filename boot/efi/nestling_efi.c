@@ -148,6 +148,7 @@ static EFI_STATUS prepare(EFI_LOADED_IMAGE *image, struct boot_info *info)
 {
 	static struct config config;
 	struct efi_home home;
+	const char *missing;
 	char error[256];
 	EFI_STATUS status;
 
@@ -164,6 +165,11 @@ static EFI_STATUS prepare(EFI_LOADED_IMAGE *image, struct boot_info *info)
 	if (!config_parse(info->cmdline, &config, error, sizeof(error))) {
 		efi_error("%s", error);
 		return EFI_INVALID_PARAMETER;
+	}
+	missing = svm_missing(config.npt);
+	if (missing) {
+		efi_error("%s", missing);
+		return EFI_UNSUPPORTED;
 	}
 	if (!config.l1_given) {
 		efi_error("no L1 is named: put l1=FILE into %s%s", home.directory, CONFIG_FILE);
@@ -183,16 +189,10 @@ EFI_STATUS efi_main(EFI_HANDLE handle, EFI_SYSTEM_TABLE *table)
 	void (*leave_long_mode)(uint32_t entry, uint32_t info, uint32_t stack_top);
 	EFI_LOADED_IMAGE *image;
 	struct boot_info *info;
-	const char *missing;
 	EFI_STATUS status;
 	UINT8 *core, *page;
 
 	efi = table;
-	missing = svm_missing();
-	if (missing) {
-		efi_error("%s", missing);
-		return EFI_UNSUPPORTED;
-	}
 	status = efi->BootServices->HandleProtocol(handle, &loaded_image_guid, (void **)&image);
 	if (EFI_ERROR(status)) {
 		efi_error("the firmware does not tell where this program is: start it from a disk");

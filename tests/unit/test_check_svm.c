@@ -1,6 +1,7 @@
 /*
  * boot/check_svm.c on processors that no emulator has: SVM disabled by the firmware, with and
- * without a key. Relies on cmocka; CPUID and VM_CR are faked.
+ * without a key; and each kind of paging that can be configured. Relies on cmocka; CPUID and VM_CR
+ * are faked.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -16,9 +17,10 @@
 #define EXTENDED     0x80000001u
 #define SVM          0x8000000au
 #define ECX_SVM      (1u << 2)
+#define EDX_NX       (1u << 20)
 
 static struct {
-	uint32_t extended_max, extended_ecx, svm_edx;
+	uint32_t extended_max, extended_ecx, extended_edx, svm_edx;
 	uint64_t vm_cr;
 	bool vm_cr_exists;
 } cpu;
@@ -31,9 +33,10 @@ static struct cpuid_regs fake_cpuid(uint32_t leaf, uint32_t subleaf)
 	assert_true(leaf == EXTENDED_MAX || leaf <= cpu.extended_max);
 	if (leaf == EXTENDED_MAX)
 		regs.eax = cpu.extended_max;
-	else if (leaf == EXTENDED)
+	else if (leaf == EXTENDED) {
 		regs.ecx = cpu.extended_ecx;
-	else if (leaf == SVM)
+		regs.edx = cpu.extended_edx;
+	} else if (leaf == SVM)
 		regs.edx = cpu.svm_edx;
 	return regs;
 }
@@ -55,27 +58,44 @@ static int good_cpu(void **state)
 	(void)state;
 	cpu.extended_max = SVM;
 	cpu.extended_ecx = ECX_SVM;
+	cpu.extended_edx = EDX_NX;
 	cpu.svm_edx = SVM_FEATURE_NP | SVM_FEATURE_NRIP;
 	cpu.vm_cr = 0;
 	cpu.vm_cr_exists = true;
 	return 0;
 }
 
-static void assert_says(const char *words)
+static void assert_says_of(enum config_npt npt, const char *words)
 {
-	const char *text = svm_missing();
+	const char *text = svm_missing(npt);
 
 	assert_non_null(text);
 	assert_non_null(strstr(text, words));
 	assert_null(strchr(text, '\n'));
 }
 
+/* What is missing whatever kind of paging is configured. */
+static void assert_says(const char *words)
+{
+	assert_says_of(NPT_AUTO, words);
+	assert_says_of(NPT_ON, words);
+	assert_says_of(NPT_OFF, words);
+}
+
+static void assert_can_run(enum config_npt npt, bool nested)
+{
+	assert_null(svm_missing(npt));
+	assert_int_equal(svm_use_npt(npt), nested);
+}
+
 static void nothing_missing(void **state)
 {
 	(void)state;
-	assert_null(svm_missing());
+	assert_can_run(NPT_AUTO, true);
+	assert_can_run(NPT_ON, true);
+	assert_can_run(NPT_OFF, false);
 	cpu.vm_cr = VM_CR_LOCK | VM_CR_R_INIT; /* locked with SVM enabled: that is fine */
-	assert_null(svm_missing());
+	assert_can_run(NPT_AUTO, true);
 }
 
 static void no_svm(void **state)
@@ -106,7 +126,16 @@ static void no_nested_paging(void **state)
 {
 	(void)state;
 	cpu.svm_edx = ~SVM_FEATURE_NP;
-	assert_says("no nested paging");
+	assert_says_of(NPT_ON, "npt=on, but this processor has no nested paging");
+	assert_can_run(NPT_AUTO, false);
+	assert_can_run(NPT_OFF, false);
+}
+
+static void no_nx(void **state)
+{
+	(void)state;
+	cpu.extended_edx = ~EDX_NX;
+	assert_says("no NX");
 }
 
 int main(void)
@@ -116,6 +145,7 @@ int main(void)
 		cmocka_unit_test_setup(no_svm, good_cpu),
 		cmocka_unit_test_setup(disabled_by_firmware, good_cpu),
 		cmocka_unit_test_setup(no_nested_paging, good_cpu),
+		cmocka_unit_test_setup(no_nx, good_cpu),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

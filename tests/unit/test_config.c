@@ -34,6 +34,7 @@ static void defaults(void **state)
 	(void)state;
 	good("");
 	assert_int_equal(config.la57, LA57_AUTO);
+	assert_int_equal(config.npt, NPT_AUTO);
 	assert_int_equal(config.log, LOG_INFO);
 	assert_int_equal(config.pool_bytes, 0);
 	assert_string_equal(config.l1, "");
@@ -56,6 +57,15 @@ static void choices(void **state)
 	good("la57=auto log=info");
 	assert_int_equal(config.la57, LA57_AUTO);
 	assert_int_equal(config.log, LOG_INFO);
+	good("npt=on");
+	assert_int_equal(config.npt, NPT_ON);
+	assert_int_equal(config.la57, LA57_AUTO);
+	good("npt=off la57=on");
+	assert_int_equal(config.npt, NPT_OFF);
+	assert_int_equal(config.la57, LA57_ON);
+	good("la57=off npt=auto");
+	assert_int_equal(config.npt, NPT_AUTO);
+	assert_int_equal(config.la57, LA57_OFF);
 }
 
 static void sizes(void **state)
@@ -102,6 +112,8 @@ static void unknown_words(void **state)
 	bad("la57=on la5=on", "unknown configuration word \"la5=on\": see docs/boot.md");
 	bad("la577=on", "unknown configuration word \"la577=on\": see docs/boot.md");
 	bad("=on", "unknown configuration word \"=on\": see docs/boot.md");
+	bad("nptt=on", "unknown configuration word \"nptt=on\": see docs/boot.md");
+	bad("npt", "there is no key=value in configuration word \"npt\": see docs/boot.md");
 	bad("\tquiet log=info", "there is no key=value in configuration word \"quiet\": see "
 	                        "docs/boot.md");
 	bad("\"la57=on\"", "there is no key=value in configuration word \"\"la57=on\"\": see "
@@ -127,6 +139,10 @@ static void bad_values(void **state)
 	bad("la57=", "bad value in configuration word \"la57=\": use auto, on or off");
 	bad("la57=yes", "bad value in configuration word \"la57=yes\": use auto, on or off");
 	bad("la57=onx", "bad value in configuration word \"la57=onx\": use auto, on or off");
+	bad("npt=", "bad value in configuration word \"npt=\": use auto, on or off");
+	bad("npt=1", "bad value in configuration word \"npt=1\": use auto, on or off");
+	bad("npt=of", "bad value in configuration word \"npt=of\": use auto, on or off");
+	bad("npt=off=on", "bad value in configuration word \"npt=off=on\": use auto, on or off");
 	bad("log=all", "bad value in configuration word \"log=all\": use quiet, info or debug");
 	bad("l1=", "bad value in configuration word \"l1=\": name a file");
 	bad("initrd=\"\"", "bad value in configuration word \"initrd=\"\"\": name a file");
@@ -153,6 +169,8 @@ static void twice(void **state)
 	(void)state;
 	bad("la57=on log=info la57=on",
 	    "given before is the key of configuration word \"la57=on\": give each key once");
+	bad("npt=off npt=off",
+	    "given before is the key of configuration word \"npt=off\": give each key once");
 	bad("cmdline= cmdline=",
 	    "given before is the key of configuration word \"cmdline=\": give each key once");
 }
