@@ -267,6 +267,7 @@ _Noreturn void start(uint32_t magic, uint64_t information, uint64_t image_at)
 	check_machine();
 	la57 = choose_la57();
 	npt = svm_use_npt(config.npt);
+	features_init(la57, npt);
 	read_memory_map(image_at);
 	region = choose_region();
 	heap = align_up(image_size(), PAGE_SIZE);
@@ -274,7 +275,6 @@ _Noreturn void start(uint32_t magic, uint64_t information, uint64_t image_at)
 	paging_move_image(region.base, memory_top(), la57);
 	paging_forget_identity();
 
-	features_init(la57, npt);
 	mtrr_read();
 	tell_l1_memory(&region);
 	load(stage_modules(), &loaded);

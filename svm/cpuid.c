@@ -17,9 +17,16 @@ enum {
 	LEAF_ADDRESS_SIZES = 0x80000008,
 	LEAF_SVM = 0x8000000a,
 	LEAF_ENCRYPTION = 0x8000001f,
+	LEAF_EXTENDED_2 = 0x80000021,
 
 	FEATURES_ECX_OSXSAVE = 1 << 27,
+	FEATURES_ECX_PCID = 1 << 17,
+	STRUCTURED_EBX_INVPCID = 1 << 10,
+	STRUCTURED_ECX_PKU = 1 << 3,
 	STRUCTURED_ECX_OSPKE = 1 << 4,
+	STRUCTURED_ECX_SHADOW_STACKS = 1 << 7,
+	STRUCTURED_EDX_IBT = 1 << 20,
+	EXTENDED_2_EAX_UAI = 1 << 7,
 	STRUCTURED_ECX_LA57 = 1 << 16,
 	EXTENDED_ECX_SKINIT = 1 << 12,
 	SIZES_EBX_INVLPGB = 1 << 3,
@@ -54,6 +61,20 @@ static struct cpuid_regs hypervisor_leaf(uint32_t leaf)
 	if (leaf == LEAF_HYPERVISOR_INFO)
 		return (struct cpuid_regs){depth(), features.tcg ? QUIRKS_TCG : 0, 0, 0};
 	return (struct cpuid_regs){0, 0, 0, 0};
+}
+
+/* The features behind what hide_for_own_paging() of svm/features.c takes away. */
+static void hide_for_own_paging(uint32_t leaf, uint32_t subleaf, struct cpuid_regs *r)
+{
+	if (leaf == LEAF_FEATURES) {
+		r->ecx &= ~(uint32_t)FEATURES_ECX_PCID;
+	} else if (leaf == LEAF_STRUCTURED && !subleaf) {
+		r->ebx &= ~(uint32_t)STRUCTURED_EBX_INVPCID;
+		r->ecx &= ~(uint32_t)(STRUCTURED_ECX_PKU | STRUCTURED_ECX_SHADOW_STACKS);
+		r->edx &= ~(uint32_t)STRUCTURED_EDX_IBT;
+	} else if (leaf == LEAF_EXTENDED_2) {
+		r->eax &= ~(uint32_t)EXTENDED_2_EAX_UAI;
+	}
 }
 
 static struct cpuid_regs virtual_cpuid(const struct vmcb_save *save, uint32_t leaf,
@@ -91,6 +112,8 @@ static struct cpuid_regs virtual_cpuid(const struct vmcb_save *save, uint32_t le
 	default:
 		break;
 	}
+	if (!features.npt)
+		hide_for_own_paging(leaf, subleaf, &r);
 	return r;
 }
 

@@ -8,8 +8,6 @@
 #include "svm/features.h"
 #include "svm/l1_memory.h"
 
-enum { PREFIX_REX = 0x40, PREFIX_OPERAND_SIZE = 0x66, PREFIX_ADDRESS_SIZE = 0x67 };
-
 /* The opcodes that exit with a code, as a little-endian word under a mask. */
 struct opcode {
 	uint32_t value, mask;
@@ -29,7 +27,12 @@ static const struct opcode opcodes[] = {
 	[VMEXIT_SKINIT] = {0xde010f, 0xffffff, 3, false},
 	[VMEXIT_INVLPGA] = {0xdf010f, 0xffffff, 3, false},
 	[VMEXIT_INVD] = {0x080f, 0xffff, 2, false},
-	[VMEXIT_WBINVD] = {0x080f, 0xfeff, 2, false}, /* 09; QEMU exits so for 08, INVD, too */
+	[VMEXIT_WBINVD] = {0x080f, 0xfeff, 2, false},  /* 09; QEMU exits so for 08, INVD, too */
+	[VMEXIT_CR0_READ] = {0x200f, 0xffff, 2, true}, /* or SMSW */
+	[VMEXIT_CR3_READ] = {0x200f, 0xffff, 2, true},
+	[VMEXIT_CR4_READ] = {0x200f, 0xffff, 2, true},
+	[VMEXIT_CR0_WRITE] = {0x220f, 0xffff, 2, true}, /* or LMSW, CLTS */
+	[VMEXIT_CR3_WRITE] = {0x220f, 0xffff, 2, true},
 	[VMEXIT_CR4_WRITE] = {0x220f, 0xffff, 2, true},
 };
 
@@ -47,6 +50,8 @@ static const struct paging_mode *own_mode(struct vcpu *vcpu)
 	                 MODE_NX | ((save->cr4 & CR4_PSE) ? MODE_PSE : 0) |
 	                         (features.page_1g ? MODE_1G : 0),
 	                 features.phys_bits);
+	if (!features.npt && mode->id == PT_PAE)
+		mode->pdptes = vcpu->own[vcpu->guest_mode].pdptes;
 	return mode;
 }
 
@@ -79,7 +84,10 @@ static const uint8_t *walk_code(struct vcpu *vcpu, struct decode_cache *cache, u
 	table = paging_root(mode, save->cr3);
 	for (int level = mode->format->levels; level; level--) {
 		unsigned int index = guest_index(mode->format, level, linear);
-		const uint64_t *at = guest_table(&mmu.memory, table + index * sizeof(uint64_t));
+		const uint64_t *at =
+			in_registers(mode, level)
+				? &mode->pdptes[index]
+				: guest_table(&mmu.memory, table + index * sizeof(uint64_t));
 		uint64_t entry = table_entry(at, 0, sizeof(uint64_t));
 
 		if (!at || !(entry & PTE_P))
@@ -133,58 +141,81 @@ unsigned int fetch(struct vcpu *vcpu, uint64_t linear, uint8_t *to, unsigned int
 	return done;
 }
 
-static bool is_prefix(uint8_t byte)
+/* The bytes at the guest's RIP, and what stands before the opcode. */
+struct fetched {
+	uint8_t bytes[INSTRUCTION_MAX + sizeof(uint32_t)];
+	unsigned int have;
+	struct prefixes prefixes;
+};
+
+static uint64_t linear_rip(const struct vmcb_save *save)
 {
-	switch (byte) {
-	case 0x26:
-	case 0x2e:
-	case 0x36:
-	case 0x3e:
-	case 0x64:
-	case 0x65: /* segments */
-	case PREFIX_OPERAND_SIZE:
-	case PREFIX_ADDRESS_SIZE:
-	case 0xf0:
-	case 0xf2:
-	case 0xf3:
-		return true;
-	default:
-		return false;
-	}
+	return in_64bit_code(save) ? save->rip : low32(save->rip + save->cs.base);
 }
 
-static uint8_t default_address_size(const struct vmcb_save *save)
+static void fetch_instruction(struct vcpu *vcpu, struct fetched *fetched)
 {
-	if (in_64bit_code(save))
-		return 8;
-	return (save->cs.attributes & SEG_ATTR_DB) ? 4 : 2;
+	const struct vmcb_save *save = &vcpu->vmcb->save;
+
+	*fetched = (struct fetched){.have = 0};
+	fetched->have = fetch(vcpu, linear_rip(save), fetched->bytes, INSTRUCTION_MAX);
+	prefixes_decode(save, fetched->bytes, fetched->have, &fetched->prefixes);
 }
 
 /* With prefixes, or where the instruction crosses a page. */
-static bool decode_slowly(struct vcpu *vcpu, const struct opcode *opcode, uint64_t linear,
+static bool decode_slowly(struct vcpu *vcpu, const struct opcode *opcode,
                           struct instruction *instruction)
 {
-	const struct vmcb_save *save = &vcpu->vmcb->save;
-	uint8_t bytes[INSTRUCTION_MAX + sizeof(uint32_t)];
-	unsigned int have = fetch(vcpu, linear, bytes, INSTRUCTION_MAX), at = 0, length;
+	struct fetched fetched;
+	unsigned int at, length;
 	uint32_t word = 0;
 
-	for (; at < have && is_prefix(bytes[at]); at++) {
-		if (bytes[at] == PREFIX_ADDRESS_SIZE)
-			instruction->address_size = default_address_size(save) == 4 ? 2 : 4;
-	}
-	if (at < have && in_64bit_code(save) && (bytes[at] & 0xf0) == PREFIX_REX)
-		instruction->rex = bytes[at++];
+	fetch_instruction(vcpu, &fetched);
+	at = fetched.prefixes.length;
 	length = at + opcode->length + opcode->modrm;
-	if (length > have)
+	if (length > fetched.have)
 		return false;
 	for (unsigned int i = 0; i < opcode->length; i++)
-		word |= (uint32_t)bytes[at + i] << (8 * i);
+		word |= (uint32_t)fetched.bytes[at + i] << (8 * i);
 	if ((word & opcode->mask) != opcode->value)
 		return false;
 	if (opcode->modrm)
-		instruction->modrm = bytes[length - 1];
+		instruction->modrm = fetched.bytes[length - 1];
+	instruction->address_size = fetched.prefixes.address_size;
+	instruction->rex = fetched.prefixes.rex;
 	instruction->length = (uint8_t)length;
+	return true;
+}
+
+bool decode_clts(struct vcpu *vcpu, unsigned int *length)
+{
+	static const struct opcode clts = {0x060f, 0xffff, 2, false};
+	struct instruction instruction;
+
+	if (!decode_slowly(vcpu, &clts, &instruction))
+		return false;
+	*length = instruction.length;
+	return true;
+}
+
+bool decode_group7(struct vcpu *vcpu, unsigned int number, struct group7 *group7)
+{
+	enum { OPCODE_LENGTH = 2 };
+	struct fetched fetched;
+	unsigned int at;
+
+	fetch_instruction(vcpu, &fetched);
+	at = fetched.prefixes.length;
+	if (at + OPCODE_LENGTH >= fetched.have || fetched.bytes[at] != 0x0f ||
+	    fetched.bytes[at + 1] != 0x01)
+		return false;
+	at += OPCODE_LENGTH;
+	if (!operand_decode(vcpu, &fetched.prefixes, fetched.bytes, fetched.have, at,
+	                    &group7->operand) ||
+	    (group7->operand.reg & 7) != number)
+		return false;
+	group7->length = at + group7->operand.length;
+	group7->other_operand_size = fetched.prefixes.operand_size;
 	return true;
 }
 
@@ -192,21 +223,18 @@ static bool decode_slowly(struct vcpu *vcpu, const struct opcode *opcode, uint64
 static bool decode_anew(struct vcpu *vcpu, uint64_t exit_code, struct decode_cache *cache)
 {
 	const struct vmcb_save *save = &vcpu->vmcb->save;
-	uint64_t linear = save->rip + (in_64bit_code(save) ? 0 : save->cs.base);
 	const struct opcode *opcode = &opcodes[exit_code];
+	struct prefixes none;
 
-	if (!in_64bit_code(save))
-		linear = low32(linear);
-	*cache = (struct decode_cache){
-		.instruction = {.address_size = default_address_size(save)},
-	};
-	cache->code = walk_code(vcpu, cache, linear);
+	prefixes_decode(save, NULL, 0, &none);
+	*cache = (struct decode_cache){.instruction = {.address_size = none.address_size}};
+	cache->code = walk_code(vcpu, cache, linear_rip(save));
 	if (!cache->code)
-		return decode_slowly(vcpu, opcode, linear, &cache->instruction);
+		return decode_slowly(vcpu, opcode, &cache->instruction);
 	__builtin_memcpy(&cache->word, cache->code, sizeof(cache->word));
 	if ((cache->word & opcode->mask) != opcode->value) {
 		cache->code = NULL;
-		return decode_slowly(vcpu, opcode, linear, &cache->instruction);
+		return decode_slowly(vcpu, opcode, &cache->instruction);
 	}
 	cache->instruction.modrm = (uint8_t)(cache->word >> (8 * opcode->length));
 	cache->instruction.length = (uint8_t)(opcode->length + opcode->modrm);

@@ -5,7 +5,7 @@
 #ifndef SVM_DECODE_H
 #define SVM_DECODE_H
 
-#include "svm/vcpu.h"
+#include "svm/operand.h"
 
 enum { INSTRUCTION_MAX = 15 };
 
@@ -14,6 +14,20 @@ enum { INSTRUCTION_MAX = 15 };
  * it is not (any more): another processor changed code or tables; the guest is to try again.
  */
 bool decode(struct vcpu *vcpu, uint64_t exit_code, struct instruction *instruction);
+
+/* CLTS, which exits as a write of CR0. */
+bool decode_clts(struct vcpu *vcpu, unsigned int *length);
+
+/* LMSW, SMSW, INVLPG: of opcode 0F 01, told apart by ModRM.reg. */
+struct group7 {
+	struct operand operand;
+	unsigned int length;
+	bool other_operand_size; /* 66h */
+};
+
+enum { GROUP7_SMSW = 4, GROUP7_LMSW = 6, GROUP7_INVLPG = 7 };
+
+bool decode_group7(struct vcpu *vcpu, unsigned int number, struct group7 *group7);
 
 /*
  * Reads the guest's memory at a linear address, through its paging; less than wanted where it is

@@ -22,8 +22,8 @@ int msrpm_bit(uint32_t msr);
  */
 bool hold_back_lme(struct vmcb *vmcb);
 
-/* A write of CR4 while LME is held back. */
-void handle_cr4_write(struct vcpu *vcpu);
+/* CR4 was written while LME is held back. */
+void give_lme(struct vcpu *vcpu);
 
 /* The EFER that the guest believes it has, without SVME. */
 uint64_t guest_efer(const struct vcpu *vcpu);

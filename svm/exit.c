@@ -5,10 +5,12 @@
 #include "svm/exit.h"
 #include "hv/log.h"
 #include "hv/x86.h"
+#include "svm/control_registers.h"
 #include "svm/emulate.h"
 #include "svm/event.h"
 #include "svm/features.h"
 #include "svm/nested.h"
+#include "svm/own_paging.h"
 #include "svm/strict.h"
 
 enum { EXIT_CODES = INTERCEPT_WORDS * 32 };
@@ -56,15 +58,39 @@ static void handle_shutdown(struct vcpu *vcpu)
 		cpu_relax();
 }
 
+void shut_down(struct vcpu *vcpu)
+{
+	if (vcpu->guest_mode && (vcpu->ctl.intercepts[INTERCEPT_MISC1] & MISC1_SHUTDOWN))
+		nested_exit(vcpu, VMEXIT_SHUTDOWN, 0, 0);
+	else
+		handle_shutdown(vcpu);
+}
+
+void intercept_for_l0(struct vmcb_control *control)
+{
+	control->intercepts[INTERCEPT_EXCEPTION] |= L0_EXCEPTIONS;
+	control->intercepts[INTERCEPT_MISC1] |= L0_MISC1;
+	control->intercepts[INTERCEPT_MISC2] |= L0_MISC2;
+	if (!features.npt)
+		own_paging_intercept(control);
+}
+
 static void (*const handlers[EXIT_CODES])(struct vcpu *vcpu) = {
-	[VMEXIT_CR4_WRITE] = handle_cr4_write,
+	[VMEXIT_CR0_READ] = handle_cr_read,
+	[VMEXIT_CR3_READ] = handle_cr_read,
+	[VMEXIT_CR4_READ] = handle_cr_read,
+	[VMEXIT_CR0_WRITE] = handle_cr_write,
+	[VMEXIT_CR3_WRITE] = handle_cr_write,
+	[VMEXIT_CR4_WRITE] = handle_cr_write,
 	[VMEXIT_EXCP_BASE + VEC_DB] = handle_exception,
+	[VMEXIT_EXCP_BASE + VEC_PF] = handle_page_fault,
 	[VMEXIT_EXCP_BASE + VEC_AC] = handle_exception,
 	[VMEXIT_NMI] = handle_nmi,
 	[VMEXIT_CPUID] = emulate_cpuid,
 	[VMEXIT_IRET] = handle_iret,
 	[VMEXIT_INVD] = handle_invd,
 	[VMEXIT_WBINVD] = handle_invd, /* QEMU's code for INVD; WBINVD itself is not intercepted */
+	[VMEXIT_INVLPG] = handle_invlpg,
 	[VMEXIT_INVLPGA] = handle_invlpga,
 	[VMEXIT_MSR] = emulate_msr,
 	[VMEXIT_SHUTDOWN] = handle_shutdown,
@@ -74,6 +100,7 @@ static void (*const handlers[EXIT_CODES])(struct vcpu *vcpu) = {
 	[VMEXIT_STGI] = handle_stgi,
 	[VMEXIT_CLGI] = handle_clgi,
 	[VMEXIT_SKINIT] = handle_skinit,
+	[VMEXIT_INVPCID] = handle_invpcid,
 };
 
 void handle_exit(struct vcpu *vcpu, uint64_t code)
@@ -96,6 +123,8 @@ static bool is_l1s(struct vcpu *vcpu, uint64_t code)
 		return false;
 	if (vcpu->stepping_iret && code == VMEXIT_EXCP_BASE + VEC_DB)
 		return false; /* L0's own step */
+	if (code == VMEXIT_EXCP_BASE + VEC_PF && !features.npt)
+		return false; /* first L0 has to know whether L1's tables deny the access */
 	if (code == VMEXIT_MSR)
 		return msr_is_intercepted(vcpu, low32(vcpu->gpr[GPR_RCX]),
 		                          vcpu->vmcb->control.exit_info1 & 1);
@@ -129,7 +158,7 @@ static void flush(struct vcpu *vcpu)
 {
 	struct vmcb_control *control = &vcpu->vmcb->control;
 
-	if (!vcpu->flush && control->nested_cr3 != vcpu->npt01)
+	if (!vcpu->flush && (!features.npt || control->nested_cr3 != vcpu->npt01))
 		return;
 	if (!vcpu->flush && !vcpu->npt01_shared && has(SVM_FEATURE_FLUSH_ASID))
 		control->tlb_control = TLB_CONTROL_FLUSH_ASID;
@@ -144,12 +173,16 @@ void vcpu_run(struct vcpu *vcpu)
 	for (;;) {
 		struct vmcb_control *control = &vcpu->vmcb->control;
 
+		if (!features.npt)
+			own_paging_enter(vcpu); /* may want a flush */
 		if (vcpu->flush || vcpu->mmu_cpu.flush_direct)
 			flush(vcpu);
 		vcpu->injected = control->event_inj;
 		vcpu->entry_rip = vcpu->vmcb->save.rip;
 		strict_check(vcpu);
 		svm_enter(vcpu);
+		if (!features.npt)
+			own_paging_exit(vcpu);
 		control->tlb_control = TLB_CONTROL_NONE;
 		control->event_inj = 0;
 		if (vcpu->guest_mode) {

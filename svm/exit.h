@@ -18,6 +18,12 @@
 #define L0_MISC2                                                                                   \
 	(MISC2_VMRUN | MISC2_VMLOAD | MISC2_VMSAVE | MISC2_STGI | MISC2_CLGI | MISC2_SKINIT)
 
+/* Sets these in a VMCB, and what else this machine takes. */
+void intercept_for_l0(struct vmcb_control *control);
+
+/* The guest in use has shut down: L1 may have asked for that of L2; else the machine resets. */
+void shut_down(struct vcpu *vcpu);
+
 /* Handles the exit of the VMCB in use on L1's behalf, whether L1 or L2 ran. */
 void handle_exit(struct vcpu *vcpu, uint64_t code);
 

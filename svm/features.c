@@ -88,6 +88,17 @@ static bool on_tcg(void)
 	return r.ebx == 0x54474354 && r.ecx == 0x43544743 && r.edx == 0x47435447; /* TCGTCGTCGTCG */
 }
 
+/*
+ * Without nested paging L1 is not offered it either; nor what shadow pages do not have: address
+ * spaces by number, protection keys, shadow stacks, tags in addresses.
+ */
+static void hide_for_own_paging(void)
+{
+	features.shown &= ~SVM_FEATURE_NP;
+	features.cr4_valid &= ~(uint64_t)(CR4_PCIDE | CR4_PKE | CR4_CET);
+	features.efer_valid &= ~(uint64_t)EFER_UAIE;
+}
+
 void features_init(bool la57, bool npt)
 {
 	struct cpuid_regs svm = leaf(LEAF_SVM);
@@ -97,8 +108,6 @@ void features_init(bool la57, bool npt)
 	/* What L0 does for L1 on any processor, and what it merely hands through. */
 	features.shown = svm.edx & (SVM_FEATURE_NP | SVM_FEATURE_NRIP | SVM_FEATURE_FLUSH_ASID |
 	                            SVM_FEATURE_ADDR_CHECK);
-	if (!npt) /* then L1's L2s cannot have it either */
-		features.shown &= ~SVM_FEATURE_NP;
 	features.phys_bits = (uint8_t)leaf(LEAF_ADDRESS_SIZES).eax;
 	features.page_1g = leaf(LEAF_EXTENDED).edx & (1u << 26);
 	features.nx = leaf(LEAF_EXTENDED).edx & (1u << 20);
@@ -109,4 +118,6 @@ void features_init(bool la57, bool npt)
 	features.cr4_valid = granted(cr4_grants, sizeof(cr4_grants) / sizeof(*cr4_grants));
 	if (la57)
 		features.cr4_valid |= CR4_LA57;
+	if (!npt)
+		hide_for_own_paging();
 }

@@ -9,7 +9,7 @@
 #include "hv/phys.h"
 #include "hv/string.h"
 #include "hv/x86.h"
-#include "mmu/track.h"
+#include "mmu/protect.h"
 #include "svm/emulate.h"
 #include "svm/event.h"
 #include "svm/exit.h"
@@ -50,18 +50,26 @@ static const struct mmu_ops ops = {
 	.flush_all = flush_all,
 };
 
+/* How mmu/ knows which tables L1 wrote. */
+static uint64_t tracking_size(uint64_t memory_end, uint32_t pages)
+{
+	return features.npt ? track_metadata_size(memory_end)
+	                    : protect_metadata_size(memory_end, pages);
+}
+
 uint64_t machine_tracking_size(uint64_t memory_end)
 {
-	return track_metadata_size(memory_end);
+	return tracking_size(memory_end, 0);
 }
 
 uint32_t machine_init_mmu(uint64_t pool, uint64_t size, uint64_t memory_end, unsigned int levels)
 {
-	uint64_t tracking = track_metadata_size(memory_end);
-	uint32_t pages = (uint32_t)((size - tracking) / PAGE_SIZE);
+	uint32_t pages = (uint32_t)((size - tracking_size(memory_end, 0)) / PAGE_SIZE);
 	uint64_t metadata;
 
-	while (pages * (uint64_t)PAGE_SIZE + mmu_metadata_size(pages) + tracking > size)
+	while (pages * (uint64_t)PAGE_SIZE + mmu_metadata_size(pages) +
+	               tracking_size(memory_end, pages) >
+	       size)
 		pages--;
 	metadata = pool + pages * (uint64_t)PAGE_SIZE;
 	mmu.memory = (struct guest_memory){.page = l1_page, .written = walk_wrote};
@@ -70,10 +78,11 @@ uint32_t machine_init_mmu(uint64_t pool, uint64_t size, uint64_t memory_end, uns
 	mmu.phys_bits = features.phys_bits;
 	mmu.host_1g = features.page_1g;
 	mmu.identity = true;
+	mmu.own_paging = !features.npt;
 	mmu_init(&mmu, phys(pool), pool, phys(metadata), pages);
 	metadata += mmu_metadata_size(pages);
-	memset(phys(metadata), 0, tracking);
-	track_init(&mmu, memory_end, phys(metadata));
+	memset(phys(metadata), 0, tracking_size(memory_end, pages));
+	(features.npt ? track_init : protect_init)(&mmu, memory_end, phys(metadata));
 	return pages;
 }
 
@@ -112,13 +121,13 @@ static void init_save(struct vmcb_save *save, const struct l1_start *start)
 
 static void init_control(struct vmcb_control *control, const struct vcpu *vcpu)
 {
-	control->intercepts[INTERCEPT_EXCEPTION] = L0_EXCEPTIONS;
-	control->intercepts[INTERCEPT_MISC1] = L0_MISC1;
-	control->intercepts[INTERCEPT_MISC2] = L0_MISC2;
+	intercept_for_l0(control);
 	control->msrpm_base_pa = vcpu->msrpm01_hpa;
 	control->iopm_base_pa = vcpu->msrpm01_hpa; /* not used: no I/O is intercepted */
 	control->asid = ASID_L1;
 	control->tlb_control = TLB_CONTROL_FLUSH_ALL;
+	if (!features.npt)
+		return;
 	control->nested_ctl = NESTED_CTL_NP_ENABLE;
 	control->nested_cr3 = vcpu->npt01;
 }
@@ -146,7 +155,8 @@ struct vcpu *machine_init_vcpu(const struct l1_start *start)
 	}
 	vcpu->msrpm01_hpa = hpa_of(vcpu->msrpm01);
 	msr_init_map(vcpu);
-	vcpu->npt01 = mmu_direct_root(&mmu, &vcpu->mmu_cpu);
+	if (features.npt)
+		vcpu->npt01 = mmu_direct_root(&mmu, &vcpu->mmu_cpu);
 
 	init_save(&vcpu->vmcb01->save, start);
 	init_control(&vcpu->vmcb01->control, vcpu);

@@ -9,6 +9,7 @@
 #include "svm/event.h"
 #include "svm/features.h"
 #include "svm/l1_memory.h"
+#include "svm/own_paging.h"
 
 #define VM_CR_BITS     0x1full /* DPD, R_INIT, DIS_A20M, LOCK, SVMDIS */
 #define SYSCFG_ENCRYPT (1ull << 23)
@@ -39,8 +40,8 @@ static uint64_t read_efer(struct vcpu *vcpu)
 
 bool hold_back_lme(struct vmcb *vmcb)
 {
-	if (!features.tcg || !(vmcb->save.efer & EFER_LME) || (vmcb->save.cr0 & CR0_PG) ||
-	    (vmcb->save.cr4 & CR4_PAE))
+	if (!features.tcg || !features.npt || !(vmcb->save.efer & EFER_LME) ||
+	    (vmcb->save.cr0 & CR0_PG) || (vmcb->save.cr4 & CR4_PAE))
 		return false;
 	vmcb->save.efer &= ~(uint64_t)EFER_LME;
 	vmcb->control.intercepts[INTERCEPT_CR] |= 1u << VMEXIT_CR4_WRITE;
@@ -63,6 +64,8 @@ static bool write_efer(struct vcpu *vcpu, uint64_t value)
 	/* LMA is the processor's; SVME stays set while the guest runs. */
 	save->efer = (value & ~(uint64_t)EFER_LMA) | (save->efer & EFER_LMA) | EFER_SVME;
 	vcpu->vmcb->control.clean &= ~CLEAN_CRX;
+	if ((value ^ old) & EFER_NXE)
+		own_paging_flush(vcpu);
 	held = hold_back_lme(vcpu->vmcb);
 	if (vcpu->guest_mode)
 		vcpu->l2_lme_held = held;
@@ -71,37 +74,16 @@ static bool write_efer(struct vcpu *vcpu, uint64_t value)
 	return true;
 }
 
-void handle_cr4_write(struct vcpu *vcpu)
+void give_lme(struct vcpu *vcpu)
 {
 	struct vmcb *vmcb = vcpu->vmcb;
-	struct instruction instruction;
-	unsigned int reg;
-	uint64_t value;
 
-	if (!decode(vcpu, VMEXIT_CR4_WRITE, &instruction))
+	if (!(vmcb->save.cr4 & CR4_PAE))
 		return;
-	reg = (instruction.modrm & 7) | (instruction.rex & 1) << 3;
-	value = vcpu->gpr[reg];
-	if (reg == GPR_RAX)
-		value = vmcb->save.rax;
-	else if (reg == GPR_RSP)
-		value = vmcb->save.rsp;
-	if (!in_64bit_code(&vmcb->save))
-		value = low32(value);
-	/* Only LME with PG=0 brings us here: no rule on changes applies but the reserved bits. */
-	if (value & ~features.cr4_valid) {
-		raise_exception(vcpu, VEC_GP, 0);
-		return;
-	}
-	vmcb->save.cr4 = value;
-	vmcb->control.clean &= ~CLEAN_CRX;
-	if (value & CR4_PAE) {
-		vmcb->save.efer |= EFER_LME;
-		vcpu->l2_lme_held &= !vcpu->guest_mode;
-		vmcb->control.intercepts[INTERCEPT_CR] &= ~(1u << VMEXIT_CR4_WRITE);
-		vmcb->control.clean &= ~CLEAN_I;
-	}
-	finish_instruction(vcpu, instruction.length);
+	vmcb->save.efer |= EFER_LME;
+	vcpu->l2_lme_held &= !vcpu->guest_mode;
+	vmcb->control.intercepts[INTERCEPT_CR] &= ~(1u << VMEXIT_CR4_WRITE);
+	vmcb->control.clean &= ~(CLEAN_I | CLEAN_CRX);
 }
 
 static uint64_t read_vm_cr(struct vcpu *vcpu)

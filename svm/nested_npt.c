@@ -27,6 +27,10 @@ void nested_load_root(struct vcpu *vcpu)
 	struct vmcb *vmcb02 = vcpu->vmcb02;
 	uint64_t key = paging_key(l1);
 
+	if (!features.npt) { /* L1 is not offered it either */
+		vmcb02->save.g_pat = l1->g_pat;
+		return;
+	}
 	vmcb02->control.nested_ctl = NESTED_CTL_NP_ENABLE;
 	if (!(vcpu->ctl.nested_ctl & NESTED_CTL_NP_ENABLE)) {
 		/* L1 shadows by itself: what it calls physical is what NPT01 maps. */

@@ -6,7 +6,9 @@
 #include "svm/emulate.h"
 #include "svm/event.h"
 #include "svm/features.h"
+#include "svm/exit.h"
 #include "svm/nested.h"
+#include "svm/own_paging.h"
 
 static void write_control(struct vcpu *vcpu, uint64_t code, uint64_t info1, uint64_t info2)
 {
@@ -76,4 +78,7 @@ void nested_exit(struct vcpu *vcpu, uint64_t code, uint64_t info1, uint64_t info
 	set_gif(vcpu, false);
 	if (vcpu->nmi_blocked)
 		watch_iret(vcpu);
+	/* #VMEXIT loads CR3, and a bad PDPTE shuts the host down; APM vol. 2, section 15.6. */
+	if (!features.npt && !load_pdptes(vcpu, OWN_L1, &vcpu->vmcb01->save))
+		shut_down(vcpu);
 }

@@ -12,6 +12,7 @@
 #include "svm/features.h"
 #include "svm/l1_memory.h"
 #include "svm/nested.h"
+#include "svm/own_paging.h"
 
 /* int_ctl bits that are L1's to set: no AVIC, no vGIF, no vNMI unless they are offered. */
 #define INT_CTL_L1                                                                                 \
@@ -79,9 +80,7 @@ static void build_intercepts(struct vmcb_control *control, const struct nested_c
 {
 	for (int i = 0; i < INTERCEPT_WORDS; i++)
 		control->intercepts[i] = l1->intercepts[i];
-	control->intercepts[INTERCEPT_EXCEPTION] |= L0_EXCEPTIONS;
-	control->intercepts[INTERCEPT_MISC1] |= L0_MISC1;
-	control->intercepts[INTERCEPT_MISC2] |= L0_MISC2;
+	intercept_for_l0(control);
 }
 
 /* What L1 asks of the TLB is what the processor does: the ASIDs differ by one. */
@@ -176,6 +175,8 @@ void nested_vmrun(struct vcpu *vcpu, uint64_t vmcb12_gpa)
 	if (!rule && (vcpu->ctl.nested_ctl & NESTED_CTL_NP_ENABLE) &&
 	    (vcpu->vmcb01->save.cr4 & CR4_LA57) && !features.la57)
 		rule = "5-level nested tables, and CPUID does not offer 5 levels";
+	if (!rule && !features.npt && !own_paging_begin_l2(vcpu))
+		rule = "a PDPTE has reserved bits";
 	if (rule) {
 		refuse(vcpu, rule);
 		return;

@@ -34,7 +34,12 @@ static void check_l0(const struct vcpu *vcpu)
 	require(c->intercepts[INTERCEPT_MISC1] & MISC1_MSR_PROT, "MSRs are L0's to check");
 	require(c->intercepts[INTERCEPT_MISC1] & MISC1_SHUTDOWN, "SHUTDOWN is L0's");
 	require(vcpu->guest_mode ? c->asid > ASID_L1 : c->asid == ASID_L1, "whose ASID");
-	require(c->nested_ctl == NESTED_CTL_NP_ENABLE, "nested paging, and nothing else");
+	require(c->nested_ctl == (features.npt ? NESTED_CTL_NP_ENABLE : 0),
+	        "nested paging where there is any, and nothing else");
+	require(features.npt || (c->intercepts[INTERCEPT_EXCEPTION] >> VEC_PF & 1),
+	        "page faults are L0's");
+	require(features.npt || (vcpu->vmcb->save.cr0 & CR0_PG && vcpu->vmcb->save.cr0 & CR0_WP),
+	        "L0's shadow protects what L0 protects");
 	require(!c->virt_ext, "virt_ext has only what was offered");
 	require(!(c->int_ctl & (INT_CTL_AVIC_ENABLE | INT_CTL_X2AVIC_ENABLE | INT_CTL_V_GIF_ENABLE |
 	                        INT_CTL_V_NMI_ENABLE)),

@@ -37,7 +37,7 @@ enum { ASID_L1 = 1, ASID_SHIFT = 1 };
 struct vcpu_counters {
 	uint64_t exits_l1, exits_l2;
 	uint64_t vmruns, reflected, invalid;
-	uint64_t npf_l1, npf_l2;
+	uint64_t npf_l1, npf_l2, page_faults;
 	uint64_t nmis, flushes;
 };
 
@@ -78,6 +78,18 @@ struct decode_cache {
 };
 
 enum { DECODE_CACHES = 64 };
+
+/* Of a guest whose paging L0 shadows: what it has written to the registers that decide of it. */
+struct own_registers {
+	uint64_t cr0, cr3, cr4, efer;
+};
+
+/* Its tables, as these registers name them. */
+struct own_paging {
+	struct guest_tables tables;
+	uint64_t key, pat; /* what tables.mode and tables.pat were made from */
+	uint64_t pdptes[4];
+};
 
 /* L1's MSRPM merged with L0's own. L1's is watched: it is merged again when it was written. */
 struct merged_map {
@@ -128,6 +140,11 @@ struct vcpu {
 	unsigned int merged_next; /* to be given up next */
 	uint64_t npt01;           /* hpa of the root */
 	struct mmu_cpu mmu_cpu;
+
+	/* Without nested paging: of L1 and of L2; of who runs, while it runs; its CR3 in truth. */
+	struct own_paging own[2];
+	struct own_registers believed;
+	uint64_t real_cr3;
 
 	struct paging_mode own_mode[2]; /* of L1's and L2's own paging, for instruction fetches */
 	uint64_t own_key[2];

@@ -147,6 +147,8 @@ enum event_type {
 /* Exit codes; APM vol. 2, appendix C. */
 enum vmexit_code {
 	VMEXIT_CR0_READ = 0x00,
+	VMEXIT_CR3_READ = 0x03,
+	VMEXIT_CR4_READ = 0x04,
 	VMEXIT_CR0_WRITE = 0x10,
 	VMEXIT_CR3_WRITE = 0x13,
 	VMEXIT_CR4_WRITE = 0x14,

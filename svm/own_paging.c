@@ -1,0 +1,331 @@
+/*
+ * The shadow of the guest's own paging in the VMCB, and faults on it. Relies on mmu/mmu.h for
+ * shadow pages and on svm/event.h for what becomes the guest's.
+ */
+#include "svm/own_paging.h"
+#include "hv/x86.h"
+#include "svm/decode.h"
+#include "svm/event.h"
+#include "svm/exit.h"
+#include "svm/features.h"
+#include "svm/l1_memory.h"
+#include "svm/nested.h"
+
+enum { PDPTES = 4, PDPT_SIZE = PDPTES * sizeof(uint64_t), SHADOW_PDPT_LEVELS = 3 };
+
+#define OWN_CR_INTERCEPTS                                                                          \
+	(1u << VMEXIT_CR3_READ | 1u << VMEXIT_CR0_WRITE | 1u << VMEXIT_CR3_WRITE |                 \
+	 1u << VMEXIT_CR4_WRITE)
+
+#define RFLAGS_AC (1u << 18)
+
+static struct own_paging *own_of(struct vcpu *vcpu)
+{
+	return &vcpu->own[vcpu->guest_mode];
+}
+
+static bool has_pdptes(const struct vmcb_save *save)
+{
+	return (save->cr0 & CR0_PG) && paging_format(save) == PT_PAE;
+}
+
+/* What decides how the tables are read, as one word that is never 0. */
+static uint64_t mode_key(const struct vmcb_save *save)
+{
+	return paging_key(save) | (save->cr0 & (CR0_PG | CR0_WP)) << 32 |
+	       (save->cr4 & (CR4_SMEP | CR4_SMAP)) << 32;
+}
+
+_Static_assert(!((CR0_PG | CR0_WP) & (CR4_SMEP | CR4_SMAP)), "both are in the upper half of a key");
+
+static void read_mode(struct own_paging *own, const struct vmcb_save *save)
+{
+	static const struct {
+		uint64_t bit;
+		uint32_t flag;
+	} by_cr4[] = {{CR4_PSE, MODE_PSE}, {CR4_SMEP, MODE_SMEP}, {CR4_SMAP, MODE_SMAP}};
+	uint32_t flags = features.page_1g ? MODE_1G : 0;
+
+	if (save->efer & EFER_NXE)
+		flags |= MODE_NX;
+	if (save->cr0 & CR0_WP)
+		flags |= MODE_WP;
+	for (unsigned int i = 0; i < sizeof(by_cr4) / sizeof(*by_cr4); i++) {
+		if (save->cr4 & by_cr4[i].bit)
+			flags |= by_cr4[i].flag;
+	}
+	paging_mode_init(&own->tables.mode, paging_format(save), flags, features.phys_bits);
+	if (has_pdptes(save))
+		own->tables.mode.pdptes = own->pdptes;
+	own->tables.direct = !(save->cr0 & CR0_PG);
+}
+
+/* The tables as the guest's registers name them now. */
+static const struct guest_tables *tables_of(struct vcpu *vcpu)
+{
+	const struct vmcb_save *save = &vcpu->vmcb->save;
+	struct own_paging *own = own_of(vcpu);
+	uint64_t key = mode_key(save);
+
+	if (own->key != key) {
+		own->key = key;
+		read_mode(own, save);
+	}
+	if (own->pat != save->g_pat) {
+		own->pat = save->g_pat;
+		own->tables.pat = pack_pat(save->g_pat);
+	}
+	own->tables.root = own->tables.direct ? 0 : paging_root(&own->tables.mode, save->cr3);
+	return &own->tables;
+}
+
+/* L1's own ASID is none of those that it gives to its guests. */
+static uint32_t asid_of(const struct vcpu *vcpu)
+{
+	return vcpu->guest_mode ? vcpu->ctl.asid : 0;
+}
+
+bool load_pdptes(struct vcpu *vcpu, unsigned int owner, const struct vmcb_save *save)
+{
+	struct own_paging *own = &vcpu->own[owner];
+	uint64_t pdptes[PDPTES];
+	struct paging_mode mode;
+	const void *table;
+
+	if (!has_pdptes(save))
+		return true;
+	paging_mode_init(&mode, PT_PAE, 0, features.phys_bits);
+	table = guest_table(&mmu.memory, paging_root(&mode, save->cr3));
+	for (unsigned int i = 0; i < PDPTES; i++) {
+		pdptes[i] = table_entry(table, i, sizeof(pdptes[i]));
+		if ((pdptes[i] & PTE_P) && entry_reserved(&mode, SHADOW_PDPT_LEVELS, pdptes[i]))
+			return false;
+	}
+	for (unsigned int i = 0; i < PDPTES; i++)
+		own->pdptes[i] = pdptes[i];
+	return true;
+}
+
+bool own_paging_begin_l2(struct vcpu *vcpu)
+{
+	struct vmcb_save *save = &vcpu->vmcb02->save;
+
+	save->efer &= ~(uint64_t)EFER_LMA;
+	if ((save->cr0 & CR0_PG) && (save->efer & EFER_LME))
+		save->efer |= EFER_LMA; /* VMRUN does so, whatever VMCB12 has there */
+	return load_pdptes(vcpu, OWN_L2, save);
+}
+
+void own_paging_flush(struct vcpu *vcpu)
+{
+	if (features.npt)
+		return; /* the processor has done it */
+	mmu_flush_asid(&vcpu->mmu_cpu, asid_of(vcpu));
+	if (vcpu->guest_mode || !has(SVM_FEATURE_FLUSH_ASID))
+		vcpu->flush = true;
+	else
+		vcpu->vmcb->control.tlb_control = TLB_CONTROL_FLUSH_ASID;
+}
+
+void own_paging_intercept(struct vmcb_control *control)
+{
+	control->intercepts[INTERCEPT_EXCEPTION] |= 1u << VEC_PF;
+	control->intercepts[INTERCEPT_MISC1] |= MISC1_INVLPG;
+	control->intercepts[INTERCEPT_MISC3] |= MISC3_INVPCID;
+}
+
+/*
+ * With paging off the processor pages all the same, through a direct map: in real mode, too
+ * (paged real mode, APM vol. 2, section 15.19). All its pages are the user's, so neither SMEP nor
+ * SMAP may count then. EFER.LMA follows the guest, and its LME with it: a guest that has LME set
+ * and paging off runs on PAE tables.
+ */
+static void set_real(struct vmcb_save *save, const struct own_registers *guest)
+{
+	bool long_mode = guest->efer & EFER_LMA;
+
+	save->cr0 = guest->cr0 | CR0_PG | CR0_WP;
+	save->cr4 = guest->cr4 | CR4_PAE;
+	if (!(guest->cr0 & CR0_PG))
+		save->cr4 &= ~(uint64_t)(CR4_SMEP | CR4_SMAP);
+	if (!long_mode)
+		save->cr4 &= ~(uint64_t)CR4_LA57;
+	save->efer = (guest->efer & ~(uint64_t)(EFER_LME | EFER_LMA)) | EFER_NXE;
+	if (long_mode)
+		save->efer |= EFER_LME | EFER_LMA;
+}
+
+void own_paging_enter(struct vcpu *vcpu)
+{
+	struct vmcb *vmcb = vcpu->vmcb;
+	struct vmcb_save *save = &vmcb->save;
+	struct own_registers *guest = &vcpu->believed;
+	uint32_t l1s = vcpu->guest_mode ? vcpu->ctl.intercepts[INTERCEPT_CR] : 0;
+	const struct guest_tables *tables = tables_of(vcpu);
+
+	*guest = (struct own_registers){save->cr0, save->cr3, save->cr4, save->efer};
+	set_real(save, guest);
+	save->cr3 = mmu_load_root(&mmu, &vcpu->mmu_cpu, tables, asid_of(vcpu));
+	vcpu->real_cr3 = save->cr3;
+	/* A read exits only where it would not find what the guest has written. */
+	vmcb->control.intercepts[INTERCEPT_CR] =
+		l1s | OWN_CR_INTERCEPTS | (save->cr0 != guest->cr0 ? 1u << VMEXIT_CR0_READ : 0) |
+		(save->cr4 != guest->cr4 ? 1u << VMEXIT_CR4_READ : 0);
+	vmcb->control.clean &= ~(CLEAN_I | CLEAN_CRX);
+}
+
+/*
+ * QEMU's own emulation cannot intercept task switches: a new CR3 shows here at the next exit, with
+ * paging on only. (Until then L1 has run on its own tables: nothing to rely on but a test.)
+ */
+static void take_task_switch(struct vcpu *vcpu, uint64_t real_cr3)
+{
+	if (real_cr3 == vcpu->real_cr3 || !(vcpu->believed.cr0 & CR0_PG))
+		return;
+	vcpu->believed.cr3 = real_cr3;
+	vcpu->vmcb->save.cr3 = real_cr3;
+	load_pdptes(vcpu, vcpu->guest_mode, &vcpu->vmcb->save);
+	own_paging_flush(vcpu);
+}
+
+void own_paging_exit(struct vcpu *vcpu)
+{
+	struct vmcb_save *save = &vcpu->vmcb->save;
+	const struct own_registers *guest = &vcpu->believed;
+	uint64_t real_cr0 = save->cr0, real_cr3 = save->cr3;
+
+	save->cr0 = guest->cr0 | (real_cr0 & CR0_TS); /* a task switch sets it */
+	save->cr3 = guest->cr3;
+	save->cr4 = guest->cr4;
+	save->efer = guest->efer;
+	if (features.tcg)
+		take_task_switch(vcpu, real_cr3);
+}
+
+/* INVPCID is not offered: CPUID hides it. */
+void handle_invpcid(struct vcpu *vcpu)
+{
+	raise_exception(vcpu, VEC_UD, 0);
+}
+
+/* A fault while another exception was being delivered; APM vol. 2, section 8.2.9. */
+static bool makes_double_fault(struct vcpu *vcpu, uint64_t event)
+{
+	unsigned int vector = event & EVENT_VECTOR_MASK;
+
+	if (!(event & EVENT_VALID) ||
+	    (event & EVENT_TYPE_MASK) >> EVENT_TYPE_SHIFT != EVENT_EXCEPTION)
+		return false;
+	if (vector == VEC_DF) {
+		shut_down(vcpu);
+		return true;
+	}
+	if (vector != VEC_PF)
+		return false;
+	raise_exception(vcpu, VEC_DF, 0);
+	return true;
+}
+
+/* The guest's tables deny the access: the fault is the guest's, or L1's if it asked for L2's. */
+static void reflect(struct vcpu *vcpu, const struct page_fault *fault)
+{
+	if (vcpu->guest_mode && (vcpu->ctl.intercepts[INTERCEPT_EXCEPTION] >> VEC_PF & 1)) {
+		nested_exit(vcpu, VMEXIT_EXCP_BASE + VEC_PF, fault->code, fault->address);
+		return;
+	}
+	if (makes_double_fault(vcpu, interrupted_event(vcpu)))
+		return;
+	vcpu->vmcb->save.cr2 = fault->address;
+	vcpu->vmcb->control.clean &= ~CLEAN_CR2;
+	raise_exception(vcpu, VEC_PF, fault->code);
+}
+
+/* AC is for what CPL 0 asks for itself; what the processor does for CPL 3 is always checked. */
+static uint32_t supervisor_access(const struct vmcb_save *save)
+{
+	return save->cpl == 3 || !(save->rflags & RFLAGS_AC) ? ACCESS_SMAP_CHECK : 0;
+}
+
+void handle_page_fault(struct vcpu *vcpu)
+{
+	const struct vmcb *vmcb = vcpu->vmcb;
+	uint64_t info = vmcb->control.exit_info1;
+	struct page_fault fault = {.address = vmcb->control.exit_info2};
+
+	vcpu->counters.page_faults++;
+	fault.access = info & FAULT_U ? ACCESS_USER : supervisor_access(&vmcb->save);
+	if (info & FAULT_W)
+		fault.access |= ACCESS_WRITE;
+	if (info & FAULT_ID)
+		fault.access |= ACCESS_FETCH;
+	if (mmu_fault(&mmu, &vcpu->mmu_cpu, tables_of(vcpu), &fault) == FAULT_REFLECT)
+		reflect(vcpu, &fault);
+	else
+		redeliver_event(vcpu);
+}
+
+/* Where the guest's access to one byte leads. */
+static bool translate(struct vcpu *vcpu, uint64_t linear, uint32_t access, uint64_t *gpa)
+{
+	const struct guest_tables *tables = tables_of(vcpu);
+	const struct vmcb_save *save = &vcpu->vmcb->save;
+	struct page_fault fault = {.address = linear};
+	struct walk walk;
+
+	*gpa = linear;
+	if (tables->direct)
+		return true;
+	access |= save->cpl == 3 ? ACCESS_USER : supervisor_access(save);
+	switch (guest_walk(&mmu.memory, &tables->mode, tables->root, linear, access, &walk)) {
+	case WALK_OK:
+		*gpa = walk.gpa;
+		return true;
+	case WALK_FAULT:
+		fault.code = walk.code;
+		reflect(vcpu, &fault);
+		return false;
+	default:
+		return false; /* the guest tries again */
+	}
+}
+
+bool access_linear(struct vcpu *vcpu, uint64_t linear, void *data, unsigned int size,
+                   uint32_t access)
+{
+	uint8_t *bytes = data;
+	uint64_t gpa;
+
+	/* Both ends first: of an access that faults nothing happens. */
+	if (!translate(vcpu, linear, access, &gpa) ||
+	    !translate(vcpu, linear + size - 1, access, &gpa))
+		return false;
+	for (unsigned int i = 0; i < size; i++) {
+		uint8_t *page;
+
+		if (!translate(vcpu, linear + i, access, &gpa))
+			return false;
+		page = l1_page(NULL, gpa & ~(uint64_t)(PAGE_SIZE - 1));
+		if (!(access & ACCESS_WRITE)) {
+			bytes[i] = page ? page[gpa & (PAGE_SIZE - 1)] : 0xff;
+		} else if (page) {
+			page[gpa & (PAGE_SIZE - 1)] = bytes[i];
+			mmu_note_write(&mmu, gpa);
+		}
+	}
+	return true;
+}
+
+/* An address that is not canonical flushes nothing; APM vol. 3, INVLPG. */
+void handle_invlpg(struct vcpu *vcpu)
+{
+	struct group7 invlpg;
+
+	if (!decode_group7(vcpu, GROUP7_INVLPG, &invlpg) || !invlpg.operand.memory)
+		return;
+	mmu_invlpg(&mmu, &vcpu->mmu_cpu, tables_of(vcpu), invlpg.operand.linear);
+	__asm__ volatile("invlpga %%rax, %%ecx"
+	                 :
+	                 : "a"(invlpg.operand.linear), "c"(asid_of(vcpu) + ASID_SHIFT)
+	                 : "memory");
+	finish_instruction(vcpu, invlpg.length);
+}
