@@ -54,13 +54,13 @@ void l2_pass_vmmcall(struct l2 *l2)
 
 void l2_read(struct l2 *l2, uint64_t ngpa)
 {
-	l2->regs.rbx = l2->kind->alias + ngpa;
+	l2->regs.rbx = l2->alias + ngpa;
 	l2_start(l2, L2_READ);
 }
 
 void l2_write(struct l2 *l2, uint64_t ngpa, uint32_t value)
 {
-	l2->regs.rbx = l2->kind->alias + ngpa;
+	l2->regs.rbx = l2->alias + ngpa;
 	l2->vmcb->save.rax = value;
 	l2_start(l2, L2_WRITE);
 }
@@ -118,8 +118,14 @@ bool l2_check_vector(struct l2 *l2, unsigned int vector)
 
 bool l2_check_npf(struct l2 *l2, uint64_t info1, uint64_t ngpa)
 {
-	bool ok = l2_check_exit(l2, VMEXIT_NPF);
+	bool ok = l2_check_exit(l2, l2->nested ? VMEXIT_NPF : VMEXIT_EXCP_BASE + VEC_PF);
 
+	if (!l2->nested) {
+		/* L2 fetches from where it is, not through the alias. */
+		ngpa += info1 & NPF_FETCH ? 0 : l2->alias;
+		info1 &= NPF_PRESENT | NPF_WRITE | NPF_RESERVED |
+		         (l2->npt.format->nx ? NPF_FETCH : 0);
+	}
 	ok &= check("EXITINFO1", l2->vmcb->control.exit_info1, info1);
 	ok &= check("EXITINFO2", l2->vmcb->control.exit_info2, ngpa);
 	return ok;

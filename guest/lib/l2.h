@@ -11,6 +11,11 @@
  * - L2_SMALL: L2_SMALL_PAGES nested pages of 4 KiB; the n-th one's frame is l2_small_frame(l2, n);
  * - L2_LARGE: 4 MiB in nested pages of level 2, if the format has such;
  * - L2_HOLE: nothing, and no nested table either.
+ *
+ * Where there is no nested paging (l2_lacks_nesting), L1 runs every L2 by shadow tables of its own
+ * instead: l2->npt then maps L2's virtual addresses, in the format of L2's mode, L2 has no tables
+ * of its own (l2->own is the same set), and a nested fault is a #PF that L1 intercepts. Both views
+ * share the tables below the root, so that a test edits l2->npt by ngpa either way.
  */
 #ifndef GUEST_L2_H
 #define GUEST_L2_H
@@ -118,12 +123,17 @@ struct l2 {
 	struct l2_regs regs;
 	uint8_t *low; /* where L1 sees ngpa 0 to L2_LOW_END */
 	struct pt npt, own;
+	uint64_t alias; /* what l2_read() and l2_write() add to the ngpa */
+	bool nested;    /* by nested paging, not by shadow tables */
 	bool flush; /* the next run flushes the TLB; set it after taking rights or frames away */
 };
 
 /* The nested format, as L1 itself runs. */
 extern const struct pt_format *l2_format;
 void l2_init(const struct pt_format *format);
+
+/* NULL, or why there is no nested paging: for point_skip(). */
+extern const char *l2_lacks_nesting;
 
 /*
  * A new L2 in one of L2_SLOTS places; the one there before is gone. ASID slot + 1. Intercepts:
@@ -138,10 +148,23 @@ struct l2 *l2_new(unsigned int slot, const struct l2_kind *kind);
 void l2_make_tables(struct l2 *l2, const struct l2_kind *kind);
 
 /*
+ * Starts l2->npt anew in the format and maps L2's memory in it from ngpa 0; maps it once more from
+ * base on.
+ */
+void l2_make_npt(struct l2 *l2, const struct pt_format *format);
+void l2_map_npt(struct l2 *l2, uint64_t base, uint64_t flags);
+
+/*
  * Turns nested paging off for a new L2 with paging: l2->npt becomes the shadow of its own tables,
  * in their format, and maps ngva to gpa. L1 must intercept #PF where it wants to see faults.
  */
 void l2_use_shadow(struct l2 *l2);
+
+/* The same for an L2 of any kind, as l2_new() does it where there is no nested paging. */
+void l2_share_shadow(struct l2 *l2);
+
+/* Lets L2 run on the tables of l2->npt.root: after another root was made. */
+void l2_use_root(struct l2 *l2);
 
 /* The maps that all L2s share; l2_new() clears them. Bits count once an L2 intercepts *_PROT. */
 extern uint8_t l2_msrpm[MSRPM_SIZE], l2_iopm[IOPM_SIZE];
@@ -187,7 +210,10 @@ bool l2_check_done(struct l2 *l2);
 bool l2_check_value(struct l2 *l2, uint32_t value);
 /* It arrived in L2's handler of the vector. */
 bool l2_check_vector(struct l2 *l2, unsigned int vector);
-/* It ended by #VMEXIT(NPF) with these EXITINFO1 and EXITINFO2. */
+/*
+ * It ended by #VMEXIT(NPF) with these EXITINFO1 and EXITINFO2, or on shadow tables by #PF with what
+ * corresponds: no NPF_USER, since L2 runs at CPL 0, and the address through the alias.
+ */
 bool l2_check_npf(struct l2 *l2, uint64_t info1, uint64_t ngpa);
 
 #endif

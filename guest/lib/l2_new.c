@@ -3,6 +3,7 @@
  * Relies on l2.h for the layout; segment and control register values are what the mode asks for.
  */
 #include "guest/lib/l2.h"
+#include "guest/lib/machine.h"
 #include "guest/lib/tap.h"
 #include "hv/string.h"
 
@@ -15,7 +16,6 @@ enum {
 	MSRPM_RANGE_MSRS = 0x2000,
 };
 
-#define L2_CR0       (CR0_ET | CR0_NE)
 #define PAT_AT_RESET 0x0007040600070406ull
 
 #define ATTR_CODE   (SEG_ATTR_P | SEG_ATTR_S | 0xb) /* executable, readable, accessed */
@@ -29,6 +29,7 @@ enum {
 #define DESC_CODE64 0x00af9b000000ffffull
 
 const struct pt_format *l2_format;
+const char *l2_lacks_nesting;
 uint8_t l2_msrpm[MSRPM_SIZE] __attribute__((aligned(PAGE_SIZE)));
 uint8_t l2_iopm[IOPM_SIZE] __attribute__((aligned(PAGE_SIZE)));
 
@@ -45,6 +46,8 @@ extern const uint8_t l2_code16[], l2_code32[], l2_code64[];
 void l2_init(const struct pt_format *format)
 {
 	l2_format = format;
+	if (!machine.npt)
+		l2_lacks_nesting = "no nested paging: CPUID 8000_000A EDX bit 0 is 0";
 }
 
 uint32_t *l2_small_frame(const struct l2 *l2, unsigned int page)
@@ -78,14 +81,21 @@ void l2_port_intercept(uint16_t port, bool on)
 	l2_iopm[port / 8] = (uint8_t)(on ? l2_iopm[port / 8] | bit : l2_iopm[port / 8] & ~bit);
 }
 
-static void make_npt(struct l2 *l2)
+void l2_make_npt(struct l2 *l2, const struct pt_format *format)
 {
 	uint64_t pool = (uintptr_t)npts[l2->slot];
 
-	pt_init(&l2->npt, l2_format, pool, pool + sizeof(npts[0]), 0);
-	pt_map_range(&l2->npt, 0, l2_gpa(l2->low), L2_LOW_END, 1, PT_RWU);
-	pt_map_range(&l2->npt, L2_SMALL, l2_gpa(small[l2->slot]), sizeof(small[0]), 1, PT_RWU);
-	pt_map_range(&l2->npt, L2_LARGE, l2_gpa(l2_large), L2_LARGE_BYTES, 2, PT_RWU);
+	pt_init(&l2->npt, format, pool, pool + sizeof(npts[0]), 0);
+	l2_map_npt(l2, 0, PT_RWU);
+}
+
+void l2_map_npt(struct l2 *l2, uint64_t base, uint64_t flags)
+{
+	uint64_t frames = l2_gpa(small[l2->slot]);
+
+	pt_map_range(&l2->npt, base, l2_gpa(l2->low), L2_LOW_END, 1, flags);
+	pt_map_range(&l2->npt, base + L2_SMALL, frames, sizeof(small[0]), 1, flags);
+	pt_map_range(&l2->npt, base + L2_LARGE, l2_gpa(l2_large), L2_LARGE_BYTES, 2, flags);
 }
 
 void l2_make_tables(struct l2 *l2, const struct l2_kind *kind)
@@ -200,6 +210,8 @@ struct l2 *l2_new(unsigned int slot, const struct l2_kind *kind)
 	memset(l2, 0, sizeof(*l2));
 	l2->kind = kind;
 	l2->slot = slot;
+	l2->alias = kind->alias;
+	l2->nested = !l2_lacks_nesting;
 	l2->vmcb = &vmcbs[slot];
 	l2->low = low_frames[slot];
 	l2->flush = true;
@@ -209,31 +221,16 @@ struct l2 *l2_new(unsigned int slot, const struct l2_kind *kind)
 	memset(spare, 0, sizeof(spare));
 	memset(l2_msrpm, 0, sizeof(l2_msrpm));
 	memset(l2_iopm, 0, sizeof(l2_iopm));
-	make_npt(l2);
+	if (l2->nested)
+		l2_make_npt(l2, l2_format);
 	make_vmcb(l2);
 	make_code(l2);
 	make_gdt_and_idt(l2);
-	if (kind->format) {
+	if (!l2->nested) {
+		l2_share_shadow(l2);
+	} else if (kind->format) {
 		l2_make_tables(l2, kind);
 		l2->vmcb->save.cr3 = l2->own.root;
 	}
 	return l2;
-}
-
-void l2_use_shadow(struct l2 *l2)
-{
-	uint64_t pool = (uintptr_t)npts[l2->slot], views[2] = {0, l2->kind->alias};
-
-	pt_init(&l2->npt, l2->kind->format, pool, pool + sizeof(npts[0]), 0);
-	for (unsigned int i = 0; i < 2; i++) {
-		pt_map_range(&l2->npt, views[i], l2_gpa(l2->low), L2_LOW_END, 1, PT_RW);
-		pt_map_range(&l2->npt, views[i] + L2_SMALL, l2_gpa(small[l2->slot]),
-		             sizeof(small[0]), 1, PT_RW);
-		pt_map_range(&l2->npt, views[i] + L2_LARGE, l2_gpa(l2_large), L2_LARGE_BYTES, 2,
-		             PT_RW);
-	}
-	l2->vmcb->control.nested_ctl = 0;
-	l2->vmcb->control.nested_cr3 = 0;
-	l2->vmcb->save.cr3 = l2->npt.root;
-	l2->flush = true;
 }

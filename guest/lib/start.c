@@ -64,8 +64,6 @@ void l1_start(uint32_t magic, uint32_t information)
 	machine_init();
 	if (!machine.svm)
 		run_skipped("no SVM: CPUID 8000_0001 ECX bit 2 is 0");
-	if (!machine.npt)
-		run_skipped("no nested paging: CPUID 8000_000A EDX bit 0 is 0");
 	if (!machine.nx)
 		run_skipped("no NX: CPUID 8000_0001 EDX bit 20 is 0");
 	format = image.format();

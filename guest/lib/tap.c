@@ -158,12 +158,6 @@ void run_skipped(const char *reason)
 	machine_end(false);
 }
 
-void run_impossible(const char *reason)
-{
-	say("1..0 # SKIP %s\n", reason);
-	machine_end(true);
-}
-
 void run_failed(const char *format, ...)
 {
 	va_list args;

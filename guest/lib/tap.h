@@ -59,9 +59,6 @@ _Noreturn void tap_end(void);
 /* "1..0 # SKIP reason" and the end of the run, as failed: nothing was tested. */
 _Noreturn void run_skipped(const char *reason);
 
-/* The same, but no failure: this emulator cannot do what the image is about, and that is known. */
-_Noreturn void run_impossible(const char *reason);
-
 /* Fails the open point, or a point of its own, prints no plan and ends the run. */
 _Noreturn void run_failed(const char *format, ...) __attribute__((format(printf, 1, 2)));
 

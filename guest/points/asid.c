@@ -43,7 +43,7 @@ static void move(struct l2 *l2)
 
 static void run_with(struct l2 *l2, enum tlb_control control)
 {
-	l2->regs.rbx = l2->kind->alias + AT;
+	l2->regs.rbx = l2->alias + AT;
 	l2_aim(l2, L2_READ);
 	l2->vmcb->control.tlb_control = control;
 	svm_run(&l2->regs, l2->vmcb);
@@ -97,13 +97,13 @@ static void through_another(enum tlb_control control, const char *lacks)
 static void by_address(void)
 {
 	struct l2 *l2 = l2_new(0, &l2_pae);
-	uint64_t ngva = l2_pae.alias + L2_SCRATCH;
+	uint64_t ngva = l2->alias + L2_SCRATCH;
 
 	*(uint32_t *)(l2->low + L2_SCRATCH) = VALUE;
 	l2_small_frame(l2, 0)[0] = VALUE + 1;
 	l2_read(l2, L2_SCRATCH);
 	l2_check_value(l2, VALUE);
-	pt_map(&l2->own, ngva, L2_SMALL, 1, PT_RW);
+	pt_map(&l2->own, ngva, l2->nested ? L2_SMALL : l2_gpa(l2_small_frame(l2, 0)), 1, PT_RW);
 	invlpga(ngva, l2->vmcb->control.asid);
 	l2_read(l2, L2_SCRATCH);
 	l2_check_value(l2, VALUE + 1);

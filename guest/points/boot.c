@@ -21,6 +21,11 @@ void points_boot(const struct l2_kind *kind)
 
 	if (!kind->format || !tap_group(kind->name, "boot"))
 		return;
+	if (l2_lacks_nesting) {
+		point("L2 turns on each mode by itself");
+		point_skip(l2_lacks_nesting);
+		return;
+	}
 	l2 = l2_new(0, &l2_real);
 	l2_make_tables(l2, kind);
 	memcpy(l2->low + L2_BOOT, l2_boot_code, l2_boot_bytes);

@@ -43,15 +43,15 @@ void points_dirty(const struct l2_kind *kind)
 	leaf(l2, ngpa, 1);
 
 	point("a read sets A of a large page, a write sets D");
-	if (l2_format->level[2].large)
+	if (l2->npt.format->level[2].large)
 		leaf(l2, L2_LARGE, 2);
 	else
 		point_skip("the nested format has no large pages");
 
 	point("an access sets A in the entries above");
-	for (unsigned int level = 2; level <= l2_format->levels; level++) {
+	for (unsigned int level = 2; level <= l2->npt.format->levels; level++) {
 		/* A PDPTE of a PAE table has no A. */
-		if (l2_format->level[level].table_flags == PT_PRESENT)
+		if (l2->npt.format->level[level].table_flags == PT_PRESENT)
 			continue;
 		clear(l2, ngpa, level);
 		l2_read(l2, ngpa);
@@ -72,6 +72,6 @@ void points_dirty(const struct l2_kind *kind)
 	pt_set(&l2->npt, ngpa, 1, pt_get(&l2->npt, ngpa, 1) & ~PT_WRITE);
 	clear(l2, ngpa, 1);
 	l2_write(l2, ngpa, 3);
-	l2_check_exit(l2, VMEXIT_NPF);
+	l2_check_exit(l2, l2->nested ? VMEXIT_NPF : VMEXIT_EXCP_BASE + VEC_PF);
 	check("D", bits(l2, ngpa, 1) & PT_DIRTY, 0);
 }

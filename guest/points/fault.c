@@ -70,6 +70,10 @@ static void missing_table(struct l2 *l2)
 
 	/* Missing, not forbidden: with U=0 the page is there, but no access of L2 may have it. */
 	point("a page that L1 keeps for the supervisor faults as present");
+	if (!l2->nested) {
+		point_skip(l2_lacks_nesting);
+		return;
+	}
 	pt_map(&l2->npt, at & ~0xfffull, l2_gpa(l2_spare_frame(0)), 1, PT_RW);
 	l2->flush = true;
 	l2_read(l2, at);
@@ -104,7 +108,7 @@ static void read_only(struct l2 *l2)
 	point("an instruction that reads and writes faults as a write");
 	pt_set(&l2->npt, at, 1, page & ~PT_WRITE);
 	l2->flush = true;
-	l2->regs.rbx = l2->kind->alias + at;
+	l2->regs.rbx = l2->alias + at;
 	l2->vmcb->save.rax = 0x11111111;
 	l2_start(l2, L2_ADD);
 	l2_check_npf(l2, FINAL | NPF_PRESENT | NPF_WRITE, at);
@@ -116,7 +120,7 @@ static void read_only(struct l2 *l2)
 
 static void no_execute(struct l2 *l2)
 {
-	bool nx = l2_format->nx;
+	bool nx = l2->npt.format->nx;
 	uint64_t page = pt_get(&l2->npt, L2_EXEC, 1);
 
 	pt_set(&l2->npt, L2_EXEC, 1, page | (nx ? PT_NX : 0));
@@ -144,7 +148,7 @@ static void large(struct l2 *l2)
 {
 	uint64_t at = L2_LARGE + 0x1234;
 	uint64_t page = pt_get(&l2->npt, at, 2);
-	bool possible = l2_format->level[2].large;
+	bool possible = l2->npt.format->level[2].large;
 
 	point("a write to a large read-only page faults");
 	if (possible) {

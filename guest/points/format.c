@@ -237,6 +237,11 @@ void points_format(void)
 {
 	if (!tap_group("nested", "format"))
 		return;
+	if (l2_lacks_nesting) {
+		point("the nested format has its limits and reserved bits");
+		point_skip(l2_lacks_nesting);
+		return;
+	}
 	reserved();
 	upper_rights();
 	root_alignment();

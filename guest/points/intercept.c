@@ -266,8 +266,8 @@ static void exceptions(struct l2 *l2)
 static void page_faults(struct l2 *l2)
 {
 	uint32_t *excp = &l2->vmcb->control.intercepts[INTERCEPT_EXCEPTION];
-	uint64_t missing = l2->kind->alias + L2_END + 0x5008, entry;
-	uint64_t scratch = l2->kind->alias + L2_SCRATCH;
+	uint64_t missing = l2->alias + L2_END + 0x5008, entry;
+	uint64_t scratch = l2->alias + L2_SCRATCH;
 
 	point("#PF, intercepted, exits with error code and CR2");
 	*excp = 1u << VEC_PF;

@@ -7,7 +7,7 @@
 
 #include "guest/lib/guest.h"
 
-/* points_all(), and what only 2-level nested tables have; skips the run where bare QEMU cannot. */
+/* points_all(), and what only 2-level nested tables have. */
 void points_2level(void);
 
 /* Everything below: for each kind of L2 that this image can run, and once for the machine. */

@@ -49,7 +49,7 @@ static void small_pages(struct l2 *l2)
 	page = pt_get(&l2->npt, L2_EXEC, 1);
 	l2_fetch(l2);
 	l2_check_value(l2, L2_FETCHED_VALUE);
-	if (l2_format->nx) {
+	if (l2->npt.format->nx) {
 		pt_set(&l2->npt, L2_EXEC, 1, page | PT_NX);
 		l2->flush = true;
 		l2_fetch(l2);
@@ -88,27 +88,25 @@ static void tables(struct l2 *l2)
 	pt_set(&l2->npt, at, 2, table);
 
 	point("another nCR3 shows other frames");
-	pt_init(&l2->npt, l2_format, old.next, old.end, 0);
+	pt_init(&l2->npt, old.format, old.next, old.end, 0);
 	pt_map_range(&l2->npt, 0, l2_gpa(l2->low), L2_LOW_END, 1, PT_RWU);
 	pt_map(&l2->npt, at & ~0xfffull, l2_gpa(l2_spare_frame(1)), 1, PT_RWU);
 	l2_spare_frame(1)[0x20 / 4] = 0xbbbb0003;
-	l2->vmcb->control.nested_cr3 = l2->npt.root;
-	l2->flush = true;
+	l2_use_root(l2);
 	l2_read(l2, at);
 	l2_check_value(l2, 0xbbbb0003);
 
 	point("the old nCR3 shows the old frames again");
 	l2->npt.root = old.root;
-	l2->vmcb->control.nested_cr3 = old.root;
-	l2->flush = true;
+	l2_use_root(l2);
 	l2_read(l2, at);
 	l2_check_value(l2, 0xbbbb0001);
 }
 
 static void sizes(struct l2 *l2)
 {
-	bool possible = l2_format->level[2].large;
-	uint64_t size = pt_page_size(l2_format, 2), at = L2_LARGE + 0x71010;
+	bool possible = l2->npt.format->level[2].large;
+	uint64_t size = pt_page_size(l2->npt.format, 2), at = L2_LARGE + 0x71010;
 	uint64_t large = pt_get(&l2->npt, at, 2);
 	uint32_t *word = l2_large_frame(0x71010);
 

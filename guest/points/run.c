@@ -46,14 +46,14 @@ void points_run(const struct l2_kind *kind)
 	l2_check_value(l2, 0x44332211);
 
 	point("reads through a large nested page");
-	if (!l2_format->level[2].large)
+	if (!l2->npt.format->level[2].large)
 		point_skip("the nested format has no large pages");
 	*l2_large_frame(inside) = 0xfeedbeef;
 	l2_read(l2, L2_LARGE + inside);
 	l2_check_value(l2, 0xfeedbeef);
 
 	point("writes through a large nested page");
-	if (!l2_format->level[2].large)
+	if (!l2->npt.format->level[2].large)
 		point_skip("the nested format has no large pages");
 	l2_write(l2, L2_LARGE + inside + 4, 0x0ddba11);
 	l2_check_done(l2);

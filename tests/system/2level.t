@@ -1,6 +1,6 @@
 #!/bin/bash
-# The images with 2-level nested tables (row R7). Bare QEMU does not walk those, so the truth is bare
-# Bochs; Nestling walks them in software, on QEMU as well as on Bochs.
+# The images with 2-level nested tables (row R7). Bare QEMU does not walk those (L1 then runs its L2s
+# by shadow tables of its own), so the truth is bare Bochs; Nestling walks them in software, on QEMU as well as on Bochs.
 . "$(dirname "$0")/lib.sh"
 
 # What the processors differ in is no matter here, nor what an emulator is known to do wrong.
@@ -24,10 +24,10 @@ for image in pse nopse; do
 	truth=$LOGS/$prefix-$image.tap
 	plain_tap "$log" >"$truth"
 
-	run "$image, bare QEMU" BARE=1
-	ok "$status" "$image, bare QEMU: cannot be, and that is no failure"
-	tap_of "$log" | grep -q '^1\.\.0 # SKIP qemu: 2-level nested tables are not walked'
-	ok $? "$image, bare QEMU: says so"
+	bare_tap=
+	image_passes "$image, bare QEMU" BARE=1
+	tap_of "$log" | grep -q ' # SKIP qemu: 2-level nested tables are not walked'
+	ok $? "$image, bare QEMU: says what it cannot do"
 
 	for la57 in on off; do
 		for strict in 0 1; do
