@@ -155,11 +155,19 @@ bits 64
 
 section .data
 align 8
+global l1_gdt
 gdt:
+l1_gdt:
 	dq 0
 	dq 0x00cf9b000000ffff           ; CODE32: flat, accessed
 	dq 0x00cf93000000ffff           ; DATA: flat, accessed
 	dq 0x00af9b000000ffff           ; CODE64
+	dq 0x00cffb000000ffff           ; for user.h: flat, CPL 3, accessed
+	dq 0x00cff3000000ffff
+	dq 0x00affb000000ffff
+	dq 0x00009b000000ffff           ; CODE16 and DATA16: as real mode has them
+	dq 0x000093000000ffff
+	times 4 dq 0                    ; task state segments, filled by who uses them
 gdt_end:
 gdt_pointer:
 	dw gdt_end - gdt - 1

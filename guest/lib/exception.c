@@ -11,6 +11,8 @@
 enum {
 	STUB_BYTES = 16, /* as in vectors.asm */
 	GATE_PRESENT_INTERRUPT = 0x8e,
+	GATE_USER = 0x60, /* DPL 3 */
+	CPL_MASK = 3,
 	FIRST_INTERRUPT = 32,
 };
 
@@ -31,6 +33,7 @@ uintptr_t try_stack; /* of the running try_call(), or 0 */
 struct trap_record trap_last;
 volatile unsigned int interrupt_count[VECTORS];
 void (*nmi_handler)(void);
+bool (*trap_handler)(struct trap_frame *frame);
 
 static struct gate idt[VECTORS] __attribute__((aligned(16)));
 
@@ -49,11 +52,41 @@ void exception_init(void)
 		idt[vector].selector = L1_CODE;
 		idt[vector].type = GATE_PRESENT_INTERRUPT;
 	}
+	idt[USER_RETURN_VECTOR].type |= GATE_USER;
 	__asm__ volatile("lidt %0" : : "m"(pointer));
+}
+
+static void record(const struct trap_frame *frame)
+{
+	trap_last.vector = (uint32_t)frame->vector;
+	trap_last.error = frame->error;
+	trap_last.ip = frame->ip;
+	trap_last.cr2 = read_cr2();
+	trap_last.ax = frame->ax;
+	trap_last.sp = (uintptr_t)frame;
+}
+
+/* From CPL 3 and from virtual 8086 mode everything leads back to L1's try_call(). */
+static void leave_user(struct trap_frame *frame)
+{
+	frame->ax = frame->vector == USER_RETURN_VECTOR ? (uintptr_t)-1 : frame->vector;
+	frame->ip = (uintptr_t)try_unwind;
+	frame->cs = L1_CODE;
+	frame->flags = RFLAGS_FIXED;
+#ifdef __x86_64__
+	frame->ss = L1_DATA;
+#endif
 }
 
 void trap(struct trap_frame *frame)
 {
+	if (trap_handler && trap_handler(frame))
+		return;
+	if (try_stack && (frame->cs & CPL_MASK || frame->flags & RFLAGS_VM)) {
+		record(frame);
+		leave_user(frame);
+		return;
+	}
 	if (frame->vector >= FIRST_INTERRUPT) {
 		interrupt_count[frame->vector]++;
 		apic_eoi((uint8_t)frame->vector);
@@ -64,10 +97,7 @@ void trap(struct trap_frame *frame)
 		nmi_handler();
 		return;
 	}
-	trap_last.vector = (uint32_t)frame->vector;
-	trap_last.error = frame->error;
-	trap_last.ip = frame->ip;
-	trap_last.cr2 = read_cr2();
+	record(frame);
 	if (!try_stack)
 		run_failed("# exception %u in L1: error code 0x%llx, rip 0x%llx, cr2 0x%llx\n",
 		           trap_last.vector, (unsigned long long)trap_last.error,

@@ -6,6 +6,7 @@
 #ifndef GUEST_EXCEPTION_H
 #define GUEST_EXCEPTION_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #define VECTORS 256
@@ -27,7 +28,7 @@ struct trap_frame {
 /* What the last exception under try_call() brought. */
 struct trap_record {
 	uint32_t vector;
-	uint64_t error, ip, cr2;
+	uint64_t error, ip, cr2, ax, sp;
 };
 
 extern struct trap_record trap_last;
@@ -39,11 +40,20 @@ extern struct trap_record trap_last;
 extern volatile unsigned int interrupt_count[VECTORS];
 extern void (*nmi_handler)(void);
 
+/*
+ * Sees an exception before anything else is done about it, and says whether execution goes on where
+ * the frame points.
+ */
+extern bool (*trap_handler)(struct trap_frame *frame);
+
+/* By this interrupt code at CPL 3 ends its run; the gate lets it. */
+#define USER_RETURN_VECTOR 0x81
+
 void exception_init(void);
 
 /*
  * Calls f(argument). Returns -1 when it returns, or the vector of the exception that ended it;
- * trap_last then tells more. IF is as it was at the exception, GIF as well. Does not nest.
+ * trap_last then tells more. f may leave for CPL 3 (user.h): -1 then means USER_RETURN_VECTOR. IF is as it was at the exception, GIF as well. Does not nest.
  */
 int try_call(void (*f)(void *), void *argument);
 

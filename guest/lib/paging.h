@@ -61,6 +61,9 @@ struct pt {
 	uintptr_t window;
 };
 
+/* L1's own: start.c makes them, and tests add to them. */
+extern struct pt l1_tables;
+
 /* Starts an empty set of tables in [first, end), which must be page-aligned. */
 void pt_init(struct pt *pt, const struct pt_format *format, uint64_t first, uint64_t end,
              uintptr_t window);

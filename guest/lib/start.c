@@ -5,7 +5,7 @@
 #include "hv/serial.h"
 
 enum {
-	L1_TABLE_PAGES = 24,
+	L1_TABLE_PAGES = 48,
 	LOW_BYTES = 32 << 20,
 	APIC_REGION = 4 << 20, /* the largest page of any format */
 };
@@ -17,7 +17,7 @@ void paging_load(uint64_t cr3, bool la57);
 #endif
 
 static uint8_t tables[L1_TABLE_PAGES * PAGE_SIZE] __attribute__((aligned(PAGE_SIZE)));
-static struct pt l1_tables;
+struct pt l1_tables;
 
 /* Turns on L1's own paging: identity for low memory, the image and the APIC, with NX on. */
 static void paging_on(const struct pt_format *format)

@@ -13,9 +13,16 @@
 #include <stdint.h>
 
 /* L1's selectors, as entry.asm lays out the GDT. */
-#define L1_CODE32 0x08
-#define L1_DATA   0x10
-#define L1_CODE64 0x18
+#define L1_CODE32      0x08
+#define L1_DATA        0x10
+#define L1_CODE64      0x18
+#define L1_USER_CODE32 0x23
+#define L1_USER_DATA   0x2b
+#define L1_USER_CODE64 0x33
+#define L1_CODE16      0x38
+#define L1_DATA16      0x40
+#define L1_TSS         0x48 /* two descriptors wide */
+#define L1_TSS_OTHER   0x58
 #ifdef __x86_64__
 #define L1_CODE L1_CODE64
 #else

@@ -13,6 +13,7 @@ bits 32
 %define WORD_BYTES 4
 %endif
 STUB_BYTES equ 16
+DATA equ 0x10                           ; L1's selector, as in svm.h
 
 extern trap
 extern try_stack
@@ -75,6 +76,9 @@ save_and_call:
 %else
 	pushad
 	cld
+	mov ecx, DATA                   ; user code's, or null after virtual 8086 mode
+	mov ds, ecx
+	mov es, ecx
 	push esp                        ; struct trap_frame *
 	call trap
 	add esp, 4

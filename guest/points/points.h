@@ -13,6 +13,8 @@ void points_2level(void);
 /* Everything below: for each kind of L2 that this image can run, and once for the machine. */
 void points_all(void);
 
+void points_paging(void); /* L1's own paging; paging.h has its groups */
+
 void points_run(const struct l2_kind *kind);       /* computes, reads and writes */
 void points_fault(const struct l2_kind *kind);     /* missing, read-only, no-execute; resumed */
 void points_remap(const struct l2_kind *kind);     /* mappings that change under a flush */

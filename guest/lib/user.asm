@@ -1,0 +1,113 @@
+; Entering CPL 3 and virtual 8086 mode, and small pieces of code to run there. Relies on struct user
+; in user.h and on exception.c, which brings L1 back behind its try_call().
+
+RETURN_VECTOR equ 0x81                  ; as USER_RETURN_VECTOR
+USER_CODE32 equ 0x23                    ; selectors, as in svm.h
+USER_DATA equ 0x2b
+USER_CODE64 equ 0x33
+FLAGS_VM equ 1 << 17
+
+global user_enter, user_code_begin, user_code_end
+section .text
+
+%ifdef L1_64
+bits 64
+%define BX rbx
+; void user_enter(const struct user *): does not return.
+user_enter:
+	push USER_DATA
+	push qword [rdi + 32]           ; sp
+	push qword [rdi + 40]           ; flags
+	push USER_CODE64
+	push qword [rdi + 24]           ; ip
+	mov rax, [rdi]
+	mov rbx, [rdi + 8]
+	mov rcx, [rdi + 16]
+	iretq
+%else
+bits 32
+%define BX ebx
+user_enter:
+	mov edi, [esp + 4]
+	mov ecx, USER_CODE32
+	mov edx, USER_DATA
+	mov esi, edx
+	test dword [edi + 20], FLAGS_VM
+	jz .protected
+	xor ecx, ecx                    ; segments in virtual 8086 mode: 0
+	xor edx, edx
+	push ecx                        ; GS, FS, DS, ES
+	push ecx
+	push ecx
+	push ecx
+.protected:
+	push edx                        ; SS
+	push dword [edi + 16]           ; sp
+	push dword [edi + 20]           ; flags
+	push ecx                        ; CS
+	push dword [edi + 12]           ; ip
+	mov eax, [edi]
+	mov ebx, [edi + 4]
+	mov ecx, [edi + 8]
+	mov ds, esi
+	mov es, esi
+	iretd
+%endif
+
+section .rodata
+user_code_begin:
+	dw .read - user_code_begin
+	dw .write - user_code_begin
+	dw .fetch - user_code_begin
+	dw .invlpg - user_code_begin
+	dw .read_cr0 - user_code_begin
+	dw .read_cr3 - user_code_begin
+	dw .write_cr3 - user_code_begin
+	dw .clts - user_code_begin
+	dw .lmsw - user_code_begin
+	dw .smsw - user_code_begin
+	dw .soft - user_code_begin
+.read:
+	mov eax, [BX]
+	int RETURN_VECTOR
+.write:
+	mov [BX], ecx
+	int RETURN_VECTOR
+.fetch:
+	call BX
+	int RETURN_VECTOR
+.invlpg:
+	invlpg [BX]
+	int RETURN_VECTOR
+.read_cr0:
+%ifdef L1_64
+	mov rax, cr0
+	int RETURN_VECTOR
+.read_cr3:
+	mov rax, cr3
+	int RETURN_VECTOR
+.write_cr3:
+	mov cr3, rax
+%else
+	mov eax, cr0
+	int RETURN_VECTOR
+.read_cr3:
+	mov eax, cr3
+	int RETURN_VECTOR
+.write_cr3:
+	mov cr3, eax
+%endif
+	int RETURN_VECTOR
+.clts:
+	clts
+	int RETURN_VECTOR
+.lmsw:
+	lmsw ax
+	int RETURN_VECTOR
+.smsw:
+	smsw eax
+	int RETURN_VECTOR
+.soft:
+	int3
+	int RETURN_VECTOR
+user_code_end:

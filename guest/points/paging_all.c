@@ -1,0 +1,10 @@
+/*
+ * The list of the groups that test L1's own paging.
+ */
+#include "guest/points/paging.h"
+
+void points_paging(void)
+{
+	paging_bits();
+	paging_rights();
+}
