@@ -236,6 +236,7 @@ static void reflect(struct vcpu *vcpu, const struct page_fault *fault)
 	if (makes_double_fault(vcpu, interrupted_event(vcpu)))
 		return;
 	vcpu->vmcb->save.cr2 = fault->address;
+	write_cr2(fault->address); /* Bochs' VMRUN does not load it */
 	vcpu->vmcb->control.clean &= ~CLEAN_CR2;
 	raise_exception(vcpu, VEC_PF, fault->code);
 }
