@@ -274,10 +274,11 @@ static uint64_t run(const struct lea *lea, const uint8_t *instruction, unsigned 
 	return code();
 }
 
-/* [67] REX.W+rex 8D /r [SIB] disp: more displacement than any form has, for LEA to leave unread. */
+/* [67] REX.W+rex 8D /r [SIB] disp. */
 static void compare(const struct lea *lea, bool narrow, uint8_t rex, uint8_t modrm, uint8_t sib)
 {
-	uint8_t bytes[LONGEST];
+	static const uint8_t displacement[] = {0x9a, 0x78, 0x56, 0xb4};
+	uint8_t bytes[LONGEST] = {0};
 	struct prefixes prefixes;
 	struct operand operand;
 	unsigned int at = 0, size;
@@ -291,9 +292,9 @@ static void compare(const struct lea *lea, bool narrow, uint8_t rex, uint8_t mod
 	bytes[size++] = modrm;
 	if ((modrm & 7) == 4)
 		bytes[size++] = sib;
-	memcpy(bytes + size, "\x9a\x78\x56\xb4", 4);
+	memcpy(bytes + size, displacement, sizeof(displacement));
 	prefixes_decode(&vmcb.save, bytes, sizeof(bytes), &prefixes);
-	assert_true(operand_decode(&vcpu, &prefixes, bytes, size + 4, at, &operand));
+	assert_true(operand_decode(&vcpu, &prefixes, bytes, sizeof(bytes), at, &operand));
 	expected = run(lea, bytes, at + operand.length);
 	vmcb.save.rip = (uint64_t)lea->at;
 	vmcb.save.rsp = lea->rsp;
