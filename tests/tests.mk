@@ -66,7 +66,7 @@ Variables of make run, and their defaults:
   L1=pae              pae, pse, nopse, long, stress32, stress64, bench32, bench64, or the
                       path of any image that QEMU's -kernel takes
   CMDLINE= INITRD=    L1's command line and initrd (its first module)
-  L0CMDLINE=          Nestling's own words: la57=auto|on|off, log=, pool=
+  L0CMDLINE=          Nestling's own words: la57=auto|on|off, npt=auto|on|off, log=, pool=
   BOOT=uefi           uefi, grub, grub-efi, direct; stick, stick-efi, cd, cd-efi: make image's file
   BARE=0              1: the image on the same machine without Nestling
   STRICT=0            1: the build that checks itself

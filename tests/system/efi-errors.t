@@ -4,7 +4,7 @@
 
 export BOOT=uefi
 says_in_firmware "no SVM" "has no SVM" CPU=max,svm=off
-says_in_firmware "no NPT" "no nested paging" CPU=max,npt=off
+says_in_firmware "no NPT" "no nested paging" CPU=max,npt=off L0CMDLINE=npt=on
 says_in_firmware "L1 is missing" "cannot read the file of l1=nothing.elf: there is no such file" \
 	CONFIG="l1=nothing.elf"
 says_in_firmware "L1 is a directory" "cannot read the file of l1=\\EFI" CONFIG='l1=\EFI'
