@@ -53,7 +53,8 @@ void exception_init(void);
 
 /*
  * Calls f(argument). Returns -1 when it returns, or the vector of the exception that ended it;
- * trap_last then tells more. f may leave for CPL 3 (user.h): -1 then means USER_RETURN_VECTOR. IF is as it was at the exception, GIF as well. Does not nest.
+ * trap_last then tells more. f may leave for CPL 3 (user.h): -1 then means USER_RETURN_VECTOR. IF
+ * is as it was at the exception, GIF as well. Does not nest.
  */
 int try_call(void (*f)(void *), void *argument);
 

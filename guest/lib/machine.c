@@ -16,6 +16,8 @@ enum {
 	FEATURE_1_ECX_HYPERVISOR = 1u << 31,
 	FEATURE_1_EDX_PSE = 1u << 3,
 	FEATURE_7_ECX_LA57 = 1u << 16,
+	FEATURE_7_EBX_SMEP = 1u << 7,
+	FEATURE_7_EBX_SMAP = 1u << 20,
 	EXT_ECX_SVM = 1u << 2,
 	EXT_EDX_NX = 1u << 20,
 	EXT_EDX_PAGE_1G = 1u << 26,
@@ -71,7 +73,11 @@ void machine_init(void)
 	machine.nx = features.edx & EXT_EDX_NX;
 	machine.lm = features.edx & EXT_EDX_LM;
 	machine.page_1g = features.edx & EXT_EDX_PAGE_1G;
-	machine.la57 = max_basic >= 7 && (cpuid(7, 0).ecx & FEATURE_7_ECX_LA57);
+	if (max_basic >= 7) {
+		machine.la57 = cpuid(7, 0).ecx & FEATURE_7_ECX_LA57;
+		machine.smep = cpuid(7, 0).ebx & FEATURE_7_EBX_SMEP;
+		machine.smap = cpuid(7, 0).ebx & FEATURE_7_EBX_SMAP;
+	}
 	machine.physical_bits = max >= CPUID_SIZES ? cpuid(CPUID_SIZES, 0).eax & 0xff : 36;
 	if (machine.svm && max >= CPUID_SVM)
 		svm = cpuid(CPUID_SVM, 0);

@@ -21,7 +21,7 @@ enum emulator {
 };
 
 struct machine {
-	bool svm, nx, npt, lm, la57, page_1g, pse;
+	bool svm, nx, npt, lm, la57, page_1g, pse, smep, smap;
 	uint32_t svm_features; /* CPUID 8000_000A EDX, SVM_FEATURE_* */
 	uint32_t asids;        /* ASIDs are 0 to asids - 1 */
 	unsigned int physical_bits;

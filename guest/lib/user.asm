@@ -67,6 +67,7 @@ user_code_begin:
 	dw .lmsw - user_code_begin
 	dw .smsw - user_code_begin
 	dw .soft - user_code_begin
+	dw .load_fs - user_code_begin
 .read:
 	mov eax, [BX]
 	int RETURN_VECTOR
@@ -109,5 +110,8 @@ user_code_begin:
 	int RETURN_VECTOR
 .soft:
 	int3
+	int RETURN_VECTOR
+.load_fs:
+	mov fs, eax
 	int RETURN_VECTOR
 user_code_end:

@@ -21,6 +21,7 @@ enum user_code {
 	USER_LMSW,
 	USER_SMSW,
 	USER_SOFT, /* INT3: a gate that CPL 3 may not use */
+	USER_LOAD_FS,
 };
 
 struct user {
@@ -33,7 +34,8 @@ void user_init(void);
 /* Where that stack begins, for a test that has one of its own; 0: the library's again. */
 void user_set_stack(uintptr_t top);
 
-/* Copies user.asm's code, less than a page, to where L1 sees it; user_code_at() is an offset in it. */
+/* Copies user.asm's code, less than a page, to where L1 sees it; user_code_at() is an offset in it.
+ */
 void user_copy_code(void *to);
 uintptr_t user_code_at(enum user_code code);
 

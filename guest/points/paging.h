@@ -1,7 +1,7 @@
 /*
  * L1's own paging, as the processor does it: a region of L1's address space that a test may map as
- * it likes, accesses to it as supervisor and as user, and what they must bring. Relies on guest/lib;
- * APM vol. 2, chapter 5.
+ * it likes, accesses to it as supervisor and as user, and what they must bring. Relies on
+ * guest/lib; APM vol. 2, chapter 5.
  */
 #ifndef GUEST_POINTS_PAGING_H
 #define GUEST_POINTS_PAGING_H

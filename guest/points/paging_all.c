@@ -7,4 +7,11 @@ void points_paging(void)
 {
 	paging_bits();
 	paging_rights();
+	paging_wp();
+	paging_smap();
+	paging_change();
+	paging_upper();
+	paging_tables();
+	paging_roots();
+	paging_pdpte();
 }

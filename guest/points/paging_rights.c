@@ -193,8 +193,8 @@ static void reserved(uint64_t at, unsigned int level, uint64_t bits)
 static void reserved_bits(void)
 {
 	const char *lacks = l1_tables.format->entry_bytes == 4 ? "the entry has no such bits"
-	                    : machine.physical_bits > 51       ? "the processor has all address bits"
-	                                                       : NULL;
+	                    : machine.physical_bits > 51 ? "the processor has all address bits"
+	                                                 : NULL;
 	uint64_t at = small_page(0), large = region(REGION_LARGE);
 
 	for (unsigned int level = 1; level <= l1_tables.format->levels; level++) {

@@ -274,7 +274,8 @@ static void edges(void)
 void points_2level(void)
 {
 	if (!l2_lacks_nesting && emulator_is(QEMU_BARE) && !walked())
-		l2_lacks_nesting = "qemu: 2-level nested tables are not walked, ngpa is used as hpa";
+		l2_lacks_nesting =
+			"qemu: 2-level nested tables are not walked, ngpa is used as hpa";
 	points_all();
 	if (!tap_group("nested", "2level"))
 		return;
