@@ -40,6 +40,7 @@ static inline volatile uint32_t *stress_word(uint64_t gpa)
 	return (volatile uint32_t *)(uintptr_t)gpa;
 }
 
+void stress_own(void);        /* L1's own tables */
 void stress_roots(void);      /* many nCR3 in a row */
 void stress_all_memory(void); /* all memory in small pages, several times over */
 void stress_shared(void);     /* one table under many parents, tables under themselves */

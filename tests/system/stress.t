@@ -37,6 +37,11 @@ for bits in 32 64; do
 		done
 	done
 	as_bare "$bits bits, all rounds" MEM=256M
+	bare_passes "$bits bits, bare, no nested paging" CMDLINE=$few CPU=max,npt=off
+	truth=$bare_tap
+	as_bare "$bits bits, no nested paging" CMDLINE=$few CPU=max,npt=off
+	as_bare "$bits bits, no nested paging, pool=1M" CMDLINE=$few STRICT=1 \
+		L0CMDLINE="pool=1M npt=off"
 done
 
 bare_passes "5 levels, bare" CMDLINE="levels=5 $few"

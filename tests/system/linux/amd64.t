@@ -5,6 +5,8 @@
 linux_runs "bare" amd64 x86_64 BARE=1
 linux_runs "direct" amd64 x86_64 BOOT=direct
 linux_runs "strict, 4-level" amd64 x86_64 BOOT=direct STRICT=1 CPU=max,la57=off
+linux_runs "no nested paging" amd64 x86_64 BOOT=direct CPU=max,npt=off
+linux_runs "strict, npt=off" amd64 x86_64 BOOT=direct STRICT=1 L0CMDLINE=npt=off
 linux_runs "GRUB from UEFI" amd64 x86_64 BOOT=grub-efi
 linux_runs "EFI program" amd64 x86_64 BOOT=uefi
 done_testing

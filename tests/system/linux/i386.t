@@ -5,6 +5,8 @@
 linux_runs "bare" i386 i686 BARE=1
 linux_runs "direct" i386 i686 BOOT=direct
 linux_runs "strict, 4-level" i386 i686 BOOT=direct STRICT=1 CPU=max,la57=off
+linux_runs "no nested paging" i386 i686 BOOT=direct CPU=max,npt=off
+linux_runs "strict, npt=off" i386 i686 BOOT=direct STRICT=1 L0CMDLINE=npt=off
 linux_runs "GRUB from BIOS" i386 i686 BOOT=grub
 linux_runs "EFI program" i386 i686 BOOT=uefi
 done_testing
