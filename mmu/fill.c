@@ -3,6 +3,7 @@
  * what L1's tables say and on mmu/spte.c for what an spte is to be.
  */
 #include "mmu/protect.h"
+#include "mmu/region.h"
 #include "mmu/spte.h"
 #include "mmu/track.h"
 
@@ -114,6 +115,7 @@ enum fault_result mmu_fault(struct mmu *mmu, struct mmu_cpu *cpu, const struct g
 	case WALK_OK:
 		break;
 	}
+	mmu->self = cpu;
 	if (mmu->own_paging && (fault->access & ACCESS_WRITE))
 		protect_note_write(mmu, walk.gpa);
 	pool_reserve(mmu, pages_for(mmu, PT_MAX_LEVEL));
@@ -132,13 +134,19 @@ uint64_t mmu_direct_root(struct mmu *mmu, struct mmu_cpu *cpu)
 	cpu->direct->pins++;
 	cpu->next = mmu->cpus;
 	mmu->cpus = cpu;
+	if (!mmu->home)
+		mmu->home = cpu;
 	return page_hpa(mmu, cpu->direct);
 }
 
 bool mmu_direct_fault(struct mmu *mmu, struct mmu_cpu *cpu, uint64_t gpa)
 {
+	mmu->self = cpu;
 	pool_reserve(mmu, PT_MAX_LEVEL);
-	return fill(mmu, NULL, cpu->direct, gpa, 0, NULL);
+	if (!fill(mmu, NULL, cpu->direct, gpa, 0, NULL))
+		return false;
+	region_filled(mmu, cpu, gpa);
+	return true;
 }
 
 /* A table that takes the place of a larger leaf maps all that the leaf mapped. */
@@ -152,22 +160,36 @@ static void populate(struct mmu *mmu, struct shadow_page *page)
 	}
 }
 
-struct shadow_page *direct_region(struct mmu *mmu, struct mmu_cpu *cpu, uint64_t gpa)
+void direct_populate(struct mmu *mmu, struct mmu_cpu *cpu, uint64_t gpa)
+{
+	int level = mmu->ops->map(mmu->context, gpa).level;
+	struct shadow_page *page = cpu->direct;
+
+	while (page->role.level > 1) {
+		uint64_t spte = page->table[shadow_index(page->role.level, gpa)];
+
+		if (spte_is_leaf(spte, page->role.level))
+			return;
+		page = page_of_spte(mmu, spte);
+		/* A 1 GiB leaf becomes tables of two levels, both of them full. */
+		if (page->present <= 1 && page->role.level < level)
+			populate(mmu, page);
+	}
+}
+
+struct shadow_page *direct_region(struct mmu *mmu, struct mmu_cpu *cpu, uint64_t gpa, bool full)
 {
 	struct shadow_page *page = cpu->direct;
-	bool changed = false, split = false;
+	bool changed = false;
 
 	while (page->role.level > 1) {
 		unsigned int index = shadow_index(page->role.level, gpa);
 		struct target target = spte_target(mmu, NULL, page, index, 0, false);
 
-		/* A leaf of 1 GiB becomes tables of two levels, both of them full. */
-		split |= spte_is_leaf(page->table[index], page->role.level) &&
-		         (page->table[index] & PTE_P);
 		page = apply(mmu, NULL, page, index, &target, &changed);
-		if (split)
-			populate(mmu, page);
 	}
+	if (full)
+		direct_populate(mmu, cpu, gpa);
 	return page;
 }
 

@@ -47,9 +47,10 @@ struct mmu_cpu {
 	struct mmu_cpu *next;
 	/*
 	 * NPT01 changed in a way that the processor may not have seen: whoever enters a guest that
-	 * runs on NPT01 flushes its ASID first, and clears this when all of them are flushed.
+	 * runs on NPT01 flushes its ASID first: mmu_direct_flushed(). Others set it at any time.
 	 */
 	bool flush_direct;
+	uint32_t held_back; /* tables read in vain as the processor has not flushed */
 };
 
 /*
@@ -61,7 +62,19 @@ static inline bool uses_local_roots(const struct paging_mode *mode)
 	return mode->format->levels <= 3;
 }
 
-/* Makes the processor's own root of NPT01, empty, and returns its hpa. */
+/*
+ * To be called when a flush of all ASIDs that run on NPT01 is certain to come before any of them
+ * runs. In this order: what changes in NPT01 after the call asks for another flush.
+ */
+static inline void mmu_direct_flushed(struct mmu_cpu *cpu)
+{
+	__atomic_store_n(&cpu->flush_direct, false, __ATOMIC_SEQ_CST);
+}
+
+/*
+ * Makes the processor's own root of NPT01, empty, and returns its hpa. The first call comes before
+ * anything is tracked.
+ */
 uint64_t mmu_direct_root(struct mmu *mmu, struct mmu_cpu *cpu);
 
 /* Fills NPT01 for a gpa. Returns false when there was nothing to fill: the fault was spurious. */
@@ -71,15 +84,16 @@ bool mmu_direct_fault(struct mmu *mmu, struct mmu_cpu *cpu, uint64_t gpa);
  * Watches a frame of L1's memory that L0 keeps a copy of: ops->frame_changed() tells when it was
  * written, at the latest from mmu_watch_written(). Frames where L1 has no memory never change.
  */
-void mmu_watch(struct mmu *mmu, uint64_t gpa);
+void mmu_watch(struct mmu *mmu, struct mmu_cpu *cpu, uint64_t gpa);
 void mmu_unwatch(struct mmu *mmu, uint64_t gpa);
 
-/* Was the watched frame written since it was watched, or since the last call? */
+/* Was the watched frame written, by whatever processor, since it was watched or the last call? */
 bool mmu_watch_written(struct mmu *mmu, struct mmu_cpu *cpu, uint64_t gpa);
 
 /*
  * L0 itself has written L1's memory at gpa; by a walk that set A or D: only watched frames care, as
- * such a write takes nothing away that a shadow page gives.
+ * such a write takes nothing away that a shadow page gives. To be called after the write, or with
+ * the lock held from before it: who reads the frame in between has read it too early.
  */
 void mmu_note_write(struct mmu *mmu, uint64_t gpa);
 void mmu_note_walk(struct mmu *mmu, uint64_t gpa);

@@ -3,6 +3,7 @@
  * Relies on mmu/link.c for the sptes.
  */
 #include "mmu/protect.h"
+#include "mmu/region.h"
 #include "mmu/track.h"
 
 #include <stddef.h>
@@ -105,6 +106,8 @@ void page_touch(struct mmu *mmu, struct shadow_page *page)
 void page_zap(struct mmu *mmu, struct shadow_page *page)
 {
 	page->live = false;
+	if (page->tracked_count)
+		region_ends(mmu, page);
 	unlink_parents(mmu, page);
 	for (unsigned int i = 0; page->present; i++)
 		spte_clear(mmu, page, i);

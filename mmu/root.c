@@ -113,6 +113,7 @@ uint64_t mmu_load_root(struct mmu *mmu, struct mmu_cpu *cpu, const struct guest_
 
 	if (is_current(cpu, tables, asid))
 		return page_hpa(mmu, cpu->current);
+	mmu->self = cpu;
 	role = root_role(mmu, tables);
 	root = lookup(cpu, tables->root, role, asid);
 

@@ -41,6 +41,7 @@ struct shadow_page {
 	uint64_t synced; /* mmu->now when the page and all below it were last compared */
 	uint64_t serial; /* tells a page from an earlier one at this place */
 	uint64_t tracked[SHADOW_ENTRIES / 64]; /* NPT01, level 1: frames whose D bit is watched */
+	uint64_t unarmed[SHADOW_ENTRIES / 64]; /* ... and may have been written with D=0 */
 	struct shadow_page *next_region;       /* NPT01, level 1: others with tracked frames */
 	uint32_t tracked_count;
 	uint32_t pins;    /* by processors that have it as root and by tracked frames below it */
@@ -57,6 +58,8 @@ struct parent_chunk {
 /* Descriptors stay under a tenth of the table's size. */
 _Static_assert(sizeof(struct shadow_page) <= 409, "descriptor of a shadow page");
 
+struct mmu_cpu;
+
 /* A page of L1's memory as L0 may map it. */
 struct host_mapping {
 	uint64_t hpa;
@@ -72,9 +75,17 @@ struct mmu_ops {
 	struct host_mapping (*map)(void *context, uint64_t gpa);
 	/* A frame that mmu_watch() named has been written. May be NULL where nothing is watched. */
 	void (*frame_changed)(void *context, uint64_t gpa);
-	/* Flushes what any processor may have cached of any shadow page, before pages are reused.
+	/*
+	 * Flushes what any processor may have cached of any shadow page, before pages are reused.
+	 * When it returns no guest runs with anything older.
 	 */
 	void (*flush_all)(void *context);
+	/*
+	 * Asks another processor to enter L0 soon and to flush for flush_direct, whatever guest it
+	 * goes back to; nobody waits for it. May be NULL: then frames that it may have written are
+	 * read again and again.
+	 */
+	void (*kick)(void *context, struct mmu_cpu *cpu);
 };
 
 struct mmu_counters {
@@ -83,6 +94,7 @@ struct mmu_counters {
 	uint64_t syncs, tables_read, sptes_changed;
 	uint64_t roots_built;
 	uint64_t collects, frames_tracked, frames_dirty;
+	uint64_t read_unarmed, kicks;
 };
 
 /* What sptes of all levels can grant and deny, but for those of a page of PDPTEs. */
@@ -115,6 +127,8 @@ struct mmu {
 	struct parent_chunk *free_chunks;
 
 	struct mmu_cpu *cpus;         /* all that have an NPT01 */
+	struct mmu_cpu *home;         /* the first of them: its NPT01 has all tracked frames */
+	struct mmu_cpu *self;         /* at work: holds the lock, and runs no guest meanwhile */
 	struct paging_mode last_mode; /* of the page synchronized last */
 	uint64_t last_mode_key;
 

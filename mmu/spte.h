@@ -71,7 +71,13 @@ void sync_frame(struct mmu *mmu, uint64_t gpa);
  */
 void freshen(struct mmu *mmu, const struct paging_mode *mode, struct shadow_page *page);
 
-/* fill.c: NPT01's page of 4 KiB leaves for gpa; what a larger leaf mapped, it maps. */
-struct shadow_page *direct_region(struct mmu *mmu, struct mmu_cpu *cpu, uint64_t gpa);
+/*
+ * fill.c: makes NPT01's page of 4 KiB leaves for gpa, where there is no larger leaf; full: it maps
+ * what a larger one would.
+ */
+struct shadow_page *direct_region(struct mmu *mmu, struct mmu_cpu *cpu, uint64_t gpa, bool full);
+
+/* fill.c: fills tables of NPT01 above gpa that are new and there only for the sake of tracking. */
+void direct_populate(struct mmu *mmu, struct mmu_cpu *cpu, uint64_t gpa);
 
 #endif

@@ -3,11 +3,10 @@
  */
 #include "mmu/track.h"
 #include "mmu/protect.h"
+#include "mmu/region.h"
 #include "mmu/spte.h"
 
 #include <stddef.h>
-
-enum { BLOCK_SHIFT = 9, GIANT_SHIFT = 18, REGION_LEVEL = 1 };
 
 static uint64_t align8(uint64_t bytes)
 {
@@ -55,75 +54,6 @@ int track_level(const struct mmu *mmu, uint64_t gpa, int level)
 	return level;
 }
 
-/* NPT01's page of 4 KiB leaves for a frame, or NULL where it has larger ones or none. */
-static struct shadow_page *region_of(const struct mmu *mmu, const struct mmu_cpu *cpu, uint64_t gpa)
-{
-	struct shadow_page *page = cpu->direct;
-
-	while (page->role.level > REGION_LEVEL) {
-		uint64_t spte = page->table[shadow_index(page->role.level, gpa)];
-
-		if (!(spte & PTE_P) || spte_is_leaf(spte, page->role.level))
-			return NULL;
-		page = page_of_spte(mmu, spte);
-	}
-	return page;
-}
-
-/* Pages on the way to a page with tracked frames stay as long as these are tracked. */
-static void pin_upwards(const struct mmu *mmu, struct shadow_page *page, int pins)
-{
-	for (;;) {
-		page->pins += (uint32_t)pins;
-		if (!page->parent)
-			return;
-		page = &mmu->pages[(size_t)(page->parent - mmu->tables) / SHADOW_ENTRIES];
-	}
-}
-
-static void add_to_region(struct mmu *mmu, struct mmu_cpu *cpu, uint64_t gpa)
-{
-	unsigned int index = shadow_index(REGION_LEVEL, gpa);
-	struct shadow_page *region = region_of(mmu, cpu, gpa);
-	uint64_t bit = 1ull << index % 64;
-
-	if (!region)
-		region = direct_region(mmu, cpu, gpa);
-	cpu->flush_direct = true; /* of the larger page that was there, or of D=1 */
-	if (region->tracked[index / 64] & bit)
-		return;
-	region->tracked[index / 64] |= bit;
-	region->table[index] &= ~PTE_D;
-	if (region->tracked_count++)
-		return;
-	region->next_region = cpu->regions;
-	cpu->regions = region;
-	pin_upwards(mmu, region, 1);
-}
-
-static void leave_region(struct mmu *mmu, struct mmu_cpu *cpu, struct shadow_page *region)
-{
-	struct shadow_page **at = &cpu->regions;
-
-	while (*at != region)
-		at = &(*at)->next_region;
-	*at = region->next_region;
-	pin_upwards(mmu, region, -1);
-}
-
-static void remove_from_region(struct mmu *mmu, struct mmu_cpu *cpu, uint64_t gpa)
-{
-	unsigned int index = shadow_index(REGION_LEVEL, gpa);
-	struct shadow_page *region = region_of(mmu, cpu, gpa);
-	uint64_t bit = 1ull << index % 64;
-
-	if (!region || !(region->tracked[index / 64] & bit))
-		return;
-	region->tracked[index / 64] &= ~bit;
-	if (!--region->tracked_count)
-		leave_region(mmu, cpu, region);
-}
-
 static void track(struct mmu *mmu, uint64_t gpa)
 {
 	uint64_t frame = gpa >> PT_PAGE_SHIFT;
@@ -140,16 +70,14 @@ static void track(struct mmu *mmu, uint64_t gpa)
 	if (mmu->stale_writers)
 		mmu->ops->flush_all(mmu->context);
 	mmu->stale_writers = false;
-	for (struct mmu_cpu *cpu = mmu->cpus; cpu; cpu = cpu->next)
-		add_to_region(mmu, cpu, gpa);
+	regions_add(mmu, frame << PT_PAGE_SHIFT);
 }
 
 static void untrack(struct mmu *mmu, uint64_t gpa)
 {
 	uint64_t frame = gpa >> PT_PAGE_SHIFT;
 
-	for (struct mmu_cpu *cpu = mmu->cpus; cpu; cpu = cpu->next)
-		remove_from_region(mmu, cpu, gpa);
+	regions_remove(mmu, gpa);
 	mmu->frames[frame] &= ~(FRAME_TRACKED | FRAME_DIRTY) & 0xff;
 	mmu->block_tracked[frame >> BLOCK_SHIFT]--;
 	mmu->giant_tracked[frame >> GIANT_SHIFT]--;
@@ -170,12 +98,13 @@ void untrack_table(struct mmu *mmu, uint64_t gpa)
 		untrack(mmu, gpa);
 }
 
-void mmu_watch(struct mmu *mmu, uint64_t gpa)
+void mmu_watch(struct mmu *mmu, struct mmu_cpu *cpu, uint64_t gpa)
 {
 	if (mmu->own_paging) {
 		protect_watch(mmu, gpa);
 		return;
 	}
+	mmu->self = cpu;
 	pool_reserve(mmu, pages_for(mmu, 1));
 	track(mmu, gpa);
 	if (is_tracked(mmu, gpa))
@@ -267,65 +196,33 @@ void untrack_leaf(struct mmu *mmu, uint64_t spte, int level)
 	}
 }
 
-/* Was the frame written since the last call? Ready for the next writes, unless L2 can do them. */
-static bool take_written(struct mmu *mmu, struct mmu_cpu *cpu, uint64_t frame, uint64_t *leaf)
+void frame_written(struct mmu *mmu, uint64_t frame)
 {
-	bool by_l1 = *leaf & PTE_D;
-	bool by_others = (mmu->frames[frame] & (FRAME_DIRTY | FRAME_WRITERS)) ||
-	                 mmu->block_writers[frame >> BLOCK_SHIFT] ||
-	                 mmu->giant_writers[frame >> GIANT_SHIFT];
-
-	if (by_l1) {
-		*leaf &= ~PTE_D;
-		cpu->flush_direct = true;
-	}
 	mmu->frames[frame] &= ~FRAME_DIRTY & 0xff;
-	return by_l1 || by_others;
-}
-
-static void written(struct mmu *mmu, uint64_t frame)
-{
 	mmu->counters.frames_dirty++;
 	sync_frame(mmu, frame << PT_PAGE_SHIFT);
 	if (mmu->frames[frame] & FRAME_WATCHED)
 		mmu->ops->frame_changed(mmu->context, frame << PT_PAGE_SHIFT);
 }
 
-static void collect_region(struct mmu *mmu, struct mmu_cpu *cpu, struct shadow_page *region)
-{
-	for (unsigned int word = 0; word < SHADOW_ENTRIES / 64; word++) {
-		for (uint64_t bits = region->tracked[word]; bits; bits &= bits - 1) {
-			unsigned int index = word * 64 + (unsigned int)__builtin_ctzll(bits);
-			uint64_t frame = (region->gpa >> PT_PAGE_SHIFT) + index;
-
-			if (take_written(mmu, cpu, frame, &region->table[index]))
-				written(mmu, frame);
-		}
-	}
-}
-
 void track_collect(struct mmu *mmu)
 {
 	mmu->counters.collects++;
-	for (struct mmu_cpu *cpu = mmu->cpus; cpu; cpu = cpu->next) {
-		for (struct shadow_page *region = cpu->regions; region;
-		     region = region->next_region)
-			collect_region(mmu, cpu, region);
-	}
+	regions_collect(mmu);
 }
 
 bool mmu_watch_written(struct mmu *mmu, struct mmu_cpu *cpu, uint64_t gpa)
 {
 	uint64_t frame = gpa >> PT_PAGE_SHIFT;
-	struct shadow_page *region;
 
 	if (mmu->own_paging)
 		return protect_take_written(mmu, gpa);
 	if (!is_tracked(mmu, gpa))
 		return false;
-	region = region_of(mmu, cpu, gpa);
-	if (!take_written(mmu, cpu, frame, &region->table[shadow_index(REGION_LEVEL, gpa)]))
+	mmu->self = cpu;
+	if (!regions_written(mmu, gpa) && !has_other_writers(mmu, frame) &&
+	    !has_large_writers(mmu, gpa))
 		return false;
-	written(mmu, frame);
+	frame_written(mmu, frame);
 	return true;
 }

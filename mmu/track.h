@@ -3,8 +3,13 @@
  * Relies on mmu/mmu.h; docs/shadow-paging.md tells why it is right.
  *
  * A tracked frame (a guest's table that has a shadow, or a page of a permission map) is mapped by
- * 4 KiB leaves in NPT01. L0 clears D there; the processor sets it at the next write, as the flush
- * that goes with clearing leaves it nothing cached. Other ways to write are noted in frames[].
+ * 4 KiB leaves in each processor's NPT01 (mmu/region.h). L0 clears D there; the processor sets it
+ * at the next write, as the flush that goes with clearing leaves it nothing cached. Other ways to
+ * write are noted in frames[].
+ *
+ * The lock: one lock, the caller's, is held around every call of mmu/ that takes a struct mmu. D
+ * bits are cleared and gptes read inside, so nobody finds D=0 over sptes that are still old. Only
+ * the guests of other processors run meanwhile: they set A and D, and write their memory.
  */
 #ifndef MMU_TRACK_H
 #define MMU_TRACK_H
@@ -43,6 +48,39 @@ static inline bool is_tracked(const struct mmu *mmu, uint64_t gpa)
 
 	return frame < mmu->frame_count && (mmu->frames[frame] & FRAME_TRACKED);
 }
+
+enum { BLOCK_SHIFT = 9, GIANT_SHIFT = 18 }; /* frames in 2 MiB, in 1 GiB */
+
+/* Is a frame tracked in the 2 MiB, in the 1 GiB around gpa? */
+static inline bool in_tracked_block(const struct mmu *mmu, uint64_t gpa)
+{
+	uint64_t frame = gpa >> PT_PAGE_SHIFT;
+
+	return frame < mmu->frame_count && mmu->block_tracked[frame >> BLOCK_SHIFT];
+}
+
+static inline bool in_tracked_giant(const struct mmu *mmu, uint64_t gpa)
+{
+	uint64_t frame = gpa >> PT_PAGE_SHIFT;
+
+	return frame < mmu->frame_count && mmu->giant_tracked[frame >> GIANT_SHIFT];
+}
+
+/* May others than L1 have written: by large leaves of NPT02 here; this tracked frame by others? */
+static inline bool has_large_writers(const struct mmu *mmu, uint64_t gpa)
+{
+	uint64_t frame = gpa >> PT_PAGE_SHIFT;
+
+	return mmu->block_writers[frame >> BLOCK_SHIFT] || mmu->giant_writers[frame >> GIANT_SHIFT];
+}
+
+static inline bool has_other_writers(const struct mmu *mmu, uint64_t frame)
+{
+	return mmu->frames[frame] & (FRAME_DIRTY | FRAME_WRITERS);
+}
+
+/* A tracked frame was written: brings the shadows of the table in line, tells who watches. */
+void frame_written(struct mmu *mmu, uint64_t frame);
 
 /* Brings every shadow of a table that has been written in line with it. */
 void track_collect(struct mmu *mmu);

@@ -165,7 +165,7 @@ static void flush(struct vcpu *vcpu)
 	else
 		control->tlb_control = TLB_CONTROL_FLUSH_ALL;
 	vcpu->flush = false;
-	vcpu->mmu_cpu.flush_direct = false;
+	mmu_direct_flushed(&vcpu->mmu_cpu);
 }
 
 void vcpu_run(struct vcpu *vcpu)

@@ -61,7 +61,7 @@ static struct merged_map *replace_oldest(struct vcpu *vcpu, uint64_t gpa)
 	merged->used = true;
 	merged->valid = false;
 	for (unsigned int page = 0; page < MSRPM_PAGES; page++)
-		mmu_watch(&mmu, gpa + page * PAGE_SIZE);
+		mmu_watch(&mmu, &vcpu->mmu_cpu, gpa + page * PAGE_SIZE);
 	return merged;
 }
 

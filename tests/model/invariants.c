@@ -3,6 +3,8 @@
  */
 #include "tests/model/invariants.h"
 
+#include "mmu/track.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -135,7 +137,7 @@ static uint32_t regions_below(const struct mmu *mmu, const struct shadow_page *p
 {
 	uint32_t count = page->tracked_count != 0;
 
-	if (!page->role.direct || !page->role.local || page->role.level == 1)
+	if (!is_npt01(page) || page->role.level == 1)
 		return count;
 	for (unsigned int i = 0; i < SHADOW_ENTRIES; i++) {
 		uint64_t spte = page->table[i];
@@ -146,10 +148,81 @@ static uint32_t regions_below(const struct mmu *mmu, const struct shadow_page *p
 	return count;
 }
 
+static bool is_home(const struct mmu *mmu, const struct shadow_page *page)
+{
+	if (!is_npt01(page) || !mmu->home)
+		return false;
+	while (page->parent)
+		page = &mmu->pages[(page->parent - mmu->tables) / SHADOW_ENTRIES];
+	return page == mmu->home->direct;
+}
+
+/* A region has all tracked frames of its range, by leaves that tell of the next write. */
+static const char *check_region(const struct mmu *mmu, const struct mmu_cpu *cpu,
+                                const struct shadow_page *region)
+{
+	const struct shadow_page *listed = cpu->regions;
+	uint32_t count = 0;
+
+	for (unsigned int i = 0; i < SHADOW_ENTRIES; i++) {
+		bool tracked = is_tracked(mmu, region->gpa + i * 4096ull);
+
+		if ((region->tracked[i / 64] >> i % 64 & 1) != tracked ||
+		    (region->unarmed[i / 64] >> i % 64 & 1) > tracked)
+			WRONG("region %ld: frame %u is tracked: %d", number(mmu, region), i,
+			      tracked);
+		count += tracked;
+	}
+	while (listed && listed != region)
+		listed = listed->next_region;
+	if (count != region->tracked_count || (listed != NULL) != (count != 0))
+		WRONG("region %ld: %u tracked, counted %u, listed %d", number(mmu, region), count,
+		      region->tracked_count, listed != NULL);
+	return NULL;
+}
+
+/* Counts the tracked frames of a processor's NPT01 from a page on down. */
+static const char *check_npt01(const struct mmu *mmu, const struct mmu_cpu *cpu,
+                               const struct shadow_page *page, uint32_t *tracked)
+{
+	if (page->role.level == 1) {
+		*tracked += page->tracked_count;
+		return check_region(mmu, cpu, page);
+	}
+	for (unsigned int i = 0; i < SHADOW_ENTRIES; i++) {
+		uint64_t spte = page->table[i], gpa;
+
+		if (!spte)
+			continue;
+		if (!(spte & 0x80)) {
+			TRY(check_npt01(mmu, cpu, page_of_spte(mmu, spte), tracked));
+			continue;
+		}
+		gpa = page->gpa + ((uint64_t)i << shadow_shift(page->role.level));
+		if (track_level(mmu, gpa, page->role.level) < page->role.level)
+			WRONG("page %ld: spte %u maps tracked frames by a large page",
+			      number(mmu, page), i);
+	}
+	return NULL;
+}
+
+static const char *check_regions(const struct mmu *mmu)
+{
+	for (const struct mmu_cpu *cpu = mmu->cpus; cpu && mmu->frame_count; cpu = cpu->next) {
+		uint32_t tracked = 0;
+
+		TRY(check_npt01(mmu, cpu, cpu->direct, &tracked));
+		if (cpu == mmu->home && tracked != mmu->counters.frames_tracked)
+			WRONG("%u frames at home, %lu tracked", tracked,
+			      mmu->counters.frames_tracked);
+	}
+	return NULL;
+}
+
 static const char *check_pins(const struct mmu *mmu, const struct shadow_page *page,
                               const struct mmu_cpu *cpus, unsigned int count)
 {
-	uint32_t pins = regions_below(mmu, page);
+	uint32_t pins = is_home(mmu, page) ? regions_below(mmu, page) : 0;
 
 	for (unsigned int cpu = 0; cpu < count; cpu++)
 		pins += (cpus[cpu].direct == page) + (cpus[cpu].current == page);
@@ -239,6 +312,7 @@ const char *broken_invariant(const struct mmu *mmu, const struct mmu_cpu *cpus, 
 	if (free != mmu->free_count || free + zapped + live != mmu->page_count)
 		WRONG("%u free (counted %u) + %u ended + %u live of %u", free, mmu->free_count,
 		      zapped, live, mmu->page_count);
+	TRY(check_regions(mmu));
 	for (const struct parent_chunk *chunk = mmu->free_chunks; chunk; chunk = chunk->next)
 		chunks++;
 	if (chunks != mmu->page_count)

@@ -69,10 +69,20 @@ static void frame_changed(void *context, uint64_t gpa)
 		rig->on_changed(rig, gpa);
 }
 
+static void kick(void *context, struct mmu_cpu *cpu)
+{
+	struct rig *rig = context;
+
+	rig->kicks++;
+	if (rig->on_kick)
+		rig->on_kick(rig, (unsigned int)(cpu - rig->cpu));
+}
+
 static const struct mmu_ops ops = {
 	.map = map_for_mmu,
 	.frame_changed = frame_changed,
 	.flush_all = flush_all,
+	.kick = kick,
 };
 
 static uint64_t *table_at(void *context, uint64_t hpa)

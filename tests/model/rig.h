@@ -25,7 +25,7 @@ struct rig {
 	struct host_tables host;
 	void *tables, *metadata, *tracking;
 	uint64_t hpa_bit; /* RIG_HPA_BIT, or 0: L1's memory is where it believes */
-	unsigned int flushes;
+	unsigned int flushes, kicks;
 	unsigned int next_page; /* of guest memory, for rig_put() */
 	int hole_level; /* where L0 allows no larger page although frames are in a row; 0: nowhere
 	                 */
@@ -33,6 +33,7 @@ struct rig {
 	void (*on_written)(struct rig *rig, uint64_t gpa); /* before it writes one */
 	void (*on_flush)(struct rig *rig);
 	void (*on_changed)(struct rig *rig, uint64_t gpa); /* a watched frame */
+	void (*on_kick)(struct rig *rig, unsigned int cpu);
 	void *context;
 };
 

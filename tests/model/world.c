@@ -7,8 +7,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-/* Frames are tracked by NPT01's pages, which need their own; L0 has one processor yet. */
-enum { MINIMUM_POOL = 6, TRACKED_POOL = 30, TRACKED_CPUS = 1 };
+/* Frames are tracked by NPT01's pages, which need their own. */
+enum { MINIMUM_POOL = 6, TRACKED_POOL = 40 };
 
 static const uint64_t pats[2] = {0x0007040600070406ull, 0x0605040106050400ull};
 
@@ -29,7 +29,24 @@ static void look(struct world *world)
 	world->racing = false;
 	world->raced = true;
 	ram_collect(&world->rig->ram);
+	world_l1_runs(world);
+	world->amid = true;
 	world_edit(world, world->race);
+	world->amid = false;
+}
+
+/* What mmu/ does from here to end_race() may be raced by an edit that another processor makes. */
+static void begin_race(struct world *world)
+{
+	world->raced = false;
+	world->racing = world->race != NULL;
+}
+
+static void end_race(struct world *world)
+{
+	world->racing = false;
+	if (world->raced)
+		world->race = NULL;
 }
 
 static void on_memory(struct rig *rig, uint64_t gpa)
@@ -46,6 +63,15 @@ static void on_changed(struct rig *rig, uint64_t gpa)
 static void on_flush(struct rig *rig)
 {
 	world_forget_all(rig->context);
+	world_l1_runs(rig->context);
+}
+
+static void on_kick(struct rig *rig, unsigned int cpu)
+{
+	struct world *world = rig->context;
+
+	if (world->heeds_kicks)
+		world->cpu[cpu].in_l1 = false;
 }
 
 void world_init(struct world *world, const struct setting *setting)
@@ -64,8 +90,10 @@ void world_init(struct world *world, const struct setting *setting)
 	world->rig->on_written = on_memory;
 	world->rig->on_flush = on_flush;
 	world->rig->on_changed = on_changed;
+	world->rig->on_kick = on_kick;
+	world->heeds_kicks = setting->map & 0x10;
 	world->rig->hole_level = setting->map % 4;
-	world->cpus = 1 + setting->cpus % (world->tracking ? TRACKED_CPUS : RIG_CPUS);
+	world->cpus = 1 + setting->cpus % RIG_CPUS;
 	for (int i = 0; i < 2; i++) {
 		uint32_t flags = (i ? setting->flags_b : setting->flags_a) &
 		                 (MODE_NX | MODE_PSE | MODE_1G | MODE_PDPTE_A);
@@ -82,7 +110,8 @@ void world_init(struct world *world, const struct setting *setting)
 	if (!world->tracking)
 		return;
 	rig_track(world->rig);
-	for (unsigned int cpu = 0; cpu < world->cpus; cpu++)
+	/* Other processors may come later. */
+	for (unsigned int cpu = 0; cpu < (setting->map & 0x20 ? world->cpus : 1); cpu++)
 		world->cpu[cpu].direct = mmu_direct_root(&world->rig->mmu, &world->rig->cpu[cpu]);
 }
 
@@ -95,14 +124,17 @@ static void load(struct world *world, unsigned int cpu, unsigned int root, unsig
 {
 	struct world_cpu *at = &world->cpu[cpu];
 	struct guest_tables tables = world_tables(world, root);
+	size_t start = ram_now(&world->rig->ram);
 
+	begin_race(world);
 	at->hpa = mmu_load_root(&world->rig->mmu, &world->rig->cpu[cpu], &tables, asid + 1);
+	end_race(world);
 	at->root = root;
 	at->asid = asid;
 	at->running = true;
 	if (!at->used[asid][root].valid) {
 		at->used[asid][root].valid = true;
-		at->used[asid][root].since = ram_now(&world->rig->ram);
+		at->used[asid][root].since = start;
 	}
 	if (ram_collect(&world->rig->ram))
 		world_fail(world, "loading a root wrote guest memory");
@@ -161,10 +193,9 @@ static bool fault(struct world *world, unsigned int cpu, uint64_t address, struc
 	size_t start = ram_now(ram);
 	enum fault_result result;
 
-	world->raced = false;
-	world->racing = world->race != NULL;
+	begin_race(world);
 	result = mmu_fault(&world->rig->mmu, &world->rig->cpu[cpu], &tables, &fault);
-	world->racing = false;
+	end_race(world);
 	world->race = NULL;
 	ram_collect(ram);
 	if (world->raced) {
@@ -245,8 +276,10 @@ static void run_op(struct world *world, const struct op *op)
 	unsigned int cpu = op->cpu % world->cpus, asid = op->asid % WORLD_ASIDS;
 	struct mmu_cpu *at = &world->rig->cpu[cpu];
 
+	world->self = cpu;
 	if (op->kind % OP_KINDS != OP_EDIT && op->kind % OP_KINDS != OP_MEND)
 		world->cpu[cpu].in_l1 = false;
+	world_l1_runs(world);
 	switch (op->kind % OP_KINDS) {
 	case OP_ACCESS:
 	case OP_REFAULT:
@@ -272,7 +305,7 @@ static void run_op(struct world *world, const struct op *op)
 		break;
 	case OP_RACE:
 		world->race = op;
-		world->countdown = op->cpu / 16;
+		world->countdown = op->cpu / 16 % 8;
 		break;
 	case OP_DIRECT:
 		access_direct(world, cpu, op);
@@ -285,7 +318,7 @@ static void run_op(struct world *world, const struct op *op)
 		break;
 	case OP_WATCH:
 		if (world->tracking)
-			world_watch(world, op->value % RAM_PAGES);
+			world_watch(world, cpu, op->value % RAM_PAGES);
 		break;
 	case OP_WATCHED:
 		if (world->tracking)

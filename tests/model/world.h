@@ -30,6 +30,7 @@ struct world_cpu {
 	} used[WORLD_ASIDS][WORLD_ROOTS];
 	bool in_l1;                             /* since the last call of mmu/ for this processor */
 	bool l1_writes[RAM_PAGES];              /* a translation of NPT01 with D=1 may be cached */
+	int l1_size[RAM_PAGES];                 /* level of the leaf that may be; 0: none is */
 	bool l2_writes[WORLD_ASIDS][RAM_PAGES]; /* one of NPT02 with W */
 };
 
@@ -38,7 +39,8 @@ struct world {
 	struct guest_tables tables[2];
 	struct ref_mode mode[2];
 	uint64_t pat[2];
-	unsigned int cpus;
+	unsigned int cpus, self; /* self: the processor at work */
+	bool heeds_kicks;
 	bool tracking; /* frames: L1's writes show in D bits of NPT01 */
 	struct world_cpu cpu[RIG_CPUS];
 	struct cached_point point[WORLD_POINTS];
@@ -52,6 +54,7 @@ struct world {
 	const struct op *race; /* pending; happens after countdown looks at guest memory */
 	unsigned int countdown;
 	bool racing, raced;
+	bool amid; /* the work of mmu/ */
 
 	jmp_buf failed;
 	char *message;
@@ -80,12 +83,15 @@ uint64_t world_frame(const struct world *world, unsigned int value, unsigned int
 /* An edit by L1, or by L2 where it may; some edits cannot be while mmu/ is at work. */
 void world_write(struct world *world, const struct op *op, uint64_t gpa, unsigned int size,
                  uint64_t value);
+/* What the processors that run L1 may cache of NPT01 at this moment they have cached from now on.
+ */
+void world_l1_runs(struct world *world);
 /* NPT01's translation of a gpa on a processor, filled if it was missing. */
 struct host_result world_reach(struct world *world, unsigned int cpu, uint64_t gpa);
 /* L2 may write by this translation until it is flushed. */
 void world_l2_may_write(struct world *world, unsigned int cpu, unsigned int asid,
                         const struct host_result *seen);
-void world_watch(struct world *world, unsigned int page);
+void world_watch(struct world *world, unsigned int cpu, unsigned int page);
 void world_watched(struct world *world, unsigned int cpu, unsigned int page);
 void world_told(struct world *world, uint64_t gpa);
 

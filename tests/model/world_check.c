@@ -129,12 +129,14 @@ void world_forget_l1(struct world *world, unsigned int cpu)
 			world->point[i].point.hpa = 0;
 	}
 	memset(world->cpu[cpu].l1_writes, 0, sizeof(world->cpu[cpu].l1_writes));
+	memset(world->cpu[cpu].l1_size, 0, sizeof(world->cpu[cpu].l1_size));
 }
 
 void world_forget_all(struct world *world)
 {
 	for (unsigned int cpu = 0; cpu < RIG_CPUS; cpu++) {
 		memset(world->cpu[cpu].l1_writes, 0, sizeof(world->cpu[cpu].l1_writes));
+		memset(world->cpu[cpu].l1_size, 0, sizeof(world->cpu[cpu].l1_size));
 		memset(world->cpu[cpu].l2_writes, 0, sizeof(world->cpu[cpu].l2_writes));
 	}
 	for (unsigned int i = 0; i < WORLD_POINTS; i++)

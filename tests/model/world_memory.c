@@ -7,13 +7,20 @@
 
 enum { DIRTY = 1 << 6, BY_L2 = 0x80 };
 
+static void bring_up(struct world *world, unsigned int cpu)
+{
+	struct world_cpu *at = &world->cpu[cpu];
+
+	if (!at->direct)
+		at->direct = mmu_direct_root(&world->rig->mmu, &world->rig->cpu[cpu]);
+}
+
 struct host_result world_reach(struct world *world, unsigned int cpu, uint64_t gpa)
 {
 	struct world_cpu *at = &world->cpu[cpu];
 	struct host_result seen;
 
-	if (!at->direct)
-		at->direct = mmu_direct_root(&world->rig->mmu, &world->rig->cpu[cpu]);
+	bring_up(world, cpu);
 	seen = rig_walk(world->rig, at->direct, gpa);
 	world_check_direct(world, gpa, &seen);
 	if (seen.status != HOST_OK) {
@@ -28,22 +35,38 @@ struct host_result world_reach(struct world *world, unsigned int cpu, uint64_t g
 	return seen;
 }
 
+void world_l1_runs(struct world *world)
+{
+	for (unsigned int cpu = 0; cpu < world->cpus; cpu++) {
+		struct world_cpu *at = &world->cpu[cpu];
+
+		for (unsigned int page = 0; at->in_l1 && page < RAM_PAGES; page++) {
+			struct host_result seen =
+				rig_walk(world->rig, at->direct, ram_page_gpa(page));
+
+			if (seen.status != HOST_OK)
+				continue;
+			if (at->l1_size[page] && at->l1_size[page] != seen.level)
+				world_fail(world, "cpu %u: two sizes of page %u in the TLB", cpu,
+				           page);
+			at->l1_size[page] = seen.level;
+			at->l1_writes[page] |= !!(*seen.leaf & DIRTY);
+		}
+	}
+}
+
 /* L1 runs on the processor from now on: what its tables offer may be cached at once. */
 static void enter_l1(struct world *world, unsigned int cpu)
 {
 	struct world_cpu *at = &world->cpu[cpu];
 
+	bring_up(world, cpu);
 	if (!at->in_l1 && world->rig->cpu[cpu].flush_direct) {
 		world_forget_l1(world, cpu);
-		world->rig->cpu[cpu].flush_direct = false;
+		mmu_direct_flushed(&world->rig->cpu[cpu]);
 	}
 	at->in_l1 = true;
-	for (unsigned int page = 0; page < RAM_PAGES; page++) {
-		struct host_result seen = rig_walk(world->rig, at->direct, ram_page_gpa(page));
-
-		if (seen.status == HOST_OK && (*seen.leaf & DIRTY))
-			at->l1_writes[page] = true;
-	}
+	world_l1_runs(world);
 }
 
 static void write_by_l1(struct world *world, unsigned int cpu, unsigned int page)
@@ -57,6 +80,29 @@ static void write_by_l1(struct world *world, unsigned int cpu, unsigned int page
 	}
 }
 
+/* Amid the work of mmu/ only guests of other processors write, and only without a fault. */
+static bool write_amid(struct world *world, const struct op *op, unsigned int cpu,
+                       unsigned int page)
+{
+	struct world_cpu *at = &world->cpu[cpu];
+	struct host_result seen;
+
+	if (cpu == world->self)
+		return false;
+	if ((op->cpu & BY_L2) && at->running && at->l2_writes[at->asid][page])
+		return true;
+	if (!at->in_l1)
+		return false;
+	if (at->l1_writes[page])
+		return true;
+	seen = rig_walk(world->rig, at->direct, ram_page_gpa(page));
+	if (seen.status != HOST_OK)
+		return false;
+	*seen.leaf |= DIRTY;
+	world_l1_runs(world);
+	return true;
+}
+
 void world_write(struct world *world, const struct op *op, uint64_t gpa, unsigned int size,
                  uint64_t value)
 {
@@ -68,9 +114,8 @@ void world_write(struct world *world, const struct op *op, uint64_t gpa, unsigne
 		ram_write(&world->rig->ram, gpa, size, value);
 		return;
 	}
-	if (world->raced) { /* amid a fault only another processor writes, and only
-		               without a fault */
-		if (!at->in_l1 || !at->l1_writes[page])
+	if (world->amid) {
+		if (!write_amid(world, op, cpu, (unsigned int)page))
 			return;
 	} else if (!(op->cpu & BY_L2) || !at->running || !at->l2_writes[at->asid][page]) {
 		write_by_l1(world, cpu, (unsigned int)page);
@@ -88,14 +133,14 @@ void world_l2_may_write(struct world *world, unsigned int cpu, unsigned int asid
 	world->cpu[cpu].l2_writes[asid][page] = true;
 }
 
-void world_watch(struct world *world, unsigned int page)
+void world_watch(struct world *world, unsigned int cpu, unsigned int page)
 {
 	world->watch[page].on = !world->watch[page].on;
 	if (!world->watch[page].on) {
 		mmu_unwatch(&world->rig->mmu, ram_page_gpa(page));
 		return;
 	}
-	mmu_watch(&world->rig->mmu, ram_page_gpa(page));
+	mmu_watch(&world->rig->mmu, &world->rig->cpu[cpu], ram_page_gpa(page));
 	world->watch[page].since = ram_now(&world->rig->ram);
 }
 

@@ -117,6 +117,9 @@ static void the_dirty_bit_is_cleared_with_a_flush(void **state)
 	uint64_t gpa = rig_entry(m->rig, &m->tables, ADDRESS, 1);
 
 	run_and_touch(m);
+	assert_false(m->cpu->flush_direct); /* NPT01 maps nothing yet */
+	l1_writes(m, ADDRESS, 1, FRAME_A | E_PAGE);
+	flush_and_run(m);
 	assert_true(m->cpu->flush_direct);
 	m->cpu->flush_direct = false;
 	assert_int_equal(flush_and_run(m), 0);
@@ -351,8 +354,8 @@ static void watched_frames(void **state)
 	told = 0;
 	m->rig->on_changed = tell;
 	assert_false(mmu_watch_written(m->mmu, m->cpu, gpa));
-	mmu_watch(m->mmu, gpa);
-	mmu_watch(m->mmu, 0x30000000); /* no memory: never changes */
+	mmu_watch(m->mmu, m->cpu, gpa);
+	mmu_watch(m->mmu, m->cpu, 0x30000000); /* no memory: never changes */
 	assert_true(mmu_direct_fault(m->mmu, m->cpu, gpa));
 	assert_false(mmu_watch_written(m->mmu, m->cpu, gpa));
 	assert_false(mmu_watch_written(m->mmu, m->cpu, 0x30000000));
@@ -383,7 +386,7 @@ static void watching_makes_room(void **state)
 	for (uint64_t n = 0; m->mmu->free_count; n++)
 		page_get(m->mmu, 0x10000000 + n * 0x1000,
 		         (union shadow_role){.level = 1, .format = PT_4LEVEL}, &found);
-	mmu_watch(m->mmu, ram_page_gpa(10));
+	mmu_watch(m->mmu, m->cpu, ram_page_gpa(10));
 	assert_true(m->mmu->counters.reclaims > 0);
 	assert_int_equal(rig_walk(m->rig, m->npt01, ram_page_gpa(10)).status, HOST_MISSING);
 	assert_true(mmu_direct_fault(m->mmu, m->cpu, ram_page_gpa(10)));

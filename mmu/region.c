@@ -1,0 +1,263 @@
+/*
+ * What NPT01 tells of L1's writes. Relies on mmu/region.h, and on mmu/fill.c to make NPT01's
+ * tables.
+ */
+#include "mmu/region.h"
+#include "mmu/spte.h"
+#include "mmu/track.h"
+
+#include <stddef.h>
+
+enum {
+	REGION_LEVEL = 1,
+	WORDS = SHADOW_ENTRIES / 64,
+	KICK_AFTER = 4, /* frames read in vain: about what a message and an exit cost */
+};
+
+/* The processor's page of 4 KiB leaves for a frame; NULL where it has larger ones or none. */
+static struct shadow_page *region_of(const struct mmu *mmu, const struct mmu_cpu *cpu, uint64_t gpa)
+{
+	struct shadow_page *page = cpu->direct;
+
+	while (page->role.level > REGION_LEVEL) {
+		uint64_t spte = page->table[shadow_index(page->role.level, gpa)];
+
+		if (!(spte & PTE_P) || spte_is_leaf(spte, page->role.level))
+			return NULL;
+		page = page_of_spte(mmu, spte);
+	}
+	return page;
+}
+
+/* The tables above home's regions stay as long as these have tracked frames. */
+static void pin_upwards(const struct mmu *mmu, struct shadow_page *page, int pins)
+{
+	for (;;) {
+		page->pins += (uint32_t)pins;
+		if (!page->parent)
+			return;
+		page = &mmu->pages[(size_t)(page->parent - mmu->tables) / SHADOW_ENTRIES];
+	}
+}
+
+/*
+ * The next write of L1's to this frame sets D again. In this order: a processor that takes
+ * flush_direct away flushes after D was cleared. The one at work runs no guest before that.
+ */
+static void clear_dirty(struct mmu *mmu, struct mmu_cpu *cpu, struct shadow_page *region,
+                        unsigned int index)
+{
+	__atomic_and_fetch(&region->table[index], ~PTE_D, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&cpu->flush_direct, true, __ATOMIC_SEQ_CST);
+	if (cpu != mmu->self)
+		region->unarmed[index / 64] |= 1ull << index % 64;
+}
+
+static void add_frame(struct mmu *mmu, struct mmu_cpu *cpu, struct shadow_page *region,
+                      unsigned int index)
+{
+	region->tracked[index / 64] |= 1ull << index % 64;
+	if (region->table[index] & PTE_P)
+		clear_dirty(mmu, cpu, region, index);
+	if (region->tracked_count++)
+		return;
+	region->next_region = cpu->regions;
+	cpu->regions = region;
+	if (cpu == mmu->home)
+		pin_upwards(mmu, region, 1);
+}
+
+static void remove_frame(struct mmu *mmu, struct mmu_cpu *cpu, struct shadow_page *region,
+                         unsigned int index)
+{
+	uint64_t bit = 1ull << index % 64;
+	struct shadow_page **at = &cpu->regions;
+
+	region->tracked[index / 64] &= ~bit;
+	region->unarmed[index / 64] &= ~bit;
+	if (--region->tracked_count)
+		return;
+	while (*at != region)
+		at = &(*at)->next_region;
+	*at = region->next_region;
+	if (cpu == mmu->home)
+		pin_upwards(mmu, region, -1);
+}
+
+/* Clears a leaf of more than 4 KiB that maps gpa. */
+static bool drop_larger(struct mmu *mmu, struct mmu_cpu *cpu, uint64_t gpa)
+{
+	struct shadow_page *page = cpu->direct;
+
+	while (page->role.level > REGION_LEVEL) {
+		unsigned int index = shadow_index(page->role.level, gpa);
+		uint64_t spte = page->table[index];
+
+		if (!(spte & PTE_P))
+			return false;
+		if (spte_is_leaf(spte, page->role.level)) {
+			spte_clear(mmu, page, index);
+			__atomic_store_n(&cpu->flush_direct, true, __ATOMIC_SEQ_CST);
+			return true;
+		}
+		page = page_of_spte(mmu, spte);
+	}
+	return false;
+}
+
+void regions_add(struct mmu *mmu, uint64_t gpa)
+{
+	unsigned int index = shadow_index(REGION_LEVEL, gpa);
+	bool split_home = false, others = false;
+
+	for (struct mmu_cpu *cpu = mmu->cpus; cpu; cpu = cpu->next) {
+		if (!drop_larger(mmu, cpu, gpa))
+			continue;
+		split_home |= cpu == mmu->home;
+		others |= cpu != mmu->self;
+	}
+	if (others)
+		mmu->ops->flush_all(mmu->context);
+	for (struct mmu_cpu *cpu = mmu->cpus; cpu; cpu = cpu->next) {
+		struct shadow_page *region = region_of(mmu, cpu, gpa);
+
+		if (!region && cpu == mmu->home)
+			region = direct_region(mmu, cpu, gpa, split_home);
+		if (region)
+			add_frame(mmu, cpu, region, index);
+	}
+}
+
+void regions_remove(struct mmu *mmu, uint64_t gpa)
+{
+	for (struct mmu_cpu *cpu = mmu->cpus; cpu; cpu = cpu->next) {
+		struct shadow_page *region = region_of(mmu, cpu, gpa);
+
+		if (region && region->tracked_count)
+			remove_frame(mmu, cpu, region, shadow_index(REGION_LEVEL, gpa));
+	}
+}
+
+void region_filled(struct mmu *mmu, struct mmu_cpu *cpu, uint64_t gpa)
+{
+	struct shadow_page *region;
+
+	if (!in_tracked_giant(mmu, gpa))
+		return;
+	direct_populate(mmu, cpu, gpa);
+	if (!in_tracked_block(mmu, gpa))
+		return;
+	region = region_of(mmu, cpu, gpa);
+	if (region->tracked_count)
+		return;
+	for (unsigned int i = 0; i < SHADOW_ENTRIES; i++) {
+		if (is_tracked(mmu, region->gpa + ((uint64_t)i << PT_PAGE_SHIFT)))
+			add_frame(mmu, cpu, region, i);
+	}
+}
+
+void region_ends(struct mmu *mmu, struct shadow_page *region)
+{
+	for (struct mmu_cpu *cpu = mmu->cpus; cpu; cpu = cpu->next) {
+		struct shadow_page **at = &cpu->regions;
+
+		while (*at && *at != region)
+			at = &(*at)->next_region;
+		if (*at)
+			*at = region->next_region;
+	}
+	for (unsigned int i = 0; i < SHADOW_ENTRIES; i++) {
+		if (region->tracked[i / 64] >> i % 64 & 1)
+			mmu_note_write(mmu, region->gpa + ((uint64_t)i << PT_PAGE_SHIFT));
+	}
+	for (unsigned int word = 0; word < WORDS; word++)
+		region->tracked[word] = region->unarmed[word] = 0;
+	region->tracked_count = 0;
+}
+
+/* Has the processor flushed since D bits of its NPT01 were cleared? */
+static bool is_armed(const struct mmu *mmu, struct mmu_cpu *cpu)
+{
+	if (cpu != mmu->self && __atomic_load_n(&cpu->flush_direct, __ATOMIC_SEQ_CST))
+		return false;
+	cpu->held_back = 0;
+	return true;
+}
+
+/* A frame is read for the sake of a processor that does not flush. It is asked to, once. */
+static void hold_back(struct mmu *mmu, struct mmu_cpu *cpu)
+{
+	mmu->counters.read_unarmed++;
+	if (++cpu->held_back != KICK_AFTER || !mmu->ops->kick)
+		return;
+	mmu->counters.kicks++;
+	mmu->ops->kick(mmu->context, cpu);
+}
+
+static bool is_dirty(const struct shadow_page *region, unsigned int index)
+{
+	return __atomic_load_n(&region->table[index], __ATOMIC_RELAXED) & PTE_D;
+}
+
+bool regions_written(struct mmu *mmu, uint64_t gpa)
+{
+	unsigned int index = shadow_index(REGION_LEVEL, gpa), word = index / 64;
+	uint64_t bit = 1ull << index % 64;
+	bool written = false;
+
+	for (struct mmu_cpu *cpu = mmu->cpus; cpu; cpu = cpu->next) {
+		struct shadow_page *region = region_of(mmu, cpu, gpa);
+		bool unarmed;
+
+		if (!region)
+			continue;
+		unarmed = region->unarmed[word] & bit;
+		if (unarmed && is_armed(mmu, cpu))
+			region->unarmed[word] &= ~bit;
+		if (is_dirty(region, index))
+			clear_dirty(mmu, cpu, region, index);
+		else if (!unarmed)
+			continue;
+		else if (region->unarmed[word] & bit)
+			hold_back(mmu, cpu);
+		written = true;
+	}
+	return written;
+}
+
+static void collect_region(struct mmu *mmu, struct mmu_cpu *cpu, struct shadow_page *region,
+                           bool armed)
+{
+	bool home = cpu == mmu->home, large = home && has_large_writers(mmu, region->gpa);
+
+	for (unsigned int word = 0; word < WORDS; word++) {
+		uint64_t unarmed = region->unarmed[word];
+
+		if (armed)
+			region->unarmed[word] = 0;
+		for (uint64_t bits = region->tracked[word]; bits; bits &= bits - 1) {
+			unsigned int index = word * 64 + (unsigned int)__builtin_ctzll(bits);
+			uint64_t frame = (region->gpa >> PT_PAGE_SHIFT) + index;
+			bool others = large || (home && has_other_writers(mmu, frame));
+
+			if (is_dirty(region, index))
+				clear_dirty(mmu, cpu, region, index);
+			else if (!others && !(unarmed >> index % 64 & 1))
+				continue;
+			else if (!others && !armed)
+				hold_back(mmu, cpu);
+			frame_written(mmu, frame);
+		}
+	}
+}
+
+void regions_collect(struct mmu *mmu)
+{
+	for (struct mmu_cpu *cpu = mmu->cpus; cpu; cpu = cpu->next) {
+		bool armed = is_armed(mmu, cpu);
+
+		for (struct shadow_page *region = cpu->regions; region;
+		     region = region->next_region)
+			collect_region(mmu, cpu, region, armed);
+	}
+}
