@@ -9,9 +9,29 @@
 
 #include <stddef.h>
 
-/* Makes spte number index lead where it is to lead. Returns the next table, NULL at a leaf. */
+/*
+ * A comparison amid a fault takes note of all writes so far, for the sptes that there are. What
+ * becomes an spte after it must not be what the walk read before it, unless there is no other
+ * processor that could have written since. A and D may have come: a walk can meet an entry twice.
+ */
+static bool is_outdated(struct mmu *mmu, const struct paging_mode *mode,
+                        const struct shadow_page *page, unsigned int index, uint64_t entry)
+{
+	uint64_t now;
+
+	if (mmu->cpus == mmu->home || page->role.direct || is_passthrough(page))
+		return false;
+	now = table_entry(guest_table(&mmu->memory, page->gpa), guest_index_of(mode, page, index),
+	                  mode->format->entry_size);
+	return (now ^ entry) & ~(now & (PTE_A | PTE_D));
+}
+
+/*
+ * Makes spte number index lead where it is to lead for this entry of the guest's. Returns the next
+ * table, NULL at a leaf or where the entry has changed.
+ */
 static struct shadow_page *apply(struct mmu *mmu, const struct paging_mode *mode,
-                                 struct shadow_page *page, unsigned int index,
+                                 struct shadow_page *page, unsigned int index, uint64_t entry,
                                  const struct target *target, bool *changed)
 {
 	uint64_t spte = page->table[index];
@@ -37,17 +57,22 @@ static struct shadow_page *apply(struct mmu *mmu, const struct paging_mode *mode
 				 * what L1's tables say now: the guest's processor cannot have
 				 * cached anything older by this way, though another root's may.
 				 */
-				freshen(mmu, mode, child);
-				spte_link(mmu, page, index, child, target->rights);
 				*changed = true;
+				freshen(mmu, mode, child);
+				if (is_outdated(mmu, mode, page, index, entry))
+					return NULL;
+				spte_link(mmu, page, index, child, target->rights);
 			}
 			return child;
 		}
 	}
 	*changed = true;
 	child = page_get(mmu, target->gpa, target->role, &found);
-	if (found)
+	if (found) {
 		freshen(mmu, mode, child);
+		if (is_outdated(mmu, mode, page, index, entry))
+			return NULL;
+	}
 	spte_link(mmu, page, index, child, target->rights);
 	return child;
 }
@@ -64,6 +89,8 @@ static bool fill(struct mmu *mmu, const struct paging_mode *mode, struct shadow_
                  uint64_t address, uint32_t access, const struct walk *walk)
 {
 	bool changed = false, past_wp = is_past_wp(mode, access);
+	uint64_t collects = mmu->counters.collects;
+	bool compared = false;
 	struct shadow_page *page = root;
 
 	while (page) {
@@ -74,6 +101,8 @@ static bool fill(struct mmu *mmu, const struct paging_mode *mode, struct shadow_
 		struct target target;
 
 		page_touch(mmu, page);
+		if (compared && is_outdated(mmu, mode, page, index, entry))
+			return true;
 		if (guest_level && !past_wp)
 			next = leads_to_table(mmu, mode, page->role.level, page->table[index],
 			                      entry);
@@ -86,7 +115,8 @@ static bool fill(struct mmu *mmu, const struct paging_mode *mode, struct shadow_
 		target = spte_target(mmu, mode, page, index, entry, past_wp);
 		if (target.kind == TARGET_NONE)
 			return changed; /* the page attribute of an entry that nothing may use */
-		page = apply(mmu, mode, page, index, &target, &changed);
+		page = apply(mmu, mode, page, index, entry, &target, &changed);
+		compared = mmu->counters.collects != collects;
 	}
 	if (changed)
 		mmu->counters.fills++;
@@ -186,7 +216,7 @@ struct shadow_page *direct_region(struct mmu *mmu, struct mmu_cpu *cpu, uint64_t
 		unsigned int index = shadow_index(page->role.level, gpa);
 		struct target target = spte_target(mmu, NULL, page, index, 0, false);
 
-		page = apply(mmu, NULL, page, index, &target, &changed);
+		page = apply(mmu, NULL, page, index, 0, &target, &changed);
 	}
 	if (full)
 		direct_populate(mmu, cpu, gpa);

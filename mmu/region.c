@@ -15,7 +15,8 @@ enum {
 };
 
 /* The processor's page of 4 KiB leaves for a frame; NULL where it has larger ones or none. */
-static struct shadow_page *region_of(const struct mmu *mmu, const struct mmu_cpu *cpu, uint64_t gpa)
+static struct shadow_page *find_region(const struct mmu *mmu, const struct mmu_cpu *cpu,
+                                       uint64_t gpa)
 {
 	struct shadow_page *page = cpu->direct;
 
@@ -27,6 +28,18 @@ static struct shadow_page *region_of(const struct mmu *mmu, const struct mmu_cpu
 		page = page_of_spte(mmu, spte);
 	}
 	return page;
+}
+
+/* The same, for frames that are tracked: often it is the one before. */
+static struct shadow_page *region_of(const struct mmu *mmu, struct mmu_cpu *cpu, uint64_t gpa)
+{
+	struct shadow_page *region = cpu->last_region;
+
+	if (region && !((region->gpa ^ gpa) >> shadow_shift(REGION_LEVEL + 1)))
+		return region;
+	region = find_region(mmu, cpu, gpa);
+	cpu->last_region = region;
+	return region;
 }
 
 /* The tables above home's regions stay as long as these have tracked frames. */
@@ -67,19 +80,29 @@ static void add_frame(struct mmu *mmu, struct mmu_cpu *cpu, struct shadow_page *
 		pin_upwards(mmu, region, 1);
 }
 
+/* Takes a region off the list of its processor, if it is this one's. */
+static void unlist(struct mmu_cpu *cpu, const struct shadow_page *region)
+{
+	struct shadow_page **at = &cpu->regions;
+
+	while (*at && *at != region)
+		at = &(*at)->next_region;
+	if (*at)
+		*at = region->next_region;
+	if (cpu->last_region == region)
+		cpu->last_region = NULL;
+}
+
 static void remove_frame(struct mmu *mmu, struct mmu_cpu *cpu, struct shadow_page *region,
                          unsigned int index)
 {
 	uint64_t bit = 1ull << index % 64;
-	struct shadow_page **at = &cpu->regions;
 
 	region->tracked[index / 64] &= ~bit;
 	region->unarmed[index / 64] &= ~bit;
 	if (--region->tracked_count)
 		return;
-	while (*at != region)
-		at = &(*at)->next_region;
-	*at = region->next_region;
+	unlist(cpu, region);
 	if (cpu == mmu->home)
 		pin_upwards(mmu, region, -1);
 }
@@ -119,7 +142,7 @@ void regions_add(struct mmu *mmu, uint64_t gpa)
 	if (others)
 		mmu->ops->flush_all(mmu->context);
 	for (struct mmu_cpu *cpu = mmu->cpus; cpu; cpu = cpu->next) {
-		struct shadow_page *region = region_of(mmu, cpu, gpa);
+		struct shadow_page *region = find_region(mmu, cpu, gpa);
 
 		if (!region && cpu == mmu->home)
 			region = direct_region(mmu, cpu, gpa, split_home);
@@ -131,7 +154,7 @@ void regions_add(struct mmu *mmu, uint64_t gpa)
 void regions_remove(struct mmu *mmu, uint64_t gpa)
 {
 	for (struct mmu_cpu *cpu = mmu->cpus; cpu; cpu = cpu->next) {
-		struct shadow_page *region = region_of(mmu, cpu, gpa);
+		struct shadow_page *region = find_region(mmu, cpu, gpa);
 
 		if (region && region->tracked_count)
 			remove_frame(mmu, cpu, region, shadow_index(REGION_LEVEL, gpa));
@@ -147,7 +170,7 @@ void region_filled(struct mmu *mmu, struct mmu_cpu *cpu, uint64_t gpa)
 	direct_populate(mmu, cpu, gpa);
 	if (!in_tracked_block(mmu, gpa))
 		return;
-	region = region_of(mmu, cpu, gpa);
+	region = find_region(mmu, cpu, gpa);
 	if (region->tracked_count)
 		return;
 	for (unsigned int i = 0; i < SHADOW_ENTRIES; i++) {
@@ -158,14 +181,8 @@ void region_filled(struct mmu *mmu, struct mmu_cpu *cpu, uint64_t gpa)
 
 void region_ends(struct mmu *mmu, struct shadow_page *region)
 {
-	for (struct mmu_cpu *cpu = mmu->cpus; cpu; cpu = cpu->next) {
-		struct shadow_page **at = &cpu->regions;
-
-		while (*at && *at != region)
-			at = &(*at)->next_region;
-		if (*at)
-			*at = region->next_region;
-	}
+	for (struct mmu_cpu *cpu = mmu->cpus; cpu; cpu = cpu->next)
+		unlist(cpu, region);
 	for (unsigned int i = 0; i < SHADOW_ENTRIES; i++) {
 		if (region->tracked[i / 64] >> i % 64 & 1)
 			mmu_note_write(mmu, region->gpa + ((uint64_t)i << PT_PAGE_SHIFT));
@@ -225,28 +242,39 @@ bool regions_written(struct mmu *mmu, uint64_t gpa)
 	return written;
 }
 
+/* Something says that the frame was written. */
+static void take(struct mmu *mmu, struct mmu_cpu *cpu, struct shadow_page *region,
+                 unsigned int index, bool by_others, bool armed)
+{
+	if (is_dirty(region, index))
+		clear_dirty(mmu, cpu, region, index);
+	else if (!by_others && !armed)
+		hold_back(mmu, cpu);
+	frame_written(mmu, (region->gpa >> PT_PAGE_SHIFT) + index);
+}
+
 static void collect_region(struct mmu *mmu, struct mmu_cpu *cpu, struct shadow_page *region,
                            bool armed)
 {
+	const uint8_t *frames = &mmu->frames[region->gpa >> PT_PAGE_SHIFT];
 	bool home = cpu == mmu->home, large = home && has_large_writers(mmu, region->gpa);
+	uint8_t others = home ? FRAME_DIRTY | FRAME_WRITERS : 0;
 
 	for (unsigned int word = 0; word < WORDS; word++) {
-		uint64_t unarmed = region->unarmed[word];
+		uint64_t bits = region->tracked[word], unarmed;
 
-		if (armed)
+		if (!bits)
+			continue;
+		unarmed = region->unarmed[word];
+		if (unarmed && armed)
 			region->unarmed[word] = 0;
-		for (uint64_t bits = region->tracked[word]; bits; bits &= bits - 1) {
-			unsigned int index = word * 64 + (unsigned int)__builtin_ctzll(bits);
-			uint64_t frame = (region->gpa >> PT_PAGE_SHIFT) + index;
-			bool others = large || (home && has_other_writers(mmu, frame));
+		for (; bits; bits &= bits - 1) {
+			unsigned int bit = (unsigned int)__builtin_ctzll(bits);
+			unsigned int index = word * 64 + bit;
+			bool by_others = (frames[index] & others) || large;
 
-			if (is_dirty(region, index))
-				clear_dirty(mmu, cpu, region, index);
-			else if (!others && !(unarmed >> index % 64 & 1))
-				continue;
-			else if (!others && !armed)
-				hold_back(mmu, cpu);
-			frame_written(mmu, frame);
+			if (by_others || is_dirty(region, index) || (unarmed >> bit & 1))
+				take(mmu, cpu, region, index, by_others, armed);
 		}
 	}
 }
