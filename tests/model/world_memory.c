@@ -121,6 +121,10 @@ void world_write(struct world *world, const struct op *op, uint64_t gpa, unsigne
 		write_by_l1(world, cpu, (unsigned int)page);
 	}
 	ram_write(&world->rig->ram, gpa, size, value);
+	if (world->amid && at->in_l1 && (op->asid & 1)) { /* it was on its way to L0 */
+		at->in_l1 = false;
+		enter_l1(world, cpu);
+	}
 }
 
 void world_l2_may_write(struct world *world, unsigned int cpu, unsigned int asid,

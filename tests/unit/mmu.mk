@@ -12,9 +12,10 @@ test_shadow_SRC := $(MMU_RIG)
 test_roots_SRC  := $(MMU_RIG)
 test_sync_SRC   := $(MMU_RIG)
 test_track_SRC  := $(MMU_RIG)
+test_cpus_SRC   := $(MMU_RIG)
 test_random_SRC := $(MMU_RIG) $(MMU_MODEL)
 
-MMU_TESTS := format walk spte shadow sync track roots random
+MMU_TESTS := format walk spte shadow sync track cpus roots random
 
 .PHONY: soak mutants coverage fuzz
 SOAK_SECONDS ?= 600
