@@ -333,6 +333,8 @@ static void a_watched_frame_that_another_one_writes(void **state)
 		mmu_direct_flushed(&m->cpu[1]);
 	told = 0;
 	*reach(m, 1, gpa) |= PTE_D;
+	assert_false(mmu_watch_written(m->mmu, &m->cpu[1], gpa + 0x1000));
+	reach(m, 1, 5 * GIB); /* processor 1 was at work last */
 	assert_true(mmu_watch_written(m->mmu, m->cpu, gpa));
 	assert_int_equal(told, 1);
 	assert_false(*reach(m, 1, gpa) & PTE_D);
@@ -363,51 +365,99 @@ static void write_amid(struct rig *rig, uint64_t gpa)
 	mmu_direct_flushed(&amid.machine->cpu[1]);
 }
 
+/* The entry of level 2 for the address becomes another while the walk reads the table below it. */
+static void access_while_it_changes(struct machine *m, uint64_t address, uint64_t entry,
+                                    uint64_t another)
+{
+	uint64_t gpa = rig_entry(m->rig, &m->tables, address, 2);
+
+	/* Processor 1 is unarmed for the table of the entry. */
+	reach(m, 1, gpa & ~0xfffull);
+	mmu_direct_flushed(&m->cpu[1]);
+	while (flush_and_run(m))
+		mmu_direct_flushed(&m->cpu[1]);
+	*reach(m, 1, gpa & ~0xfffull) |= PTE_D;
+	flush_and_run(m);
+	assert_true(m->cpu[1].flush_direct);
+	amid.machine = m;
+	amid.at = rig_entry(m->rig, &m->tables, address, 1) & ~0xfffull;
+	amid.gpa = gpa;
+	amid.size = 8;
+	amid.value = another;
+	rig_put(m->rig, &m->tables, address, 2, entry); /* processor 0: D=1 is cached */
+	*reach(m, 0, gpa) |= PTE_D;
+	m->rig->on_page = write_amid;
+	rig_access(m->rig, 0, &m->tables, address, ACCESS_WRITE);
+	assert_null(m->rig->on_page);
+	flush_and_run(m);
+}
+
+/* An entry of level 2 to a table that leads to FRAME_B. */
+static uint64_t to_another(struct machine *m)
+{
+	uint64_t address = ADDRESS + 10 * MIB;
+
+	rig_put(m->rig, &m->tables, address, 1, FRAME_B | E_PAGE);
+	return rig_get(m->rig, &m->tables, address, 2);
+}
+
+static void expect_b(struct machine *m, uint64_t address)
+{
+	assert_int_equal(rig_access(m->rig, 0, &m->tables, address, 0), RIG_OK);
+	assert_int_equal(rig_walk(m->rig, m->root, address).hpa, FRAME_B);
+}
+
 /*
  * The walk of a fault has read an entry when another processor writes it; then the fault leads to
  * a table that had a shadow, and compares. The note of that write is gone then, and the entry must
- * not become an spte any more. Level: where the shadow is found.
+ * not become an spte any more.
  */
 static void entries_are_read_again_after_comparing(void **state)
 {
 	struct machine *m = *state;
+	uint64_t address = ADDRESS + 2 * MIB, entry = rig_get(m->rig, &m->tables, ADDRESS, 2);
 
-	for (int level = 2; level <= 3; level++) {
-		uint64_t other = ADDRESS + (1ull << shadow_shift(level));
-		uint64_t fresh = level == 2 ? other : other + 2 * MIB;
-		uint64_t parent;
+	rig_put(m->rig, &m->tables, address, 2, entry); /* another entry to the same table */
+	begin(m);
+	access_while_it_changes(m, address, entry, to_another(m));
+	expect_b(m, address);
+}
 
-		begin(m);
-		rig_put(m->rig, &m->tables, ADDRESS + 2 * MIB * 5, 1, FRAME_B | E_PAGE);
-		/* Another entry to the same table. */
-		rig_put(m->rig, &m->tables, other, level,
-		        rig_get(m->rig, &m->tables, ADDRESS, level));
-		if (level == 3)
-			rig_put(m->rig, &m->tables, ADDRESS + 2 * MIB, 2,
-			        rig_get(m->rig, &m->tables, ADDRESS, 2));
-		parent = rig_entry(m->rig, &m->tables, fresh, 2);
-		/* Processor 1 is unarmed for the table of the entry. */
-		reach(m, 1, parent & ~0xfffull);
-		while (flush_and_run(m))
-			mmu_direct_flushed(&m->cpu[1]);
-		*reach(m, 1, parent & ~0xfffull) |= PTE_D;
-		flush_and_run(m);
-		assert_true(m->cpu[1].flush_direct);
-		amid.machine = m;
-		amid.at = rig_entry(m->rig, &m->tables, fresh, 1) & ~0xfffull;
-		amid.gpa = parent;
-		amid.size = 8;
-		amid.value = rig_get(m->rig, &m->tables, ADDRESS + 2 * MIB * 5, 2);
-		m->rig->on_page = write_amid;
-		rig_access(m->rig, 0, &m->tables, fresh, 0);
-		assert_null(m->rig->on_page);
-		flush_and_run(m);
-		assert_int_equal(rig_access(m->rig, 0, &m->tables, fresh, 0), RIG_OK);
-		assert_int_equal(rig_walk(m->rig, m->root, fresh).hpa, FRAME_B);
-		rig_put(m->rig, &m->tables, fresh, 2, 0);
-		mmu_note_write(m->mmu, parent);
-		flush_and_run(m);
-	}
+static void a_lost_bit_counts_as_changed(void **state)
+{
+	struct machine *m = *state;
+	uint64_t address = ADDRESS + 2 * MIB, entry = rig_get(m->rig, &m->tables, ADDRESS, 2);
+
+	rig_put(m->rig, &m->tables, address, 2, entry);
+	begin(m);
+	access_while_it_changes(m, address, entry, entry & ~PTE_A);
+	assert_int_equal(rig_walk(m->rig, m->root, address).status, HOST_OK);
+	assert_true(rig_get(m->rig, &m->tables, address, 2) & PTE_A);
+}
+
+static void entries_that_gain_rights_are_read_again(void **state)
+{
+	struct machine *m = *state;
+	uint64_t address = ADDRESS, entry = rig_get(m->rig, &m->tables, ADDRESS, 2);
+
+	rig_put(m->rig, &m->tables, address, 2, entry & ~PTE_W);
+	begin(m);
+	assert_false(rig_walk(m->rig, m->root, address).write);
+	access_while_it_changes(m, address, entry, to_another(m));
+	expect_b(m, address);
+}
+
+/* The table that was compared is a level above the entry. */
+static void entries_below_are_read_again(void **state)
+{
+	struct machine *m = *state;
+	uint64_t above = ADDRESS + GIB, address = above + 2 * MIB;
+
+	rig_put(m->rig, &m->tables, above, 3, rig_get(m->rig, &m->tables, ADDRESS, 3));
+	rig_put(m->rig, &m->tables, address, 1, FRAME_A | E_PAGE); /* a table without a shadow */
+	begin(m);
+	access_while_it_changes(m, address, rig_get(m->rig, &m->tables, address, 2), to_another(m));
+	expect_b(m, address);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, start, end)
@@ -426,6 +476,9 @@ int main(void)
 		TEST(a_region_that_ends_forgets_no_write),
 		TEST(a_watched_frame_that_another_one_writes),
 		TEST(entries_are_read_again_after_comparing),
+		TEST(a_lost_bit_counts_as_changed),
+		TEST(entries_that_gain_rights_are_read_again),
+		TEST(entries_below_are_read_again),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
