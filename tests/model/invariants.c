@@ -166,9 +166,9 @@ static const char *check_region(const struct mmu *mmu, const struct mmu_cpu *cpu
 
 	for (unsigned int i = 0; i < SHADOW_ENTRIES; i++) {
 		bool tracked = is_tracked(mmu, region->gpa + i * 4096ull);
+		bool unarmed = region->unarmed[i / 64] >> i % 64 & 1;
 
-		if ((region->tracked[i / 64] >> i % 64 & 1) != tracked ||
-		    (region->unarmed[i / 64] >> i % 64 & 1) > tracked)
+		if ((region->tracked[i / 64] >> i % 64 & 1) != tracked || (unarmed && !tracked))
 			WRONG("region %ld: frame %u is tracked: %d", number(mmu, region), i,
 			      tracked);
 		count += tracked;
