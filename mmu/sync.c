@@ -185,7 +185,7 @@ static void sync_local(struct mmu *mmu, const struct paging_mode *mode, struct s
 {
 	while (page->role.local && is_passthrough(page) && (page->table[0] & PTE_P))
 		page = page_of_spte(mmu, page->table[0]);
-	if (page->role.local && !is_passthrough(page))
+	if (page->role.local && !is_passthrough(page) && !page->role.direct)
 		sync_page(mmu, mode, page);
 }
 
