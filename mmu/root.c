@@ -153,6 +153,9 @@ void mmu_invlpg(struct mmu *mmu, struct mmu_cpu *cpu, const struct guest_tables 
 	 */
 	if (mmu->dirty_upper)
 		protect_collect(mmu, true);
+	/* The PDPTEs may have been loaded again without a flush, as #VMEXIT does it. */
+	if (page)
+		sync_local(mmu, &tables->mode, page);
 	while (page && !page->role.direct) {
 		unsigned int index = shadow_index(page->role.level, address);
 		uint64_t spte = page->table[index];

@@ -62,6 +62,9 @@ void sync_below(struct mmu *mmu, const struct paging_mode *mode, struct shadow_p
 void sync_leaf(struct mmu *mmu, const struct paging_mode *mode, struct shadow_page *page,
                unsigned int index);
 
+/* Brings the PDPTEs of a local root in line. */
+void sync_local(struct mmu *mmu, const struct paging_mode *mode, struct shadow_page *page);
+
 /* Brings all common shadows of the table at gpa in line with it. */
 void sync_frame(struct mmu *mmu, uint64_t gpa);
 

@@ -181,7 +181,7 @@ void sync_frame(struct mmu *mmu, uint64_t gpa)
 }
 
 /* Local pages are few, and PDPTEs are no whole frame: they are compared, tracked or not. */
-static void sync_local(struct mmu *mmu, const struct paging_mode *mode, struct shadow_page *page)
+void sync_local(struct mmu *mmu, const struct paging_mode *mode, struct shadow_page *page)
 {
 	while (page->role.local && is_passthrough(page) && (page->table[0] & PTE_P))
 		page = page_of_spte(mmu, page->table[0]);
