@@ -5,6 +5,10 @@ MMU_MODEL := tests/model/history.c tests/model/script.c tests/model/world.c \
 	tests/model/world_guest.c tests/model/world_check.c \
 	tests/model/world_memory.c
 
+OWN_RIG   := $(MMU_RIG) tests/model/own_rig.c tests/model/own_invariants.c
+OWN_MODEL := tests/model/own_history.c tests/model/own_tlb.c tests/model/own_guest.c \
+	tests/model/own_run.c tests/model/own_script.c tests/model/script.c
+
 test_format_SRC := $(MMU_RIG)
 test_walk_SRC   := $(MMU_RIG)
 test_spte_SRC   := $(MMU_RIG)
@@ -15,7 +19,9 @@ test_track_SRC  := $(MMU_RIG)
 test_cpus_SRC   := $(MMU_RIG)
 test_random_SRC := $(MMU_RIG) $(MMU_MODEL)
 
-MMU_TESTS := format walk spte shadow sync track cpus roots random
+test_own_random_SRC := $(OWN_RIG) $(OWN_MODEL)
+
+MMU_TESTS := format walk spte shadow sync track cpus roots random own_random
 
 .PHONY: soak mutants coverage fuzz
 SOAK_SECONDS ?= 600

@@ -1,0 +1,260 @@
+/*
+ * The processor's TLB and paging-structure caches, as greedy as the architecture allows: what the
+ * shadow pages offered once stays until a flush that must end it. Relies on
+ * tests/model/own_world.h.
+ */
+#include "tests/model/own_world.h"
+
+#include <string.h>
+
+/* What L0 wrote into the PAT that its own tables use: PAT index to memory type. */
+static const uint8_t host_types[8] = {6, 4, 7, 0, 5, 1, 7, 0};
+
+static uint32_t passing(const struct ref_mode *mode, const struct own_seen *seen)
+{
+	uint32_t allowed = 0;
+
+	for (unsigned int i = 0; i < OWN_ACCESSES; i++) {
+		struct ref_access access = own_access(i);
+
+		/* SMAP with WP=0 is not exact: a page that a supervisor wrote is its own. */
+		if (mode && !mode->wp && mode->smap && !access.user && !access.fetch && !access.ac)
+			continue;
+		if (own_permits(mode, seen, access))
+			allowed |= 1u << i;
+	}
+	return allowed;
+}
+
+static int number_of(uint64_t address)
+{
+	for (unsigned int n = 0; n < OWN_ADDRESSES; n++) {
+		if (own_address(n) == (address & ~0xfffull))
+			return (int)n;
+	}
+	return -1;
+}
+
+/* The same tables may have been used in another mode, with no flush between the two. */
+static bool another_mode_explains(const struct own_asid *at, unsigned int space,
+                                  struct own_question *question)
+{
+	unsigned int first = space / OWN_MODES * OWN_MODES;
+
+	for (unsigned int i = first; i < first + OWN_MODES && space != OWN_DIRECT; i++) {
+		question->tables = &at->used[i].tables;
+		question->epochs = &at->used[i].epochs;
+		if (at->used[i].valid && own_may_have(question))
+			return true;
+	}
+	return false;
+}
+
+void own_check(struct own_world *world, unsigned int asid, unsigned int space, uint64_t address,
+               const struct own_seen *seen, bool strict)
+{
+	struct own_asid *at = &world->asid[asid];
+	const struct ref_mode *mode = own_mode(world, space);
+	int number = number_of(address);
+	struct own_question question = {
+		.ram = &world->rig->ram,
+		.tables = &at->used[space].tables,
+		.mode = mode,
+		.epochs = strict ? NULL : &at->used[space].epochs,
+		.dropped = number < 0 ? NULL : &at->used[space].dropped[number],
+		.address = address,
+		.gpa = seen->hpa,
+		.type = host_types[seen->pat],
+		.pat = space == OWN_DIRECT ? 0 : world->pat[space % OWN_MODES],
+		.allowed = passing(mode, seen),
+	};
+
+	if (seen->status == OWN_BROKEN)
+		own_fail(world, "asid %u space %u address %#lx: reserved bits or a wrong table",
+		         asid, space, address);
+	if (seen->status == OWN_MISSING)
+		return;
+	/* What is not L1's leads to nobody's page, whatever gpa it has. */
+	if (seen->hpa >> 12 == RIG_NOBODY >> 12) {
+		struct ref_result walk = {.gpa = address};
+
+		if (!strict)
+			return;
+		walk = own_ref_walk(&world->rig->ram, question.tables, address,
+		                    (struct ref_access){.ac = true});
+		if (walk.fault || rig_map(walk.gpa).hpa != RIG_NOBODY)
+			own_fail(world, "address %#lx leads to nobody's page", address);
+		question.gpa = walk.gpa;
+	} else if (rig_map(seen->hpa).hpa == RIG_NOBODY) {
+		own_fail(world, "address %#lx leads to %#lx, which is L0's", address, seen->hpa);
+	}
+	if (!own_may_have(&question) && (strict || !another_mode_explains(at, space, &question)))
+		own_fail(world,
+		         "asid %u space %u address %#lx: hpa %#lx type %u w %d u %d x %d level %d "
+		         "is not what the tables %s",
+		         asid, space, address, seen->hpa, host_types[seen->pat], seen->write,
+		         seen->user, seen->execute, seen->level,
+		         strict ? "say now" : "have said since");
+}
+
+static bool same(const struct own_cached *cached, unsigned int space, const struct own_seen *seen)
+{
+	const struct own_seen *other = &cached->seen;
+
+	return cached->space == space && other->hpa == seen->hpa && other->pat == seen->pat &&
+	       other->write == seen->write && other->user == seen->user &&
+	       other->execute == seen->execute && other->level == seen->level;
+}
+
+/* The processor sees this: it is right, and it is cached. */
+static void see(struct own_world *world, unsigned int number, const struct own_seen *seen)
+{
+	struct own_asid *at = &world->asid[world->now];
+
+	if (seen->status == OWN_MISSING)
+		return;
+	for (unsigned int i = 0; i < at->tlb[number].count; i++) {
+		if (same(&at->tlb[number].entry[i], at->space, seen))
+			return;
+	}
+	own_check(world, world->now, at->space, own_address(number), seen, false);
+	if (at->tlb[number].count == OWN_WAYS)
+		at->tlb[number].count--;
+	at->tlb[number].entry[at->tlb[number].count++] = (struct own_cached){*seen, at->space};
+}
+
+void own_observe(struct own_world *world)
+{
+	struct own_asid *at = &world->asid[world->now];
+
+	for (unsigned int n = 0; at->running && n < own_addresses(world, at->space); n++) {
+		struct own_seen seen =
+			own_walk(world->rig, own_start(world->root, own_levels(&at->tables)),
+		                 own_address(n));
+
+		see(world, n, &seen);
+	}
+}
+
+static bool covers(const struct own_cached_point *point, uint64_t address)
+{
+	return point->point.hpa && !((point->address ^ address) >> (12 + 9 * point->point.level));
+}
+
+static bool by_points(const struct own_world *world, uint64_t address, struct ref_access access,
+                      struct own_seen *found)
+{
+	struct own_world *writable = (struct own_world *)(uintptr_t)world;
+	const struct own_asid *at = &world->asid[world->now];
+
+	for (unsigned int i = 0; i < OWN_POINTS; i++) {
+		const struct own_cached_point *point = &world->point[i];
+		struct own_seen seen;
+
+		if (point->asid != world->now || point->space != at->space ||
+		    !covers(point, address))
+			continue;
+		seen = own_walk(world->rig, point->point, address);
+		own_check(writable, world->now, at->space, address, &seen, false);
+		if (own_permits(own_mode(world, at->space), &seen, access)) {
+			*found = seen;
+			return true;
+		}
+	}
+	return false;
+}
+
+bool own_lookup(const struct own_world *world, uint64_t address, struct ref_access access,
+                struct own_seen *seen)
+{
+	const struct own_asid *at = &world->asid[world->now];
+
+	for (unsigned int n = 0; n < own_addresses(world, at->space); n++) {
+		for (unsigned int i = 0; i < at->tlb[n].count; i++) {
+			const struct own_seen *cached = &at->tlb[n].entry[i].seen;
+			uint64_t low = (1ull << (12 + 9 * (cached->level - 1))) - 1;
+
+			if (((own_address(n) ^ address) & ~low) ||
+			    !own_permits(own_mode(world, at->space), cached, access))
+				continue;
+			*seen = *cached;
+			seen->hpa = (cached->hpa & ~low) | (address & low);
+			return true;
+		}
+	}
+	return by_points(world, address, access, seen);
+}
+
+void own_remember(struct own_world *world, uint64_t address, const struct own_seen *seen)
+{
+	unsigned int space = world->asid[world->now].space;
+
+	for (unsigned int i = 1; i < seen->points; i++)
+		world->point[world->points++ % OWN_POINTS] =
+			(struct own_cached_point){seen->point[i], address, world->now, space};
+}
+
+void own_forget_all(struct own_world *world)
+{
+	for (unsigned int asid = 0; asid < OWN_ASIDS; asid++)
+		memset(world->asid[asid].tlb, 0, sizeof(world->asid[asid].tlb));
+	memset(world->point, 0, sizeof(world->point));
+}
+
+void own_forget(struct own_world *world, unsigned int asid)
+{
+	memset(world->asid[asid].tlb, 0, sizeof(world->asid[asid].tlb));
+	for (unsigned int i = 0; i < OWN_POINTS; i++) {
+		if (world->point[i].asid == asid)
+			world->point[i].point.hpa = 0;
+	}
+}
+
+/* INVLPG drops one page, however small L0 made it, and all upper entries. */
+void own_forget_page(struct own_world *world, uint64_t address)
+{
+	struct own_asid *at = &world->asid[world->now];
+
+	for (unsigned int n = 0; n < OWN_ADDRESSES; n++) {
+		unsigned int kept = 0;
+
+		for (unsigned int i = 0; i < at->tlb[n].count; i++) {
+			struct own_cached *entry = &at->tlb[n].entry[i];
+
+			if ((own_address(n) ^ address) >> (12 + 9 * (entry->seen.level - 1)))
+				at->tlb[n].entry[kept++] = *entry;
+		}
+		at->tlb[n].count = kept;
+	}
+	for (unsigned int i = 0; i < OWN_POINTS; i++) {
+		if (world->point[i].asid == world->now)
+			world->point[i].point.hpa = 0;
+	}
+}
+
+void own_forget_points(struct own_world *world, uint64_t address)
+{
+	for (unsigned int i = 0; i < OWN_POINTS; i++) {
+		if (world->point[i].asid == world->now && covers(&world->point[i], address))
+			world->point[i].point.hpa = 0;
+	}
+}
+
+void own_check_all(struct own_world *world)
+{
+	const char *wrong = own_broken_invariant(world->rig);
+
+	if (wrong)
+		own_fail(world, "%s", wrong);
+	if (ram_changed_unseen(&world->rig->ram))
+		own_fail(world, "guest memory was written without a word");
+	for (unsigned int asid = 0; asid < OWN_ASIDS; asid++) {
+		struct own_asid *at = &world->asid[asid];
+
+		for (unsigned int n = 0; n < OWN_ADDRESSES; n++) {
+			for (unsigned int i = 0; i < at->tlb[n].count; i++)
+				own_check(world, asid, at->tlb[n].entry[i].space, own_address(n),
+				          &at->tlb[n].entry[i].seen, false);
+		}
+	}
+}
