@@ -151,6 +151,8 @@ static void end(struct mmu *mmu, uint64_t gpa)
 void protect_table(struct mmu *mmu, uint64_t gpa)
 {
 	begin(mmu, gpa);
+	/* A frame that is dirty is not noted again: it may be of an upper level from now on. */
+	mmu->dirty_upper |= is_tracked(mmu, gpa) && !is_protected(mmu, gpa);
 }
 
 void unprotect_table(struct mmu *mmu, uint64_t gpa)
