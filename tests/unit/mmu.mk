@@ -19,9 +19,14 @@ test_track_SRC  := $(MMU_RIG)
 test_cpus_SRC   := $(MMU_RIG)
 test_random_SRC := $(MMU_RIG) $(MMU_MODEL)
 
-test_own_random_SRC := $(OWN_RIG) $(OWN_MODEL)
+test_own_random_SRC  := $(OWN_RIG) $(OWN_MODEL)
+test_own_roots_SRC   := $(OWN_RIG) tests/unit/own_test.c
+test_own_rights_SRC  := $(OWN_RIG) tests/unit/own_test.c
+test_own_protect_SRC := $(OWN_RIG) tests/unit/own_test.c
+test_own_invlpg_SRC  := $(OWN_RIG) tests/unit/own_test.c
 
-MMU_TESTS := format walk spte shadow sync track cpus roots random own_random
+MMU_TESTS := format walk spte shadow sync track cpus roots random \
+	own_roots own_rights own_protect own_invlpg own_random
 
 .PHONY: soak mutants coverage fuzz
 SOAK_SECONDS ?= 600
