@@ -93,8 +93,9 @@ bool mmu_watch_written(struct mmu *mmu, struct mmu_cpu *cpu, uint64_t gpa);
 
 /*
  * L0 itself has written L1's memory at gpa; by a walk that set A or D: only watched frames care, as
- * such a write takes nothing away that a shadow page gives. To be called after the write, or with
- * the lock held from before it: who reads the frame in between has read it too early.
+ * such a write takes nothing away that a shadow page gives, and frames that are read as tables with
+ * entries of both sizes. To be called after the write, or with the lock held from before it: who
+ * reads the frame in between has read it too early.
  */
 void mmu_note_write(struct mmu *mmu, uint64_t gpa);
 void mmu_note_walk(struct mmu *mmu, uint64_t gpa);

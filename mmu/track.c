@@ -127,11 +127,22 @@ void mmu_note_write(struct mmu *mmu, uint64_t gpa)
 		mmu->frames[gpa >> PT_PAGE_SHIFT] |= FRAME_DIRTY;
 }
 
+/* A and D of an odd entry of 4 bytes are address bits of one of 8 bytes. */
+static bool changes_larger_entry(const struct mmu *mmu, uint64_t gpa)
+{
+	struct shadow_page *page = gpa & 4 ? page_shadows(mmu, gpa & ~0xfffull) : NULL;
+
+	while (page && page->role.format == PT_2LEVEL)
+		page = page_next_shadow(page);
+	return page;
+}
+
 void mmu_note_walk(struct mmu *mmu, uint64_t gpa)
 {
 	uint64_t frame = gpa >> PT_PAGE_SHIFT;
 
-	if (frame < mmu->frame_count && (mmu->frames[frame] & FRAME_WATCHED))
+	if (frame < mmu->frame_count &&
+	    ((mmu->frames[frame] & FRAME_WATCHED) || changes_larger_entry(mmu, gpa)))
 		mmu_note_write(mmu, gpa);
 }
 

@@ -114,7 +114,8 @@ static enum walk_status walk_once(const struct guest_memory *memory, const struc
 		}
 		if (bits & ~entry) {
 			if (memory->written)
-				memory->written(memory->context, table & ~0xfffull);
+				memory->written(memory->context,
+				                table + index * format->entry_size);
 			if (!update_entry(at, format->entry_size, entry, bits))
 				return WALK_RETRY;
 			walk->entry[level] = entry | bits;

@@ -14,7 +14,7 @@ struct guest_memory {
 	 * there give all ones, writes vanish.
 	 */
 	void *(*page)(void *context, uint64_t gpa);
-	/* The walk is about to write the page (A or D bits). May be NULL. */
+	/* The walk is about to write the entry there (A or D bits). May be NULL. */
 	void (*written)(void *context, uint64_t gpa);
 	void *context;
 };
