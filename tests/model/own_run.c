@@ -5,8 +5,6 @@
 #include "tests/model/own_world.h"
 
 #include <string.h>
-#include <stdio.h>
-#include <stdlib.h>
 
 enum { DIRTY = 1 << 6, MOST_FAULTS = 3 };
 
@@ -108,25 +106,6 @@ static bool fault(struct own_world *world, uint64_t address, struct ref_access a
 
 	result = mmu_fault(&world->rig->mmu, world->cpu, &at->tables, &fault);
 	ram_collect(ram);
-	if (getenv("OWN_DEBUG")) {
-		struct own_seen dbg = own_walk(
-			world->rig, own_start(world->root, own_levels(&at->tables)), address);
-		fprintf(stderr,
-		        "fault asid %u space %u addr %#lx w%d u%d f%d -> %d exp gpa %#lx fault %d "
-		        "| seen st %d hpa %#lx w%d u%d x%d l%d dirty %x\n",
-		        world->now, at->space, address, access.write, access.user, access.fetch,
-		        result, expected.gpa, expected.fault, dbg.status, dbg.hpa, dbg.write,
-		        dbg.user, dbg.execute, dbg.level,
-		        expected.gpa >> 12 < world->rig->mmu.frame_count
-		                ? world->rig->mmu.frames[expected.gpa >> 12]
-		                : 0);
-		for (unsigned int i = 0; i < expected.entries; i++)
-			fprintf(stderr, "   %#lx: %#lx\n", expected.entry[i].gpa,
-			        expected.entry[i].value);
-		for (unsigned int i = 0; i < dbg.points; i++)
-			fprintf(stderr, "   point %d hpa %#lx w%d u%d\n", dbg.point[i].level,
-			        dbg.point[i].hpa, dbg.point[i].write, dbg.point[i].user);
-	}
 	check_written(world, &expected, start);
 	own_forget_points(world, address);
 	if (expected.fault != (result == FAULT_REFLECT) || result == FAULT_RETRY)
