@@ -473,6 +473,27 @@ static void a_watch_reads_the_table(void **state)
 	assert_int_equal(own_look(b, ADDRESS).hpa, FRAME_A);
 }
 
+/* A page that is a table of both entry sizes: A and D of the one are address bits of the other. */
+static void tables_of_both_sizes(void **state)
+{
+	struct own_bench *b = *state;
+	struct guest_tables small = own_guest(PT_2LEVEL, MODE_WP, 48, rig_new_table(b->rig));
+	uint64_t table = table_of(b, ADDRESS), entry = 0x1ull << 32 | FRAME_A | E_PAGE, root;
+
+	own_put(b, ADDRESS, 1, entry); /* its upper half is a present entry of 4 bytes: page 0 */
+	rig_put(b->rig, &small, 0, 2, table | E_TABLE);
+	own_mov_cr3(b);
+	assert_int_equal(own_touch(b, ADDRESS, 0), RIG_OK);
+	assert_int_equal(own_look(b, ADDRESS).hpa, entry & ~0xfffull);
+	root = mmu_load_root(b->mmu, b->cpu, &small, L2_ASID);
+	assert_int_equal(own_touch_by(b, &small, root, 2 * (ADDRESS & 0x1ff000) + 0x1000, 0),
+	                 RIG_OK);
+	assert_int_equal(rig_get(b->rig, &b->tables, ADDRESS, 1), entry | PTE_A << 32);
+	own_mov_cr3(b);
+	assert_int_equal(own_touch(b, ADDRESS, 0), RIG_OK);
+	assert_int_equal(own_look(b, ADDRESS).hpa, (entry | PTE_A << 32) & ~0xfffull);
+}
+
 /* More frames dirty than there is room for: they are read, and none is forgotten. */
 static void more_dirty_frames_than_room(void **state)
 {
@@ -547,6 +568,7 @@ int main(void)
 		TEST(many_leaves_of_one_frame),
 		TEST(watched_frames),
 		TEST(watched_tables),
+		TEST(tables_of_both_sizes),
 		TEST(a_watch_reads_the_table),
 		cmocka_unit_test(more_dirty_frames_than_room),
 		TEST(dropping_large_pages),

@@ -246,6 +246,24 @@ static void invlpg_shows_other_pdptes(void **state)
 	own_end(&b);
 }
 
+/* L0's own look behind the processor goes by the registers, too. */
+static void peeking_goes_by_registers(void **state)
+{
+	struct own_bench b;
+	uint64_t gpa = 0;
+
+	(void)state;
+	own_begin(&b, PT_PAE, MODE_WP);
+	own_put(&b, ADDRESS, 1, FRAME_A | E_PAGE);
+	own_mov_cr3(&b);
+	own_put(&b, ADDRESS, 3, 0);
+	assert_true(guest_peek(&b.mmu->memory, &b.tables.mode, b.tables.root, ADDRESS + 5, &gpa));
+	assert_int_equal(gpa, FRAME_A + 5);
+	b.pdptes[1] = 0;
+	assert_false(guest_peek(&b.mmu->memory, &b.tables.mode, b.tables.root, ADDRESS, &gpa));
+	own_end(&b);
+}
+
 /* R14: L2 under its own ASID has L1's shadow pages; each ASID has its own flushes. */
 static void l2_shares_pages_with_l1(void **state)
 {
@@ -407,6 +425,7 @@ int main(void)
 		cmocka_unit_test(four_megabyte_pages),
 		cmocka_unit_test(pdptes_come_from_registers),
 		cmocka_unit_test(invlpg_shows_other_pdptes),
+		cmocka_unit_test(peeking_goes_by_registers),
 		cmocka_unit_test(l2_shares_pages_with_l1),
 		cmocka_unit_test(modes_have_roots_of_their_own),
 		cmocka_unit_test(reclaimed_roots_are_built_again),
