@@ -9,6 +9,8 @@ OWN_RIG   := $(MMU_RIG) tests/model/own_rig.c tests/model/own_invariants.c
 OWN_MODEL := tests/model/own_history.c tests/model/own_tlb.c tests/model/own_guest.c \
 	tests/model/own_run.c tests/model/own_script.c tests/model/script.c
 
+OWN_TEST  := tests/unit/own_test.c
+
 test_format_SRC := $(MMU_RIG)
 test_walk_SRC   := $(MMU_RIG)
 test_spte_SRC   := $(MMU_RIG)
@@ -20,18 +22,20 @@ test_cpus_SRC   := $(MMU_RIG)
 test_random_SRC := $(MMU_RIG) $(MMU_MODEL)
 
 test_own_random_SRC  := $(OWN_RIG) $(OWN_MODEL)
-test_own_roots_SRC   := $(OWN_RIG) tests/unit/own_test.c
-test_own_rights_SRC  := $(OWN_RIG) tests/unit/own_test.c
-test_own_protect_SRC := $(OWN_RIG) tests/unit/own_test.c
-test_own_invlpg_SRC  := $(OWN_RIG) tests/unit/own_test.c
+test_own_roots_SRC   := $(OWN_RIG) $(OWN_TEST)
+test_own_rights_SRC  := $(OWN_RIG) $(OWN_TEST)
+test_own_protect_SRC := $(OWN_RIG) $(OWN_TEST)
+test_own_invlpg_SRC  := $(OWN_RIG) $(OWN_TEST)
 
 MMU_TESTS := format walk spte shadow sync track cpus roots random \
 	own_roots own_rights own_protect own_invlpg own_random
 
 .PHONY: soak mutants coverage fuzz
 SOAK_SECONDS ?= 600
-soak: $(BUILD)/unit/test_random ## random scripts against mmu/ for SOAK_SECONDS (600)
-	NESTLING_SEED_FROM=$$(date +%s%N) NESTLING_SECONDS=$(SOAK_SECONDS) $<
+soak: $(BUILD)/unit/test_random $(BUILD)/unit/test_own_random ## random scripts against mmu/, nested and own paging, for SOAK_SECONDS (600) each
+	for test in $^; do \
+		NESTLING_SEED_FROM=$$(date +%s%N) NESTLING_SECONDS=$(SOAK_SECONDS) $$test || exit 1; \
+	done
 
 mutants: $(MMU_TESTS:%=$(BUILD)/unit/test_%) ## show that each mistake of tests/mutants/list fails a test
 	tests/mutants/run '$(UNIT_O)' '$(CC) $(filter-out -MMD -MP $(WARN),$(UNIT_CFLAGS)) -w'
@@ -46,7 +50,7 @@ $(COVERAGE_O)/%.o: %.c
 	$(CC) $(COVERAGE_CFLAGS) -c $< -o $@
 
 $(COVERAGE_O)/test_%: $(COVERAGE_O)/tests/unit/test_%.o \
-		$(patsubst %.c,$(COVERAGE_O)/%.o,$(MMU_RIG) $(MMU_MODEL))
+		$(patsubst %.c,$(COVERAGE_O)/%.o,$(sort $(MMU_MODEL) $(OWN_RIG) $(OWN_MODEL) $(OWN_TEST)))
 	$(CC) $(COVERAGE_CFLAGS) $^ -o $@ -lcmocka
 
 .SECONDARY:
@@ -64,12 +68,20 @@ $(FUZZ_O)/fuzz_mmu: tests/fuzz/fuzz_mmu.c $(MMU_RIG) $(MMU_MODEL) $(wildcard mmu
 	@mkdir -p $(@D)
 	$(FUZZ_CC) -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all $(filter %.c,$^) -o $@
 
+$(FUZZ_O)/fuzz_own: tests/fuzz/fuzz_own.c $(OWN_RIG) $(OWN_MODEL) $(wildcard mmu/*.h tests/model/*.h)
+	@mkdir -p $(@D)
+	$(FUZZ_CC) -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all $(filter %.c,$^) -o $@
+
 $(FUZZ_O)/seeds: tests/fuzz/seeds.c tests/model/script.c
 	@mkdir -p $(@D)
 	$(CC) -D_GNU_SOURCE -I. $^ -o $@
 
-fuzz: $(FUZZ_O)/fuzz_mmu $(FUZZ_O)/seeds ## libFuzzer on mmu/ for FUZZ_SECONDS (60)
-	@mkdir -p $(FUZZ_O)/corpus
+# The seeds' bytes are a script of either kind.
+fuzz: $(FUZZ_O)/fuzz_mmu $(FUZZ_O)/fuzz_own $(FUZZ_O)/seeds ## libFuzzer on mmu/, nested and own paging, FUZZ_SECONDS (60) each
+	@mkdir -p $(FUZZ_O)/corpus $(FUZZ_O)/corpus-own
 	$(FUZZ_O)/seeds $(FUZZ_O)/corpus
+	$(FUZZ_O)/seeds $(FUZZ_O)/corpus-own
 	$(FUZZ_O)/fuzz_mmu -max_total_time=$(FUZZ_SECONDS) -max_len=4096 -timeout=20 \
 		-artifact_prefix=$(FUZZ_O)/ -print_final_stats=1 $(FUZZ_O)/corpus
+	$(FUZZ_O)/fuzz_own -max_total_time=$(FUZZ_SECONDS) -max_len=4096 -timeout=20 \
+		-artifact_prefix=$(FUZZ_O)/own- -print_final_stats=1 $(FUZZ_O)/corpus-own
