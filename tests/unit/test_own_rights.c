@@ -68,7 +68,8 @@ static void try_accesses(struct own_bench *b, uint32_t flags)
 	}
 }
 
-static void try_rights(enum pt_format_id id, uint32_t flags, int upper)
+/* Of pages that are dirty already, and of such that are to become so. */
+static void try_rights(enum pt_format_id id, uint32_t flags, int upper, uint64_t dirty)
 {
 	struct own_bench b;
 	bool nx = flags & MODE_NX;
@@ -81,7 +82,8 @@ static void try_rights(enum pt_format_id id, uint32_t flags, int upper)
 		rig_put(b.rig, &b.tables, ADDRESS, upper, table | rights[i]);
 		for (int n = 0; n < (nx ? RIGHTS : RIGHTS / 2); n++) {
 			ram_write(&b.rig->ram, rig_entry(b.rig, &b.tables, ADDRESS, 1),
-			          b.tables.mode.format->entry_size, FRAME | PTE_P | rights[n]);
+			          b.tables.mode.format->entry_size,
+			          FRAME | PTE_P | dirty | rights[n]);
 			mmu_note_write(b.mmu, rig_entry(b.rig, &b.tables, ADDRESS, upper));
 			mmu_note_write(b.mmu, rig_entry(b.rig, &b.tables, ADDRESS, 1));
 			own_mov_cr3(&b);
@@ -101,12 +103,14 @@ static void all_rights_in_all_modes(void **state)
 
 		for (unsigned int n = 0; n < 3; n++)
 			flags |= i >> n & 1 ? modes[n] : 0;
-		try_rights(PT_4LEVEL, flags | MODE_NX, 2);
-		try_rights(PT_4LEVEL, flags | MODE_NX, 4);
-		try_rights(PT_5LEVEL, flags | MODE_NX, 5);
-		try_rights(PT_PAE, flags | MODE_NX, 2);
-		try_rights(PT_PAE, flags, 2);
-		try_rights(PT_2LEVEL, flags, 2);
+		for (uint64_t dirty = 0; dirty <= PTE_D; dirty += PTE_D) {
+			try_rights(PT_4LEVEL, flags | MODE_NX, 2, dirty);
+			try_rights(PT_4LEVEL, flags | MODE_NX, 4, dirty);
+			try_rights(PT_5LEVEL, flags | MODE_NX, 5, dirty);
+			try_rights(PT_PAE, flags | MODE_NX, 2, dirty);
+			try_rights(PT_PAE, flags, 2, dirty);
+			try_rights(PT_2LEVEL, flags, 2, dirty);
+		}
 	}
 }
 
