@@ -289,7 +289,7 @@ void own_script_print(const struct script *script)
 		const struct op *op = &script->op[i];
 
 		printf("%4u %-10s cpu %#x asid %u root %u address %#x level %u how %#x value %#x\n",
-		       i, names[op->kind % OWN_OP_KINDS], op->cpu, op->asid % OWN_ASIDS, op->root,
-		       op->address, op->level, op->how, op->value);
+		       i, names[op->kind % OWN_OP_KINDS], op->cpu, op->asid, op->root, op->address,
+		       op->level, op->how, op->value);
 	}
 }

@@ -141,10 +141,9 @@ static bool covers(const struct own_cached_point *point, uint64_t address)
 	return point->point.hpa && !((point->address ^ address) >> (12 + 9 * point->point.level));
 }
 
-static bool by_points(const struct own_world *world, uint64_t address, struct ref_access access,
+static bool by_points(struct own_world *world, uint64_t address, struct ref_access access,
                       struct own_seen *found)
 {
-	struct own_world *writable = (struct own_world *)(uintptr_t)world;
 	const struct own_asid *at = &world->asid[world->now];
 
 	for (unsigned int i = 0; i < OWN_POINTS; i++) {
@@ -155,7 +154,7 @@ static bool by_points(const struct own_world *world, uint64_t address, struct re
 		    !covers(point, address))
 			continue;
 		seen = own_walk(world->rig, point->point, address);
-		own_check(writable, world->now, at->space, address, &seen, false);
+		own_check(world, world->now, at->space, address, &seen, false);
 		if (own_permits(own_mode(world, at->space), &seen, access)) {
 			*found = seen;
 			return true;
@@ -164,7 +163,7 @@ static bool by_points(const struct own_world *world, uint64_t address, struct re
 	return false;
 }
 
-bool own_lookup(const struct own_world *world, uint64_t address, struct ref_access access,
+bool own_lookup(struct own_world *world, uint64_t address, struct ref_access access,
                 struct own_seen *seen)
 {
 	const struct own_asid *at = &world->asid[world->now];

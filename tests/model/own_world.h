@@ -113,7 +113,7 @@ void own_observe(struct own_world *world);
 void own_check(struct own_world *world, unsigned int asid, unsigned int space, uint64_t address,
                const struct own_seen *seen, bool strict);
 /* The stalest cached translation that lets the access pass; or false. */
-bool own_lookup(const struct own_world *world, uint64_t address, struct ref_access access,
+bool own_lookup(struct own_world *world, uint64_t address, struct ref_access access,
                 struct own_seen *seen);
 void own_remember(struct own_world *world, uint64_t address, const struct own_seen *seen);
 /* Flushes: everything; an ASID; INVLPG under the current one; what a fault drops. */
