@@ -16,7 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { OPERATIONS = 1200, DEFAULT_SECONDS = 10, FIRST_SEED = 1 };
+enum { OPERATIONS = 1200, DEFAULT_SECONDS = 20, FIRST_SEED = 1 };
 
 /* Shared with the process that runs the scripts, which a sanitizer may end. */
 struct progress {
