@@ -135,7 +135,10 @@ static void watch(struct own_world *world, unsigned int page)
 {
 	world->watch[page].on = !world->watch[page].on;
 	world->watch[page].since = ram_now(&world->rig->ram);
-	(world->watch[page].on ? mmu_watch : mmu_unwatch)(&world->rig->mmu, ram_page_gpa(page));
+	if (world->watch[page].on)
+		mmu_watch(&world->rig->mmu, &world->rig->cpu[0], ram_page_gpa(page));
+	else
+		mmu_unwatch(&world->rig->mmu, ram_page_gpa(page));
 }
 
 static void watched(struct own_world *world, unsigned int page)

@@ -168,7 +168,7 @@ static void tables_that_were_dirty_before(void **state)
 	(void)state;
 	begin(&b, &rows[2]);
 	frame = rig_new_table(b.rig);
-	mmu_watch(b.mmu, frame);
+	mmu_watch(b.mmu, &b.rig->cpu[0], frame);
 	assert_int_equal(own_touch(&b, WINDOW + frame - RAM_LOW_GPA, ACCESS_WRITE), RIG_OK);
 	ram_write(&b.rig->ram, frame, 8, FRAME_A | E_LARGE);
 	own_put(&b, LARGE, 3, frame | E_TABLE);

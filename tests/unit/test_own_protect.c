@@ -409,8 +409,8 @@ static void watched_frames(void **state)
 	b->rig->on_changed = tell;
 	own_mov_cr3(b);
 	write_to(b, window(gpa));
-	mmu_watch(b->mmu, 0x7ffff000); /* no memory: never changes */
-	mmu_watch(b->mmu, gpa);
+	mmu_watch(b->mmu, &b->rig->cpu[0], 0x7ffff000); /* no memory: never changes */
+	mmu_watch(b->mmu, &b->rig->cpu[0], gpa);
 	assert_false(writable(b, window(gpa)));
 	assert_false(mmu_watch_written(b->mmu, b->cpu, gpa));
 	assert_false(mmu_watch_written(b->mmu, b->cpu, 0x7ffff000));
@@ -444,10 +444,10 @@ static void watched_tables(void **state)
 	b->rig->on_changed = NULL;
 	own_mov_cr3(b);
 	assert_int_equal(own_touch(b, ADDRESS, 0), RIG_OK);
-	mmu_watch(b->mmu, table);
+	mmu_watch(b->mmu, &b->rig->cpu[0], table);
 	mmu_unwatch(b->mmu, table);
 	assert_true(b->mmu->frames[table >> 12] & FRAME_TRACKED);
-	mmu_watch(b->mmu, table);
+	mmu_watch(b->mmu, &b->rig->cpu[0], table);
 	mmu_load_root(b->mmu, b->cpu, &(struct guest_tables){.direct = true}, L1_ASID);
 	pool_reserve(b->mmu, b->mmu->page_count - 1);
 	assert_true(b->mmu->frames[table >> 12] & FRAME_TRACKED);
@@ -464,7 +464,7 @@ static void a_watch_reads_the_table(void **state)
 
 	own_mov_cr3(b);
 	write_to(b, ADDRESS);
-	mmu_watch(b->mmu, table);
+	mmu_watch(b->mmu, &b->rig->cpu[0], table);
 	own_put(b, ADDRESS, 1, FRAME_B | E_PAGE);
 	assert_true(mmu_watch_written(b->mmu, b->cpu, table));
 	assert_int_equal(own_look(b, ADDRESS).hpa, FRAME_B);
@@ -502,7 +502,7 @@ static void more_dirty_frames_than_room(void **state)
 
 	(void)state;
 	for (unsigned int i = 0; i < RAM_PAGES; i++)
-		mmu_watch(&rig->mmu, ram_page_gpa(i));
+		mmu_watch(&rig->mmu, &rig->cpu[0], ram_page_gpa(i));
 	for (int round = 0; round < 3; round++) {
 		for (unsigned int i = 0; i < RAM_PAGES; i++) {
 			mmu_note_write(&rig->mmu, ram_page_gpa(i));
