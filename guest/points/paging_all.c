@@ -14,4 +14,6 @@ void points_paging(void)
 	paging_tables();
 	paging_roots();
 	paging_pdpte();
+	paging_modes();
+	paging_invlpg();
 }
