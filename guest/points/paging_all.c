@@ -15,5 +15,6 @@ void points_paging(void)
 	paging_roots();
 	paging_pdpte();
 	paging_modes();
+	paging_control();
 	paging_invlpg();
 }

@@ -1,0 +1,185 @@
+; MOV to and from control registers by every general register, and in encodings that a compiler does
+; not use; SMSW and LMSW in their forms. Relies on paging_control.c, which knows the order.
+
+global control_value, control_by_register, control_odd_forms, control_smsw, control_smsw_memory
+global control_lmsw, control_lmsw_memory
+
+%ifdef L1_64
+bits 64
+default abs
+%define SP rsp
+%define POINTER dq
+%define AX rax
+%define REGISTERS rax, rcx, rdx, rbx, rsp, rbp, rsi, rdi, r8, r9, r10, r11, r12, r13, r14, r15
+%define CONTROLS cr0, cr2, cr3, cr4, cr8
+%macro PUSH_ALL 0
+	push rbx
+	push rbp
+	push r12
+	push r13
+	push r14
+	push r15
+%endmacro
+%macro POP_ALL 0
+	pop r15
+	pop r14
+	pop r13
+	pop r12
+	pop rbp
+	pop rbx
+%endmacro
+%else
+bits 32
+%define SP esp
+%define POINTER dd
+%define AX eax
+%define REGISTERS eax, ecx, edx, ebx, esp, ebp, esi, edi
+%define CONTROLS cr0, cr2, cr3, cr4
+%macro PUSH_ALL 0
+	push ebx
+	push esi
+	push edi
+	push ebp
+%endmacro
+%macro POP_ALL 0
+	pop ebp
+	pop edi
+	pop esi
+	pop ebx
+%endmacro
+%endif
+
+section .bss
+alignb 8
+control_value: resq 1
+saved_sp: resq 1
+
+section .text
+; EACH_REGISTER control, registers...: a function each: control := control_value, and back through
+; the same register, which meanwhile has the complement.
+%macro EACH_REGISTER 2-*
+ %assign control_number control_number + 1
+ %assign register_number 0
+ %define CONTROL %1
+ %rep %0 - 1
+  %rotate 1
+by_ %+ control_number %+ _ %+ register_number:
+	PUSH_ALL
+	mov [saved_sp], SP
+	mov %1, [control_value]
+	mov CONTROL, %1
+	not %1
+	mov %1, CONTROL
+	mov [control_value], %1
+	mov SP, [saved_sp]
+	POP_ALL
+	ret
+  %assign register_number register_number + 1
+ %endrep
+%endmacro
+%macro EACH_CONTROL 1-*
+ %rep %0
+	EACH_REGISTER %1, REGISTERS
+  %rotate 1
+ %endrep
+%endmacro
+
+%assign control_number -1
+	EACH_CONTROL CONTROLS
+
+; CR3 := control_value by rAX, in other encodings of the same instruction; a function each.
+odd_prefix_66:
+	mov AX, [control_value]
+	db 0x66, 0x0f, 0x22, 0xd8       ; the operand size counts for nothing
+	ret
+odd_prefix_f3:
+	mov AX, [control_value]
+	db 0xf3, 0x0f, 0x22, 0xd8
+	ret
+odd_prefix_segment:
+	mov AX, [control_value]
+	db 0x2e, 0x0f, 0x22, 0xd8
+	ret
+odd_prefix_67:
+	mov AX, [control_value]
+	db 0x67, 0x0f, 0x22, 0xd8
+	ret
+odd_mod_0:
+	mov AX, [control_value]
+	db 0x0f, 0x22, 0x18             ; ModRM.mod says memory; it is a register all the same
+	ret
+odd_mod_1:
+	mov AX, [control_value]
+	db 0x0f, 0x22, 0x58
+	ret
+odd_mod_2:
+	mov AX, [control_value]
+	db 0x0f, 0x22, 0x98
+	ret
+%ifdef L1_64
+odd_rex_w:
+	mov AX, [control_value]
+	db 0x48, 0x0f, 0x22, 0xd8
+	ret
+odd_rex_x:
+	mov AX, [control_value]
+	db 0x42, 0x0f, 0x22, 0xd8
+	ret
+odd_66_rex:
+	mov AX, [control_value]
+	db 0x66, 0x48, 0x0f, 0x22, 0xd8
+	ret
+%endif
+
+; What SMSW says: control_value = register form with 16, 32 and 64 bits over a pattern; one function
+; for each width.
+%macro SMSW_TO 1
+	mov AX, -1
+	smsw %1
+	mov [control_value], AX
+	ret
+%endmacro
+smsw_16: SMSW_TO ax
+smsw_32: SMSW_TO eax
+%ifdef L1_64
+smsw_64: SMSW_TO rax
+%endif
+; To memory it is 16 bits, whatever the operand size.
+control_smsw_memory:
+	smsw [control_value]
+	db 0x66
+	smsw [control_value + 4]
+	ret
+control_lmsw:
+	mov eax, [control_value]
+	lmsw ax
+	ret
+control_lmsw_memory:
+	lmsw [control_value]
+	ret
+
+section .rodata
+align 8
+; By control register, then by general register.
+control_by_register:
+%assign c 0
+%rep control_number + 1
+ %assign r 0
+ %rep register_number
+	POINTER by_ %+ c %+ _ %+ r
+  %assign r r + 1
+ %endrep
+ %assign c c + 1
+%endrep
+control_odd_forms:
+	POINTER odd_prefix_66, odd_prefix_f3, odd_prefix_segment, odd_prefix_67
+	POINTER odd_mod_0, odd_mod_1, odd_mod_2
+%ifdef L1_64
+	POINTER odd_rex_w, odd_rex_x, odd_66_rex
+%endif
+	POINTER 0
+control_smsw:
+	POINTER smsw_16, smsw_32
+%ifdef L1_64
+	POINTER smsw_64
+%endif
