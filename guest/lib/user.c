@@ -15,14 +15,14 @@ enum {
 #ifdef __x86_64__
 static struct {
 	uint32_t reserved;
-	uint32_t rsp0[2]; /* not aligned to 8 */
-	uint32_t other[22];
+	uint32_t rsp[3][2]; /* not aligned to 8 */
+	uint32_t reserved2[2], ist[7][2], reserved3[2];
 	uint16_t more, iopb;
 } tss;
 _Static_assert(sizeof(tss) == 104, "TSS");
 #else
 static struct {
-	uint32_t link, esp0, ss0, other[22];
+	uint32_t link, esp0, ss0, other_stacks[4], cr3, state[17];
 	uint16_t trap, iopb;
 } tss;
 _Static_assert(sizeof(tss) == 104, "TSS");
@@ -39,13 +39,26 @@ void user_set_stack(uintptr_t top)
 	if (!top)
 		top = (uintptr_t)stack + STACK_BYTES;
 #ifdef __x86_64__
-	tss.rsp0[0] = (uint32_t)top;
-	tss.rsp0[1] = (uint32_t)(top >> 32);
+	tss.rsp[0][0] = (uint32_t)top;
+	tss.rsp[0][1] = (uint32_t)(top >> 32);
 #else
 	tss.esp0 = top;
 	tss.ss0 = L1_DATA;
 #endif
 }
+
+#ifdef __x86_64__
+void user_set_ist(uintptr_t top)
+{
+	tss.ist[0][0] = (uint32_t)top;
+	tss.ist[0][1] = (uint32_t)(top >> 32);
+}
+#else
+void user_set_cr3(uintptr_t cr3)
+{
+	tss.cr3 = cr3;
+}
+#endif
 
 void user_init(void)
 {

@@ -34,6 +34,10 @@ void user_init(void);
 /* Where that stack begins, for a test that has one of its own; 0: the library's again. */
 void user_set_stack(uintptr_t top);
 
+/* The first interrupt stack of long mode; without it, CR3 for task switches back to L1. */
+void user_set_ist(uintptr_t top);
+void user_set_cr3(uintptr_t cr3);
+
 /* Copies user.asm's code, less than a page, to where L1 sees it; user_code_at() is an offset in it.
  */
 void user_copy_code(void *to);

@@ -15,6 +15,8 @@ void points_paging(void)
 	paging_roots();
 	paging_pdpte();
 	paging_modes();
+	paging_delivery();
+	paging_task();
 	paging_control();
 	paging_invlpg();
 }
