@@ -16,7 +16,6 @@ task_cr3: resd 1
 
 section .text
 work:
-	clts                            ; the switch has set TS
 	mov ebx, [task_address]
 	mov eax, [ebx]
 	mov [task_read], eax
@@ -24,6 +23,7 @@ work:
 	mov [ebx + 4], eax
 	mov eax, cr3
 	mov [task_cr3], eax
+	clts                            ; the switch has set TS
 	ret
 
 task_called:                            ; NT is 1: IRET goes to the task that is named in the TSS
