@@ -69,7 +69,9 @@ static void record(const struct trap_frame *frame)
 /* From CPL 3 and from virtual 8086 mode everything leads back to L1's try_call(). */
 static void leave_user(struct trap_frame *frame)
 {
-	frame->ax = frame->vector == USER_RETURN_VECTOR ? (uintptr_t)-1 : frame->vector;
+	bool returns = frame->vector == USER_RETURN_VECTOR || frame->vector == VEC_UD;
+
+	frame->ax = returns ? (uintptr_t)-1 : frame->vector;
 	frame->ip = (uintptr_t)try_unwind;
 	frame->cs = L1_CODE;
 	frame->flags = RFLAGS_FIXED;

@@ -46,15 +46,15 @@ extern void (*nmi_handler)(void);
  */
 extern bool (*trap_handler)(struct trap_frame *frame);
 
-/* By this interrupt code at CPL 3 ends its run; the gate lets it. */
+/* By this interrupt, or by UD2, code at CPL 3 ends its run; the gate lets it. */
 #define USER_RETURN_VECTOR 0x81
 
 void exception_init(void);
 
 /*
  * Calls f(argument). Returns -1 when it returns, or the vector of the exception that ended it;
- * trap_last then tells more. f may leave for CPL 3 (user.h): -1 then means USER_RETURN_VECTOR. IF
- * is as it was at the exception, GIF as well. Does not nest.
+ * trap_last then tells more. f may leave for CPL 3 (user.h): -1 then means UD2 or
+ * USER_RETURN_VECTOR. IF is as it was at the exception, GIF as well. Does not nest.
  */
 int try_call(void (*f)(void *), void *argument);
 

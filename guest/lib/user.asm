@@ -1,5 +1,6 @@
 ; Entering CPL 3 and virtual 8086 mode, and small pieces of code to run there. Relies on struct user
-; in user.h and on exception.c, which brings L1 back behind its try_call().
+; in user.h and on exception.c, which brings L1 back behind its try_call(). They end by UD2: what
+; Bochs tells a hypervisor of an INT that met a fault on its way is wrong.
 
 RETURN_VECTOR equ 0x81                  ; as USER_RETURN_VECTOR
 USER_CODE32 equ 0x23                    ; selectors, as in svm.h
@@ -68,50 +69,53 @@ user_code_begin:
 	dw .smsw - user_code_begin
 	dw .soft - user_code_begin
 	dw .load_fs - user_code_begin
+	dw .int - user_code_begin
 .read:
 	mov eax, [BX]
-	int RETURN_VECTOR
+	ud2
 .write:
 	mov [BX], ecx
-	int RETURN_VECTOR
+	ud2
 .fetch:
 	call BX
-	int RETURN_VECTOR
+	ud2
 .invlpg:
 	invlpg [BX]
-	int RETURN_VECTOR
+	ud2
 .read_cr0:
 %ifdef L1_64
 	mov rax, cr0
-	int RETURN_VECTOR
+	ud2
 .read_cr3:
 	mov rax, cr3
-	int RETURN_VECTOR
+	ud2
 .write_cr3:
 	mov cr3, rax
 %else
 	mov eax, cr0
-	int RETURN_VECTOR
+	ud2
 .read_cr3:
 	mov eax, cr3
-	int RETURN_VECTOR
+	ud2
 .write_cr3:
 	mov cr3, eax
 %endif
-	int RETURN_VECTOR
+	ud2
 .clts:
 	clts
-	int RETURN_VECTOR
+	ud2
 .lmsw:
 	lmsw ax
-	int RETURN_VECTOR
+	ud2
 .smsw:
 	smsw eax
-	int RETURN_VECTOR
+	ud2
 .soft:
 	int3
-	int RETURN_VECTOR
+	ud2
 .load_fs:
 	mov fs, eax
+	ud2
+.int:
 	int RETURN_VECTOR
 user_code_end:

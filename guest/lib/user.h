@@ -1,6 +1,7 @@
 /*
  * Code at CPL 3, and in virtual 8086 mode: L1 enters it with a few registers, and every exception,
- * or INT USER_RETURN_VECTOR, ends it. Relies on exception.h; the code must be in user pages.
+ * ends it; UD2 and INT USER_RETURN_VECTOR as they should. Relies on exception.h; the code must be
+ * in user pages.
  */
 #ifndef GUEST_USER_H
 #define GUEST_USER_H
@@ -22,6 +23,7 @@ enum user_code {
 	USER_SMSW,
 	USER_SOFT, /* INT3: a gate that CPL 3 may not use */
 	USER_LOAD_FS,
+	USER_INT, /* INT USER_RETURN_VECTOR, and nothing before it */
 };
 
 struct user {
@@ -43,7 +45,7 @@ void user_set_cr3(uintptr_t cr3);
 void user_copy_code(void *to);
 uintptr_t user_code_at(enum user_code code);
 
-/* Runs it. -1 if it ended by the INT, else the vector; trap_last tells more. */
+/* Runs it. -1 if it ended by UD2 or the INT, else the vector; trap_last tells more. */
 int user_run(const struct user *user);
 
 #endif

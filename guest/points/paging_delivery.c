@@ -6,7 +6,7 @@
 #include "guest/points/paging.h"
 
 enum {
-	VALUE = 0xde11,
+	ROUNDS = 3,
 	GATE_BYTES = 2 * sizeof(void *),
 	HALF_IDT = 128 * GATE_BYTES,
 	IDT_BYTES = 256 * GATE_BYTES,
@@ -75,9 +75,23 @@ static uint64_t bits(unsigned int page)
 
 static int user_int(void)
 {
-	uint32_t value = 0;
+	const struct user user = {
+		.ip = (uintptr_t)region(REGION_USER) + user_code_at(USER_INT),
+		.sp = (uintptr_t)region(REGION_USER) + 2 * PAGE_SIZE,
+		.flags = RFLAGS_FIXED,
+	};
 
-	return access(USER, READ, small_page(0), &value);
+	return user_run(&user);
+}
+
+/* What Bochs tells the hypervisor under L1 is not enough to deliver again what met a fault of its.
+ */
+static unsigned int rounds(void)
+{
+	if (!emulator_is(BOCHS))
+		return ROUNDS;
+	point_known(BOCHS, "EXITINTINFO shows the event before INTn: not tried with a hypervisor");
+	return machine.bare ? ROUNDS : 0;
 }
 
 static void do_int3(void *unused)
@@ -89,7 +103,7 @@ static void do_int3(void *unused)
 static void fresh_pages(void)
 {
 	point("an exception goes through an IDT and a GDT that were not accessed yet");
-	for (unsigned int i = 0; i < 3; i++) {
+	for (unsigned int i = 0; i < rounds(); i++) {
 		all_fresh();
 		check("vector", (uint64_t)(int64_t)try_call(do_int3, NULL), VEC_BP);
 		check("A and D of the IDT's page", bits(IDT_PAGE), PT_ACCESSED);
@@ -99,7 +113,7 @@ static void fresh_pages(void)
 
 	point("an INT from CPL 3 goes through a fresh IDT, GDT and stack");
 	user_set_stack((uintptr_t)small_page(STACK_PAGE) + PAGE_SIZE);
-	for (unsigned int i = 0; i < 3; i++) {
+	for (unsigned int i = 0; i < rounds(); i++) {
 		all_fresh();
 		check("vector", (uint64_t)(int64_t)user_int(), (uint64_t)-1);
 		check("A and D of the IDT's second page", bits(IDT_PAGE + 1), PT_ACCESSED);
@@ -108,14 +122,14 @@ static void fresh_pages(void)
 	}
 
 	point("a user's #PF goes through a fresh IDT, GDT and stack");
-	for (unsigned int i = 0; i < 3; i++) {
+	for (unsigned int i = 0; i < ROUNDS; i++) {
 		all_fresh();
 		faults(USER, READ, region(REGION_FREE), 0);
 		check("A and D of the stack", bits(STACK_PAGE), AD);
 	}
 
 	point("an interrupt goes through a fresh IDT, GDT and stack");
-	for (unsigned int i = 0; i < 3; i++) {
+	for (unsigned int i = 0; i < rounds(); i++) {
 		interrupt_count[VECTOR] = 0;
 		apic_self(VECTOR);
 		all_fresh();
@@ -161,7 +175,7 @@ static void own_stack(void)
 
 	user_set_stack(0);
 	point("an exception pushes on a stack that is fresh");
-	for (unsigned int i = 0; i < 3; i++) {
+	for (unsigned int i = 0; i < rounds(); i++) {
 		all_fresh();
 		int3_on(top);
 		check("the frame's page", trap_last.sp & ~0xffful, small_page(STACK_PAGE));
@@ -169,15 +183,17 @@ static void own_stack(void)
 	}
 
 	point("an exception pushes on a read-only stack under CR0.WP=0");
-	fresh(STACK_PAGE, 0, PT_WRITE);
-	flush();
-	write_cr0(read_cr0() & ~(unsigned long)CR0_WP);
-	int3_on(top);
-	write_cr0(read_cr0() | CR0_WP);
-	check("the frame's page", trap_last.sp & ~0xffful, small_page(STACK_PAGE));
-	check("A and D of the stack", bits(STACK_PAGE), AD);
-	may(USER, READ, small_page(STACK_PAGE), 0);
-	faults(SUPERVISOR, WRITE, small_page(STACK_PAGE), PF_PRESENT);
+	for (unsigned int i = 0; i < rounds(); i++) {
+		fresh(STACK_PAGE, 0, PT_WRITE);
+		flush();
+		write_cr0(read_cr0() & ~(unsigned long)CR0_WP);
+		int3_on(top);
+		write_cr0(read_cr0() | CR0_WP);
+		check("the frame's page", trap_last.sp & ~0xffful, small_page(STACK_PAGE));
+		check("A and D of the stack", bits(STACK_PAGE), AD);
+		may(USER, READ, small_page(STACK_PAGE), 0);
+		faults(SUPERVISOR, WRITE, small_page(STACK_PAGE), PF_PRESENT);
+	}
 	all_fresh();
 }
 
@@ -202,7 +218,7 @@ static void missing_pages(void)
 		(uint8_t *)(uintptr_t)small_page(GDT_PAGE) + (L1_USER_DATA & ~7) + 5;
 
 	point("an IDT's page that is missing is #PF, and the INT goes on once it is there");
-	for (unsigned int i = 0; i < 3; i++) {
+	for (unsigned int i = 0; i < rounds(); i++) {
 		all_fresh();
 		fresh(mapped_page = IDT_PAGE + 1, 0, PT_PRESENT);
 		flush();
@@ -242,7 +258,7 @@ static void interrupt_stacks(void)
 	user_set_stack((uintptr_t)small_page(STACK_PAGE) + PAGE_SIZE);
 	user_set_ist((uintptr_t)small_page(DATA_PAGE) + PAGE_SIZE);
 	*ist_of_pf = 1;
-	for (unsigned int i = 0; i < 3; i++) {
+	for (unsigned int i = 0; i < rounds(); i++) {
 		all_fresh();
 		fresh(mapped_page = STACK_PAGE, 0, PT_PRESENT);
 		flush();
@@ -259,12 +275,14 @@ static void interrupt_stacks(void)
 
 	point("a stack that is missing for #PF, too, is #DF");
 	*ist_of_df = 1;
-	all_fresh();
-	fresh(STACK_PAGE, 0, PT_PRESENT);
-	flush();
-	check("vector", (uint64_t)(int64_t)user_int(), VEC_DF);
-	check("error code", trap_last.error, 0);
-	check("CR2", trap_last.cr2, missing);
+	for (unsigned int i = 0; i < rounds(); i++) {
+		all_fresh();
+		fresh(STACK_PAGE, 0, PT_PRESENT);
+		flush();
+		check("vector", (uint64_t)(int64_t)user_int(), VEC_DF);
+		check("error code", trap_last.error, 0);
+		check("CR2", trap_last.cr2, missing);
+	}
 	*ist_of_df = 0;
 	all_fresh();
 }
