@@ -202,7 +202,12 @@ static void protection(void)
 {
 	unsigned long cr0 = read_cr0(), cr4 = read_cr4();
 
-	refused("PG without PE is #GP", try_cr0, cr0 & ~(unsigned long)CR0_PE);
+	if (machine.bochs && !machine.bare && machine.npt)
+		point("PG without PE is #GP");
+	else
+		refused("PG without PE is #GP", try_cr0, cr0 & ~(unsigned long)CR0_PE);
+	if (machine.bochs)
+		point_known(BOCHS, "a guest's MOV may bring it to paged real mode: not tried");
 	refused("NW without CD is #GP", try_cr0, cr0 | CR0_NW);
 	refused("a reserved bit of CR4 is #GP", try_cr4, cr4 | 1ul << 31);
 #ifdef __x86_64__

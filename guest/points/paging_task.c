@@ -80,11 +80,25 @@ static void clean_pdptes(struct pt *pt)
 		pt_set(pt, at, 3, pt_get(pt, at, 3) & ~AD);
 }
 
+/*
+ * A hypervisor under L1 that shadows its paging has PAE tables, which L1's are not if they have 2
+ * levels; on QEMU it cannot see the switch, and L1 would run on its own tables as if they were PAE.
+ */
+static bool visible(void)
+{
+	if (!machine.qemu || l1_tables.format->levels != 2)
+		return true;
+	point_known(QEMU, "task switches are not intercepted: not tried under a shadow");
+	return machine.bare || machine.npt;
+}
+
 /* One way to the task and back; what it saw is under its own tables, what L1 sees under L1's. */
 static void there_and_back(void (*go)(void), uint32_t seen, uint32_t written)
 {
 	unsigned long cr0 = read_cr0(), cr3 = read_cr3();
 
+	if (!visible())
+		return;
 	task_value = written;
 	task_read = task_cr3 = 0;
 	go();
@@ -105,6 +119,8 @@ static void switches(void (*go)(void), uint64_t at)
 		frame(1)[0] = VALUE + 100 + i;
 		frame(0)[1] = frame(1)[1] = 0;
 		there_and_back(go, VALUE + 100 + i, VALUE + 200 + i);
+		if (!visible())
+			return;
 		check("written by the task", frame(1)[1], VALUE + 200 + i);
 		check("L1's own frame", frame(0)[1], 0);
 		may(SUPERVISOR, READ, at, VALUE + i);
@@ -158,6 +174,8 @@ static void tests(void)
 
 	point("tables of L1 that are edited before the switch show after it");
 	for (unsigned int i = 0; i < ROUNDS; i++) {
+		if (!visible())
+			break;
 		frame(2 + i)[0] = VALUE + 400 + i;
 		map(at, frame(2 + i), 1, PT_RWU);
 		there_and_back(call_task, frame(1)[0], 0);
@@ -169,20 +187,15 @@ static void tests(void)
 	point("a task with L1's own CR3");
 	task.cr3 = read_cr3();
 	there_and_back(call_task, frame(0)[0], 1);
-	check("written by the task", frame(0)[1], 1);
+	if (visible())
+		check("written by the task", frame(0)[1], 1);
 }
 
 void paging_task(void)
 {
 	if (!paging_group("task"))
 		return;
-	if (machine.qemu && l1_tables.format->levels == 2) {
-		/* L0 has PAE tables there, which L1's are not, and cannot see the switch. */
-		point("CALL to a task runs it under its own CR3, and IRET brings L1's back");
-		point_known(QEMU, "task switches are not intercepted: not tried");
-	} else {
-		tests();
-	}
+	tests();
 	paging_end();
 }
 #endif

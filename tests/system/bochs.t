@@ -30,4 +30,9 @@ for image in pae long; do
 	nested_passes "$image on Nestling" L1=$image
 	nested_passes "$image on Nestling, strict" L1=$image STRICT=1
 done
+
+# Without nested paging, where its #PF and its TLB are another second opinion.
+export CPU=turion64_tyler L1=long
+bare_passes "long without NPT, bare"
+nested_passes "long without NPT on Nestling, strict" STRICT=1
 done_testing

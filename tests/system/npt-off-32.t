@@ -6,4 +6,5 @@
 for image in pae pse nopse; do
 	shadowed $image $image
 done
+image_passes "nopse, no NPT, strict" CPU=max,npt=off STRICT=1
 done_testing

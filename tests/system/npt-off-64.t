@@ -3,8 +3,8 @@
 # (R14). The truth is a processor without nested paging; there L0 runs so by itself.
 . "$(dirname "$0")/lib.sh"
 
-for levels in 4 5; do
-	shadowed "$levels levels" long "levels=$levels"
-done
-shadowed "4 levels, no LA57" long levels=4 la57=off
+shadowed "5 levels" long levels=5
+shadowed "4 levels" long levels=4
+image_passes "4 levels, no LA57, small pool" CPU=max,la57=off L0CMDLINE="npt=off pool=1M" STRICT=1
+image_passes "4 levels, no NPT, strict" CPU=max,npt=off STRICT=1
 done_testing
