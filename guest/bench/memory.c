@@ -70,7 +70,7 @@ static void fault_then(struct l2 *l2, void *entry, uint64_t rights)
 	write_entry(entry, value);
 	vmrun_once(&l2->regs, l2->vmcb);
 	stgi();
-	check("exit code of the fault", code, VMEXIT_NPF);
+	check("exit code of the fault", code, l2_fault_exit(l2));
 }
 
 static void touch_missing(struct l2 *l2, uint64_t ngpa, void *entry)

@@ -118,7 +118,7 @@ bool l2_check_vector(struct l2 *l2, unsigned int vector)
 
 bool l2_check_npf(struct l2 *l2, uint64_t info1, uint64_t ngpa)
 {
-	bool ok = l2_check_exit(l2, l2->nested ? VMEXIT_NPF : VMEXIT_EXCP_BASE + VEC_PF);
+	bool ok = l2_check_exit(l2, l2_fault_exit(l2));
 
 	if (!l2->nested) {
 		/* L2 fetches from where it is, not through the alias. */

@@ -199,6 +199,12 @@ static inline uint32_t l2_eax(const struct l2 *l2)
 	return (uint32_t)l2->vmcb->save.rax;
 }
 
+/* The exit code of a nested fault, or of what it is on shadow tables. */
+static inline uint64_t l2_fault_exit(const struct l2 *l2)
+{
+	return l2->nested ? VMEXIT_NPF : VMEXIT_EXCP_BASE + VEC_PF;
+}
+
 /* The n-th word, of L2's width, on its stack. */
 uint64_t l2_stack(const struct l2 *l2, unsigned int n);
 

@@ -106,6 +106,9 @@ modes_store:
 ; Turns on paging with args.cr3, args.cr4 and args.efer; reads args.address into args.result, and
 ; writes args.value behind it; turns it off.
 modes_paging:
+	mov eax, cr4                    ; LME never without PAE: some machines do not like it
+	or eax, CR4_PAE
+	mov cr4, eax
 	mov ecx, MSR_EFER
 	rdmsr
 	push eax
@@ -128,13 +131,14 @@ modes_paging:
 	mov [edi + 32], eax
 	and eax, ~CR0_PG
 	mov cr0, eax
-	mov eax, [saved_cr4]            ; PAE before LME, and with it
+	mov eax, [saved_cr4]
+	or eax, CR4_PAE
 	mov cr4, eax
 	pop eax
 	xor edx, edx
 	mov ecx, MSR_EFER
 	wrmsr
-	ret
+	ret                             ; the caller loads CR4 as it was
 
 ; To real mode at REAL_BASE, where the code below is a copy, and back.
 modes_real:

@@ -72,6 +72,6 @@ void points_dirty(const struct l2_kind *kind)
 	pt_set(&l2->npt, ngpa, 1, pt_get(&l2->npt, ngpa, 1) & ~PT_WRITE);
 	clear(l2, ngpa, 1);
 	l2_write(l2, ngpa, 3);
-	l2_check_exit(l2, l2->nested ? VMEXIT_NPF : VMEXIT_EXCP_BASE + VEC_PF);
+	l2_check_exit(l2, l2_fault_exit(l2));
 	check("D", bits(l2, ngpa, 1) & PT_DIRTY, 0);
 }

@@ -90,12 +90,6 @@ static void intercepted(struct l2 *l2)
 	l2->vmcb->save.rsp = L2_STACK_TOP;
 }
 
-/* The nested fault, or what it is where L1 shadows L2's tables. */
-static void check_page_fault(struct l2 *l2)
-{
-	l2_check_exit(l2, l2->nested ? VMEXIT_NPF : VMEXIT_EXCP_BASE + VEC_PF);
-}
-
 static void in_flight(struct l2 *l2)
 {
 	uint64_t idt = pt_get(&l2->npt, L2_IDT, 1), stack = pt_get(&l2->npt, L2_STACK, 1);
@@ -104,7 +98,7 @@ static void in_flight(struct l2 *l2)
 	pt_set(&l2->npt, L2_IDT, 1, 0);
 	l2->flush = true;
 	inject(l2, event(EVENT_INTR, VECTOR));
-	check_page_fault(l2);
+	l2_check_exit(l2, l2_fault_exit(l2));
 	check("EXITINFO2, the page", l2->vmcb->control.exit_info2 & ~0xfffull, L2_IDT);
 	check_in_flight(l2, event(EVENT_INTR, VECTOR));
 
@@ -118,7 +112,7 @@ static void in_flight(struct l2 *l2)
 	l2->flush = true;
 	l2->vmcb->save.rsp = L2_STACK_TOP;
 	l2_start(l2, L2_UD2);
-	check_page_fault(l2);
+	l2_check_exit(l2, l2_fault_exit(l2));
 	check_in_flight(l2, event(EVENT_EXCEPTION, VEC_UD));
 
 	point("the exception arrives when L2 goes on");
@@ -131,7 +125,7 @@ static void in_flight(struct l2 *l2)
 	l2->flush = true;
 	l2->vmcb->save.rsp = L2_STACK_TOP;
 	l2_start(l2, L2_SOFT);
-	check_page_fault(l2);
+	l2_check_exit(l2, l2_fault_exit(l2));
 	check("EXITINFO2, the page", l2->vmcb->control.exit_info2 & ~0xfffull, L2_STACK);
 	check_known("EXITINTINFO", l2->vmcb->control.exit_int_info & in_flight_bits,
 	            event(EVENT_SOFT_INTR, L2_SOFT_VECTOR), event(EVENT_EXCEPTION, VEC_UD), BOCHS,

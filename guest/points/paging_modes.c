@@ -67,7 +67,7 @@ static void paging_off(void)
 }
 
 /* Other tables: the image where it is, and one page of the region's at OTHER_AT. */
-static void other(const char *name, const struct pt_format *format, uint32_t cr4)
+static void other(const char *name, const struct pt_format *format, uint32_t cr4, uint32_t lme)
 {
 	struct modes_args args = {.address = OTHER_AT + 16, .cr4 = cr4};
 	uint64_t at = small_page(2);
@@ -78,15 +78,16 @@ static void other(const char *name, const struct pt_format *format, uint32_t cr4
 		point_skip("it is L1's own mode");
 		return;
 	}
-	if (format == &pt_pse && !machine.pse) {
-		point_skip("the processor has no PSE");
+	if ((format == &pt_pse && !machine.pse) || (lme && !machine.lm) ||
+	    (format == &pt_5level && !machine.la57)) {
+		point_skip("the processor has no such mode");
 		return;
 	}
 	pt_init(&pt, format, (uintptr_t)pool, (uintptr_t)pool + sizeof(pool), 0);
 	pt_map_range(&pt, 0, 0, LOW_BYTES, 2, PT_RW);
 	pt_map(&pt, OTHER_AT, l2_gpa(frame(3)), 1, PT_RW);
 	args.cr3 = (uint32_t)pt.root;
-	args.efer = (uint32_t)rdmsr(MSR_EFER) & ~(EFER_LME | EFER_LMA);
+	args.efer = ((uint32_t)rdmsr(MSR_EFER) & ~(EFER_LME | EFER_LMA)) | lme;
 	frame(2)[0] = VALUE;
 	for (unsigned int i = 0; i < ROUNDS; i++) {
 		frame(3)[4] = VALUE + i;
@@ -193,9 +194,12 @@ void paging_modes(void)
 	if (!paging_group("modes"))
 		return;
 	paging_off();
-	other("paging of 2 levels without CR4.PSE, and back", &pt_2level, 0);
-	other("paging of 2 levels with CR4.PSE, and back", &pt_pse, CR4_PSE);
-	other("PAE paging, and back", &pt_pae, CR4_PAE);
+	other("paging of 2 levels without CR4.PSE, and back", &pt_2level, 0, 0);
+	other("paging of 2 levels with CR4.PSE, and back", &pt_pse, CR4_PSE, 0);
+	other("PAE paging, and back", &pt_pae, CR4_PAE, 0);
+	other("long mode with 4 levels, in 32-bit code, and back", &pt_4level, CR4_PAE, EFER_LME);
+	other("long mode with 5 levels, in 32-bit code, and back", &pt_5level, CR4_PAE | CR4_LA57,
+	      EFER_LME);
 	real_mode();
 	virtual_8086();
 	paging_end();

@@ -5,6 +5,6 @@
 
 for image in pae pse nopse; do
 	shadowed $image $image
+	image_passes "$image, no NPT, strict" CPU=max,npt=off STRICT=1
 done
-image_passes "nopse, no NPT, strict" CPU=max,npt=off STRICT=1
 done_testing

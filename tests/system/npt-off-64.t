@@ -5,6 +5,7 @@
 
 shadowed "5 levels" long levels=5
 shadowed "4 levels" long levels=4
-image_passes "4 levels, no LA57, small pool" CPU=max,la57=off L0CMDLINE="npt=off pool=1M" STRICT=1
 image_passes "4 levels, no NPT, strict" CPU=max,npt=off STRICT=1
+bare_passes "no LA57, bare" CPU=max,la57=off,npt=off
+image_passes "no LA57, small pool, strict" CPU=max,la57=off L0CMDLINE="npt=off pool=1M" STRICT=1
 done_testing
