@@ -4,6 +4,7 @@
  */
 #include "svm/event.h"
 #include "hv/x86.h"
+#include "svm/exit.h"
 #include "svm/features.h"
 #include "svm/nested.h"
 
@@ -26,6 +27,31 @@ void raise_exception(struct vcpu *vcpu, unsigned int vector, uint32_t error_code
 	if (has_error_code(vector))
 		event |= EVENT_ERROR_VALID | (uint64_t)error_code << EVENT_ERROR_SHIFT;
 	vcpu->vmcb->control.event_inj = event;
+}
+
+static bool is_contributory(unsigned int vector)
+{
+	return vector == VEC_DE || (vector >= VEC_TS && vector <= VEC_GP);
+}
+
+bool makes_double_fault(struct vcpu *vcpu, unsigned int vector)
+{
+	uint64_t event = interrupted_event(vcpu);
+	unsigned int first = event & EVENT_VECTOR_MASK;
+
+	if (!(event & EVENT_VALID) ||
+	    (event & EVENT_TYPE_MASK) >> EVENT_TYPE_SHIFT != EVENT_EXCEPTION)
+		return false;
+	if (vector != VEC_PF && !is_contributory(vector))
+		return false;
+	if (first == VEC_DF) {
+		shut_down(vcpu);
+		return true;
+	}
+	if (first != VEC_PF && !(is_contributory(first) && is_contributory(vector)))
+		return false;
+	raise_exception(vcpu, VEC_DF, 0);
+	return true;
 }
 
 bool exit_length(struct vcpu *vcpu, unsigned int *length)
@@ -84,22 +110,24 @@ static bool was_injected(const struct vcpu *vcpu, uint64_t event)
 	return !((vcpu->injected ^ event) & which) && vcpu->vmcb->save.rip == vcpu->entry_rip;
 }
 
-void redeliver_event(struct vcpu *vcpu)
+bool is_from_instruction(const struct vcpu *vcpu, uint64_t event)
 {
-	struct vmcb_control *control = &vcpu->vmcb->control;
-	uint64_t event = interrupted_event(vcpu);
 	unsigned int type = (unsigned int)((event & EVENT_TYPE_MASK) >> EVENT_TYPE_SHIFT);
 	unsigned int vector = event & EVENT_VECTOR_MASK;
 	bool by_instruction = type == EVENT_SOFT_INTR ||
 	                      (type == EVENT_EXCEPTION && (vector == VEC_BP || vector == VEC_OF));
 
-	if (!(event & EVENT_VALID))
-		return;
+	return by_instruction && !was_injected(vcpu, event);
+}
+
+void redeliver_event(struct vcpu *vcpu)
+{
+	uint64_t event = interrupted_event(vcpu);
+
 	/*
 	 * INTn, INT3 and INTO left RIP at themselves: the guest executes them again, and would push
 	 * the wrong return address otherwise. Not so if the event was injected: RIP is L1's choice.
 	 */
-	if (by_instruction && !was_injected(vcpu, event))
-		return;
-	control->event_inj = event;
+	if ((event & EVENT_VALID) && !is_from_instruction(vcpu, event))
+		vcpu->vmcb->control.event_inj = event;
 }

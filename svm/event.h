@@ -14,6 +14,12 @@
 void raise_exception(struct vcpu *vcpu, unsigned int vector, uint32_t error_code);
 
 /*
+ * A fault while the processor, and now L0, delivers interrupted_event(). True: together they make a
+ * double fault or a shutdown, which has been raised instead (APM vol. 2, section 8.2.9).
+ */
+bool makes_double_fault(struct vcpu *vcpu, unsigned int vector);
+
+/*
  * Ends an instruction of this length: RIP moves on, the interrupt shadow ends, and a single step
  * traps (APM vol. 2, section 13.1.4).
  */
@@ -30,6 +36,12 @@ bool exit_length(struct vcpu *vcpu, unsigned int *length);
  * leaves V_IRQ set if it was that: put right in the VMCB, by APM vol. 2, section 15.7.2.
  */
 uint64_t interrupted_event(struct vcpu *vcpu);
+
+/*
+ * Does the event come from an INTn, INT3 or INTO at the guest's RIP? (Not if it was injected: RIP
+ * is then where it returns to.)
+ */
+bool is_from_instruction(const struct vcpu *vcpu, uint64_t event);
 
 /*
  * An event was being delivered when the guest exited for a reason of L0's own: deliver it again

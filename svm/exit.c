@@ -12,6 +12,7 @@
 #include "svm/nested.h"
 #include "svm/own_paging.h"
 #include "svm/strict.h"
+#include "svm/task_switch.h"
 
 enum { EXIT_CODES = INTERCEPT_WORDS * 32 };
 
@@ -93,6 +94,7 @@ static void (*const handlers[EXIT_CODES])(struct vcpu *vcpu) = {
 	[VMEXIT_INVLPG] = handle_invlpg,
 	[VMEXIT_INVLPGA] = handle_invlpga,
 	[VMEXIT_MSR] = emulate_msr,
+	[VMEXIT_TASK_SWITCH] = handle_task_switch,
 	[VMEXIT_SHUTDOWN] = handle_shutdown,
 	[VMEXIT_VMRUN] = handle_vmrun,
 	[VMEXIT_VMLOAD] = handle_vmload,

@@ -130,7 +130,7 @@ void own_paging_flush(struct vcpu *vcpu)
 void own_paging_intercept(struct vmcb_control *control)
 {
 	control->intercepts[INTERCEPT_EXCEPTION] |= 1u << VEC_PF;
-	control->intercepts[INTERCEPT_MISC1] |= MISC1_INVLPG;
+	control->intercepts[INTERCEPT_MISC1] |= MISC1_INVLPG | MISC1_TASK_SWITCH;
 	control->intercepts[INTERCEPT_MISC3] |= MISC3_INVPCID;
 }
 
@@ -208,24 +208,6 @@ void handle_invpcid(struct vcpu *vcpu)
 	raise_exception(vcpu, VEC_UD, 0);
 }
 
-/* A fault while another exception was being delivered; APM vol. 2, section 8.2.9. */
-static bool makes_double_fault(struct vcpu *vcpu, uint64_t event)
-{
-	unsigned int vector = event & EVENT_VECTOR_MASK;
-
-	if (!(event & EVENT_VALID) ||
-	    (event & EVENT_TYPE_MASK) >> EVENT_TYPE_SHIFT != EVENT_EXCEPTION)
-		return false;
-	if (vector == VEC_DF) {
-		shut_down(vcpu);
-		return true;
-	}
-	if (vector != VEC_PF)
-		return false;
-	raise_exception(vcpu, VEC_DF, 0);
-	return true;
-}
-
 /* The guest's tables deny the access: the fault is the guest's, or L1's if it asked for L2's. */
 static void reflect(struct vcpu *vcpu, const struct page_fault *fault)
 {
@@ -233,7 +215,7 @@ static void reflect(struct vcpu *vcpu, const struct page_fault *fault)
 		nested_exit(vcpu, VMEXIT_EXCP_BASE + VEC_PF, fault->code, fault->address);
 		return;
 	}
-	if (makes_double_fault(vcpu, interrupted_event(vcpu)))
+	if (makes_double_fault(vcpu, VEC_PF))
 		return;
 	vcpu->vmcb->save.cr2 = fault->address;
 	write_cr2(fault->address); /* Bochs' VMRUN does not load it */
@@ -265,8 +247,7 @@ void handle_page_fault(struct vcpu *vcpu)
 		redeliver_event(vcpu);
 }
 
-/* Where the guest's access to one byte leads. */
-static bool translate(struct vcpu *vcpu, uint64_t linear, uint32_t access, uint64_t *gpa)
+bool translate_linear(struct vcpu *vcpu, uint64_t linear, uint32_t access, uint64_t *gpa)
 {
 	const struct guest_tables *tables = tables_of(vcpu);
 	const struct vmcb_save *save = &vcpu->vmcb->save;
@@ -276,7 +257,10 @@ static bool translate(struct vcpu *vcpu, uint64_t linear, uint32_t access, uint6
 	*gpa = linear;
 	if (tables->direct)
 		return true;
-	access |= save->cpl == 3 ? ACCESS_USER : supervisor_access(save);
+	if (access & ACCESS_IMPLICIT)
+		access = (access & ~ACCESS_IMPLICIT) | ACCESS_SMAP_CHECK;
+	else
+		access |= save->cpl == 3 ? ACCESS_USER : supervisor_access(save);
 	switch (guest_walk(&mmu.memory, &tables->mode, tables->root, linear, access, &walk)) {
 	case WALK_OK:
 		*gpa = walk.gpa;
@@ -297,13 +281,13 @@ bool access_linear(struct vcpu *vcpu, uint64_t linear, void *data, unsigned int 
 	uint64_t gpa;
 
 	/* Both ends first: of an access that faults nothing happens. */
-	if (!translate(vcpu, linear, access, &gpa) ||
-	    !translate(vcpu, linear + size - 1, access, &gpa))
+	if (!translate_linear(vcpu, linear, access, &gpa) ||
+	    !translate_linear(vcpu, linear + size - 1, access, &gpa))
 		return false;
 	for (unsigned int i = 0; i < size; i++) {
 		uint8_t *page;
 
-		if (!translate(vcpu, linear + i, access, &gpa))
+		if (!translate_linear(vcpu, linear + i, access, &gpa))
 			return false;
 		page = l1_page(NULL, gpa & ~(uint64_t)(PAGE_SIZE - 1));
 		if (!(access & ACCESS_WRITE)) {

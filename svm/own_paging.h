@@ -29,6 +29,15 @@ void handle_invlpg(struct vcpu *vcpu);
 bool access_linear(struct vcpu *vcpu, uint64_t linear, void *data, unsigned int size,
                    uint32_t access);
 
+/* With the next function: not the guest's own, but the processor's for itself, at any CPL. */
+#define ACCESS_IMPLICIT (1u << 31)
+
+/*
+ * The gpa of one byte of the guest's for an access (ACCESS_WRITE, ACCESS_IMPLICIT). False: it has
+ * raised the fault that the guest's tables ask for; or they are changing, and it raised nothing.
+ */
+bool translate_linear(struct vcpu *vcpu, uint64_t linear, uint32_t access, uint64_t *gpa);
+
 /*
  * What the guest in use changed of its paging registers, or their writing, flushes its TLB: its
  * tables count as they are now, and the processor forgets.

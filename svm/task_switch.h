@@ -1,0 +1,42 @@
+/*
+ * Hardware task switches that L0 performs, since they load CR3 (npt=off). Relies on svm/tss.h.
+ */
+#ifndef SVM_TASK_SWITCH_H
+#define SVM_TASK_SWITCH_H
+
+#include "svm/tss.h"
+
+/* #VMEXIT(TASK_SWITCH). */
+void handle_task_switch(struct vcpu *vcpu);
+
+/* The rest is between task_switch.c and task_segments.c. */
+
+/* A switch under way. The VMCB is the one that the exit was of: a fault may end in a nested exit.
+ */
+struct task {
+	struct vcpu *vcpu;
+	struct vmcb *vmcb;
+	bool guest_mode;
+	bool external; /* EXT of error codes: not for what the guest's own instruction asked for */
+};
+
+/*
+ * Raises a fault whose error code names the selector; 0: none. Always false. What the processor has
+ * of the guest (svm/own_paging.h's faults as well) must be as the fault is to find it.
+ */
+bool task_fault(const struct task *task, unsigned int vector, uint16_t selector);
+
+/* Has something been raised? Else a false return means that the guest's tables did not hold still.
+ */
+bool task_has_raised(const struct task *task);
+
+/* Marks the segments that are not loaded yet, with the selectors that they are to have. */
+void task_clear_segments(struct vmcb_save *save, const struct task_state *state);
+
+/*
+ * Loads LDTR and the segment registers from their tables, with CPL, in the new task. False: raised.
+ * APM vol. 2, sections 4.10.2 and 12.3; FS, GS and LDTR are those of the VMCB.
+ */
+bool task_load_segments(const struct task *task, const struct task_state *state);
+
+#endif
