@@ -6,6 +6,7 @@
 void points_all(void)
 {
 	points_paging();
+	points_task();
 	for (unsigned int i = 0; l2_kinds[i]; i++) {
 		const struct l2_kind *kind = l2_kinds[i];
 

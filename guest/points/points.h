@@ -28,6 +28,7 @@ void points_format(void);                          /* limits and reserved bits o
 void points_asid(void);                            /* several L2s, TLB_CONTROL, INVLPGA */
 void points_interrupt(void);                       /* INTR, GIF, V_IRQ */
 void points_state(void);                           /* what VMRUN, VMLOAD and VMSAVE move */
+void points_task(void);                            /* hardware task switches, of 32-bit images */
 void points_invalid(void);                         /* VMRUNs that fail */
 
 #endif
