@@ -48,23 +48,56 @@ static void vmload(uint64_t hpa)
 }
 
 /*
- * nRIP tells the length at intercepts of instructions only, which this is not (APM 15.7.1). False:
- * the instruction is not there any more, and the guest is to try again.
+ * Is the event's gate one to this task? Bochs' INTn leaves EXITINTINFO with an earlier event, and
+ * calls that valid.
  */
-static bool find_eip(struct change *change)
+static bool leads_here(const struct change *change)
 {
 	struct vcpu *vcpu = change->task.vcpu;
-	const struct vmcb_save *save = &vcpu->vmcb->save;
+	const struct vmcb *vmcb = change->task.vmcb;
+	uint32_t offset = (change->event & EVENT_VECTOR_MASK) * DESCRIPTOR_SIZE;
+	struct vmcb_segment gate;
+	uint64_t descriptor;
+
+	if (offset + DESCRIPTOR_SIZE - 1 > vmcb->save.idtr.limit ||
+	    fetch(vcpu, low32(vmcb->save.idtr.base + offset), (uint8_t *)&descriptor,
+	          sizeof(descriptor)) < sizeof(descriptor))
+		return false;
+	descriptor_load(descriptor, 0, &gate);
+	return (gate.attributes & (SEG_ATTR_S | SEG_ATTR_TYPE)) == TYPE_TASK_GATE &&
+	       (uint16_t)gate.base == (uint16_t)vmcb->control.exit_info1;
+}
+
+/*
+ * What made the switch, and where the old task goes on. nRIP tells the length at intercepts of
+ * instructions only, which this is not (APM 15.7.1). False: the instruction is not there any more,
+ * and the guest is to try again.
+ */
+static bool find_source(struct change *change)
+{
+	struct vcpu *vcpu = change->task.vcpu;
+	struct vmcb *vmcb = change->task.vmcb;
+	uint64_t info = vmcb->control.exit_info2;
 	uint8_t bytes[INSTRUCTION_MAX];
 	unsigned int have, length;
+	bool wrong;
 
-	change->eip = low32(save->rip);
-	if (change->event && !is_from_instruction(vcpu, change->event))
+	change->cause = info & INFO2_IRET ? BY_IRET : info & INFO2_JMP ? BY_JMP : BY_CALL;
+	change->event = change->cause == BY_CALL ? interrupted_event(vcpu) : 0;
+	change->eip = low32(vmcb->save.rip);
+	wrong = change->event && !leads_here(change);
+	if (change->event && !wrong && !is_from_instruction(vcpu, change->event)) {
+		change->task.external = true;
 		return true;
-	have = fetch(vcpu, low32(save->rip + save->cs.base), bytes, sizeof(bytes));
+	}
+	have = fetch(vcpu, low32(vmcb->save.rip + vmcb->save.cs.base), bytes, sizeof(bytes));
 	length = task_instruction_length(vcpu, bytes, have);
+	if (!length)
+		return false;
 	change->eip += length;
-	return length;
+	if (wrong)
+		change->event = vmcb->control.exit_int_info = 0;
+	return true;
 }
 
 /* The processor has found all this good, but memory may have changed since. */
@@ -283,20 +316,14 @@ static bool begin(const struct change *change, const struct task_state *state)
 void handle_task_switch(struct vcpu *vcpu)
 {
 	struct vmcb *vmcb = vcpu->vmcb;
-	uint64_t info = vmcb->control.exit_info2, hpa = vcpu->vmcb_hpa;
+	uint64_t hpa = vcpu->vmcb_hpa;
 	struct change change = {
 		.task = {.vcpu = vcpu, .vmcb = vmcb, .guest_mode = vcpu->guest_mode},
-		.cause = info & INFO2_IRET  ? BY_IRET
-	                 : info & INFO2_JMP ? BY_JMP
-	                                    : BY_CALL,
 	};
 	struct task_state state;
 
-	if (change.cause == BY_CALL)
-		change.event = interrupted_event(vcpu);
-	change.task.external = change.event && !is_from_instruction(vcpu, change.event);
 	vmsave(vcpu);
-	if (!find_eip(&change) || !check_new_tss(&change) || !map_both(&change)) {
+	if (!find_source(&change) || !check_new_tss(&change) || !map_both(&change)) {
 		if (!task_has_raised(&change.task))
 			redeliver_event(vcpu);
 		return;

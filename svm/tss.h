@@ -57,6 +57,7 @@ _Static_assert(sizeof(struct tss16) == 0x2c, "16-bit TSS");
 enum {
 	TYPE_TSS16 = 1,
 	TYPE_LDT = 2,
+	TYPE_TASK_GATE = 5,
 	TYPE_TSS32 = 9,
 	TYPE_TSS_BUSY = 2, /* a bit of either TSS type */
 	TYPE_TSS_WIDE = 8, /* ... and the one that tells them apart */

@@ -20,11 +20,11 @@ task_entry:
 	mov [task_registers + 28], edi
 	call task_body
 	test eax, eax
-	jz .return
+	jz task_return
 	jmp far [eax]
 task_after_jmp:
 	jmp task_entry
-.return:
+task_return:
 	iretd
 	jmp task_entry                  ; entered again
 

@@ -55,7 +55,8 @@ static void check_nested(uint32_t eip, uint32_t rf)
 	check("main within", task_seen.main_type, TYPE_TSS_BUSY);
 	check("other within", task_seen.other_type, TYPE_TSS_BUSY);
 	check("main's EIP", task_seen.main_eip, eip);
-	check("main's RF", task_seen.main_eflags & FLAG_RF, rf);
+	check_known("main's RF", task_seen.main_eflags & FLAG_RF, rf, 0, QEMU,
+	            "faults save no RF in a TSS");
 	check_back();
 	check("NT in what IRET saved", task_other.eflags & FLAG_NT, 0);
 }
@@ -221,9 +222,17 @@ static void fails_in_main(unsigned int vector, uint32_t error)
 	task_end();
 }
 
+/* The new task's CS may be what is wrong: no handler returns to that. */
+static bool return_to_l1s_code(struct trap_frame *frame)
+{
+	frame->cs = L1_CODE32;
+	return false;
+}
+
 /* In the new task, which has not executed anything. */
 static void fails_in_other(unsigned int vector, uint32_t error)
 {
+	trap_handler = return_to_l1s_code;
 	check("vector", (uint64_t)task_try_jmp(TASK_OTHER), vector);
 	check("error code", trap_last.error, error);
 	check("EIP", trap_last.ip, task_other.eip);
@@ -232,6 +241,7 @@ static void fails_in_other(unsigned int vector, uint32_t error)
 	check("CR3", read_cr3(), task_other.cr3);
 	check("main", task_type(TASK_MAIN), TYPE_TSS_AVAILABLE);
 	check("other", task_type(TASK_OTHER), TYPE_TSS_BUSY);
+	trap_handler = NULL;
 	task_end();
 }
 
@@ -257,11 +267,18 @@ static void faults_of_main(void)
 	task_gdt[TASK_OTHER / 8] =
 		(task_gdt[TASK_OTHER / 8] & ~(0xffffffull << 16)) | 0x80ull << 56;
 	fails_in_main(VEC_PF, 0);
-	check("CR2", trap_last.cr2, TASK_ALIAS);
+	check_known("CR2", trap_last.cr2, TASK_ALIAS, TASK_ALIAS + offsetof(struct task_tss, cr3),
+	            QEMU, "a TSS is not checked from its start");
 }
 
 static void faults_of_other(void)
 {
+	if (machine.qemu) {
+		point("faults of the new task");
+		point_known(QEMU, "a fault within a task switch hangs: not tried");
+		return;
+	}
+
 	point("code that is not present is the new task's fault");
 	task_prepare();
 	task_other.cs = TASK_CODE_AWAY;
