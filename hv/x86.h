@@ -19,6 +19,7 @@
 #define RFLAGS_CF    (1u << 0)
 #define RFLAGS_TF    (1u << 8)
 #define RFLAGS_IF    (1u << 9)
+#define RFLAGS_NT    (1u << 14)
 #define RFLAGS_VM    (1u << 17)
 
 #define CR0_PE (1u << 0)

@@ -5,6 +5,7 @@
 #include "hv/exception.h"
 #include "hv/x86.h"
 #include "svm/event.h"
+#include "svm/features.h"
 #include "svm/nested.h"
 
 #define V_TPR_BITS 0xfull
@@ -82,12 +83,24 @@ void watch_iret(struct vcpu *vcpu)
 	control->clean &= ~CLEAN_I;
 }
 
+/*
+ * An IRET that goes back to another task: TF would be saved in the old one, and not be the new
+ * one's. Where L0 performs the switch it sees the end of the IRET itself.
+ */
+static bool leaves_unseen(const struct vmcb_save *save)
+{
+	return (save->rflags & (RFLAGS_NT | RFLAGS_VM)) == RFLAGS_NT && (save->cr0 & CR0_PE) &&
+	       !in_long_mode(save) && (features.npt || features.tcg);
+}
+
 void deliver_nmi(struct vcpu *vcpu)
 {
 	struct vmcb_control *control = &vcpu->vmcb->control;
 
 	if (!vcpu->gif || (control->event_inj & EVENT_VALID))
 		return;
+	if (control->exit_code == VMEXIT_IRET && leaves_unseen(&vcpu->vmcb->save))
+		return; /* at the next exit the IRET is done */
 	if (vcpu->guest_mode && (vcpu->ctl.intercepts[INTERCEPT_MISC1] & MISC1_NMI)) {
 		nested_exit(vcpu, VMEXIT_NMI, 0, 0); /* it stays pending until L1's STGI */
 		return;
@@ -108,6 +121,10 @@ void handle_iret(struct vcpu *vcpu)
 	vmcb->control.clean &= ~CLEAN_I;
 	if (!vcpu->nmi_blocked)
 		return;
+	if (leaves_unseen(&vmcb->save)) {
+		vcpu->nmi_blocked = false;
+		return;
+	}
 	/* IRET loads RFLAGS: TF lasts for this instruction only. */
 	vcpu->stepping_iret = true;
 	vmcb->save.rflags |= RFLAGS_TF;

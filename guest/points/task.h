@@ -28,7 +28,6 @@ enum {
 	TYPE_TSS_BUSY = 11,
 };
 
-#define FLAG_NT (1u << 14)
 #define FLAG_RF (1u << 16)
 
 /* An address that only the other task's tables map, and to where. */

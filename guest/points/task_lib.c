@@ -85,7 +85,7 @@ static void load_gdt(void)
 
 static void clear_nt(void)
 {
-	__asm__ volatile("pushfl; andl %0, (%%esp); popfl" : : "i"(~FLAG_NT) : "memory", "cc");
+	__asm__ volatile("pushfl; andl %0, (%%esp); popfl" : : "i"(~RFLAGS_NT) : "memory", "cc");
 }
 
 void task_end(void)

@@ -51,14 +51,13 @@ static void check_nested(uint32_t eip, uint32_t rf)
 {
 	check_new_task();
 	check("link", task_seen.link & 0xffff, TASK_MAIN);
-	check("NT", task_seen.flags & FLAG_NT, FLAG_NT);
+	check("NT", task_seen.flags & RFLAGS_NT, RFLAGS_NT);
 	check("main within", task_seen.main_type, TYPE_TSS_BUSY);
 	check("other within", task_seen.other_type, TYPE_TSS_BUSY);
 	check("main's EIP", task_seen.main_eip, eip);
-	check_known("main's RF", task_seen.main_eflags & FLAG_RF, rf, 0, QEMU,
-	            "faults save no RF in a TSS");
+	check("main's RF", task_seen.main_eflags & FLAG_RF, rf);
 	check_back();
-	check("NT in what IRET saved", task_other.eflags & FLAG_NT, 0);
+	check("NT in what IRET saved", task_other.eflags & RFLAGS_NT, 0);
 }
 
 static void jumps(uint16_t selector)
@@ -68,7 +67,7 @@ static void jumps(uint16_t selector)
 	task_jmp(selector);
 	check_new_task();
 	check("link", task_seen.link, 0x1ee7);
-	check("NT", task_seen.flags & FLAG_NT, 0);
+	check("NT", task_seen.flags & RFLAGS_NT, 0);
 	check("main within", task_seen.main_type, TYPE_TSS_AVAILABLE);
 	check("other within", task_seen.other_type, TYPE_TSS_BUSY);
 	check_back();
@@ -200,8 +199,9 @@ static void nmi(void)
 	task_also = another_nmi;
 	task_gate(VEC_NMI, true);
 	apic_self_nmi();
-	for (volatile unsigned int i = 0; i < 1000000 && task_seen.count < 2; i++)
-		;
+	/* A hypervisor may not see this IRET, and deliver the other NMI when it sees L1 again. */
+	for (unsigned int i = 0; i < 1000 && task_seen.count < 2; i++)
+		cpuid(0, 0);
 	task_gate(VEC_NMI, false);
 	check("before IRET", within, 1);
 	check("times entered", task_seen.count, 2);
@@ -267,18 +267,11 @@ static void faults_of_main(void)
 	task_gdt[TASK_OTHER / 8] =
 		(task_gdt[TASK_OTHER / 8] & ~(0xffffffull << 16)) | 0x80ull << 56;
 	fails_in_main(VEC_PF, 0);
-	check_known("CR2", trap_last.cr2, TASK_ALIAS, TASK_ALIAS + offsetof(struct task_tss, cr3),
-	            QEMU, "a TSS is not checked from its start");
+	check("CR2", trap_last.cr2, TASK_ALIAS);
 }
 
 static void faults_of_other(void)
 {
-	if (machine.qemu) {
-		point("faults of the new task");
-		point_known(QEMU, "a fault within a task switch hangs: not tried");
-		return;
-	}
-
 	point("code that is not present is the new task's fault");
 	task_prepare();
 	task_other.cs = TASK_CODE_AWAY;
@@ -315,7 +308,9 @@ static void faults_of_other(void)
 		uint32_t dr6, dr7;
 
 		__asm__ volatile("movl %%dr6, %0; movl %%dr7, %1" : "=r"(dr6), "=r"(dr7));
-		check("DR6.BT", dr6 & DR6_BT, DR6_BT);
+		/* On Bochs a #DB that a hypervisor intercepts leaves DR6 alone, and that had to. */
+		if (!machine.bochs || machine.bare || !machine.npt)
+			check("DR6.BT", dr6 & DR6_BT, DR6_BT);
 		check("DR7", dr7 & DR7_LOCALS, 0);
 	}
 	__asm__ volatile("movl %0, %%dr6; movl %1, %%dr7" : : "r"(DR6_FIXED), "r"(DR7_FIXED));
@@ -356,7 +351,7 @@ static void kinds(void)
 	check("link", tss16.link, TASK_MAIN);
 	check("its IP", tss16.ip, (uint64_t)(task_after_iret16 - task_entry16));
 	check("its CS", tss16.cs, TASK_CODE16);
-	check("its flags", tss16.flags & FLAG_NT, 0);
+	check("its flags", tss16.flags & RFLAGS_NT, 0);
 	check_back();
 	check("its descriptor", task_type(TASK_16), TYPE_TSS_16);
 }
@@ -365,6 +360,11 @@ void points_task(void)
 {
 	if (!tap_group("machine", "task"))
 		return;
+	if (machine.qemu) { /* paging.task has what can be had there */
+		point("JMP to a task and back");
+		point_known(QEMU, "no intercept, no RF, faults that hang: not tried");
+		return;
+	}
 	far_transfers();
 	events();
 	nmi();
