@@ -2,7 +2,7 @@
 ; in its own way; invlpg_forms lists them in sections that end with 0. Relies on paging_invlpg.c for
 ; the base of FS and GS, which counts in the forms that use them.
 
-global invlpg_address, invlpg_base, invlpg_forms, invlpg_step, invlpg_step_ips
+global invlpg_address, invlpg_base, invlpg_forms
 
 %ifdef L1_64
 bits 64
@@ -249,89 +249,5 @@ invlpg_forms:
  %endif
  %assign i i + 1
 	POINTER form_ %+ i
-%endrep
-	POINTER 0
-
-section .text
-; void invlpg_step(void): with TF=1 through instructions that L0 may have to execute itself;
-; invlpg_step_ips has the addresses at which #DB must arrive, up to 0.
-invlpg_step:
-%ifdef L1_64
-	push rbx
-	mov rbx, [invlpg_address]
-	mov rcx, cr3
-	mov rdx, cr0
-	mov rax, cr4
-	pushfq
-	or qword [rsp], 1 << 8
-	popfq
-%else
-	push ebx
-	mov ebx, [invlpg_address]
-	mov ecx, cr3
-	mov edx, cr0
-	mov eax, cr4
-	pushfd
-	or dword [esp], 1 << 8
-	popfd
-%endif
-	mov cr3, CX
-.s1:
-	invlpg [BX]
-.s2:
-%ifdef L1_64
-	mov cr0, rdx
-.s3:
-	mov cr4, rax
-.s4:
-	mov rax, cr3
-.s5:
-	mov rax, cr0
-%else
-	mov cr0, edx
-.s3:
-	mov cr4, eax
-.s4:
-	mov eax, cr3
-.s5:
-	mov eax, cr0
-%endif
-.s6:
-	clts
-.s7:
-	smsw eax
-.s8:
-	lmsw ax
-.s9:
-	mov eax, [BX]
-.s10:
-	nop
-.s11:
-%ifdef L1_64
-	pushfq
-.s12:
-	and qword [rsp], ~(1 << 8)
-.s13:
-	popfq
-.s14:
-	pop rbx
-%else
-	pushfd
-.s12:
-	and dword [esp], ~(1 << 8)
-.s13:
-	popfd
-.s14:
-	pop ebx
-%endif
-	ret
-
-section .rodata
-align 8
-invlpg_step_ips:
-%assign i 1
-%rep 14
-	POINTER invlpg_step.s %+ i
- %assign i i + 1
 %endrep
 	POINTER 0

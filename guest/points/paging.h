@@ -82,7 +82,7 @@ static inline void flush(void)
 void flush_global(void);
 
 /* One access. -1, or the vector; value is written, or is what came. */
-int access(enum who who, enum what what, uint64_t address, uint32_t *value);
+int try_access(enum who who, enum what what, uint64_t address, uint32_t *value);
 
 /* Checks of the open point. Reads and fetches must bring the value, writes write it. */
 bool may(enum who who, enum what what, uint64_t address, uint32_t value);

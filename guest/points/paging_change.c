@@ -4,6 +4,7 @@
  * APM 5.5.
  */
 #include "guest/points/paging.h"
+#include "hv/print.h"
 
 enum { VALUE = 0xc4a0, ROUNDS = 12 };
 
@@ -27,7 +28,7 @@ static void may_at_last(enum who who, enum what what, uint64_t at, uint32_t valu
 {
 	uint32_t got = value;
 
-	if (access(who, what, at, &got) >= 0)
+	if (try_access(who, what, at, &got) >= 0)
 		may(who, what, at, value);
 	else if (what != WRITE)
 		check("value", got, value);
@@ -80,12 +81,8 @@ static void more(void)
 
 static const char *name(enum way way, unsigned int which, const char *text)
 {
-	char *to = names[way][which];
-	size_t length = strlen(text);
-
-	memcpy(to, text, length);
-	memcpy(to + length, way_names[way], strlen(way_names[way]) + 1);
-	return to;
+	snprint(names[way][which], sizeof(names[way][which]), "%s%s", text, way_names[way]);
+	return names[way][which];
 }
 
 static void less(enum way way)
@@ -154,7 +151,7 @@ static void global(void)
 	may(SUPERVISOR, READ, at, VALUE);
 	set(at, 1, other | PT_GLOBAL);
 	flush();
-	access(SUPERVISOR, READ, at, &got);
+	try_access(SUPERVISOR, READ, at, &got);
 	if (got != VALUE && got != VALUE + 1)
 		point_fail("# neither frame: 0x%x\n", got);
 	flush_global();

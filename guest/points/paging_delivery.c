@@ -25,11 +25,6 @@ struct table {
 static struct table idt, gdt;
 static uint64_t entries[REGION_PAGES];
 
-static void load_idt(const struct table *table)
-{
-	__asm__ volatile("lidt %0" : : "m"(*table));
-}
-
 /* The IDT across two pages of the region, the GDT in one more. */
 static void move_tables(void)
 {
@@ -42,29 +37,23 @@ static void move_tables(void)
 	moved.base = (uintptr_t)small_page(IDT_PAGE + 1) - HALF_IDT;
 	moved.limit = IDT_BYTES - 1;
 	memcpy((void *)moved.base, (void *)idt.base, IDT_BYTES);
-	load_idt(&moved);
+	__asm__ volatile("lidt %0" : : "m"(moved));
 	moved.base = (uintptr_t)small_page(GDT_PAGE);
 	moved.limit = gdt.limit;
 	memcpy((void *)moved.base, (void *)gdt.base, gdt.limit + 1u);
 	__asm__ volatile("lgdt %0" : : "m"(moved));
 }
 
-static void move_back(void)
+/* The page's entry as at first, without A and D, or with less. */
+static void fresh(unsigned int page, uint64_t less)
 {
-	load_idt(&idt);
-	__asm__ volatile("lgdt %0" : : "m"(gdt));
-}
-
-/* The page's entry as at first, without A and D, or with the changes. */
-static void fresh(unsigned int page, uint64_t add, uint64_t remove)
-{
-	set(small_page(page), 1, (entries[page] | add) & ~remove);
+	set(small_page(page), 1, entries[page] & ~less);
 }
 
 static void all_fresh(void)
 {
 	for (unsigned int i = IDT_PAGE; i < REGION_PAGES; i++)
-		fresh(i, 0, 0);
+		fresh(i, 0);
 	flush();
 }
 
@@ -184,7 +173,7 @@ static void own_stack(void)
 
 	point("an exception pushes on a read-only stack under CR0.WP=0");
 	for (unsigned int i = 0; i < rounds(); i++) {
-		fresh(STACK_PAGE, 0, PT_WRITE);
+		fresh(STACK_PAGE, PT_WRITE);
 		flush();
 		write_cr0(read_cr0() & ~(unsigned long)CR0_WP);
 		int3_on(top);
@@ -208,7 +197,7 @@ static bool map_page(struct trap_frame *frame)
 	page_faults++;
 	fault_error = frame->error;
 	fault_address = read_cr2();
-	fresh(mapped_page, 0, 0);
+	fresh(mapped_page, 0);
 	return page_faults < 10;
 }
 
@@ -220,7 +209,7 @@ static void missing_pages(void)
 	point("an IDT's page that is missing is #PF, and the INT goes on once it is there");
 	for (unsigned int i = 0; i < rounds(); i++) {
 		all_fresh();
-		fresh(mapped_page = IDT_PAGE + 1, 0, PT_PRESENT);
+		fresh(mapped_page = IDT_PAGE + 1, PT_PRESENT);
 		flush();
 		page_faults = 0;
 		trap_handler = map_page;
@@ -233,7 +222,7 @@ static void missing_pages(void)
 
 	point("a read-only GDT is #PF where the processor sets a descriptor's A");
 	*type &= (uint8_t)~1;
-	fresh(GDT_PAGE, 0, PT_WRITE);
+	fresh(GDT_PAGE, PT_WRITE);
 	flush();
 	page_faults = 0;
 	mapped_page = GDT_PAGE;
@@ -260,7 +249,7 @@ static void interrupt_stacks(void)
 	*ist_of_pf = 1;
 	for (unsigned int i = 0; i < rounds(); i++) {
 		all_fresh();
-		fresh(mapped_page = STACK_PAGE, 0, PT_PRESENT);
+		fresh(mapped_page = STACK_PAGE, PT_PRESENT);
 		flush();
 		page_faults = 0;
 		trap_handler = map_page;
@@ -277,7 +266,7 @@ static void interrupt_stacks(void)
 	*ist_of_df = 1;
 	for (unsigned int i = 0; i < rounds(); i++) {
 		all_fresh();
-		fresh(STACK_PAGE, 0, PT_PRESENT);
+		fresh(STACK_PAGE, PT_PRESENT);
 		flush();
 		check("vector", (uint64_t)(int64_t)user_int(), VEC_DF);
 		check("error code", trap_last.error, 0);
@@ -303,7 +292,7 @@ void paging_delivery(void)
 	own_stack();
 	missing_pages();
 	interrupt_stacks();
-	move_back();
+	__asm__ volatile("lidt %0; lgdt %1" : : "m"(idt), "m"(gdt));
 	user_set_stack(0);
 	paging_end();
 }

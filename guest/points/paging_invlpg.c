@@ -1,6 +1,6 @@
 /*
  * INVLPG with every kind of operand, and single steps over it and over moves to control registers.
- * Relies on paging.h and on invlpg.asm; APM vol. 3, 1.4 and INVLPG.
+ * Relies on paging.h, invlpg.asm and step.asm; APM vol. 3, 1.4 and INVLPG.
  */
 #include "guest/points/paging.h"
 
@@ -14,8 +14,8 @@ extern uint64_t l1_gdt[];
 extern uint64_t invlpg_address, invlpg_base;
 typedef void (*const form)(void);
 extern form invlpg_forms[];
-void invlpg_step(void);
-extern const uintptr_t invlpg_step_ips[];
+void step_run(void);
+extern const uintptr_t step_ips[];
 
 /* FS and GS with the base. */
 static void set_base(uint64_t base)
@@ -148,11 +148,11 @@ static void single_step(void)
 	invlpg_address = page;
 	step_count = 0;
 	trap_handler = on_step;
-	invlpg_step();
+	step_run();
 	trap_handler = NULL;
-	for (; invlpg_step_ips[expected]; expected++)
+	for (; step_ips[expected]; expected++)
 		check("ip of a step", expected < step_count ? steps[expected] : 0,
-		      invlpg_step_ips[expected]);
+		      step_ips[expected]);
 	check("steps", step_count, expected);
 	may(SUPERVISOR, READ, page, VALUE + 1);
 }

@@ -22,7 +22,7 @@ static bool under_nested_paging(void)
 static void kept(uint64_t at, uint32_t old, uint32_t changed)
 {
 	uint32_t got = ~old;
-	int vector = access(SUPERVISOR, READ, at, &got);
+	int vector = try_access(SUPERVISOR, READ, at, &got);
 
 	if (machine.qemu && (vector == VEC_PF || got == changed))
 		point_known(QEMU, at_walk);

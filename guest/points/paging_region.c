@@ -153,7 +153,7 @@ static int user_access(struct one_access *a)
 	return vector;
 }
 
-int access(enum who who, enum what what, uint64_t address, uint32_t *value)
+int try_access(enum who who, enum what what, uint64_t address, uint32_t *value)
 {
 	struct one_access a = {what, (uintptr_t)address, *value};
 	int vector = who == USER ? user_access(&a) : try_call(do_access, &a);
@@ -165,7 +165,7 @@ int access(enum who who, enum what what, uint64_t address, uint32_t *value)
 bool may(enum who who, enum what what, uint64_t address, uint32_t value)
 {
 	uint32_t got = what == WRITE ? value : ~value;
-	int vector = access(who, what, address, &got);
+	int vector = try_access(who, what, address, &got);
 
 	if (vector >= 0) {
 		point_fail("# vector %d, error code 0x%llx, address 0x%llx, where nothing faults\n",
@@ -193,7 +193,7 @@ bool faults(enum who who, enum what what, uint64_t address, uint32_t error)
 
 	error |= who == USER ? PF_USER : 0;
 	error |= what == WRITE ? PF_WRITE : what == FETCH ? fetch_bit() : 0;
-	vector = access(who, what, address, &value);
+	vector = try_access(who, what, address, &value);
 	ok = check("vector", (uint64_t)(int64_t)vector, VEC_PF);
 	if (!ok)
 		return false;

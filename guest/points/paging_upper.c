@@ -218,7 +218,7 @@ static void pse36(void)
 	*l2_large_frame(0x2000) = VALUE;
 	set(at, 2, entry | 1u << 13);
 	flush();
-	check("vector", (uint64_t)(int64_t)access(SUPERVISOR, WRITE, at + 0x2000, &value),
+	check("vector", (uint64_t)(int64_t)try_access(SUPERVISOR, WRITE, at + 0x2000, &value),
 	      (uint64_t)-1);
 	check("L1 sees", *l2_large_frame(0x2000), VALUE);
 	set(at, 2, entry);
