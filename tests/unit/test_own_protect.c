@@ -174,6 +174,32 @@ static void a_large_leaf_is_dropped(void **state)
 	assert_int_equal(own_touch_by(b, &b->tables, b->root, ADDRESS, 0), RIG_OK);
 }
 
+/* The same for 1 GiB: what comes back are pages of 2 MiB, and of 4 KiB around the table. */
+static void a_leaf_of_1_gib_is_dropped(void **state)
+{
+	struct own_bench *b = *state;
+	uint64_t table = RAM_HIGH_GPA + 0x2000;
+
+	rig_put(b->rig, &b->tables, FAR, 3, RAM_HIGH_GPA | E_LARGE);
+	rig_put(b->rig, &b->tables, ADDRESS + 4 * MIB, 2, table | E_TABLE);
+	own_mov_cr3(b);
+	write_to(b, FAR + 0x2000);
+	assert_int_equal(own_look(b, FAR).level, 3);
+	b->rig->flushes = 0;
+	assert_int_equal(own_touch(b, ADDRESS + 4 * MIB, 0), REFLECTED(0));
+	assert_int_equal(own_touch(b, ADDRESS + 4 * MIB, 0), REFLECTED(0));
+	ram_write(&b->rig->ram, table + 8, 8, FRAME_A | E_PAGE);
+	assert_int_equal(own_touch(b, ADDRESS + 4 * MIB, 0), RIG_OK);
+	assert_true(b->mmu->frames[table >> 12] & FRAME_TRACKED);
+	assert_true(b->rig->flushes > 0);
+	assert_int_equal(own_look(b, FAR + 0x2000).status, OWN_MISSING);
+	assert_int_equal(own_touch(b, FAR + 0x2000, 0), RIG_OK);
+	assert_false(writable(b, FAR + 0x2000));
+	assert_int_equal(own_look(b, FAR + 0x2000).level, 1);
+	write_to(b, FAR + 2 * MIB);
+	assert_int_equal(own_look(b, FAR + 2 * MIB).level, 2);
+}
+
 static void a_flush_shows_what_was_written(void **state)
 {
 	struct own_bench *b = *state;
@@ -553,6 +579,7 @@ int main(void)
 		TEST(large_pages_make_way),
 		TEST(a_large_leaf_is_dropped),
 		TEST_PAE(a_large_leaf_is_dropped),
+		TEST(a_leaf_of_1_gib_is_dropped),
 		TEST(a_flush_shows_what_was_written),
 		TEST_PAE(a_flush_shows_what_was_written),
 		TEST(a_flush_costs_what_was_written),
