@@ -74,6 +74,32 @@ static void pdptes_of_roots_have_no_rights(void **state)
 	}
 }
 
+/* An emulator sets A in PDPTEs, as if they were entries like others: no harm is done. */
+static void pdptes_that_were_accessed(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 3; i++) {
+		struct own_bench b;
+		struct shadow_page *root;
+		uint64_t changed;
+
+		own_begin(&b, rows[i].id, rows[i].flags);
+		own_put(&b, ADDRESS, 1, FRAME_A | E_PAGE);
+		own_mov_cr3(&b);
+		assert_int_equal(own_touch(&b, ADDRESS, ACCESS_WRITE), RIG_OK);
+		root = own_page(&b, b.root);
+		for (int n = 0; n < 4; n++)
+			root->table[n] |= root->table[n] & PTE_P ? PTE_A : 0;
+		changed = b.mmu->counters.sptes_changed;
+		own_mov_cr3(&b);
+		mmu_invlpg(b.mmu, b.cpu, &b.tables, ADDRESS);
+		assert_int_equal(own_touch(&b, ADDRESS + 0x1000, 0), REFLECTED(0));
+		assert_int_equal(own_look(&b, ADDRESS).hpa, FRAME_A);
+		assert_int_equal(b.mmu->counters.sptes_changed, changed);
+		own_end(&b);
+	}
+}
+
 static void paging_off(void **state)
 {
 	static const uint64_t addresses[] = {0,          0xb8000,    0xffff0,
@@ -419,6 +445,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_row_maps_and_says_what_its_root_is),
 		cmocka_unit_test(pdptes_of_roots_have_no_rights),
+		cmocka_unit_test(pdptes_that_were_accessed),
 		cmocka_unit_test(paging_off),
 		cmocka_unit_test(paging_off_and_on),
 		cmocka_unit_test(two_levels_in_quadrants),
