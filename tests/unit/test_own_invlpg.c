@@ -129,6 +129,29 @@ static void splintered_pages(void **state)
 	}
 }
 
+/* Pieces are forgotten even if no right to write was taken from anybody. */
+static void pieces_of_what_nobody_could_write(void **state)
+{
+	struct own_bench b;
+	uint64_t gpa;
+
+	(void)state;
+	begin(&b, &rows[2]);
+	own_put(&b, LARGE, 2, 0xc0200000 | (E_LARGE & ~PTE_W));
+	own_mov_cr3(&b);
+	for (uint64_t at = 0; at < 0x4000; at += 0x1000)
+		assert_int_equal(own_touch(&b, LARGE + at, 0), RIG_OK);
+	own_mov_cr3(&b);
+	gpa = rig_entry(b.rig, &b.tables, LARGE, 2);
+	ram_write(&b.rig->ram, gpa, 8, 0);
+	mmu_note_write(b.mmu, gpa); /* L0 has done it */
+	b.rig->flushes = 0;
+	invlpg(&b, LARGE);
+	assert_int_equal(own_look(&b, LARGE + 0x1000).status, OWN_MISSING);
+	assert_true(b.rig->flushes > 0);
+	own_end(&b);
+}
+
 /* INVLPG drops all upper entries, of whatever address. */
 static void upper_entries(void **state)
 {
@@ -233,6 +256,7 @@ int main(void)
 		cmocka_unit_test(one_small_page),
 		cmocka_unit_test(large_pages),
 		cmocka_unit_test(splintered_pages),
+		cmocka_unit_test(pieces_of_what_nobody_could_write),
 		cmocka_unit_test(upper_entries),
 		cmocka_unit_test(tables_that_were_dirty_before),
 		cmocka_unit_test(nothing_to_do),

@@ -233,6 +233,49 @@ static void a_flush_shows_what_was_written(void **state)
 	}
 }
 
+/* Each right that goes from a page or a table, alone. */
+static void each_right_counts(void **state)
+{
+	static const uint64_t changes[] = {PTE_W, PTE_U, PTE_NX};
+	struct own_bench *b = *state;
+
+	own_mov_cr3(b);
+	for (int level = 1; level <= 2; level++) {
+		for (size_t i = 0; i < sizeof(changes) / sizeof(changes[0]); i++) {
+			uint64_t entry = rig_get(b->rig, &b->tables, ADDRESS, level);
+			struct own_seen seen;
+
+			assert_int_equal(own_touch(b, ADDRESS, ACCESS_WRITE | ACCESS_USER), RIG_OK);
+			assert_int_equal(own_touch(b, ADDRESS, ACCESS_FETCH), RIG_OK);
+			own_put(b, ADDRESS, level, entry ^ changes[i]);
+			own_mov_cr3(b);
+			seen = own_look(b, ADDRESS);
+			assert_true(seen.status == OWN_MISSING ||
+			            !(changes[i] == PTE_W   ? seen.write
+			              : changes[i] == PTE_U ? seen.user
+			                                    : seen.execute));
+			own_put(b, ADDRESS, level, entry);
+			own_mov_cr3(b);
+		}
+	}
+}
+
+/* A table that was written, and is reached by a new way: that way shows what it says now. */
+static void what_becomes_reachable_is_new(void **state)
+{
+	struct own_bench *b = *state;
+	uint64_t again = ADDRESS + 4 * MIB;
+
+	rig_put(b->rig, &b->tables, ADDRESS + 0x1000, 1, FRAME_A | E_PAGE);
+	own_mov_cr3(b);
+	write_to(b, ADDRESS);
+	own_put(b, ADDRESS, 1, FRAME_B | E_PAGE);
+	own_put(b, again, 2, table_of(b, ADDRESS) | E_TABLE);
+	assert_int_equal(own_look(b, ADDRESS).hpa, FRAME_A);
+	assert_int_equal(own_touch(b, again + 0x1000, 0), RIG_OK);
+	assert_int_equal(own_look(b, again).hpa, FRAME_B);
+}
+
 /* What nobody wrote is not read, and nothing is flushed. */
 static void a_flush_costs_what_was_written(void **state)
 {
@@ -582,6 +625,9 @@ int main(void)
 		TEST(a_leaf_of_1_gib_is_dropped),
 		TEST(a_flush_shows_what_was_written),
 		TEST_PAE(a_flush_shows_what_was_written),
+		TEST(each_right_counts),
+		TEST_PAE(each_right_counts),
+		TEST(what_becomes_reachable_is_new),
 		TEST(a_flush_costs_what_was_written),
 		TEST_PAE(a_flush_costs_what_was_written),
 		TEST(more_rights_show_at_a_fault),

@@ -328,8 +328,13 @@ static void modes_have_roots_of_their_own(void **state)
 	assert_int_equal(own_touch(&b, ADDRESS, 0), REFLECTED(9));
 	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
 		b.tables = own_guest(PT_4LEVEL, MODE_WP ^ others[i], 48, b.tables.root);
+		/* Even if nothing was flushed. */
+		assert_int_not_equal(mmu_load_root(b.mmu, b.cpu, &b.tables, L1_ASID), root);
 		own_mov_cr3(&b);
 		assert_int_not_equal(b.root, root);
+		b.tables = own_guest(PT_4LEVEL, MODE_WP, 48, b.tables.root);
+		own_mov_cr3(&b);
+		assert_int_equal(b.root, root);
 	}
 	/* With CR0.WP=1 SMEP and SMAP are the processor's business alone. */
 	b.tables = own_guest(PT_4LEVEL, MODE_WP | MODE_SMEP | MODE_SMAP, 48, b.tables.root);
