@@ -14,6 +14,16 @@ enum {
 	KICK_AFTER = 4, /* frames read in vain: about what a message and an exit cost */
 };
 
+/*
+ * Whoever comes to a region's leaves without having them cached sets A in the entry above it. When
+ * a flush is due anyway A is cleared: behind that flush A=0 says that no D in the region was set.
+ */
+enum quiet {
+	AWAKE,   /* A=1 is cached, perhaps */
+	FALLING, /* A is cleared, but the processor has not flushed since */
+	QUIET,   /* as long as A=0 the processor has nothing of it cached */
+};
+
 /* The processor's page of 4 KiB leaves for a frame; NULL where it has larger ones or none. */
 static struct shadow_page *find_region(const struct mmu *mmu, const struct mmu_cpu *cpu,
                                        uint64_t gpa)
@@ -253,12 +263,46 @@ static void take(struct mmu *mmu, struct mmu_cpu *cpu, struct shadow_page *regio
 	frame_written(mmu, (region->gpa >> PT_PAGE_SHIFT) + index);
 }
 
+/* Has no leaf of the region been walked to since all were looked at? */
+static bool is_quiet(struct shadow_page *region, bool armed)
+{
+	if (__atomic_load_n(region->parent, __ATOMIC_RELAXED) & PTE_A) {
+		region->quiet = AWAKE;
+		return false;
+	}
+	if (region->quiet == QUIET)
+		return true;
+	if (region->quiet == FALLING && armed)
+		region->quiet = QUIET; /* from the next time on; D may be set since before */
+	return false;
+}
+
+/*
+ * As the processor has to flush, it may as well set A again where it comes by. It might have
+ * flushed just now, before A was cleared: so it is asked again.
+ */
+static void let_fall(struct mmu *mmu, struct mmu_cpu *cpu)
+{
+	for (struct shadow_page *region = cpu->regions; region; region = region->next_region) {
+		if (region->quiet != AWAKE)
+			continue;
+		__atomic_and_fetch(region->parent, ~PTE_A, __ATOMIC_SEQ_CST);
+		region->quiet = cpu == mmu->self ? QUIET : FALLING;
+	}
+	__atomic_store_n(&cpu->flush_direct, true, __ATOMIC_SEQ_CST);
+}
+
 static void collect_region(struct mmu *mmu, struct mmu_cpu *cpu, struct shadow_page *region,
                            bool armed)
 {
 	const uint8_t *frames = &mmu->frames[region->gpa >> PT_PAGE_SHIFT];
 	bool home = cpu == mmu->home, large = home && has_large_writers(mmu, region->gpa);
 	uint8_t others = home ? FRAME_DIRTY | FRAME_WRITERS : 0;
+
+	if (is_quiet(region, armed) && !large && !(home && has_noted(mmu, region->gpa))) {
+		mmu->counters.regions_skipped++;
+		return;
+	}
 
 	for (unsigned int word = 0; word < WORDS; word++) {
 		uint64_t bits = region->tracked[word], unarmed;
@@ -287,5 +331,7 @@ void regions_collect(struct mmu *mmu)
 		for (struct shadow_page *region = cpu->regions; region;
 		     region = region->next_region)
 			collect_region(mmu, cpu, region, armed);
+		if (__atomic_load_n(&cpu->flush_direct, __ATOMIC_RELAXED))
+			let_fall(mmu, cpu);
 	}
 }

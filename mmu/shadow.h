@@ -44,6 +44,7 @@ struct shadow_page {
 	uint64_t unarmed[SHADOW_ENTRIES / 64]; /* ... and may have been written with D=0 */
 	struct shadow_page *next_region;       /* NPT01, level 1: others with tracked frames */
 	uint32_t tracked_count;
+	uint8_t quiet;    /* NPT01, level 1: what A of its entry above tells, mmu/region.c */
 	uint32_t pins;    /* by processors that have it as root and by tracked frames below it */
 	uint32_t present; /* sptes */
 	bool live;
@@ -94,7 +95,7 @@ struct mmu_counters {
 	uint64_t syncs, tables_read, sptes_changed;
 	uint64_t roots_built;
 	uint64_t collects, frames_tracked, frames_dirty;
-	uint64_t read_unarmed, kicks;
+	uint64_t read_unarmed, kicks, regions_skipped;
 };
 
 /* What sptes of all levels can grant and deny, but for those of a page of PDPTEs. */
@@ -138,7 +139,8 @@ struct mmu {
 	uint32_t *giant_tracked; /* ... and in each 1 GiB */
 	uint16_t *block_writers; /* 2 MiB leaves that let L2 write, in each 2 MiB */
 	uint16_t *giant_writers;
-	bool stale_writers; /* a leaf that let L2 write has gone without a flush */
+	uint16_t *block_noted; /* tracked frames that others than L1 may have written, in 2 MiB */
+	bool stale_writers;    /* a leaf that let L2 write has gone without a flush */
 
 	/* mmu/protect.h: the writable leaves of each frame, numbered from 1; 0 ends a list. */
 	uint32_t *leaf_heads[4]; /* by level: of each 4 KiB, 2 MiB, 1 GiB */

@@ -22,7 +22,7 @@ uint64_t track_metadata_size(uint64_t memory_end)
 {
 	uint64_t frames = memory_end >> PT_PAGE_SHIFT;
 
-	return align8(frames) + align8(2 * count_of(frames, BLOCK_SHIFT) * sizeof(uint16_t)) +
+	return align8(frames) + align8(3 * count_of(frames, BLOCK_SHIFT) * sizeof(uint16_t)) +
 	       align8(count_of(frames, GIANT_SHIFT) * (sizeof(uint32_t) + sizeof(uint16_t)));
 }
 
@@ -35,10 +35,35 @@ void track_init(struct mmu *mmu, uint64_t memory_end, void *metadata)
 	at += align8(frames);
 	mmu->block_tracked = (uint16_t *)at;
 	mmu->block_writers = mmu->block_tracked + count_of(frames, BLOCK_SHIFT);
-	at += align8(2 * count_of(frames, BLOCK_SHIFT) * sizeof(uint16_t));
+	mmu->block_noted = mmu->block_writers + count_of(frames, BLOCK_SHIFT);
+	at += align8(3 * count_of(frames, BLOCK_SHIFT) * sizeof(uint16_t));
 	mmu->giant_tracked = (uint32_t *)at;
 	mmu->giant_writers = (uint16_t *)(mmu->giant_tracked + count_of(frames, GIANT_SHIFT));
 	mmu->frame_count = frames;
+}
+
+/* Every change of a byte in frames[], so that block_noted can be trusted. */
+static void set_frame(struct mmu *mmu, uint64_t frame, unsigned int value)
+{
+	unsigned int was = mmu->frames[frame];
+
+	mmu->frames[frame] = (uint8_t)value;
+	if (!((was | value) & FRAME_TRACKED))
+		return;
+	if ((was & FRAME_TRACKED) && (was & (FRAME_DIRTY | FRAME_WRITERS)))
+		mmu->block_noted[frame >> BLOCK_SHIFT]--;
+	if ((value & FRAME_TRACKED) && (value & (FRAME_DIRTY | FRAME_WRITERS)))
+		mmu->block_noted[frame >> BLOCK_SHIFT]++;
+}
+
+static void set_flags(struct mmu *mmu, uint64_t frame, unsigned int flags)
+{
+	set_frame(mmu, frame, mmu->frames[frame] | flags);
+}
+
+static void clear_flags(struct mmu *mmu, uint64_t frame, unsigned int flags)
+{
+	set_frame(mmu, frame, mmu->frames[frame] & ~flags);
 }
 
 int track_level(const struct mmu *mmu, uint64_t gpa, int level)
@@ -61,8 +86,8 @@ static void track(struct mmu *mmu, uint64_t gpa)
 	if (frame >= mmu->frame_count || (mmu->frames[frame] & FRAME_TRACKED) ||
 	    !mmu->memory.page(mmu->memory.context, frame << PT_PAGE_SHIFT))
 		return;
-	mmu->frames[frame] |= FRAME_TRACKED;
-	mmu->frames[frame] &= ~FRAME_DIRTY & 0xff;
+	clear_flags(mmu, frame, FRAME_DIRTY);
+	set_flags(mmu, frame, FRAME_TRACKED);
 	mmu->block_tracked[frame >> BLOCK_SHIFT]++;
 	mmu->giant_tracked[frame >> GIANT_SHIFT]++;
 	mmu->counters.frames_tracked++;
@@ -78,7 +103,7 @@ static void untrack(struct mmu *mmu, uint64_t gpa)
 	uint64_t frame = gpa >> PT_PAGE_SHIFT;
 
 	regions_remove(mmu, gpa);
-	mmu->frames[frame] &= ~(FRAME_TRACKED | FRAME_DIRTY) & 0xff;
+	clear_flags(mmu, frame, FRAME_TRACKED | FRAME_DIRTY);
 	mmu->block_tracked[frame >> BLOCK_SHIFT]--;
 	mmu->giant_tracked[frame >> GIANT_SHIFT]--;
 	mmu->counters.frames_tracked--;
@@ -108,14 +133,17 @@ void mmu_watch(struct mmu *mmu, struct mmu_cpu *cpu, uint64_t gpa)
 	pool_reserve(mmu, pages_for(mmu, 1));
 	track(mmu, gpa);
 	if (is_tracked(mmu, gpa))
-		mmu->frames[gpa >> PT_PAGE_SHIFT] |= FRAME_WATCHED;
+		set_flags(mmu, gpa >> PT_PAGE_SHIFT, FRAME_WATCHED);
 }
 
 void mmu_unwatch(struct mmu *mmu, uint64_t gpa)
 {
 	if (!is_tracked(mmu, gpa))
 		return;
-	mmu->frames[gpa >> PT_PAGE_SHIFT] &= ~FRAME_WATCHED & 0xff;
+	if (mmu->own_paging)
+		mmu->frames[gpa >> PT_PAGE_SHIFT] &= ~FRAME_WATCHED & 0xff;
+	else
+		clear_flags(mmu, gpa >> PT_PAGE_SHIFT, FRAME_WATCHED);
 	(mmu->own_paging ? unprotect_table : untrack_table)(mmu, gpa);
 }
 
@@ -124,7 +152,7 @@ void mmu_note_write(struct mmu *mmu, uint64_t gpa)
 	if (mmu->own_paging)
 		protect_note_write(mmu, gpa);
 	else if (is_tracked(mmu, gpa))
-		mmu->frames[gpa >> PT_PAGE_SHIFT] |= FRAME_DIRTY;
+		set_flags(mmu, gpa >> PT_PAGE_SHIFT, FRAME_DIRTY);
 }
 
 /* A and D of an odd entry of 4 bytes are address bits of one of 8 bytes. */
@@ -164,7 +192,7 @@ void track_leaf(struct mmu *mmu, uint64_t spte, int level)
 		return;
 	if (level == 1) {
 		if ((mmu->frames[frame] & FRAME_WRITERS) < FRAME_WRITERS)
-			mmu->frames[frame]++;
+			set_frame(mmu, frame, mmu->frames[frame] + 1u);
 	} else if (level == 2) {
 		if (mmu->block_writers[frame >> BLOCK_SHIFT] < UINT16_MAX)
 			mmu->block_writers[frame >> BLOCK_SHIFT]++;
@@ -180,7 +208,7 @@ static void note_frames(struct mmu *mmu, uint64_t first, uint64_t count, uint64_
 		return;
 	for (uint64_t i = first; i < first + count && i < mmu->frame_count; i++) {
 		if (mmu->frames[i] & FRAME_TRACKED)
-			mmu->frames[i] |= FRAME_DIRTY;
+			set_flags(mmu, i, FRAME_DIRTY);
 	}
 	mmu->ops->flush_all(mmu->context);
 }
@@ -194,7 +222,7 @@ void untrack_leaf(struct mmu *mmu, uint64_t spte, int level)
 	mmu->stale_writers = true;
 	if (level == 1) {
 		if ((mmu->frames[frame] & FRAME_WRITERS) < FRAME_WRITERS)
-			mmu->frames[frame]--;
+			set_frame(mmu, frame, mmu->frames[frame] - 1u);
 		note_frames(mmu, frame, 1, mmu->frames[frame] & FRAME_TRACKED);
 	} else if (level == 2) {
 		if (mmu->block_writers[block] < UINT16_MAX)
@@ -209,7 +237,7 @@ void untrack_leaf(struct mmu *mmu, uint64_t spte, int level)
 
 void frame_written(struct mmu *mmu, uint64_t frame)
 {
-	mmu->frames[frame] &= ~FRAME_DIRTY & 0xff;
+	clear_flags(mmu, frame, FRAME_DIRTY);
 	mmu->counters.frames_dirty++;
 	sync_frame(mmu, frame << PT_PAGE_SHIFT);
 	if (mmu->frames[frame] & FRAME_WATCHED)

@@ -66,12 +66,17 @@ static inline bool in_tracked_giant(const struct mmu *mmu, uint64_t gpa)
 	return frame < mmu->frame_count && mmu->giant_tracked[frame >> GIANT_SHIFT];
 }
 
-/* May others than L1 have written: by large leaves of NPT02 here; this tracked frame by others? */
+/* May others than L1 have written: by large leaves of NPT02; frames of this 2 MiB; this frame? */
 static inline bool has_large_writers(const struct mmu *mmu, uint64_t gpa)
 {
 	uint64_t frame = gpa >> PT_PAGE_SHIFT;
 
 	return mmu->block_writers[frame >> BLOCK_SHIFT] || mmu->giant_writers[frame >> GIANT_SHIFT];
+}
+
+static inline bool has_noted(const struct mmu *mmu, uint64_t gpa)
+{
+	return mmu->block_noted[gpa >> (PT_PAGE_SHIFT + BLOCK_SHIFT)];
 }
 
 static inline bool has_other_writers(const struct mmu *mmu, uint64_t frame)

@@ -5,6 +5,8 @@
 
 #include <stddef.h>
 
+enum { ACCESSED = 1 << 5 };
+
 static const uint64_t frame_bits = 0x000ffffffffff000ull;
 
 struct host_point host_start(const struct host_tables *tables, uint64_t root)
@@ -67,6 +69,9 @@ struct host_result host_walk(const struct host_tables *tables, struct host_point
 			result.pat = (entry >> pat_bit & 1) * 4u + (unsigned int)(entry >> 3 & 3);
 			return result;
 		}
+		result.above = &table[address >> shift & 511];
+		if (!tables->look)
+			*result.above |= ACCESSED;
 		at.hpa = entry & frame_bits;
 		at.level--;
 	}

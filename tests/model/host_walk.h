@@ -14,6 +14,7 @@ struct host_tables {
 	void *context;
 	int levels;
 	bool gigabyte_pages;
+	bool look; /* what is there: no walk of the processor's, which sets A on its way */
 };
 
 /* A table that the walk came to: a processor may keep this and start here next time. */
@@ -32,6 +33,7 @@ struct host_result {
 	unsigned int pat;
 	int level; /* of the leaf */
 	uint64_t *leaf;
+	uint64_t *above; /* the entry that leads to the leaf's table; NULL: none was read */
 	unsigned int points;
 	struct host_point point[5];
 };

@@ -206,8 +206,24 @@ static const char *check_npt01(const struct mmu *mmu, const struct mmu_cpu *cpu,
 	return NULL;
 }
 
+static const char *check_noted(const struct mmu *mmu)
+{
+	for (uint64_t frame = 0; frame < mmu->frame_count; frame += 512) {
+		unsigned int noted = 0;
+
+		for (uint64_t i = frame; mmu->block_tracked[frame / 512] && i < frame + 512; i++)
+			noted += i < mmu->frame_count && (mmu->frames[i] & FRAME_TRACKED) &&
+			         (mmu->frames[i] & (FRAME_DIRTY | FRAME_WRITERS));
+		if (noted != mmu->block_noted[frame / 512])
+			WRONG("frame %#lx: %u noted in 2 MiB, counted %u", frame, noted,
+			      mmu->block_noted[frame / 512]);
+	}
+	return NULL;
+}
+
 static const char *check_regions(const struct mmu *mmu)
 {
+	TRY(check_noted(mmu));
 	for (const struct mmu_cpu *cpu = mmu->cpus; cpu && mmu->frame_count; cpu = cpu->next) {
 		uint32_t tracked = 0;
 

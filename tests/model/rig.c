@@ -116,7 +116,7 @@ struct rig *rig_new(int host_levels, bool host_1g, uint32_t pages)
 	rig->mmu.phys_bits = 52;
 	rig->mmu.host_1g = host_1g;
 	mmu_init(&rig->mmu, rig->tables, RIG_TABLES_HPA, rig->metadata, pages);
-	rig->host = (struct host_tables){table_at, rig, host_levels, host_1g};
+	rig->host = (struct host_tables){table_at, rig, host_levels, host_1g, false};
 	return rig;
 }
 
@@ -220,6 +220,14 @@ uint64_t rig_get(struct rig *rig, const struct guest_tables *tables, uint64_t ad
 struct host_result rig_walk(struct rig *rig, uint64_t root, uint64_t address)
 {
 	return host_walk(&rig->host, host_start(&rig->host, root), address);
+}
+
+struct host_result rig_look(struct rig *rig, uint64_t root, uint64_t address)
+{
+	struct host_tables tables = rig->host;
+
+	tables.look = true;
+	return host_walk(&tables, host_start(&tables, root), address);
 }
 
 int rig_access(struct rig *rig, unsigned int cpu, const struct guest_tables *tables,

@@ -71,8 +71,9 @@ void rig_put(struct rig *rig, const struct guest_tables *tables, uint64_t addres
 /* Reads it. */
 uint64_t rig_get(struct rig *rig, const struct guest_tables *tables, uint64_t address, int level);
 
-/* The walk of the tables at root by the processor. */
+/* The walk of the tables at root by the processor; what it would find, without its traces. */
 struct host_result rig_walk(struct rig *rig, uint64_t root, uint64_t address);
+struct host_result rig_look(struct rig *rig, uint64_t root, uint64_t address);
 
 enum { RIG_FAULTS = 8, RIG_OK = 0, RIG_ENDLESS = 100 };
 

@@ -30,6 +30,7 @@ struct world_cpu {
 	} used[WORLD_ASIDS][WORLD_ROOTS];
 	bool in_l1;                             /* since the last call of mmu/ for this processor */
 	bool l1_writes[RAM_PAGES];              /* a translation of NPT01 with D=1 may be cached */
+	bool l1_comes[RAM_PAGES];               /* what leads to its leaf may be */
 	int l1_size[RAM_PAGES];                 /* level of the leaf that may be; 0: none is */
 	bool l2_writes[WORLD_ASIDS][RAM_PAGES]; /* one of NPT02 with W */
 };

@@ -122,21 +122,26 @@ void world_forget(struct world *world, unsigned int cpu, unsigned int asid)
 		world->cpu[cpu].running = false;
 }
 
+static void forget_npt01(struct world_cpu *at)
+{
+	memset(at->l1_writes, 0, sizeof(at->l1_writes));
+	memset(at->l1_comes, 0, sizeof(at->l1_comes));
+	memset(at->l1_size, 0, sizeof(at->l1_size));
+}
+
 void world_forget_l1(struct world *world, unsigned int cpu)
 {
 	for (unsigned int i = 0; i < WORLD_POINTS; i++) {
 		if (world->point[i].cpu == cpu && world->point[i].root == WORLD_ROOTS)
 			world->point[i].point.hpa = 0;
 	}
-	memset(world->cpu[cpu].l1_writes, 0, sizeof(world->cpu[cpu].l1_writes));
-	memset(world->cpu[cpu].l1_size, 0, sizeof(world->cpu[cpu].l1_size));
+	forget_npt01(&world->cpu[cpu]);
 }
 
 void world_forget_all(struct world *world)
 {
 	for (unsigned int cpu = 0; cpu < RIG_CPUS; cpu++) {
-		memset(world->cpu[cpu].l1_writes, 0, sizeof(world->cpu[cpu].l1_writes));
-		memset(world->cpu[cpu].l1_size, 0, sizeof(world->cpu[cpu].l1_size));
+		forget_npt01(&world->cpu[cpu]);
 		memset(world->cpu[cpu].l2_writes, 0, sizeof(world->cpu[cpu].l2_writes));
 	}
 	for (unsigned int i = 0; i < WORLD_POINTS; i++)

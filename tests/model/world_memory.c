@@ -5,7 +5,7 @@
  */
 #include "tests/model/world.h"
 
-enum { DIRTY = 1 << 6, BY_L2 = 0x80 };
+enum { ACCESSED = 1 << 5, DIRTY = 1 << 6, BY_L2 = 0x80 };
 
 static void bring_up(struct world *world, unsigned int cpu)
 {
@@ -21,13 +21,13 @@ struct host_result world_reach(struct world *world, unsigned int cpu, uint64_t g
 	struct host_result seen;
 
 	bring_up(world, cpu);
-	seen = rig_walk(world->rig, at->direct, gpa);
+	seen = rig_look(world->rig, at->direct, gpa);
 	world_check_direct(world, gpa, &seen);
 	if (seen.status != HOST_OK) {
 		at->in_l1 = false;
 		if (!mmu_direct_fault(&world->rig->mmu, &world->rig->cpu[cpu], gpa))
 			world_fail(world, "NPT01: nothing filled for %#lx", gpa);
-		seen = rig_walk(world->rig, at->direct, gpa);
+		seen = rig_look(world->rig, at->direct, gpa);
 		world_check_direct(world, gpa, &seen);
 	}
 	if (seen.status != HOST_OK)
@@ -42,7 +42,7 @@ void world_l1_runs(struct world *world)
 
 		for (unsigned int page = 0; at->in_l1 && page < RAM_PAGES; page++) {
 			struct host_result seen =
-				rig_walk(world->rig, at->direct, ram_page_gpa(page));
+				rig_look(world->rig, at->direct, ram_page_gpa(page));
 
 			if (seen.status != HOST_OK)
 				continue;
@@ -51,6 +51,7 @@ void world_l1_runs(struct world *world)
 				           page);
 			at->l1_size[page] = seen.level;
 			at->l1_writes[page] |= !!(*seen.leaf & DIRTY);
+			at->l1_comes[page] |= !!(*seen.above & ACCESSED);
 		}
 	}
 }
@@ -69,6 +70,14 @@ static void enter_l1(struct world *world, unsigned int cpu)
 	world_l1_runs(world);
 }
 
+/* The processor sets D, and A above it unless it has that entry cached. */
+static void set_dirty(const struct world_cpu *at, unsigned int page, const struct host_result *seen)
+{
+	if (!at->l1_comes[page])
+		*seen->above |= ACCESSED;
+	*seen->leaf |= DIRTY;
+}
+
 static void write_by_l1(struct world *world, unsigned int cpu, unsigned int page)
 {
 	struct world_cpu *at = &world->cpu[cpu];
@@ -76,7 +85,7 @@ static void write_by_l1(struct world *world, unsigned int cpu, unsigned int page
 	for (enter_l1(world, cpu); !at->l1_writes[page]; enter_l1(world, cpu)) {
 		struct host_result seen = world_reach(world, cpu, ram_page_gpa(page));
 
-		*seen.leaf |= DIRTY;
+		set_dirty(at, page, &seen);
 	}
 }
 
@@ -95,10 +104,10 @@ static bool write_amid(struct world *world, const struct op *op, unsigned int cp
 		return false;
 	if (at->l1_writes[page])
 		return true;
-	seen = rig_walk(world->rig, at->direct, ram_page_gpa(page));
+	seen = rig_look(world->rig, at->direct, ram_page_gpa(page));
 	if (seen.status != HOST_OK)
 		return false;
-	*seen.leaf |= DIRTY;
+	set_dirty(at, page, &seen);
 	world_l1_runs(world);
 	return true;
 }

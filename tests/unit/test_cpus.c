@@ -348,6 +348,76 @@ static void a_watched_frame_that_another_one_writes(void **state)
 	assert_int_equal(told, 12);
 }
 
+/*
+ * A region to whose leaves nobody came since all were looked at is not looked at: A of the entry
+ * above tells, once the processor has flushed.
+ */
+static void quiet_regions_are_skipped(void **state)
+{
+	struct machine *m = *state;
+	uint64_t *skipped = &m->mmu->counters.regions_skipped, before, *leaf[2], *above[2];
+
+	begin(m);
+	for (int i = 0; i < 2; i++) {
+		struct host_result seen = rig_walk(m->rig, m->npt01[i], m->table);
+
+		leaf[i] = seen.leaf;
+		above[i] = seen.above;
+		assert_true(*above[i] & PTE_A);
+	}
+	before = *skipped;
+	assert_int_equal(flush_and_run(m), 0); /* no flush is due: A stays */
+	assert_true(*above[0] & PTE_A);
+	assert_false(m->cpu[0].flush_direct);
+	*leaf[0] |= PTE_D;
+	assert_int_equal(flush_and_run(m), 1);
+	assert_false(*above[0] & PTE_A);
+	assert_true(*above[1] & PTE_A); /* nothing is due there */
+	assert_int_equal(*skipped, before);
+	mmu_direct_flushed(&m->cpu[0]);
+	flush_and_run(m);
+	assert_int_equal(*skipped, ++before);
+	mmu_note_write(m->mmu, m->table); /* others write, too */
+	assert_int_equal(flush_and_run(m), 1);
+	assert_int_equal(*skipped, before);
+	*above[0] |= PTE_A; /* L1 came by, and writes */
+	*leaf[0] |= PTE_D;
+	edit(m, FRAME_B);
+	assert_int_equal(flush_and_run(m), 1);
+	assert_int_equal(leads_to(m), FRAME_B);
+	mmu_direct_flushed(&m->cpu[0]);
+	before = *skipped;
+
+	/* Another processor has the entry cached with A=1 and sets none before it flushes. */
+	*leaf[1] |= PTE_D;
+	assert_int_equal(flush_and_run(m), 1);
+	assert_false(*above[1] & PTE_A);
+	mmu_direct_flushed(&m->cpu[1]);
+	assert_int_equal(flush_and_run(m), 1);
+	*above[1] |= PTE_A;
+	rig_put(m->rig, &m->tables, ADDRESS + 2 * MIB, 1, FRAME_A | E_PAGE);
+	assert_int_equal(rig_access(m->rig, 0, &m->tables, ADDRESS + 2 * MIB, 0), RIG_OK);
+	assert_true(m->cpu[1].flush_direct); /* for the new table's leaf */
+	flush_and_run(m);
+	assert_false(*above[1] & PTE_A);
+	*leaf[1] |= PTE_D; /* that one was armed */
+	edit(m, FRAME_A);
+	mmu_direct_flushed(&m->cpu[1]);
+	assert_true(flush_and_run(m) >= 1);
+	assert_int_equal(leads_to(m), FRAME_A);
+	mmu_direct_flushed(&m->cpu[1]);
+	while (flush_and_run(m))
+		mmu_direct_flushed(&m->cpu[1]);
+	before = *skipped;
+	flush_and_run(m);
+	assert_true(*skipped > before);
+	*above[1] |= PTE_A;
+	*leaf[1] |= PTE_D;
+	edit(m, FRAME_B);
+	assert_int_equal(flush_and_run(m), 1);
+	assert_int_equal(leads_to(m), FRAME_B);
+}
+
 static struct {
 	struct machine *machine;
 	uint64_t at, gpa;
@@ -475,6 +545,7 @@ int main(void)
 		TEST(a_processor_may_come_up_late),
 		TEST(a_region_that_ends_forgets_no_write),
 		TEST(a_watched_frame_that_another_one_writes),
+		TEST(quiet_regions_are_skipped),
 		TEST(entries_are_read_again_after_comparing),
 		TEST(a_lost_bit_counts_as_changed),
 		TEST(entries_that_gain_rights_are_read_again),
