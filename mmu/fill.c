@@ -101,8 +101,6 @@ static bool fill(struct mmu *mmu, const struct paging_mode *mode, struct shadow_
 		struct target target;
 
 		page_touch(mmu, page);
-		if (compared && is_outdated(mmu, mode, page, index, entry))
-			return true;
 		if (guest_level && !past_wp)
 			next = leads_to_table(mmu, mode, page->role.level, page->table[index],
 			                      entry);
@@ -112,6 +110,8 @@ static bool fill(struct mmu *mmu, const struct paging_mode *mode, struct shadow_
 			page = next;
 			continue;
 		}
+		if (compared && is_outdated(mmu, mode, page, index, entry))
+			return true;
 		target = spte_target(mmu, mode, page, index, entry, past_wp);
 		if (target.kind == TARGET_NONE)
 			return changed; /* the page attribute of an entry that nothing may use */

@@ -42,18 +42,19 @@ void track_init(struct mmu *mmu, uint64_t memory_end, void *metadata)
 	mmu->frame_count = frames;
 }
 
+static bool is_noted(unsigned int frame)
+{
+	return (frame & FRAME_TRACKED) && (frame & (FRAME_DIRTY | FRAME_WRITERS));
+}
+
 /* Every change of a byte in frames[], so that block_noted can be trusted. */
-static void set_frame(struct mmu *mmu, uint64_t frame, unsigned int value)
+static inline void set_frame(struct mmu *mmu, uint64_t frame, unsigned int value)
 {
 	unsigned int was = mmu->frames[frame];
 
 	mmu->frames[frame] = (uint8_t)value;
-	if (!((was | value) & FRAME_TRACKED))
-		return;
-	if ((was & FRAME_TRACKED) && (was & (FRAME_DIRTY | FRAME_WRITERS)))
-		mmu->block_noted[frame >> BLOCK_SHIFT]--;
-	if ((value & FRAME_TRACKED) && (value & (FRAME_DIRTY | FRAME_WRITERS)))
-		mmu->block_noted[frame >> BLOCK_SHIFT]++;
+	if (__builtin_expect((was | value) & FRAME_TRACKED, 0))
+		mmu->block_noted[frame >> BLOCK_SHIFT] += is_noted(value) - is_noted(was);
 }
 
 static void set_flags(struct mmu *mmu, uint64_t frame, unsigned int flags)
