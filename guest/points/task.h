@@ -76,4 +76,11 @@ void task_gate(unsigned int vector, bool on);
 /* Main runs again, and no task runs nested: after a fault that ended in the other task. */
 void task_end(void);
 
+/* L1's own GDT again, after the last point. TR keeps main. */
+void task_leave(void);
+
+/* Groups of points; each is a file. */
+void task_faults(void);
+void task_levels(void); /* from and to CPL 3 */
+
 #endif

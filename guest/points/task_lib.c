@@ -5,7 +5,7 @@
 
 #ifndef __x86_64__
 
-enum { ATTR_PRESENT = 0x80, FLAGS_SHIFT = 52, ALIAS_PSE_ENTRIES = 16, IDT_ENTRY = 8 };
+enum { ATTR_PRESENT = 0x80, FLAGS_SHIFT = 52, ALIAS_PSE_ENTRIES = 16 };
 
 struct task_tss task_main, task_other;
 uint64_t task_gdt[TASK_GDT_BYTES / 8] __attribute__((aligned(16)));
@@ -22,11 +22,12 @@ const void *task_body(void);
 static uint8_t stack[8192] __attribute__((aligned(16)));
 static uint32_t other_root[PAGE_SIZE / 4] __attribute__((aligned(PAGE_SIZE)));
 static uint64_t ldt[1], gate_before[VECTORS];
+static bool gdt_loaded;
 
-struct pointer {
+static struct pointer {
 	uint16_t limit;
 	uint32_t base;
-} __attribute__((packed));
+} __attribute__((packed)) gdt_before;
 
 struct far_pointer {
 	uint32_t offset;
@@ -70,6 +71,9 @@ static void load_gdt(void)
 {
 	struct pointer pointer = {sizeof(task_gdt) - 1, (uintptr_t)task_gdt};
 
+	if (!gdt_loaded)
+		__asm__ volatile("sgdt %0" : "=m"(gdt_before));
+	gdt_loaded = true;
 	memcpy(task_gdt, l1_gdt, TASK_MAIN);
 	task_gdt[TASK_MAIN / 8] = descriptor(&task_main, sizeof(task_main) - 1, TYPE_TSS_AVAILABLE);
 	task_gdt[TASK_OTHER / 8] =
@@ -123,6 +127,12 @@ void task_prepare(void)
 	memset(&task_seen, 0, sizeof(task_seen));
 	task_jumps = false;
 	task_resume_at = 0;
+}
+
+void task_leave(void)
+{
+	__asm__ volatile("lgdt %0" : : "m"(gdt_before));
+	gdt_loaded = false;
 }
 
 /* The other task's C: what it sees, and how it goes back. */

@@ -1,7 +1,7 @@
 /*
- * Hardware task switches: each way to another task and back, and what is wrong with it. With
- * another CR3 in the new task state segment, which a hypervisor without nested paging has to see.
- * Relies on task.h; APM vol. 2, sections 12.2, 12.3 and 8.2.
+ * Hardware task switches: each way to another task and back. With another CR3 in the new task state
+ * segment, which a hypervisor without nested paging has to see. Relies on task.h; APM vol. 2,
+ * sections 12.2, 12.3 and 8.2.
  */
 #include "guest/points/task.h"
 
@@ -11,10 +11,7 @@ void points_task(void)
 }
 #else
 
-#define DR6_BT     (1u << 15)
-#define DR7_LOCALS 0x155u
-
-enum { VECTOR = 0x90, BAD_SELECTOR = 0x7f8, GP_SELECTOR = BAD_SELECTOR, BYTES_INT = 2 };
+enum { VECTOR = 0x90, GP_SELECTOR = 0x7f8 };
 
 extern const char task_after_jmp[], task_entry[], task_entry16[], task_after_iret16[];
 extern uint32_t task_registers[8];
@@ -210,112 +207,6 @@ static void nmi(void)
 	check("TF", task_other.eflags & RFLAGS_TF, 0);
 }
 
-/* In main: nothing has happened but the exception. */
-static void fails_in_main(unsigned int vector, uint32_t error)
-{
-	check("vector", (uint64_t)task_try_jmp(TASK_OTHER), vector);
-	check("error code", trap_last.error, error);
-	check("TR", task_register(), TASK_MAIN);
-	check("CR3", read_cr3(), l1_tables.root);
-	check("main", task_type(TASK_MAIN), TYPE_TSS_BUSY);
-	check("main's EIP", task_main.eip, 0);
-	task_end();
-}
-
-/* The new task's CS may be what is wrong: no handler returns to that. */
-static bool return_to_l1s_code(struct trap_frame *frame)
-{
-	frame->cs = L1_CODE32;
-	return false;
-}
-
-/* In the new task, which has not executed anything. */
-static void fails_in_other(unsigned int vector, uint32_t error)
-{
-	trap_handler = return_to_l1s_code;
-	check("vector", (uint64_t)task_try_jmp(TASK_OTHER), vector);
-	check("error code", trap_last.error, error);
-	check("EIP", trap_last.ip, task_other.eip);
-	check("times entered", task_seen.count, 0);
-	check("TR", task_register(), TASK_OTHER);
-	check("CR3", read_cr3(), task_other.cr3);
-	check("main", task_type(TASK_MAIN), TYPE_TSS_AVAILABLE);
-	check("other", task_type(TASK_OTHER), TYPE_TSS_BUSY);
-	trap_handler = NULL;
-	task_end();
-}
-
-static void faults_of_main(void)
-{
-	point("a task that is not present is main's fault");
-	task_prepare();
-	task_gdt[TASK_OTHER / 8] &= ~(0x80ull << 40);
-	fails_in_main(VEC_NP, TASK_OTHER);
-
-	point("a busy task is main's fault");
-	task_prepare();
-	task_gdt[TASK_OTHER / 8] |= 2ull << 40;
-	fails_in_main(VEC_GP, TASK_OTHER);
-
-	point("a task state segment that is too short is main's fault");
-	task_prepare();
-	task_gdt[TASK_OTHER / 8]--;
-	fails_in_main(VEC_TS, TASK_OTHER);
-
-	point("a task state segment that is not mapped is main's fault");
-	task_prepare();
-	task_gdt[TASK_OTHER / 8] =
-		(task_gdt[TASK_OTHER / 8] & ~(0xffffffull << 16)) | 0x80ull << 56;
-	fails_in_main(VEC_PF, 0);
-	check("CR2", trap_last.cr2, TASK_ALIAS);
-}
-
-static void faults_of_other(void)
-{
-	point("code that is not present is the new task's fault");
-	task_prepare();
-	task_other.cs = TASK_CODE_AWAY;
-	fails_in_other(VEC_NP, TASK_CODE_AWAY);
-
-	point("code that is data is the new task's fault");
-	task_prepare();
-	task_other.cs = L1_DATA;
-	fails_in_other(VEC_TS, L1_DATA);
-
-	point("data that is not there is the new task's fault");
-	task_prepare();
-	task_other.fs = BAD_SELECTOR;
-	fails_in_other(VEC_TS, BAD_SELECTOR);
-
-	point("a stack that is code is the new task's fault");
-	task_prepare();
-	task_other.ss = L1_CODE32;
-	fails_in_other(VEC_TS, L1_CODE32);
-
-	point("an LDT that is not there is the new task's fault");
-	task_prepare();
-	task_other.ldt = TASK_CODE_AWAY;
-	fails_in_other(VEC_TS, TASK_CODE_AWAY);
-
-	point("T is a debug exception of the new task, and local breakpoints are off");
-	task_prepare();
-	task_other.trap = 1;
-	__asm__ volatile("movl %0, %%dr6; movl %1, %%dr7"
-	                 :
-	                 : "r"(DR6_FIXED), "r"(DR7_FIXED | DR7_LOCALS));
-	fails_in_other(VEC_DB, 0);
-	{
-		uint32_t dr6, dr7;
-
-		__asm__ volatile("movl %%dr6, %0; movl %%dr7, %1" : "=r"(dr6), "=r"(dr7));
-		/* On Bochs a #DB that a hypervisor intercepts leaves DR6 alone, and that had to. */
-		if (!machine.bochs || machine.bare || !machine.npt)
-			check("DR6.BT", dr6 & DR6_BT, DR6_BT);
-		check("DR7", dr7 & DR7_LOCALS, 0);
-	}
-	__asm__ volatile("movl %0, %%dr6; movl %1, %%dr7" : : "r"(DR6_FIXED), "r"(DR7_FIXED));
-}
-
 static void kinds(void)
 {
 	static struct {
@@ -368,10 +259,11 @@ void points_task(void)
 	far_transfers();
 	events();
 	nmi();
-	faults_of_main();
-	faults_of_other();
 	kinds();
+	task_faults();
 	write_cr0(read_cr0() & ~(unsigned long)CR0_TS);
+	task_leave();
+	task_levels();
 }
 
 #endif
