@@ -38,6 +38,8 @@ static void check_l0(const struct vcpu *vcpu)
 	        "nested paging where there is any, and nothing else");
 	require(features.npt || (c->intercepts[INTERCEPT_EXCEPTION] >> VEC_PF & 1),
 	        "page faults are L0's");
+	require(features.npt || (c->intercepts[INTERCEPT_MISC1] & MISC1_TASK_SWITCH),
+	        "task switches are L0's");
 	require(features.npt || (vcpu->vmcb->save.cr0 & CR0_PG && vcpu->vmcb->save.cr0 & CR0_WP),
 	        "L0's shadow protects what L0 protects");
 	require(!c->virt_ext, "virt_ext has only what was offered");

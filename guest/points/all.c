@@ -20,6 +20,7 @@ void points_all(void)
 		points_walk(kind);
 		points_intercept(kind);
 		points_inject(kind);
+		points_task_l2(kind);
 		points_shadow(kind);
 	}
 	points_format();

@@ -23,6 +23,7 @@ void points_walk(const struct l2_kind *kind);      /* faults under L2's own page
 void points_intercept(const struct l2_kind *kind); /* instructions, MSRs, ports, exceptions */
 void points_boot(const struct l2_kind *kind);      /* changes its modes by itself */
 void points_inject(const struct l2_kind *kind);    /* EVENTINJ and EXITINTINFO */
+void points_task_l2(const struct l2_kind *kind);   /* hardware task switches, of 32-bit images */
 void points_shadow(const struct l2_kind *kind);    /* without nested paging: row R13 */
 void points_format(void);                          /* limits and reserved bits of the format */
 void points_asid(void);                            /* several L2s, TLB_CONTROL, INVLPGA */
