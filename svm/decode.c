@@ -155,36 +155,39 @@ static uint64_t linear_rip(const struct vmcb_save *save)
 
 static void fetch_instruction(struct vcpu *vcpu, struct fetched *fetched)
 {
-	const struct vmcb_save *save = &vcpu->vmcb->save;
+	fetched->have = fetch(vcpu, linear_rip(&vcpu->vmcb->save), fetched->bytes, INSTRUCTION_MAX);
+}
 
-	*fetched = (struct fetched){.have = 0};
-	fetched->have = fetch(vcpu, linear_rip(save), fetched->bytes, INSTRUCTION_MAX);
-	prefixes_decode(save, fetched->bytes, fetched->have, &fetched->prefixes);
+/* Does the opcode stand at bytes[at]? Then the instruction, but for its prefixes. */
+static bool matches(const struct fetched *fetched, const struct opcode *opcode, unsigned int at,
+                    struct instruction *instruction)
+{
+	unsigned int length = at + opcode->length + opcode->modrm;
+	uint32_t word;
+
+	__builtin_memcpy(&word, &fetched->bytes[at], sizeof(word));
+	if (length > fetched->have || (word & opcode->mask) != opcode->value)
+		return false;
+	if (opcode->modrm)
+		instruction->modrm = fetched->bytes[length - 1];
+	instruction->length = (uint8_t)length;
+	return true;
 }
 
 /* With prefixes, or where the instruction crosses a page. */
 static bool decode_slowly(struct vcpu *vcpu, const struct opcode *opcode,
                           struct instruction *instruction)
 {
+	const struct vmcb_save *save = &vcpu->vmcb->save;
 	struct fetched fetched;
-	unsigned int at, length;
-	uint32_t word = 0;
 
 	fetch_instruction(vcpu, &fetched);
-	at = fetched.prefixes.length;
-	length = at + opcode->length + opcode->modrm;
-	if (length > fetched.have)
-		return false;
-	for (unsigned int i = 0; i < opcode->length; i++)
-		word |= (uint32_t)fetched.bytes[at + i] << (8 * i);
-	if ((word & opcode->mask) != opcode->value)
-		return false;
-	if (opcode->modrm)
-		instruction->modrm = fetched.bytes[length - 1];
+	if (matches(&fetched, opcode, 0, instruction))
+		return true;
+	prefixes_decode(save, fetched.bytes, fetched.have, &fetched.prefixes);
 	instruction->address_size = fetched.prefixes.address_size;
 	instruction->rex = fetched.prefixes.rex;
-	instruction->length = (uint8_t)length;
-	return true;
+	return matches(&fetched, opcode, fetched.prefixes.length, instruction);
 }
 
 bool decode_clts(struct vcpu *vcpu, unsigned int *length)
@@ -205,6 +208,7 @@ bool decode_group7(struct vcpu *vcpu, unsigned int number, struct group7 *group7
 	unsigned int at;
 
 	fetch_instruction(vcpu, &fetched);
+	prefixes_decode(&vcpu->vmcb->save, fetched.bytes, fetched.have, &fetched.prefixes);
 	at = fetched.prefixes.length;
 	if (at + OPCODE_LENGTH >= fetched.have || fetched.bytes[at] != 0x0f ||
 	    fetched.bytes[at + 1] != 0x01)
@@ -224,10 +228,8 @@ static bool decode_anew(struct vcpu *vcpu, uint64_t exit_code, struct decode_cac
 {
 	const struct vmcb_save *save = &vcpu->vmcb->save;
 	const struct opcode *opcode = &opcodes[exit_code];
-	struct prefixes none;
 
-	prefixes_decode(save, NULL, 0, &none);
-	*cache = (struct decode_cache){.instruction = {.address_size = none.address_size}};
+	*cache = (struct decode_cache){.instruction = {.address_size = address_size(save, false)}};
 	cache->code = walk_code(vcpu, cache, linear_rip(save));
 	if (!cache->code)
 		return decode_slowly(vcpu, opcode, &cache->instruction);

@@ -51,13 +51,6 @@ static bool read_override(const struct vmcb_save *save, uint8_t byte, uint8_t *s
 	return true;
 }
 
-static uint8_t address_size(const struct vmcb_save *save, bool prefix)
-{
-	if (in_64bit_code(save))
-		return prefix ? 4 : 8;
-	return !(save->cs.attributes & SEG_ATTR_DB) == prefix ? 4 : 2;
-}
-
 void prefixes_decode(const struct vmcb_save *save, const uint8_t *bytes, unsigned int have,
                      struct prefixes *prefixes)
 {

@@ -36,6 +36,14 @@ struct operand {
 	uint64_t linear; /* of a memory operand; in 64-bit code it need not be canonical */
 };
 
+/* Bytes in an address of the guest's code, with the prefix 67h or without. */
+static inline uint8_t address_size(const struct vmcb_save *save, bool prefix)
+{
+	if (in_64bit_code(save))
+		return prefix ? 4 : 8;
+	return !(save->cs.attributes & SEG_ATTR_DB) == prefix ? 4 : 2;
+}
+
 /*
  * Reads the prefixes of the instruction that begins at bytes. What comes behind them is at
  * bytes[prefixes->length], unless that is have: then there was nothing else.
