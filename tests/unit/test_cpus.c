@@ -250,6 +250,20 @@ static void where_nothing_is_mapped_nothing_is_flushed(void **state)
 	assert_int_equal(flush_and_run(m), 0);
 }
 
+/* The one at work has to flush when a large page of its own went, though it gets no leaves yet. */
+static void ones_own_large_page_goes_with_ones_own_flush(void **state)
+{
+	struct machine *m = *state;
+
+	reach(m, 1, m->table);
+	mmu_flush_asid(&m->cpu[1], ASID);
+	mmu_load_root(m->mmu, &m->cpu[1], &m->tables, ASID);
+	assert_int_equal(rig_access(m->rig, 1, &m->tables, ADDRESS, 0), RIG_OK);
+	assert_int_equal(rig_walk(m->rig, m->npt01[1], m->table).status, HOST_MISSING);
+	assert_true(m->cpu[1].flush_direct);
+	assert_int_equal(m->rig->flushes, 0);
+}
+
 /* A frame becomes a table where another processor has 4 KiB leaves: it has D=1 cached. */
 static void a_frame_begins_unarmed(void **state)
 {
@@ -541,6 +555,7 @@ int main(void)
 		TEST(who_stays_unarmed_is_kicked_once),
 		TEST(another_ones_large_page_goes_with_a_flush),
 		TEST(where_nothing_is_mapped_nothing_is_flushed),
+		TEST(ones_own_large_page_goes_with_ones_own_flush),
 		TEST(a_frame_begins_unarmed),
 		TEST(a_processor_may_come_up_late),
 		TEST(a_region_that_ends_forgets_no_write),
