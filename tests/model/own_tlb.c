@@ -36,7 +36,7 @@ static int number_of(uint64_t address)
 }
 
 /* The same tables may have been used in another mode, with no flush between the two. */
-static bool another_mode_explains(const struct own_asid *at, unsigned int space,
+static bool another_mode_explains(const struct own_asid *at, unsigned int space, int number,
                                   struct own_question *question)
 {
 	unsigned int first = space / OWN_MODES * OWN_MODES;
@@ -44,6 +44,7 @@ static bool another_mode_explains(const struct own_asid *at, unsigned int space,
 	for (unsigned int i = first; i < first + OWN_MODES && space != OWN_DIRECT; i++) {
 		question->tables = &at->used[i].tables;
 		question->epochs = &at->used[i].epochs;
+		question->dropped = number < 0 ? NULL : &at->used[i].dropped[number];
 		if (at->used[i].valid && own_may_have(question))
 			return true;
 	}
@@ -88,7 +89,8 @@ void own_check(struct own_world *world, unsigned int asid, unsigned int space, u
 	} else if (rig_map(seen->hpa).hpa == RIG_NOBODY) {
 		own_fail(world, "address %#lx leads to %#lx, which is L0's", address, seen->hpa);
 	}
-	if (!own_may_have(&question) && (strict || !another_mode_explains(at, space, &question)))
+	if (!own_may_have(&question) &&
+	    (strict || !another_mode_explains(at, space, number, &question)))
 		own_fail(world,
 		         "asid %u space %u address %#lx: hpa %#lx type %u w %d u %d x %d level %d "
 		         "is not what the tables %s",
