@@ -85,7 +85,36 @@ static bool is_past_wp(const struct paging_mode *mode, uint32_t access)
 	       (access & (ACCESS_WRITE | ACCESS_USER)) == ACCESS_WRITE;
 }
 
-/* Descends from the root to the leaf that maps address; walk is NULL in a direct map. */
+/*
+ * Where filling has to begin: the first page on the way whose spte does not say what the walk has
+ * just found in the guest's table, and checked.
+ */
+static struct shadow_page *descend(struct mmu *mmu, const struct paging_mode *mode,
+                                   struct shadow_page *page, uint64_t address,
+                                   const struct walk *walk)
+{
+	while (!page->role.direct) {
+		int level = page->role.level;
+		uint64_t spte = page->table[shadow_index(level, address)];
+		struct shadow_page *child = page_of_spte(mmu, spte);
+
+		page_touch(mmu, page);
+		if (!(spte & PTE_P))
+			break;
+		if (!is_passthrough(page)) {
+			uint64_t entry = walk->entry[level];
+
+			if (level <= walk->level || (spte & PTE_PS) || child->role.direct ||
+			    child->gpa != (entry & mode->address_mask) ||
+			    (mode->format->level[level].rights && ((spte ^ entry) & SPTE_RIGHTS)))
+				break;
+		}
+		page = child;
+	}
+	return page;
+}
+
+/* Fills what is missing from the root to the leaf; walk is NULL in a direct map. */
 static bool fill(struct mmu *mmu, const struct paging_mode *mode, struct shadow_page *root,
                  uint64_t address, uint32_t access, const struct walk *walk)
 {
@@ -94,23 +123,15 @@ static bool fill(struct mmu *mmu, const struct paging_mode *mode, struct shadow_
 	bool compared = false;
 	struct shadow_page *page = root;
 
+	if (walk && !past_wp)
+		page = descend(mmu, mode, root, address, walk);
 	while (page) {
 		unsigned int index = shadow_index(page->role.level, address);
 		bool guest_level = !page->role.direct && !is_passthrough(page);
 		uint64_t entry = walk && guest_level ? walk->entry[page->role.level] : 0;
-		struct shadow_page *next = NULL;
 		struct target target;
 
 		page_touch(mmu, page);
-		if (guest_level && !past_wp)
-			next = leads_to_table(mmu, mode, page->role.level, page->table[index],
-			                      entry);
-		else if (is_passthrough(page) && (page->table[index] & PTE_P))
-			next = page_of_spte(mmu, page->table[index]);
-		if (next) {
-			page = next;
-			continue;
-		}
 		if (compared && is_outdated(mmu, mode, page, index, entry))
 			return true;
 		target = spte_target(mmu, mode, page, index, entry, past_wp);

@@ -95,8 +95,9 @@ static void list_newest(struct mmu *mmu, struct shadow_page *page)
 	mmu->newest = page;
 }
 
-void page_touch(struct mmu *mmu, struct shadow_page *page)
+void page_make_newest(struct mmu *mmu, struct shadow_page *page)
 {
+	page->used = mmu->serial;
 	if (mmu->newest == page)
 		return;
 	unlist(mmu, page);
@@ -189,6 +190,7 @@ struct shadow_page *page_get(struct mmu *mmu, uint64_t gpa, union shadow_role ro
 	page->role = role;
 	page->synced = mmu->now;
 	page->serial = ++mmu->serial;
+	page->used = mmu->serial;
 	page->live = true;
 	page->hash_next = NULL;
 	if (!role.local) {

@@ -40,6 +40,7 @@ struct shadow_page {
 	uint32_t chunks;                   /* of more_parents */
 	uint64_t synced; /* mmu->now when the page and all below it were last compared */
 	uint64_t serial; /* tells a page from an earlier one at this place */
+	uint64_t used;   /* mmu->serial when it was used last: order matters when pages are taken */
 	uint64_t tracked[SHADOW_ENTRIES / 64]; /* NPT01, level 1: frames whose D bit is watched */
 	uint64_t unarmed[SHADOW_ENTRIES / 64]; /* ... and may have been written with D=0 */
 	struct shadow_page *next_region;       /* NPT01, level 1: others with tracked frames */
@@ -230,8 +231,16 @@ struct shadow_page *page_get(struct mmu *mmu, uint64_t gpa, union shadow_role ro
 struct shadow_page *page_shadows(const struct mmu *mmu, uint64_t gpa);
 struct shadow_page *page_next_shadow(const struct shadow_page *page);
 
-/* Makes a page the most recently used. */
-void page_touch(struct mmu *mmu, struct shadow_page *page);
+/*
+ * Makes a page the most recently used: newer than all that were not used since the last page was
+ * made. Pages in use all the time are not moved about in the list for nothing.
+ */
+void page_make_newest(struct mmu *mmu, struct shadow_page *page);
+static inline void page_touch(struct mmu *mmu, struct shadow_page *page)
+{
+	if (page->used != mmu->serial)
+		page_make_newest(mmu, page);
+}
 
 /*
  * Ends a page: no spte leads to it any more, nor from it, and it waits for the flush that makes

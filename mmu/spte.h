@@ -48,13 +48,6 @@ static inline bool is_used(const struct paging_mode *mode, uint64_t entry)
 
 /* sync.c */
 
-/*
- * The table that a present spte leads to, if that is what the guest's entry says now, with the same
- * rights; told from the two words. NULL if not, or if it takes more than that to tell.
- */
-struct shadow_page *leads_to_table(const struct mmu *mmu, const struct paging_mode *mode, int level,
-                                   uint64_t spte, uint64_t entry);
-
 /* Brings a page, and all indirect ones below it, in line with the guest's tables. */
 void sync_below(struct mmu *mmu, const struct paging_mode *mode, struct shadow_page *page);
 
