@@ -48,12 +48,10 @@ static void make_other_root(void)
 	const uint32_t *root = (const void *)(uintptr_t)l1_tables.root;
 
 	memcpy(other_root, root, l1_tables.format->levels == 3 ? 32 : PAGE_SIZE);
-	if (l1_tables.format->levels == 3) { /* the first GiB */
-		other_root[4] = other_root[0];
-		other_root[5] = other_root[1];
-	} else {
-		memcpy(&other_root[TASK_ALIAS >> 22], other_root, ALIAS_PSE_ENTRIES * 4);
-	}
+	if (l1_tables.format->levels == 3) /* the first GiB */
+		memcpy(&other_root[4], root, sizeof(uint64_t));
+	else
+		memcpy(&other_root[TASK_ALIAS >> 22], root, ALIAS_PSE_ENTRIES * 4);
 }
 
 uint16_t task_register(void)

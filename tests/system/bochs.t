@@ -31,8 +31,11 @@ for image in pae long; do
 	nested_passes "$image on Nestling, strict" L1=$image STRICT=1
 done
 
-# Without nested paging, where its #PF and its TLB are another second opinion.
-export CPU=turion64_tyler L1=long
-bare_passes "long without NPT, bare"
-nested_passes "long without NPT on Nestling, strict" STRICT=1
+# Without nested paging, where its #PF and its TLB are another second opinion, and where task switches
+# can be intercepted.
+export CPU=turion64_tyler
+for image in pae pse nopse long; do
+	bare_passes "$image without NPT, bare" L1=$image
+	nested_passes "$image without NPT on Nestling, strict" L1=$image STRICT=1
+done
 done_testing
