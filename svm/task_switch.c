@@ -10,8 +10,6 @@
 #include "svm/span.h"
 
 /* EXITINFO2; APM 15.14.1. */
-#define INFO2_IRET        (1ull << 36)
-#define INFO2_JMP         (1ull << 38)
 #define INFO2_ERROR_VALID (1ull << 44)
 #define INFO2_RF          (1ull << 48)
 
@@ -23,14 +21,8 @@
 
 enum { SELECTOR_TI = 4, SELECTOR_INDEX = 0xfff8, DESCRIPTOR_SIZE = 8 };
 
-/* What makes the switch decides what becomes of busy bits, NT and the link; APM table 12-2. */
-enum cause { BY_JMP, BY_CALL, BY_IRET };
-
 struct change {
 	struct task task;
-	enum cause cause; /* an event's way through a task gate is a call */
-	uint64_t event;   /* 0: none */
-	uint32_t eip;     /* where the old task goes on */
 	bool old_wide, wide;
 	struct vmcb_segment tr;                                   /* the new one */
 	struct span old_tss, new_tss, old_descriptor, descriptor; /* the latter: bytes of types */
@@ -46,68 +38,15 @@ static void vmload(uint64_t hpa)
 	__asm__ volatile("vmload %%rax" : : "a"(hpa) : "memory");
 }
 
-/*
- * Is the event's gate one to this task? Bochs' INTn leaves EXITINTINFO with an earlier event, and
- * calls that valid.
- */
-static bool leads_here(const struct change *change)
-{
-	struct vcpu *vcpu = change->task.vcpu;
-	const struct vmcb *vmcb = change->task.vmcb;
-	uint32_t offset = (change->event & EVENT_VECTOR_MASK) * DESCRIPTOR_SIZE;
-	struct vmcb_segment gate;
-	uint64_t descriptor;
-
-	if (offset + DESCRIPTOR_SIZE - 1 > vmcb->save.idtr.limit ||
-	    fetch(vcpu, low32(vmcb->save.idtr.base + offset), (uint8_t *)&descriptor,
-	          sizeof(descriptor)) < sizeof(descriptor))
-		return false;
-	descriptor_load(descriptor, 0, &gate);
-	return (gate.attributes & (SEG_ATTR_S | SEG_ATTR_TYPE)) == TYPE_TASK_GATE &&
-	       (uint16_t)gate.base == (uint16_t)vmcb->control.exit_info1;
-}
-
-/*
- * What made the switch, and where the old task goes on. nRIP tells the length at intercepts of
- * instructions only, which this is not (APM 15.7.1). False: the instruction is not there any more,
- * and the guest is to try again.
- */
-static bool find_source(struct change *change)
-{
-	struct vcpu *vcpu = change->task.vcpu;
-	struct vmcb *vmcb = change->task.vmcb;
-	uint64_t info = vmcb->control.exit_info2;
-	uint8_t bytes[INSTRUCTION_MAX];
-	unsigned int have, length;
-	bool wrong;
-
-	change->cause = info & INFO2_IRET ? BY_IRET : info & INFO2_JMP ? BY_JMP : BY_CALL;
-	change->event = change->cause == BY_CALL ? interrupted_event(vcpu) : 0;
-	change->eip = low32(vmcb->save.rip);
-	wrong = change->event && !leads_here(change);
-	if (change->event && !wrong && !is_from_instruction(vcpu, change->event)) {
-		change->task.external = true;
-		return true;
-	}
-	have = fetch(vcpu, low32(vmcb->save.rip + vmcb->save.cs.base), bytes, sizeof(bytes));
-	length = task_instruction_length(vcpu, bytes, have);
-	if (!length)
-		return false;
-	change->eip += length;
-	if (wrong)
-		change->event = vmcb->control.exit_int_info = 0;
-	return true;
-}
-
 /* The processor has found all this good, but memory may have changed since. */
 static bool check_new_tss(struct change *change)
 {
 	const struct task *task = &change->task;
 	const struct vmcb_save *save = &task->vmcb->save;
 	uint16_t selector = (uint16_t)task->vmcb->control.exit_info1;
-	unsigned int bad = change->cause == BY_IRET ? VEC_TS : VEC_GP, type;
+	unsigned int bad = change->task.cause == BY_IRET ? VEC_TS : VEC_GP, type;
 	uint32_t offset = selector & SELECTOR_INDEX;
-	uint32_t access = change->cause == BY_IRET ? 0 : ACCESS_WRITE;
+	uint32_t access = change->task.cause == BY_IRET ? 0 : ACCESS_WRITE;
 	uint64_t descriptor;
 	struct span span;
 
@@ -120,7 +59,7 @@ static bool check_new_tss(struct change *change)
 	descriptor_load(descriptor, selector, &change->tr);
 	change->wide = change->tr.attributes & TYPE_TSS_WIDE;
 	type = change->wide ? TYPE_TSS32 : TYPE_TSS16;
-	if (change->cause == BY_IRET)
+	if (change->task.cause == BY_IRET)
 		type |= TYPE_TSS_BUSY;
 	if ((change->tr.attributes & (SEG_ATTR_S | SEG_ATTR_TYPE)) != type)
 		return task_fault(task, bad, selector);
@@ -148,11 +87,11 @@ static bool map_both(struct change *change)
 	if (!span_map(task->vcpu, low32(change->tr.base), tss_size(change->wide), ACCESS_IMPLICIT,
 	              &change->new_tss))
 		return false;
-	if (change->cause == BY_CALL &&
+	if (change->task.cause == BY_CALL &&
 	    !span_map(task->vcpu, low32(change->tr.base), sizeof(uint16_t),
 	              ACCESS_IMPLICIT | ACCESS_WRITE, &link))
 		return false;
-	if (change->cause != BY_CALL &&
+	if (change->task.cause != BY_CALL &&
 	    !span_map(task->vcpu,
 	              low32(save->gdtr.base + (save->tr.selector & SELECTOR_INDEX) +
 	                    DESCRIPTOR_TYPE_BYTE),
@@ -178,9 +117,9 @@ static uint32_t old_eflags(const struct change *change)
 	const struct vmcb *vmcb = change->task.vmcb;
 	uint32_t eflags = low32(vmcb->save.rflags) & ~RFLAGS_RF;
 
-	if ((vmcb->control.exit_info2 & INFO2_RF) || sets_rf(change->event))
+	if ((vmcb->control.exit_info2 & INFO2_RF) || sets_rf(change->task.event))
 		eflags |= RFLAGS_RF;
-	if (change->cause == BY_IRET)
+	if (change->task.cause == BY_IRET)
 		eflags &= ~RFLAGS_NT;
 	if (change->task.vcpu->stepping_iret)
 		eflags &= ~RFLAGS_TF; /* L0's own: svm/interrupt.c */
@@ -194,7 +133,7 @@ static void save_old(const struct change *change)
 	uint32_t first = tss_first_saved(change->old_wide);
 	uint32_t bytes = tss_saved_end(change->old_wide) - first;
 	struct task_state state = {
-		.eip = change->eip,
+		.eip = change->task.eip,
 		.eflags = old_eflags(change),
 		.selector = {save->es.selector, save->cs.selector, save->ss.selector,
 	                     save->ds.selector, save->fs.selector, save->gs.selector},
@@ -225,16 +164,16 @@ static void write_and_read(const struct change *change, struct task_state *state
 	uint16_t old = change->task.vmcb->save.tr.selector;
 	union tss tss;
 
-	if (change->cause != BY_CALL)
+	if (change->task.cause != BY_CALL)
 		set_busy(&change->old_descriptor, false);
 	save_old(change);
-	if (change->cause == BY_CALL)
+	if (change->task.cause == BY_CALL)
 		span_write(&change->new_tss, 0, &old, sizeof(old));
 	span_read(&change->new_tss, 0, &tss, tss_size(change->wide));
 	tss_load(&tss, change->wide, state);
-	if (change->cause == BY_CALL)
+	if (change->task.cause == BY_CALL)
 		state->eflags |= RFLAGS_NT;
-	if (change->cause != BY_IRET)
+	if (change->task.cause != BY_IRET)
 		set_busy(&change->descriptor, true);
 }
 
@@ -322,7 +261,7 @@ void handle_task_switch(struct vcpu *vcpu)
 	struct task_state state;
 
 	vmsave(vcpu);
-	if (!find_source(&change) || !check_new_tss(&change) || !map_both(&change)) {
+	if (!task_find_source(&change.task) || !check_new_tss(&change) || !map_both(&change)) {
 		if (!task_has_raised(&change.task))
 			redeliver_event(vcpu);
 		return;

@@ -9,7 +9,10 @@
 /* #VMEXIT(TASK_SWITCH). */
 void handle_task_switch(struct vcpu *vcpu);
 
-/* The rest is between task_switch.c and task_segments.c. */
+/* The rest is between task_switch.c and the other files of its name. */
+
+/* Decides what becomes of busy bits, NT and the link; an event's task gate is a call. APM 12.3. */
+enum task_cause { BY_JMP, BY_CALL, BY_IRET };
 
 /* A switch under way. The VMCB is the one that the exit was of: a fault may end in a nested exit.
  */
@@ -17,8 +20,18 @@ struct task {
 	struct vcpu *vcpu;
 	struct vmcb *vmcb;
 	bool guest_mode;
-	bool external; /* EXT of error codes: not for what the guest's own instruction asked for */
+	enum task_cause cause;
+	uint64_t event; /* EXITINTINFO, or 0 */
+	uint32_t eip;   /* where the old task goes on */
+	bool external;  /* EXT of error codes: not for what the guest's own instruction asked for */
 };
+
+/*
+ * Fills in cause, event, eip and external. nRIP tells the length at intercepts of instructions
+ * only, which this is not (APM 15.7.1). False: the instruction is not there any more, and the guest
+ * is to try again.
+ */
+bool task_find_source(struct task *task);
 
 /*
  * Raises a fault whose error code names the selector; 0: none. Always false. What the processor has
