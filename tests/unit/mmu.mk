@@ -38,7 +38,7 @@ soak: $(BUILD)/unit/test_random $(BUILD)/unit/test_own_random ## random scripts 
 	done
 
 mutants: $(MMU_TESTS:%=$(BUILD)/unit/test_%) ## show that each mistake of tests/mutants/list fails a test
-	tests/mutants/run '$(UNIT_O)' '$(CC) $(filter-out -MMD -MP $(WARN),$(UNIT_CFLAGS)) -w'
+	tests/mutants/run '$(UNIT_O)' '$(CC) $(filter-out -MMD -MP $(WARN),$(UNIT_CFLAGS)) -w' $(MUTANTS)
 
 # One set of objects for all tests, so that gcov adds up what they execute.
 COVERAGE_O      := $(BUILD)/coverage
