@@ -58,7 +58,7 @@ $(INITRDS): $(BUILD)/linux/initrd-%: $(BUILD)/linux/busybox-% tests/system/linux
 $(BUILD)/linux/busybox-%:
 	@echo "$@ is missing: run make deps-linux first" >&2; false
 
-check-linux: build-all $(INITRDS) ## boot Debian's i386 and amd64 kernels as L1 (after deps-linux)
+check-linux: build-all $(INITRDS) ## boot Debian's i386 (PAE or not) and amd64 kernels as L1 (after deps-linux)
 	BUILD='$(BUILD)' prove -j$(PROVE_JOBS) --timer tests/system/linux/*.t
 
 define VARIABLES

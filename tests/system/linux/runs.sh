@@ -9,7 +9,8 @@ RUN_TIMEOUT=240
 linux_runs() {
 	local name=$1 arch=$2 machine=$3 line
 	shift 3
-	run "$name" MEM=512M L1="$BUILD/linux/vmlinuz-$arch" INITRD="$BUILD/linux/initrd-$arch" \
+	run "$name" MEM=512M L1="$BUILD/linux/vmlinuz-$arch" \
+		INITRD="$BUILD/linux/initrd-${arch/686/i386}" \
 		CMDLINE="console=ttyS0 quiet nokaslr" "$@"
 	for line in "linux-test: init runs" "linux-test: shell says 42" "linux-test: a child ran"; do
 		tr -d '\r' <"$log" | grep -qax "$line"
