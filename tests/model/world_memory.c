@@ -50,8 +50,9 @@ void world_l1_runs(struct world *world)
 				world_fail(world, "cpu %u: two sizes of page %u in the TLB", cpu,
 				           page);
 			at->l1_size[page] = seen.level;
-			at->l1_writes[page] |= !!(*seen.leaf & DIRTY);
+			/* No leaf comes to be cached before A is set above it, whatever its D. */
 			at->l1_comes[page] |= !!(*seen.above & ACCESSED);
+			at->l1_writes[page] |= at->l1_comes[page] && (*seen.leaf & DIRTY);
 		}
 	}
 }

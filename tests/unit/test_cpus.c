@@ -432,6 +432,41 @@ static void quiet_regions_are_skipped(void **state)
 	assert_int_equal(leads_to(m), FRAME_B);
 }
 
+/*
+ * Leaves of frames that are no tables have D=1, so a processor that comes to one sets A alone. If
+ * the frame becomes a table then, A says that the region must be looked at.
+ */
+static void a_table_in_a_quiet_region_begins_unarmed(void **state)
+{
+	struct machine *m = *state;
+	uint64_t *skipped = &m->mmu->counters.regions_skipped, before;
+	uint64_t address = ADDRESS + 2 * MIB;
+	struct host_result seen;
+
+	begin(m);
+	*reach(m, 1, m->table) |= PTE_D;
+	flush_and_run(m);
+	mmu_direct_flushed(&m->cpu[1]);
+	while (flush_and_run(m))
+		;
+	seen = rig_look(m->rig, m->npt01[1], m->table + 0x1000);
+	assert_false(*seen.above & PTE_A);
+	assert_true(*seen.leaf & PTE_D);
+	before = *skipped;
+	flush_and_run(m);
+	assert_true(*skipped > before);
+
+	*seen.above |= PTE_A;
+	rig_put(m->rig, &m->tables, address, 1, FRAME_A | E_PAGE);
+	assert_int_equal(rig_entry(m->rig, &m->tables, address, 1) & ~0xfffull, m->table + 0x1000);
+	assert_int_equal(rig_access(m->rig, 0, &m->tables, address, 0), RIG_OK);
+	assert_false(*seen.leaf & PTE_D);
+	rig_put(m->rig, &m->tables, address, 1, FRAME_B | E_PAGE);
+	flush_and_run(m);
+	assert_int_equal(rig_access(m->rig, 0, &m->tables, address, 0), RIG_OK);
+	assert_int_equal(rig_walk(m->rig, m->root, address).hpa, FRAME_B);
+}
+
 static struct {
 	struct machine *machine;
 	uint64_t at, gpa;
@@ -561,6 +596,7 @@ int main(void)
 		TEST(a_region_that_ends_forgets_no_write),
 		TEST(a_watched_frame_that_another_one_writes),
 		TEST(quiet_regions_are_skipped),
+		TEST(a_table_in_a_quiet_region_begins_unarmed),
 		TEST(entries_are_read_again_after_comparing),
 		TEST(a_lost_bit_counts_as_changed),
 		TEST(entries_that_gain_rights_are_read_again),
