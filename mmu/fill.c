@@ -19,8 +19,8 @@ static bool is_outdated(struct mmu *mmu, const struct paging_mode *mode,
 {
 	uint64_t now;
 
-	if (mmu->cpus == mmu->home || !mode || page->role.direct || is_passthrough(page) ||
-	    in_registers(mode, page->role.level))
+	if ((mmu->cpus == mmu->home && !mmu->own_paging) || !mode || page->role.direct ||
+	    is_passthrough(page) || in_registers(mode, page->role.level))
 		return false;
 	now = table_entry(guest_table(&mmu->memory, page->gpa), guest_index_of(mode, page, index),
 	                  mode->format->entry_size);
