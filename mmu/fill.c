@@ -9,6 +9,9 @@
 
 #include <stddef.h>
 
+#define NO_PAGE    (~0ull)
+#define LEAF_FRAME 0x000ffffffffff000ull
+
 /*
  * A comparison amid a fault takes note of all writes so far, for the sptes that there are. What
  * becomes an spte after it must not be what the walk read before it, unless there is no other
@@ -171,9 +174,12 @@ enum fault_result mmu_fault(struct mmu *mmu, struct mmu_cpu *cpu, const struct g
 	if (mmu->own_paging && (fault->access & ACCESS_WRITE))
 		protect_note_write(mmu, walk.gpa);
 	pool_reserve(mmu, pages_for(mmu, PT_MAX_LEVEL));
-	return fill(mmu, &tables->mode, cpu->current, fault->address, fault->access, &walk)
-	               ? FAULT_FILLED
-	               : FAULT_SPURIOUS;
+	if (fill(mmu, &tables->mode, cpu->current, fault->address, fault->access, &walk))
+		return FAULT_FILLED;
+	if (!(fault->access & ACCESS_WRITE) || !mmu->ops->map(mmu->context, walk.gpa).read_only)
+		return FAULT_SPURIOUS;
+	fault->gpa = walk.gpa;
+	return FAULT_READ_ONLY;
 }
 
 uint64_t mmu_direct_root(struct mmu *mmu, struct mmu_cpu *cpu)
@@ -245,21 +251,39 @@ struct shadow_page *direct_region(struct mmu *mmu, struct mmu_cpu *cpu, uint64_t
 	return page;
 }
 
-void mmu_drop_large(struct mmu *mmu)
+/* Clears the leaves above 4 KiB, and those of 4 KiB that lead to one page. */
+static void drop_leaves(struct mmu *mmu, uint64_t hpa)
 {
 	for (uint32_t i = 0; i < mmu->page_count; i++) {
 		struct shadow_page *page = &mmu->pages[i];
-		uint32_t left = page->live && page->role.level > 1 ? page->present : 0;
+		uint32_t left = page->live ? page->present : 0;
 
+		if (page->role.level == 1 && hpa == NO_PAGE)
+			continue;
 		for (unsigned int at = 0; left; at++) {
 			uint64_t spte = page->table[at];
 
 			if (!(spte & PTE_P))
 				continue;
 			left--;
-			if (spte_is_leaf(spte, page->role.level))
+			if (spte_is_leaf(spte, page->role.level) &&
+			    (page->role.level > 1 || (spte & LEAF_FRAME) == hpa))
 				spte_clear(mmu, page, at);
 		}
 	}
 	mmu->ops->flush_all(mmu->context);
+}
+
+void mmu_drop_large(struct mmu *mmu)
+{
+	drop_leaves(mmu, NO_PAGE);
+}
+
+void mmu_drop_page(struct mmu *mmu, uint64_t gpa)
+{
+	uint64_t page = gpa & ~((1ull << PT_PAGE_SHIFT) - 1);
+
+	if (is_tracked(mmu, page))
+		mmu_note_write(mmu, page); /* what the leaf's D bit may have said */
+	drop_leaves(mmu, mmu->ops->map(mmu->context, page).hpa);
 }

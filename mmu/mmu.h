@@ -103,6 +103,9 @@ void mmu_note_walk(struct mmu *mmu, uint64_t gpa);
 /* Memory types moved: no large page may stay that could mix them now. Flushes. */
 void mmu_drop_large(struct mmu *mmu);
 
+/* What ops->map() says of the page at this gpa is another thing now. Flushes. */
+void mmu_drop_page(struct mmu *mmu, uint64_t gpa);
+
 /*
  * The root that shadows the tables, for a guest that runs under L1's asid: as fresh as that ASID
  * promises, see mmu_flush_asid(). Returns its hpa; it stays valid until the next call.
@@ -125,16 +128,18 @@ void mmu_invlpg(struct mmu *mmu, struct mmu_cpu *cpu, const struct guest_tables 
                 uint64_t address);
 
 enum fault_result {
-	FAULT_FILLED,   /* resume the guest */
-	FAULT_SPURIOUS, /* the tables allow the access already: resume */
-	FAULT_RETRY,    /* L1's tables were changing: resume */
-	FAULT_REFLECT,  /* L1's tables deny the access: it is L1's fault to handle */
+	FAULT_FILLED,    /* resume the guest */
+	FAULT_SPURIOUS,  /* the tables allow the access already: resume */
+	FAULT_RETRY,     /* L1's tables were changing: resume */
+	FAULT_REFLECT,   /* L1's tables deny the access: it is L1's fault to handle */
+	FAULT_READ_ONLY, /* they allow a write that ops->map() keeps for L0: at gpa */
 };
 
 struct page_fault {
 	uint64_t address; /* ngpa; where there is no nested paging gva or ngva */
 	uint32_t access;  /* ACCESS_* */
 	uint32_t code;    /* FAULT_REFLECT: FAULT_* as the processor reports them */
+	uint64_t gpa;     /* FAULT_READ_ONLY */
 };
 
 /* A fault on the processor's current root, which shadows these tables. */

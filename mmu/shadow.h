@@ -65,7 +65,8 @@ struct mmu_cpu;
 /* A page of L1's memory as L0 may map it. */
 struct host_mapping {
 	uint64_t hpa;
-	int level; /* 1: 4 KiB, 2: 2 MiB, 3: 1 GiB: the largest page allowed there */
+	int level;      /* 1: 4 KiB, 2: 2 MiB, 3: 1 GiB: the largest page allowed there */
+	bool read_only; /* writes are L0's to perform: FAULT_READ_ONLY; level is 1 then */
 };
 
 /* What mmu/ needs of the rest. context is passed to each function. */

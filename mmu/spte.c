@@ -89,6 +89,8 @@ static struct target to_memory(const struct mmu *mmu, const struct shadow_page *
 	if (host.level >= level && (level < 3 || (mmu->host_1g && !page->role.pdptes))) {
 		if (mmu->own_paging && is_protected(mmu, gpa))
 			rights &= ~PTE_W; /* the next write faults */
+		if (host.read_only)
+			rights &= ~PTE_W;
 		target.spte = leaf_spte(host.hpa, level, type, rights);
 		if (npt01 && is_tracked(mmu, gpa))
 			target.spte &= ~PTE_D; /* the processor tells of the next write */

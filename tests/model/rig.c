@@ -31,8 +31,11 @@ struct host_mapping rig_map(uint64_t gpa)
 	bool odd = gpa >> 21 & 1;
 
 	if (small && odd && (gpa >> 12 & 7) == 5)
-		return (struct host_mapping){RIG_NOBODY, 1};
-	return (struct host_mapping){(gpa & ~0xfffull) ^ RIG_HPA_BIT, !small ? 3 : odd ? 1 : 2};
+		return (struct host_mapping){.hpa = RIG_NOBODY, .level = 1};
+	return (struct host_mapping){.hpa = (gpa & ~0xfffull) ^ RIG_HPA_BIT,
+	                             .level = !small ? 3
+	                                      : odd  ? 1
+	                                             : 2};
 }
 
 uint64_t rig_hpa(const struct rig *rig, uint64_t gpa)
@@ -45,10 +48,15 @@ uint64_t rig_hpa(const struct rig *rig, uint64_t gpa)
 static struct host_mapping map_for_mmu(void *context, uint64_t gpa)
 {
 	struct rig *rig = context;
-	struct host_mapping map = {rig_hpa(rig, gpa & ~0xfffull), rig_map(gpa).level};
+	struct host_mapping map = {.hpa = rig_hpa(rig, gpa & ~0xfffull),
+	                           .level = rig_map(gpa).level};
 
 	if (rig->hole_level && map.level > rig->hole_level)
 		map.level = rig->hole_level;
+	if (rig->read_only && !((gpa ^ rig->read_only) >> shadow_shift(map.level))) {
+		map.level = 1;
+		map.read_only = !((gpa ^ rig->read_only) >> PT_PAGE_SHIFT);
+	}
 	return map;
 }
 

@@ -27,6 +27,7 @@ struct rig {
 	uint64_t hpa_bit; /* RIG_HPA_BIT, or 0: L1's memory is where it believes */
 	unsigned int flushes, kicks;
 	unsigned int next_page; /* of guest memory, for rig_put() */
+	uint64_t read_only;     /* gpa of a page that L0 keeps read-only; 0: none */
 	int hole_level; /* where L0 allows no larger page although frames are in a row; 0: nowhere
 	                 */
 	void (*on_page)(struct rig *rig, uint64_t gpa);    /* before mmu/ reads an entry */

@@ -21,6 +21,7 @@ test_track_SRC  := $(MMU_RIG)
 test_cpus_SRC   := $(MMU_RIG)
 test_random_SRC := $(MMU_RIG) $(MMU_MODEL)
 
+test_read_only_SRC   := $(OWN_RIG) $(OWN_TEST)
 test_own_random_SRC  := $(OWN_RIG) $(OWN_MODEL)
 test_own_roots_SRC   := $(OWN_RIG) $(OWN_TEST)
 test_own_rights_SRC  := $(OWN_RIG) $(OWN_TEST)
@@ -28,7 +29,7 @@ test_own_protect_SRC := $(OWN_RIG) $(OWN_TEST)
 test_own_invlpg_SRC  := $(OWN_RIG) $(OWN_TEST)
 
 MMU_TESTS := format walk spte shadow sync track cpus roots random \
-	own_roots own_rights own_protect own_invlpg own_random
+	own_roots own_rights own_protect own_invlpg own_random read_only
 
 .PHONY: soak mutants coverage fuzz
 SOAK_SECONDS ?= 600
