@@ -26,6 +26,7 @@ CODE64		equ 0x08			; selectors of early_gdt
 
 IMAGE_BASE	equ 0xffffffff80000000		; as in linker.ld
 LOAD_ADDRESS	equ 0x100000
+STACK_SIZE	equ 16384			; hv/stack.h: aligned to its size
 %define OFFSET(symbol)	(symbol - IMAGE_BASE)	; from the start of the image
 %define LOADED(symbol)	(symbol - IMAGE_BASE + LOAD_ADDRESS)
 
@@ -209,6 +210,6 @@ early_pdpt_high: resb 4096
 early_pd:	resb 4 * 4096
 early_pd_high:	resb 4096
 early_pt:	resb 4096
-	global	early_stack_top
-early_stack:	resb 16384			; start() and, on the first processor, all that follows
+	alignb	STACK_SIZE
+early_stack:	resb STACK_SIZE			; start() and, on the first processor, all that follows
 early_stack_top:

@@ -2,7 +2,10 @@
 ; svm/ opens on purpose, NMIs come here; on the current stack, as TR is the guest's (no IST).
 
 	global	exception_stubs, nmi_stub
-	extern	exception, nmi_count
+	extern	exception
+
+STACK_SIZE	equ 16384			; hv/stack.h
+NMIS		equ 8				; struct stack_base.nmis
 
 	section	.text
 	bits	64
@@ -53,5 +56,9 @@ exception_common:
 
 	align	16
 nmi_stub:
-	inc	qword [nmi_count]		; svm/ compares it around its window
+	push	rax
+	mov	rax, rsp
+	and	rax, -STACK_SIZE		; what is this processor's own
+	inc	qword [rax + NMIS]		; svm/ compares it around its window
+	pop	rax
 	iretq

@@ -26,8 +26,6 @@ extern char exception_stubs[], nmi_stub[];
 /* hv/exception.asm */
 uint64_t exception(uint64_t vector, uint64_t error, uint64_t rip);
 
-volatile uint64_t nmi_count;
-
 static struct gate idt[VECTORS];
 
 static void set_gate(unsigned int vector, const char *handler)
@@ -43,17 +41,22 @@ static void set_gate(unsigned int vector, const char *handler)
 	};
 }
 
-void exception_init(void)
+void exception_load(void)
 {
 	struct {
 		uint16_t limit;
 		uint64_t base;
 	} __attribute__((packed)) idtr = {sizeof(idt) - 1, (uint64_t)(uintptr_t)idt};
 
+	__asm__ volatile("lidt %0" : : "m"(idtr));
+}
+
+void exception_init(void)
+{
 	for (unsigned int vector = 0; vector < VECTORS; vector++)
 		set_gate(vector, exception_stubs + STUB_SIZE * vector);
 	set_gate(VEC_NMI, nmi_stub);
-	__asm__ volatile("lidt %0" : : "m"(idtr));
+	exception_load();
 }
 
 uint64_t exception(uint64_t vector, uint64_t error, uint64_t rip)

@@ -7,11 +7,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* NMIs that this processor took in L0. */
-extern volatile uint64_t nmi_count;
-
-/* Loads L0's interrupt descriptor table on this processor. */
+/* Makes L0's interrupt descriptor table, and loads it on the first processor. */
 void exception_init(void);
+
+/* Loads it on another one. */
+void exception_load(void);
 
 /*
  * Runs an instruction that may fault with operands of the guest's; after a fault, goes on behind

@@ -32,6 +32,13 @@ void *heap_pages(uint64_t pages)
 	return page;
 }
 
+void *heap_aligned(uint64_t pages, uint64_t alignment)
+{
+	while (heap_next % alignment)
+		heap_pages(1);
+	return heap_pages(pages);
+}
+
 uint64_t hpa_of(const void *address)
 {
 	uint64_t at = (uint64_t)(uintptr_t)address;

@@ -17,6 +17,9 @@ void heap_init(uint64_t base, uint64_t size);
  */
 void *heap_pages(uint64_t pages);
 
+/* ... of which the first is aligned to this many bytes, in hpa and in the window. */
+void *heap_aligned(uint64_t pages, uint64_t alignment);
+
 /* The hpa behind an address of the image or of the window. */
 uint64_t hpa_of(const void *address);
 

@@ -100,6 +100,12 @@ bool mmu_watch_written(struct mmu *mmu, struct mmu_cpu *cpu, uint64_t gpa);
 void mmu_note_write(struct mmu *mmu, uint64_t gpa);
 void mmu_note_walk(struct mmu *mmu, uint64_t gpa);
 
+/*
+ * Is mmu_note_write() needed at all? Asked after the write, without a lock: who begins to track the
+ * frame reads it after it has said so, and a write that was before that needs no note.
+ */
+bool mmu_wants_note(const struct mmu *mmu, uint64_t gpa);
+
 /* Memory types moved: no large page may stay that could mix them now. Flushes. */
 void mmu_drop_large(struct mmu *mmu);
 
@@ -112,6 +118,14 @@ void mmu_drop_page(struct mmu *mmu, uint64_t gpa);
  */
 uint64_t mmu_load_root(struct mmu *mmu, struct mmu_cpu *cpu, const struct guest_tables *tables,
                        uint32_t asid);
+
+/*
+ * The hpa of the root that is in use on the processor, if it is the one for these tables and fresh
+ * enough; 0: mmu_load_root() has to see to it. Needs no lock: what is read is the processor's own,
+ * and pages in use stay.
+ */
+uint64_t mmu_current_root(const struct mmu *mmu, const struct mmu_cpu *cpu,
+                          const struct guest_tables *tables, uint32_t asid);
 
 /*
  * L1 flushed the ASID (or all) on this processor: what it changed in its tables before must show

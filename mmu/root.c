@@ -105,6 +105,12 @@ static bool is_current(const struct mmu_cpu *cpu, const struct guest_tables *tab
 	                           root->role.format == tables->mode.id));
 }
 
+uint64_t mmu_current_root(const struct mmu *mmu, const struct mmu_cpu *cpu,
+                          const struct guest_tables *tables, uint32_t asid)
+{
+	return is_current(cpu, tables, asid) ? page_hpa(mmu, cpu->current) : 0;
+}
+
 uint64_t mmu_load_root(struct mmu *mmu, struct mmu_cpu *cpu, const struct guest_tables *tables,
                        uint32_t asid)
 {

@@ -89,6 +89,7 @@ static void track(struct mmu *mmu, uint64_t gpa)
 		return;
 	clear_flags(mmu, frame, FRAME_DIRTY);
 	set_flags(mmu, frame, FRAME_TRACKED);
+	__atomic_thread_fence(__ATOMIC_SEQ_CST); /* see mmu_wants_note() */
 	mmu->block_tracked[frame >> BLOCK_SHIFT]++;
 	mmu->giant_tracked[frame >> GIANT_SHIFT]++;
 	mmu->counters.frames_tracked++;
@@ -154,6 +155,12 @@ void mmu_note_write(struct mmu *mmu, uint64_t gpa)
 		protect_note_write(mmu, gpa);
 	else if (is_tracked(mmu, gpa))
 		set_flags(mmu, gpa >> PT_PAGE_SHIFT, FRAME_DIRTY);
+}
+
+bool mmu_wants_note(const struct mmu *mmu, uint64_t gpa)
+{
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	return mmu->own_paging || is_tracked(mmu, gpa);
 }
 
 /* A and D of an odd entry of 4 bytes are address bits of one of 8 bytes. */

@@ -54,6 +54,9 @@ void update_interrupt_gate(struct vcpu *vcpu);
 
 void set_gif(struct vcpu *vcpu, bool gif);
 
+/* Takes the NMI for which the processor has exited. True: it is L1's, and no kick of L0's. */
+bool take_nmi(struct vcpu *vcpu);
+
 /* #VMEXIT(NMI): takes the NMI and passes it on to L1. */
 void handle_nmi(struct vcpu *vcpu);
 

@@ -11,6 +11,8 @@
 #include "svm/features.h"
 #include "svm/nested.h"
 #include "svm/own_paging.h"
+#include "svm/processors.h"
+#include "svm/startup.h"
 #include "svm/strict.h"
 #include "svm/task_switch.h"
 
@@ -22,7 +24,9 @@ enum { PORT_RESET = 0xcf9, RESET_FULL = 0x0e, PORT_KEYBOARD = 0x64, KEYBOARD_RES
 static void handle_npf(struct vcpu *vcpu)
 {
 	vcpu->counters.npf_l1++;
+	lock_take(&mmu_lock);
 	mmu_direct_fault(&mmu, &vcpu->mmu_cpu, vcpu->vmcb->control.exit_info2);
+	lock_release(&mmu_lock);
 	redeliver_event(vcpu);
 }
 
@@ -47,16 +51,22 @@ static void handle_invd(struct vcpu *vcpu)
 	finish_instruction(vcpu, length);
 }
 
-/* What a bare machine does when its processor shuts down: it resets. */
-static void handle_shutdown(struct vcpu *vcpu)
+void reset_machine(const char *why)
 {
 	log_set_serial(true);
-	log_info("shutdown of %s at rip %llx: resetting the machine",
-	         vcpu->guest_mode ? "L2" : "L1", (unsigned long long)vcpu->vmcb->save.rip);
+	log_info("%s: resetting the machine", why);
 	outb(PORT_RESET, RESET_FULL);
 	outb(PORT_KEYBOARD, KEYBOARD_RESET);
 	for (;;)
 		cpu_relax();
+}
+
+/* What a bare machine does when its processor shuts down: it resets. */
+static void handle_shutdown(struct vcpu *vcpu)
+{
+	log_set_serial(true);
+	log_info("the guest was at rip %llx", (unsigned long long)vcpu->vmcb->save.rip);
+	reset_machine(vcpu->guest_mode ? "shutdown of L2" : "shutdown of L1");
 }
 
 void shut_down(struct vcpu *vcpu)
@@ -159,32 +169,70 @@ void handle_l2_exit(struct vcpu *vcpu)
 static void flush(struct vcpu *vcpu)
 {
 	struct vmcb_control *control = &vcpu->vmcb->control;
+	bool all = __atomic_exchange_n(&vcpu->flush, false, __ATOMIC_SEQ_CST);
 
-	if (!vcpu->flush && (!features.npt || control->nested_cr3 != vcpu->npt01))
+	if (!all && (!features.npt || control->nested_cr3 != vcpu->npt01))
 		return;
-	if (!vcpu->flush && !vcpu->npt01_shared && has(SVM_FEATURE_FLUSH_ASID))
+	if (!all && !vcpu->npt01_shared && has(SVM_FEATURE_FLUSH_ASID))
 		control->tlb_control = TLB_CONTROL_FLUSH_ASID;
 	else
 		control->tlb_control = TLB_CONTROL_FLUSH_ALL;
-	vcpu->flush = false;
 	mmu_direct_flushed(&vcpu->mmu_cpu);
+}
+
+static bool is_asked(const struct vcpu *vcpu)
+{
+	return __atomic_load_n(&vcpu->startup, __ATOMIC_RELAXED);
+}
+
+/*
+ * From here on others take this processor to be in a guest, and kick it; unless they wanted
+ * something before that. False: its startup does.
+ */
+static bool begin_guest(struct vcpu *vcpu)
+{
+	for (;;) {
+		if (__atomic_load_n(&vcpu->flush, __ATOMIC_RELAXED) || vcpu->mmu_cpu.flush_direct)
+			flush(vcpu);
+		__atomic_store_n(&vcpu->run, vcpu->run + 1, __ATOMIC_SEQ_CST);
+		if (!__atomic_load_n(&vcpu->flush, __ATOMIC_RELAXED) && !is_asked(vcpu))
+			return true;
+		__atomic_store_n(&vcpu->run, vcpu->run + 1, __ATOMIC_RELEASE);
+		if (is_asked(vcpu))
+			return false;
+	}
+}
+
+/* Runs the guest until it exits. False: it has not run. */
+static bool run_guest(struct vcpu *vcpu)
+{
+	bool may = !is_asked(vcpu);
+
+	if (!may)
+		return false;
+	if (!features.npt)
+		own_paging_enter(vcpu); /* may want a flush */
+	may = begin_guest(vcpu);
+	if (may) {
+		vcpu->injected = vcpu->vmcb->control.event_inj;
+		vcpu->entry_rip = vcpu->vmcb->save.rip;
+		strict_check(vcpu);
+		svm_enter(vcpu);
+		__atomic_store_n(&vcpu->run, vcpu->run + 1, __ATOMIC_RELEASE);
+	}
+	if (!features.npt)
+		own_paging_exit(vcpu);
+	return may;
 }
 
 void vcpu_run(struct vcpu *vcpu)
 {
 	for (;;) {
-		struct vmcb_control *control = &vcpu->vmcb->control;
+		struct vmcb_control *control;
 
-		if (!features.npt)
-			own_paging_enter(vcpu); /* may want a flush */
-		if (vcpu->flush || vcpu->mmu_cpu.flush_direct)
-			flush(vcpu);
-		vcpu->injected = control->event_inj;
-		vcpu->entry_rip = vcpu->vmcb->save.rip;
-		strict_check(vcpu);
-		svm_enter(vcpu);
-		if (!features.npt)
-			own_paging_exit(vcpu);
+		while (!run_guest(vcpu))
+			startup_attend(vcpu);
+		control = &vcpu->vmcb->control;
 		control->tlb_control = TLB_CONTROL_NONE;
 		control->event_inj = 0;
 		if (vcpu->guest_mode) {

@@ -21,6 +21,9 @@
 /* Sets these in a VMCB, and what else this machine takes. */
 void intercept_for_l0(struct vmcb_control *control);
 
+/* Resets the machine, and says why. */
+_Noreturn void reset_machine(const char *why);
+
 /* The guest in use has shut down: L1 may have asked for that of L2; else the machine resets. */
 void shut_down(struct vcpu *vcpu);
 

@@ -2,11 +2,12 @@
  * L1's global interrupt flag and NMIs. L1's interrupts are physical ones: they are held back by
  * V_INTR_MASKING with the host's IF at 0, and stay pending in the APIC. Relies on svm/event.h.
  */
-#include "hv/exception.h"
+#include "hv/stack.h"
 #include "hv/x86.h"
 #include "svm/event.h"
 #include "svm/features.h"
 #include "svm/nested.h"
+#include "svm/processors.h"
 
 #define V_TPR_BITS 0xfull
 
@@ -55,18 +56,29 @@ void set_gif(struct vcpu *vcpu, bool gif)
 }
 
 /* GIF=1 for two instructions, IF=0: the pending NMI goes to L0's handler, which counts it. */
-static bool take_nmi(void)
+static bool open_window(void)
 {
-	uint64_t before = nmi_count;
+	volatile uint64_t *nmis = &stack_base()->nmis;
+	uint64_t before = *nmis;
 
 	__asm__ volatile("cli; stgi; nop; clgi" : : : "memory");
-	return nmi_count != before;
+	return *nmis != before;
+}
+
+bool take_nmi(struct vcpu *vcpu)
+{
+	if (!open_window())
+		return false;
+	if (!vcpu_was_kicked(vcpu))
+		return true;
+	vcpu->counters.kicks++;
+	return false;
 }
 
 void handle_nmi(struct vcpu *vcpu)
 {
 	vcpu->counters.nmis++;
-	if (take_nmi())
+	if (take_nmi(vcpu))
 		vcpu->nmi_pending = true;
 }
 

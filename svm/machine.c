@@ -4,6 +4,7 @@
  */
 #include "svm/machine.h"
 #include "hv/exception.h"
+#include "hv/lapic.h"
 #include "hv/log.h"
 #include "hv/memory.h"
 #include "hv/phys.h"
@@ -16,26 +17,32 @@
 #include "svm/features.h"
 #include "svm/l1_memory.h"
 #include "svm/nested.h"
+#include "svm/processors.h"
+#include "svm/start_state.h"
+#include "svm/startup.h"
 
 struct mmu mmu;
-
-static struct vcpu *the_vcpu;
-
-struct vcpu *this_vcpu(void)
-{
-	return the_vcpu;
-}
 
 static void flush_all(void *context)
 {
 	(void)context;
-	the_vcpu->flush = true;
+	processors_flush_all();
 }
 
 static void frame_changed(void *context, uint64_t gpa)
 {
 	(void)context;
-	msrpm_changed(the_vcpu, gpa);
+	for (unsigned int i = 0; i < vcpu_count(); i++)
+		msrpm_changed(vcpu_at(i), gpa);
+}
+
+static void kick(void *context, struct mmu_cpu *cpu)
+{
+	struct vcpu *vcpu = (struct vcpu *)(void *)((char *)cpu - offsetof(struct vcpu, mmu_cpu));
+
+	(void)context;
+	__atomic_store_n(&vcpu->flush, true, __ATOMIC_SEQ_CST);
+	vcpu_kick(vcpu);
 }
 
 static void walk_wrote(void *context, uint64_t gpa)
@@ -48,6 +55,7 @@ static const struct mmu_ops ops = {
 	.map = l1_map,
 	.frame_changed = frame_changed,
 	.flush_all = flush_all,
+	.kick = kick,
 };
 
 /* How mmu/ knows which tables L1 wrote. */
@@ -114,13 +122,13 @@ static void init_save(struct vmcb_save *save, const struct l1_start *start)
 	save->rip = start->eip;
 	save->rsp = start->esp;
 	save->rax = start->eax;
-	save->g_pat = rdmsr(MSR_PAT);
-	if (features.tcg) /* see hide_busy_tss() */
-		save->tr.attributes = 0x9 | SEG_ATTR_P;
 }
 
-static void init_control(struct vmcb_control *control, const struct vcpu *vcpu)
+void machine_init_control(struct vcpu *vcpu)
 {
+	struct vmcb_control *control = &vcpu->vmcb01->control;
+
+	memset(control, 0, sizeof(*control));
 	intercept_for_l0(control);
 	control->msrpm_base_pa = vcpu->msrpm01_hpa;
 	control->iopm_base_pa = vcpu->msrpm01_hpa; /* not used: no I/O is intercepted */
@@ -132,50 +140,115 @@ static void init_control(struct vmcb_control *control, const struct vcpu *vcpu)
 	control->nested_cr3 = vcpu->npt01;
 }
 
-static void load_segments_of_l1(uint64_t vmcb01_hpa)
+void machine_init_segments(struct vcpu *vcpu, void (*change)(struct vmcb_save *save))
 {
-	__asm__ volatile("vmload %%rax" : : "a"(vmcb01_hpa) : "memory");
+	enum { TSS_FREE_32 = 0x9 };
+
+	__asm__ volatile("vmsave %%rax" : : "a"(vcpu->vmcb01_hpa) : "memory");
+	change(&vcpu->vmcb01->save);
+	if (features.tcg) /* see hide_busy_tss() */
+		vcpu->vmcb01->save.tr.attributes = TSS_FREE_32 | SEG_ATTR_P;
+	__asm__ volatile("vmload %%rax" : : "a"(vcpu->vmcb01_hpa) : "memory");
 }
 
-struct vcpu *machine_init_vcpu(const struct l1_start *start)
+static struct vmcb *new_vmcb(uint64_t *hpa)
 {
-	uint64_t vcpu_pages = (sizeof(struct vcpu) + PAGE_SIZE - 1) / PAGE_SIZE;
-	struct vcpu *vcpu = heap_pages(vcpu_pages);
-	void *hsave = heap_pages(1);
+	struct vmcb *vmcb = heap_pages(1);
 
-	the_vcpu = vcpu;
-	vcpu->vmcb01 = heap_pages(1);
-	vcpu->vmcb02 = heap_pages(1);
-	vcpu->vmcb01_hpa = hpa_of(vcpu->vmcb01);
-	vcpu->vmcb02_hpa = hpa_of(vcpu->vmcb02);
-	vcpu->msrpm01 = heap_pages(MSRPM_SIZE / PAGE_SIZE + 1); /* an IOPM is a page longer */
+	*hpa = hpa_of(vmcb);
+	return vmcb;
+}
+
+enum {
+	VCPU_PAGES = (sizeof(struct vcpu) + PAGE_SIZE - 1) / PAGE_SIZE,
+	MSRPM_PAGES = MSRPM_SIZE / PAGE_SIZE,
+	VMCBS = 5, /* 01, 02, halt, without_busy and the host's save area */
+};
+
+uint64_t machine_vcpu_pages(void)
+{
+	return VCPU_PAGES + VMCBS + MSRPM_PAGES + 1 + MERGED_MAPS * MSRPM_PAGES;
+}
+
+struct vcpu *machine_new_vcpu(uint32_t apic_id)
+{
+	struct vcpu *vcpu = heap_pages(VCPU_PAGES);
+	uint64_t hpa;
+
+	vcpu->apic_id = apic_id;
+	vcpu->vmcb01 = new_vmcb(&vcpu->vmcb01_hpa);
+	vcpu->vmcb02 = new_vmcb(&vcpu->vmcb02_hpa);
+	vcpu->halt = new_vmcb(&vcpu->halt_hpa);
+	vcpu->without_busy = new_vmcb(&hpa);
+	new_vmcb(&vcpu->hsave_hpa);
+	vcpu->msrpm01 = heap_pages(MSRPM_PAGES + 1); /* an IOPM is a page longer */
 	for (int i = 0; i < MERGED_MAPS; i++) {
-		vcpu->merged[i].map = heap_pages(MSRPM_SIZE / PAGE_SIZE);
+		vcpu->merged[i].map = heap_pages(MSRPM_PAGES);
 		vcpu->merged[i].hpa = hpa_of(vcpu->merged[i].map);
 	}
 	vcpu->msrpm01_hpa = hpa_of(vcpu->msrpm01);
 	msr_init_map(vcpu);
+	vcpu->vmcb = vcpu->vmcb01;
+	vcpu->vmcb_hpa = vcpu->vmcb01_hpa;
+	vcpu->gif = true;
+	return vcpu;
+}
+
+/* Makes this processor a host. What VMLOAD loads stays as it is, and is L1's from now on. */
+static void become_host(struct vcpu *vcpu)
+{
+	vcpu->vmcb01->save.g_pat = rdmsr(MSR_PAT);
+	wrmsr(MSR_EFER, rdmsr(MSR_EFER) | EFER_SVME);
+	wrmsr(MSR_VM_HSAVE_PA, vcpu->hsave_hpa);
+	wrmsr(MSR_PAT, HOST_PAT);
+	__asm__ volatile("clgi");
+	startup_init_halt(vcpu);
+	lock_take(&mmu_lock);
 	if (features.npt)
 		vcpu->npt01 = mmu_direct_root(&mmu, &vcpu->mmu_cpu);
+	lock_release(&mmu_lock);
+	machine_init_control(vcpu);
+}
 
-	init_save(&vcpu->vmcb01->save, start);
-	init_control(&vcpu->vmcb01->control, vcpu);
+static const struct l1_start *l1_start;
+
+static void set_start(struct vmcb_save *save)
+{
+	init_save(save, l1_start);
+}
+
+struct vcpu *machine_init_vcpu(const struct l1_start *start)
+{
+	struct vcpu *vcpu = machine_new_vcpu(lapic_initial_id());
+
+	stack_base()->processor = vcpu;
+	nested_maps_init();
+	panic_set_report(report_guest);
+	processors_add(vcpu);
+	become_host(vcpu);
+	l1_start = start;
+	machine_init_segments(vcpu, set_start);
 	vcpu->gpr[GPR_RBX] = start->ebx;
 	vcpu->gpr[GPR_RCX] = start->ecx;
 	vcpu->gpr[GPR_RDX] = start->edx;
 	vcpu->gpr[GPR_RSI] = start->esi;
 	vcpu->gpr[GPR_RDI] = start->edi;
 	vcpu->gpr[GPR_RBP] = start->ebp;
-	vcpu->vmcb = vcpu->vmcb01;
-	vcpu->vmcb_hpa = vcpu->vmcb01_hpa;
-	vcpu->gif = true;
 	update_interrupt_gate(vcpu);
-	panic_set_report(report_guest);
-
-	wrmsr(MSR_EFER, rdmsr(MSR_EFER) | EFER_SVME);
-	wrmsr(MSR_VM_HSAVE_PA, hpa_of(hsave));
-	wrmsr(MSR_PAT, HOST_PAT);
-	__asm__ volatile("clgi");
-	load_segments_of_l1(vcpu->vmcb01_hpa);
 	return vcpu;
+}
+
+_Noreturn void machine_join(void)
+{
+	struct vcpu *vcpu = this_vcpu();
+
+	exception_load();
+	become_host(vcpu);
+	machine_init_segments(vcpu, start_state_init);
+	vcpu->gpr[GPR_RDX] = cpuid(1, 0).eax;
+	update_interrupt_gate(vcpu);
+	vcpu->startup = STARTUP_WAITING;
+	vcpu->flush = true;
+	__atomic_store_n(&vcpu->arrived, true, __ATOMIC_RELEASE);
+	vcpu_run(vcpu);
 }

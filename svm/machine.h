@@ -27,10 +27,28 @@ uint32_t machine_init_mmu(uint64_t pool, uint64_t size, uint64_t memory_end, uns
 /* Bytes that the pool needs besides for shadow pages. */
 uint64_t machine_tracking_size(uint64_t memory_end);
 
-/* Enables SVM on this processor and makes its vcpu, which starts L1. */
+/* Pages of the heap that each processor needs, without its stack. */
+uint64_t machine_vcpu_pages(void);
+
+/* Enables SVM on this processor, the first one, and makes its vcpu, which starts L1. */
 struct vcpu *machine_init_vcpu(const struct l1_start *start);
 
-/* The vcpu of the processor that asks. */
-struct vcpu *this_vcpu(void);
+/* The memory of a further processor's vcpu. The processor itself does the rest: */
+struct vcpu *machine_new_vcpu(uint32_t apic_id);
+
+/*
+ * A further processor has arrived, on a stack whose base names its vcpu: makes it a host, says so
+ * in vcpu.arrived, and waits for L1's SIPI.
+ */
+_Noreturn void machine_join(void);
+
+/* VMCB01's control area as it is before L1 has run. */
+void machine_init_control(struct vcpu *vcpu);
+
+/*
+ * Changes VMCB01's save area, with the segments and registers in it that the processor has live:
+ * to be called on the vcpu's own processor.
+ */
+void machine_init_segments(struct vcpu *vcpu, void (*change)(struct vmcb_save *save));
 
 #endif

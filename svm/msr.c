@@ -10,6 +10,7 @@
 #include "svm/features.h"
 #include "svm/l1_memory.h"
 #include "svm/own_paging.h"
+#include "svm/processors.h"
 
 #define VM_CR_BITS     0x1full /* DPD, R_INIT, DIS_A20M, LOCK, SVMDIS */
 #define SYSCFG_ENCRYPT (1ull << 23)
@@ -269,8 +270,10 @@ static bool write_msr(struct vcpu *vcpu, uint32_t msr, uint64_t value)
 	if (!wrmsr_safe(msr, value))
 		return false;
 	if (mtrr_is_register(msr)) {
+		lock_take(&mmu_lock);
 		mtrr_read();
 		mmu_drop_large(&mmu);
+		lock_release(&mmu_lock);
 	}
 	return true;
 }

@@ -41,11 +41,14 @@ const char *nested_check(const struct nested_control *control, const struct vmcb
 
 /* nested_maps.c */
 
+/* To be called once, before any of the others. */
+void nested_maps_init(void);
+
 /* The hpas of the maps for VMCB02: L1's permissions and L0's together. */
 uint64_t merged_msrpm(struct vcpu *vcpu);
 uint64_t merged_iopm(struct vcpu *vcpu);
 
-/* L1 wrote a frame of its MSRPM. */
+/* L1 wrote a frame of its MSRPM: of each processor. The mmu's lock is held. */
 void msrpm_changed(struct vcpu *vcpu, uint64_t gpa);
 
 /* Does L1 intercept this access of L2's to an MSR? */

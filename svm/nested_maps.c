@@ -3,15 +3,22 @@
  * svm/l1_memory.h, svm/emulate.h.
  */
 #include "hv/memory.h"
+#include "hv/string.h"
 #include "hv/x86.h"
 #include "svm/emulate.h"
 #include "svm/l1_memory.h"
 #include "svm/nested.h"
+#include "svm/processors.h"
 
 enum { WORDS_PER_PAGE = PAGE_SIZE / sizeof(uint64_t) };
 
 /* A map that lies where L1 has no memory reads as all ones. */
 static uint64_t all_ones[IOPM_SIZE / sizeof(uint64_t)] __attribute__((aligned(PAGE_SIZE)));
+
+void nested_maps_init(void)
+{
+	memset(all_ones, 0xff, sizeof(all_ones));
+}
 
 static const uint64_t *map_page(uint64_t base, unsigned int page)
 {
@@ -35,19 +42,24 @@ static void merge(struct vcpu *vcpu, struct merged_map *merged)
 	merged->valid = true;
 }
 
-static void unwatch(const struct vcpu *vcpu, struct merged_map *merged)
+/* Has any processor a map, besides this one, with the page in it? */
+static bool by_another(const struct merged_map *merged, uint64_t gpa)
+{
+	for (unsigned int i = 0; i < vcpu_count() * MERGED_MAPS; i++) {
+		const struct merged_map *other = &vcpu_at(i / MERGED_MAPS)->merged[i % MERGED_MAPS];
+
+		if (other != merged && other->used && gpa - other->gpa < MSRPM_SIZE)
+			return true;
+	}
+	return false;
+}
+
+static void unwatch(const struct merged_map *merged)
 {
 	for (unsigned int page = 0; merged->used && page < MSRPM_PAGES; page++) {
 		uint64_t gpa = merged->gpa + page * PAGE_SIZE;
-		bool by_another = false;
 
-		for (int i = 0; i < MERGED_MAPS; i++) {
-			const struct merged_map *other = &vcpu->merged[i];
-
-			by_another |=
-				other != merged && other->used && gpa - other->gpa < MSRPM_SIZE;
-		}
-		if (!by_another)
+		if (!by_another(merged, gpa))
 			mmu_unwatch(&mmu, gpa);
 	}
 }
@@ -56,7 +68,7 @@ static struct merged_map *replace_oldest(struct vcpu *vcpu, uint64_t gpa)
 {
 	struct merged_map *merged = &vcpu->merged[vcpu->merged_next++ % MERGED_MAPS];
 
-	unwatch(vcpu, merged);
+	unwatch(merged);
 	merged->gpa = gpa;
 	merged->used = true;
 	merged->valid = false;
@@ -80,6 +92,7 @@ uint64_t merged_msrpm(struct vcpu *vcpu)
 
 	if (!(vcpu->ctl.intercepts[INTERCEPT_MISC1] & MISC1_MSR_PROT))
 		return vcpu->msrpm01_hpa;
+	lock_take(&mmu_lock);
 	for (int i = 0; i < MERGED_MAPS && !merged; i++) {
 		if (vcpu->merged[i].used && vcpu->merged[i].gpa == gpa)
 			merged = &vcpu->merged[i];
@@ -90,6 +103,7 @@ uint64_t merged_msrpm(struct vcpu *vcpu)
 		mmu_watch_written(&mmu, &vcpu->mmu_cpu, gpa + page * PAGE_SIZE);
 	if (!merged->valid)
 		merge(vcpu, merged);
+	lock_release(&mmu_lock);
 	return merged->hpa;
 }
 
@@ -106,10 +120,6 @@ uint64_t merged_iopm(struct vcpu *vcpu)
 	for (unsigned int page = 0; page < IOPM_SIZE / PAGE_SIZE; page++) {
 		if (map_page(base, page))
 			continue;
-		if (!all_ones[0]) {
-			for (unsigned int i = 0; i < IOPM_SIZE / sizeof(uint64_t); i++)
-				all_ones[i] = ~0ull;
-		}
 		return hpa_of(all_ones);
 	}
 	return base;

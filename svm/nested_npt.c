@@ -5,6 +5,7 @@
 #include "svm/event.h"
 #include "svm/features.h"
 #include "svm/nested.h"
+#include "svm/processors.h"
 
 static void read_mode(struct vcpu *vcpu, const struct vmcb_save *l1)
 {
@@ -48,8 +49,7 @@ void nested_load_root(struct vcpu *vcpu)
 		vcpu->nested.pat = pack_pat(l1->g_pat);
 	}
 	vcpu->nested.root = paging_root(&vcpu->nested.mode, vcpu->ctl.nested_cr3);
-	vmcb02->control.nested_cr3 =
-		mmu_load_root(&mmu, &vcpu->mmu_cpu, &vcpu->nested, vcpu->ctl.asid);
+	vmcb02->control.nested_cr3 = load_root(vcpu, &vcpu->nested, vcpu->ctl.asid);
 }
 
 _Static_assert(FAULT_P == NPF_PRESENT && FAULT_W == NPF_WRITE && FAULT_U == NPF_USER &&
@@ -61,10 +61,13 @@ void handle_l2_npf(struct vcpu *vcpu)
 	const struct vmcb_control *control = &vcpu->vmcb->control;
 	uint64_t info = control->exit_info1;
 	struct page_fault fault = {.address = control->exit_info2};
+	enum fault_result result;
 
 	vcpu->counters.npf_l2++;
 	if (!(vcpu->ctl.nested_ctl & NESTED_CTL_NP_ENABLE)) {
+		lock_take(&mmu_lock);
 		mmu_direct_fault(&mmu, &vcpu->mmu_cpu, fault.address);
+		lock_release(&mmu_lock);
 		redeliver_event(vcpu);
 		return;
 	}
@@ -72,7 +75,10 @@ void handle_l2_npf(struct vcpu *vcpu)
 		fault.access |= ACCESS_WRITE;
 	if (info & NPF_FETCH)
 		fault.access |= ACCESS_FETCH;
-	if (mmu_fault(&mmu, &vcpu->mmu_cpu, &vcpu->nested, &fault) == FAULT_REFLECT)
+	lock_take(&mmu_lock);
+	result = mmu_fault(&mmu, &vcpu->mmu_cpu, &vcpu->nested, &fault);
+	lock_release(&mmu_lock);
+	if (result == FAULT_REFLECT)
 		/* I/D tells of the access itself, whether L1's format has NX or not. */
 		nested_exit(vcpu, VMEXIT_NPF,
 		            fault.code | (info & (NPF_FINAL | NPF_TABLE | NPF_FETCH)),

@@ -9,6 +9,7 @@
 #include "svm/exit.h"
 #include "svm/nested.h"
 #include "svm/own_paging.h"
+#include "svm/processors.h"
 
 static void write_control(struct vcpu *vcpu, uint64_t code, uint64_t info1, uint64_t info2)
 {
@@ -70,7 +71,7 @@ void nested_exit(struct vcpu *vcpu, uint64_t code, uint64_t info1, uint64_t info
 	if (vcpu->l2_lme_held)
 		vcpu->vmcb12->save.efer |= EFER_LME;
 	write_control(vcpu, code, info1, info2);
-	mmu_note_write(&mmu, vcpu->vmcb12_gpa);
+	l1_written(vcpu->vmcb12_gpa);
 	restore_l1(vcpu);
 	vcpu->guest_mode = false;
 	vcpu->vmcb = vcpu->vmcb01;

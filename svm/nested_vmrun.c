@@ -13,6 +13,7 @@
 #include "svm/l1_memory.h"
 #include "svm/nested.h"
 #include "svm/own_paging.h"
+#include "svm/processors.h"
 
 /* int_ctl bits that are L1's to set: no AVIC, no vGIF, no vNMI unless they are offered. */
 #define INT_CTL_L1                                                                                 \
@@ -141,7 +142,7 @@ static void refuse(struct vcpu *vcpu, const char *rule)
 	control->exit_info2 = 0;
 	control->exit_int_info = 0;
 	control->event_inj = 0;
-	mmu_note_write(&mmu, vcpu->vmcb12_gpa);
+	l1_written(vcpu->vmcb12_gpa);
 	vcpu->counters.invalid++;
 	set_gif(vcpu, false);
 }

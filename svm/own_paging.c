@@ -10,6 +10,7 @@
 #include "svm/features.h"
 #include "svm/l1_memory.h"
 #include "svm/nested.h"
+#include "svm/processors.h"
 
 enum { PDPTES = 4, PDPT_SIZE = PDPTES * sizeof(uint64_t), SHADOW_PDPT_LEVELS = 3 };
 
@@ -165,7 +166,7 @@ void own_paging_enter(struct vcpu *vcpu)
 
 	*guest = (struct own_registers){save->cr0, save->cr3, save->cr4, save->efer};
 	set_real(save, guest);
-	save->cr3 = mmu_load_root(&mmu, &vcpu->mmu_cpu, tables, asid_of(vcpu));
+	save->cr3 = load_root(vcpu, tables, asid_of(vcpu));
 	vcpu->real_cr3 = save->cr3;
 	/* A read exits only where it would not find what the guest has written. */
 	vmcb->control.intercepts[INTERCEPT_CR] =
@@ -234,6 +235,7 @@ void handle_page_fault(struct vcpu *vcpu)
 	const struct vmcb *vmcb = vcpu->vmcb;
 	uint64_t info = vmcb->control.exit_info1;
 	struct page_fault fault = {.address = vmcb->control.exit_info2};
+	enum fault_result result;
 
 	vcpu->counters.page_faults++;
 	fault.access = info & FAULT_U ? ACCESS_USER : supervisor_access(&vmcb->save);
@@ -241,7 +243,10 @@ void handle_page_fault(struct vcpu *vcpu)
 		fault.access |= ACCESS_WRITE;
 	if (info & FAULT_ID)
 		fault.access |= ACCESS_FETCH;
-	if (mmu_fault(&mmu, &vcpu->mmu_cpu, tables_of(vcpu), &fault) == FAULT_REFLECT)
+	lock_take(&mmu_lock);
+	result = mmu_fault(&mmu, &vcpu->mmu_cpu, tables_of(vcpu), &fault);
+	lock_release(&mmu_lock);
+	if (result == FAULT_REFLECT)
 		reflect(vcpu, &fault);
 	else
 		redeliver_event(vcpu);
@@ -252,6 +257,7 @@ bool translate_linear(struct vcpu *vcpu, uint64_t linear, uint32_t access, uint6
 	const struct guest_tables *tables = tables_of(vcpu);
 	const struct vmcb_save *save = &vcpu->vmcb->save;
 	struct page_fault fault = {.address = linear};
+	enum walk_status result;
 	struct walk walk;
 
 	*gpa = linear;
@@ -261,7 +267,10 @@ bool translate_linear(struct vcpu *vcpu, uint64_t linear, uint32_t access, uint6
 		access = (access & ~ACCESS_IMPLICIT) | ACCESS_SMAP_CHECK;
 	else
 		access |= save->cpl == 3 ? ACCESS_USER : supervisor_access(save);
-	switch (guest_walk(&mmu.memory, &tables->mode, tables->root, linear, access, &walk)) {
+	lock_take(&mmu_lock); /* the walk sets A and D */
+	result = guest_walk(&mmu.memory, &tables->mode, tables->root, linear, access, &walk);
+	lock_release(&mmu_lock);
+	switch (result) {
 	case WALK_OK:
 		*gpa = walk.gpa;
 		return true;
@@ -294,7 +303,7 @@ bool access_linear(struct vcpu *vcpu, uint64_t linear, void *data, unsigned int 
 			bytes[i] = page ? page[gpa & (PAGE_SIZE - 1)] : 0xff;
 		} else if (page) {
 			page[gpa & (PAGE_SIZE - 1)] = bytes[i];
-			mmu_note_write(&mmu, gpa);
+			l1_written(gpa);
 		}
 	}
 	return true;
@@ -307,7 +316,9 @@ void handle_invlpg(struct vcpu *vcpu)
 
 	if (!decode_group7(vcpu, GROUP7_INVLPG, &invlpg) || !invlpg.operand.memory)
 		return;
+	lock_take(&mmu_lock);
 	mmu_invlpg(&mmu, &vcpu->mmu_cpu, tables_of(vcpu), invlpg.operand.linear);
+	lock_release(&mmu_lock);
 	__asm__ volatile("invlpga %%rax, %%ecx"
 	                 :
 	                 : "a"(invlpg.operand.linear), "c"(asid_of(vcpu) + ASID_SHIFT)

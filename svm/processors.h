@@ -62,6 +62,11 @@ void processors_stop(void);
 extern struct lock mmu_lock;
 
 /*
+ * mmu_load_root(), with the lock where it is needed: not while a guest goes on as before.
+ */
+uint64_t load_root(struct vcpu *vcpu, const struct guest_tables *tables, uint32_t asid);
+
+/*
  * L0 has written L1's memory at gpa; to be called after the write, without the lock. Only tracked
  * frames need it: who begins to track one reads it after it has said so (mmu/track.c).
  */

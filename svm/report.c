@@ -5,6 +5,7 @@
 #include "hv/log.h"
 #include "svm/exit.h"
 #include "svm/machine.h"
+#include "svm/processors.h"
 
 static void report_vmcb(const char *name, const struct vmcb *vmcb)
 {
@@ -28,15 +29,21 @@ static void report_vmcb(const char *name, const struct vmcb *vmcb)
 void report_guest(void)
 {
 	const struct vcpu *vcpu = this_vcpu();
-	const struct vcpu_counters *n = &vcpu->counters;
+	const struct vcpu_counters *n;
 	const struct mmu_counters *m = &mmu.counters;
 
-	panic_line("%s runs, GIF %d", vcpu->guest_mode ? "L2" : "L1", vcpu->gif);
+	if (!vcpu)
+		return;
+	n = &vcpu->counters;
+	processors_stop();
+	panic_line("processor %u: %s runs, GIF %d", vcpu->apic_id, vcpu->guest_mode ? "L2" : "L1",
+	           vcpu->gif);
 	report_vmcb("VMCB01", vcpu->vmcb01);
 	report_vmcb("VMCB02", vcpu->vmcb02);
-	panic_line("exits: L1 %llu, L2 %llu; VMRUN %llu, reflected %llu, invalid %llu, NMI %llu",
+	panic_line("exits: L1 %llu, L2 %llu; VMRUN %llu, reflected %llu, invalid %llu, NMI %llu, "
+	           "kicks %llu",
 	           X(n->exits_l1), X(n->exits_l2), X(n->vmruns), X(n->reflected), X(n->invalid),
-	           X(n->nmis));
+	           X(n->nmis), X(n->kicks));
 	panic_line("NPF: L1 %llu, L2 %llu; fills %llu, reflected %llu, spurious %llu, retries %llu",
 	           X(n->npf_l1), X(n->npf_l2), X(m->fills), X(m->faults_reflected), X(m->spurious),
 	           X(m->retries));

@@ -4,6 +4,7 @@
  */
 #include "svm/span.h"
 #include "svm/l1_memory.h"
+#include "svm/processors.h"
 
 static uint32_t on_page(uint32_t linear)
 {
@@ -55,6 +56,6 @@ void span_write(const struct span *span, uint32_t at, const void *from, uint32_t
 		if (!to)
 			continue;
 		*to = byte[i];
-		mmu_note_write(&mmu, gpa);
+		l1_written(gpa);
 	}
 }

@@ -11,6 +11,7 @@
 #include "svm/features.h"
 #include "svm/l1_memory.h"
 #include "svm/nested.h"
+#include "svm/processors.h"
 
 enum { SVM_INSTRUCTION_LENGTH = 3, TSS_BUSY = 2 };
 
@@ -89,38 +90,37 @@ static uint64_t vmcb_hpa(uint64_t gpa)
  * as 32-bit code; KVM as L1 does just that. There a copy with the bit clear is loaded, and VMSAVE
  * of the same TR shows it again.
  */
-static struct vmcb_segment hidden_busy_tss;
-
-static uint64_t hide_busy_tss(uint64_t hpa)
+static uint64_t hide_busy_tss(struct vcpu *vcpu, uint64_t hpa)
 {
-	static struct vmcb copy;
+	struct vmcb_save *copy = &vcpu->without_busy->save;
 	const struct vmcb *vmcb = phys(hpa);
 
 	if (!features.tcg || !(vmcb->save.tr.attributes & TSS_BUSY))
 		return hpa;
-	copy.save.fs = vmcb->save.fs;
-	copy.save.gs = vmcb->save.gs;
-	copy.save.ldtr = vmcb->save.ldtr;
-	copy.save.tr = vmcb->save.tr;
-	copy.save.star = vmcb->save.star;
-	copy.save.lstar = vmcb->save.lstar;
-	copy.save.cstar = vmcb->save.cstar;
-	copy.save.sfmask = vmcb->save.sfmask;
-	copy.save.kernel_gs_base = vmcb->save.kernel_gs_base;
-	copy.save.sysenter_cs = vmcb->save.sysenter_cs;
-	copy.save.sysenter_esp = vmcb->save.sysenter_esp;
-	copy.save.sysenter_eip = vmcb->save.sysenter_eip;
-	copy.save.tr.attributes &= (uint16_t)~TSS_BUSY;
-	hidden_busy_tss = copy.save.tr;
-	return hpa_of(&copy);
+	copy->fs = vmcb->save.fs;
+	copy->gs = vmcb->save.gs;
+	copy->ldtr = vmcb->save.ldtr;
+	copy->tr = vmcb->save.tr;
+	copy->star = vmcb->save.star;
+	copy->lstar = vmcb->save.lstar;
+	copy->cstar = vmcb->save.cstar;
+	copy->sfmask = vmcb->save.sfmask;
+	copy->kernel_gs_base = vmcb->save.kernel_gs_base;
+	copy->sysenter_cs = vmcb->save.sysenter_cs;
+	copy->sysenter_esp = vmcb->save.sysenter_esp;
+	copy->sysenter_eip = vmcb->save.sysenter_eip;
+	copy->tr.attributes &= (uint16_t)~TSS_BUSY;
+	vcpu->hidden_busy_tss = copy->tr;
+	return hpa_of(vcpu->without_busy);
 }
 
-static void show_busy_tss(uint64_t hpa)
+static void show_busy_tss(const struct vcpu *vcpu, uint64_t hpa)
 {
+	const struct vmcb_segment *hidden = &vcpu->hidden_busy_tss;
 	struct vmcb_segment *tr = &((struct vmcb *)phys(hpa))->save.tr;
 
-	if (features.tcg && tr->selector == hidden_busy_tss.selector &&
-	    tr->attributes == hidden_busy_tss.attributes && tr->base == hidden_busy_tss.base)
+	if (features.tcg && tr->selector == hidden->selector &&
+	    tr->attributes == hidden->attributes && tr->base == hidden->base)
 		tr->attributes |= TSS_BUSY;
 }
 
@@ -132,7 +132,7 @@ void handle_vmload(struct vcpu *vcpu)
 
 	if (!vmcb_operand(vcpu, &length, &gpa))
 		return;
-	hpa = hide_busy_tss(vmcb_hpa(gpa));
+	hpa = hide_busy_tss(vcpu, vmcb_hpa(gpa));
 	__asm__ volatile(WITH_FIXUP("vmload %%rax") : [failed] "=&r"(failed) : "a"(hpa) : "memory");
 	if (failed)
 		raise_exception(vcpu, VEC_GP, 0);
@@ -154,8 +154,8 @@ void handle_vmsave(struct vcpu *vcpu)
 		raise_exception(vcpu, VEC_GP, 0);
 		return;
 	}
-	show_busy_tss(hpa);
-	mmu_note_write(&mmu, hpa);
+	show_busy_tss(vcpu, hpa);
+	l1_written(hpa);
 	finish_instruction(vcpu, length);
 }
 

@@ -38,7 +38,7 @@ struct vcpu_counters {
 	uint64_t exits_l1, exits_l2;
 	uint64_t vmruns, reflected, invalid;
 	uint64_t npf_l1, npf_l2, page_faults;
-	uint64_t nmis, flushes;
+	uint64_t nmis, kicks, flushes;
 };
 
 /* What L0 keeps of VMCB12 while L2 runs: the snapshot of its control area. */
@@ -111,8 +111,9 @@ struct vcpu {
 	uint64_t vmcb01_hpa, vmcb02_hpa;
 	bool guest_mode;              /* L2 runs */
 	uint64_t injected, entry_rip; /* EVENTINJ and RIP of the last VMRUN */
-	bool flush;                   /* L0 changed tables: the next VMRUN flushes everything */
-	bool npt01_shared;            /* L2s have run on NPT01, under ASIDs of their own */
+	/* L0 changed tables: the next VMRUN flushes everything. Other processors set it, too. */
+	bool flush;
+	bool npt01_shared; /* L2s have run on NPT01, under ASIDs of their own */
 
 	/* What L1 has written to the registers that L0 virtualizes. */
 	uint64_t efer; /* with SVME as L1 has it, and LME where an emulator cannot have it */
@@ -150,6 +151,21 @@ struct vcpu {
 	uint64_t own_key[2];
 
 	struct decode_cache decode_cache[DECODE_CACHES];
+
+	/* svm/processors.h: what other processors see and ask. */
+	uint32_t apic_id;
+	uint32_t startup;   /* STARTUP_*: 0 while the guest may run */
+	uint64_t run;       /* odd: in a guest, which has not exited since it was even */
+	bool kicked;        /* an NMI of L0's is on its way */
+	uint64_t kicked_at; /* TSC */
+	bool arrived;
+	uint64_t halt_hpa; /* VMCB of the guest that waits for SIPI */
+	struct vmcb *halt;
+	uint64_t hsave_hpa; /* L0's own */
+
+	/* svm/svm_instructions.c, on TCG. */
+	struct vmcb *without_busy;
+	struct vmcb_segment hidden_busy_tss;
 
 	struct vcpu_counters counters;
 };

@@ -1,0 +1,32 @@
+/*
+ * The little that L0 does with this processor's own local APIC, which is L1's: what L0 writes to
+ * ICR's high half it puts back. Works in either mode, by the real APIC_BASE. APM vol. 2,
+ * chapter 16.
+ */
+#ifndef HV_LAPIC_H
+#define HV_LAPIC_H
+
+#include <stdint.h>
+
+/* ICR's low half, for one processor by its id, edge triggered. */
+enum {
+	ICR_NMI = 4 << 8,
+	ICR_INIT = 5 << 8,
+	ICR_STARTUP = 6 << 8, /* | vector */
+	ICR_BUSY = 1 << 12,
+	ICR_ASSERT = 1 << 14,
+};
+
+/* The id that the processor got at reset. */
+uint32_t lapic_initial_id(void);
+
+/* Sends an interrupt to the processor with this APIC id. */
+void lapic_send(uint32_t id, uint32_t command);
+
+/*
+ * The state after INIT (APM vol. 2, section 16.3.2) as far as software can make it: what is
+ * pending in IRR stays.
+ */
+void lapic_init(void);
+
+#endif

@@ -1,0 +1,159 @@
+/*
+ * What processors ask of each other. Relies on hv/lapic.h for the NMI that makes one exit.
+ */
+#include "svm/processors.h"
+#include "hv/lapic.h"
+#include "hv/log.h"
+#include "svm/startup.h"
+
+/* TSC ticks: after the first a kick counts as lost, after the second its target. */
+#define KICK_AGAIN (1ull << 32)
+#define PATIENCE   (1ull << 37)
+
+struct lock mmu_lock;
+
+static struct vcpu *vcpus[PROCESSORS_MAX];
+static unsigned int count;
+
+unsigned int vcpu_count(void)
+{
+	return count;
+}
+
+struct vcpu *vcpu_at(unsigned int index)
+{
+	return vcpus[index];
+}
+
+struct vcpu *vcpu_of_apic_id(uint32_t apic_id)
+{
+	for (unsigned int i = 0; i < count; i++) {
+		if (vcpus[i]->apic_id == apic_id)
+			return vcpus[i];
+	}
+	return NULL;
+}
+
+void processors_add(struct vcpu *vcpu)
+{
+	vcpus[count] = vcpu;
+	__atomic_store_n(&count, count + 1, __ATOMIC_RELEASE);
+}
+
+/* One NMI for each time that the flag is raised: a second one would be taken for L1's. */
+void vcpu_kick(struct vcpu *target)
+{
+	uint64_t now = rdtsc();
+
+	if (target == this_vcpu())
+		return;
+	if (__atomic_exchange_n(&target->kicked, true, __ATOMIC_SEQ_CST) &&
+	    now - target->kicked_at < KICK_AGAIN)
+		return;
+	target->kicked_at = now;
+	lapic_send(target->apic_id, ICR_NMI);
+}
+
+bool vcpu_was_kicked(struct vcpu *vcpu)
+{
+	return __atomic_exchange_n(&vcpu->kicked, false, __ATOMIC_SEQ_CST);
+}
+
+static bool is_in_guest(const struct vcpu *vcpu)
+{
+	return __atomic_load_n(&vcpu->run, __ATOMIC_SEQ_CST) & 1;
+}
+
+void vcpu_init(struct vcpu *target)
+{
+	uint32_t old = __atomic_load_n(&target->startup, __ATOMIC_SEQ_CST), new;
+
+	do /* a SIPI that came before it is for nothing */
+		new = (old & (STARTUP_WAITING | STARTUP_STOP)) | STARTUP_INIT;
+	while (!__atomic_compare_exchange_n(&target->startup, &old, new, false, __ATOMIC_SEQ_CST,
+	                                    __ATOMIC_SEQ_CST));
+	if ((old & STARTUP_WAITING) || is_in_guest(target))
+		vcpu_kick(target);
+}
+
+void vcpu_sipi(struct vcpu *target, uint8_t vector)
+{
+	uint32_t old = __atomic_load_n(&target->startup, __ATOMIC_SEQ_CST), new;
+
+	do {
+		if (!(old & (STARTUP_INIT | STARTUP_WAITING)))
+			return;
+		new = old;
+		if (!(old & STARTUP_SIPI)) /* the first one counts */
+			new |= STARTUP_SIPI | (uint32_t)vector << STARTUP_VECTOR_SHIFT;
+	} while (!__atomic_compare_exchange_n(&target->startup, &old, new, false, __ATOMIC_SEQ_CST,
+	                                      __ATOMIC_SEQ_CST));
+	vcpu_kick(target);
+}
+
+/* Its guest has exited since it was asked to flush, or it has flushed and entered anew. */
+static bool has_left(const struct vcpu *vcpu)
+{
+	return !is_in_guest(vcpu) || !__atomic_load_n(&vcpu->flush, __ATOMIC_SEQ_CST);
+}
+
+static void wait_until_left(struct vcpu *vcpu)
+{
+	uint64_t begin = rdtsc();
+
+	while (!has_left(vcpu)) {
+		uint64_t waited = rdtsc() - begin;
+
+		if (waited > PATIENCE)
+			panic("processor %u does not leave its guest", vcpu->apic_id);
+		if (waited > KICK_AGAIN)
+			vcpu_kick(vcpu);
+		cpu_relax();
+	}
+}
+
+void processors_flush_all(void)
+{
+	struct vcpu *self = this_vcpu();
+
+	for (unsigned int i = 0; i < count; i++) {
+		__atomic_store_n(&vcpus[i]->flush, true, __ATOMIC_SEQ_CST);
+		if (vcpus[i] != self && is_in_guest(vcpus[i]))
+			vcpu_kick(vcpus[i]);
+	}
+	for (unsigned int i = 0; i < count; i++) {
+		if (vcpus[i] != self)
+			wait_until_left(vcpus[i]);
+	}
+}
+
+void processors_stop(void)
+{
+	for (unsigned int i = 0; i < count; i++) {
+		if (vcpus[i] == this_vcpu())
+			continue;
+		__atomic_or_fetch(&vcpus[i]->startup, STARTUP_STOP, __ATOMIC_SEQ_CST);
+		vcpu_kick(vcpus[i]);
+	}
+}
+
+void l1_written(uint64_t gpa)
+{
+	if (!mmu_wants_note(&mmu, gpa))
+		return;
+	lock_take(&mmu_lock);
+	mmu_note_write(&mmu, gpa);
+	lock_release(&mmu_lock);
+}
+
+uint64_t load_root(struct vcpu *vcpu, const struct guest_tables *tables, uint32_t asid)
+{
+	uint64_t root = mmu_current_root(&mmu, &vcpu->mmu_cpu, tables, asid);
+
+	if (root)
+		return root;
+	lock_take(&mmu_lock);
+	root = mmu_load_root(&mmu, &vcpu->mmu_cpu, tables, asid);
+	lock_release(&mmu_lock);
+	return root;
+}
