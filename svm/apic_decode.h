@@ -1,0 +1,49 @@
+/*
+ * Instructions that store to the local APIC's page: what they write, and what else they do. Relies
+ * on svm/operand.h.
+ */
+#ifndef SVM_APIC_DECODE_H
+#define SVM_APIC_DECODE_H
+
+#include "svm/operand.h"
+
+/* The numbers of the arithmetic instructions: bits 5:3 of their opcodes, or ModRM.reg. */
+enum apic_operation {
+	APIC_ADD = 0,
+	APIC_OR = 1,
+	APIC_AND = 4,
+	APIC_SUB = 5,
+	APIC_XOR = 6,
+	APIC_MOV = 8,
+	APIC_XCHG = 9,
+};
+
+struct apic_store {
+	uint8_t operation; /* enum apic_operation */
+	uint8_t length;    /* bytes of the instruction */
+	uint8_t size;      /* bytes of the operand: 1, 2, 4 or 8 */
+	uint8_t reg;       /* enum gpr: of XCHG */
+	uint32_t source;   /* low half of what is stored or combined with what was there */
+};
+
+/*
+ * Decodes MOV (88, 89, A2, A3, C6, C7), XCHG (87) and, with 2, 4 or 8 bytes, ADD, OR, AND, SUB
+ * and XOR (01 and the like, 81, 83) from the first have bytes at the guest's RIP. False: another
+ * instruction, no operand in memory, or too few bytes. APM vol. 3, appendix A.
+ */
+bool apic_decode(const struct vcpu *vcpu, const uint8_t *bytes, unsigned int have,
+                 struct apic_store *store);
+
+/*
+ * What an instruction with a 4-byte operand leaves in memory that held old. Sets the registers and
+ * flags that it sets.
+ */
+uint32_t apic_execute(struct vcpu *vcpu, const struct apic_store *store, uint32_t old);
+
+/* Does apic_execute() need what was there? */
+static inline bool apic_reads(const struct apic_store *store)
+{
+	return store->operation != APIC_MOV;
+}
+
+#endif
