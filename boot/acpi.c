@@ -30,9 +30,12 @@ _Static_assert(sizeof(struct acpi_header) == 36, "ACPI 6.5, 5.2.6");
 enum {
 	MADT_ENTRIES = 44, /* offset of the first entry */
 	MADT_LOCAL_APIC = 0,
+	MADT_LOCAL_APIC_ID = 3,
+	MADT_LOCAL_APIC_NONE = 0xff,
 	MADT_LOCAL_APIC_FLAGS = 4,
 	MADT_LOCAL_APIC_SIZE = 8,
 	MADT_LOCAL_X2APIC = 9,
+	MADT_LOCAL_X2APIC_ID = 4,
 	MADT_LOCAL_X2APIC_FLAGS = 8,
 	MADT_LOCAL_X2APIC_SIZE = 16,
 	MADT_ENABLED = 1 << 0,
@@ -185,25 +188,55 @@ static uint64_t find_table(uint64_t root, const char *root_signature, uint32_t p
 	return 0;
 }
 
-static int count_processors(const uint8_t *madt, uint32_t length)
+struct cpu_list {
+	uint32_t *ids;
+	unsigned int max, count;
+};
+
+/* Firmware may name a processor twice, by both kinds of entries. */
+static void add_cpu(struct cpu_list *list, uint32_t id, uint32_t flags)
 {
-	int count = 0;
-
-	for (uint32_t at = MADT_ENTRIES; at + 2 <= length; at += madt[at + 1]) {
-		uint8_t type = madt[at], size = madt[at + 1];
-
-		if (size < 2 || size > length - at)
-			return 0;
-		if (type == MADT_LOCAL_APIC && size >= MADT_LOCAL_APIC_SIZE)
-			count += madt[at + MADT_LOCAL_APIC_FLAGS] & MADT_ENABLED;
-		if (type == MADT_LOCAL_X2APIC && size >= MADT_LOCAL_X2APIC_SIZE)
-			count += madt[at + MADT_LOCAL_X2APIC_FLAGS] & MADT_ENABLED;
+	if (!(flags & MADT_ENABLED))
+		return;
+	for (unsigned int i = 0; i < list->count; i++) {
+		if (list->ids[i] == id)
+			return;
 	}
-	return count;
+	if (list->count < list->max)
+		list->ids[list->count++] = id;
 }
 
-int acpi_cpu_count(uint64_t rsdp)
+static uint32_t read32(const uint8_t *from)
 {
+	uint32_t value;
+
+	memcpy(&value, from, sizeof(value));
+	return value;
+}
+
+static void list_processors(const uint8_t *madt, uint32_t length, struct cpu_list *list)
+{
+	for (uint32_t at = MADT_ENTRIES; at + 2 <= length; at += madt[at + 1]) {
+		const uint8_t *entry = madt + at;
+		uint8_t size = entry[1];
+
+		if (size < 2 || size > length - at) {
+			list->count = 0;
+			return;
+		}
+		if (entry[0] == MADT_LOCAL_APIC && size >= MADT_LOCAL_APIC_SIZE &&
+		    entry[MADT_LOCAL_APIC_ID] != MADT_LOCAL_APIC_NONE)
+			add_cpu(list, entry[MADT_LOCAL_APIC_ID],
+			        read32(entry + MADT_LOCAL_APIC_FLAGS));
+		if (entry[0] == MADT_LOCAL_X2APIC && size >= MADT_LOCAL_X2APIC_SIZE)
+			add_cpu(list, read32(entry + MADT_LOCAL_X2APIC_ID),
+			        read32(entry + MADT_LOCAL_X2APIC_FLAGS));
+	}
+}
+
+unsigned int acpi_cpu_ids(uint64_t rsdp, uint32_t *ids, unsigned int max)
+{
+	struct cpu_list list = {.ids = ids, .max = max};
 	struct acpi_rsdp root;
 	uint64_t madt = 0;
 
@@ -215,5 +248,6 @@ int acpi_cpu_count(uint64_t rsdp)
 		madt = find_table(root.rsdt, "RSDT", sizeof(uint32_t), "APIC");
 	if (!madt)
 		return 0;
-	return count_processors(phys(madt), table_length(madt, "APIC"));
+	list_processors(phys(madt), table_length(madt, "APIC"), &list);
+	return list.count;
 }

@@ -51,9 +51,9 @@ uint64_t acpi_find_rsdp(void);
 uint64_t acpi_rsdp_from_efi(uint64_t system_table, bool wide);
 
 /*
- * The processors that the MADT calls enabled, or 0 when there is no valid MADT to ask. rsdp may
- * be 0. ACPI 6.5, section 5.2.12.
+ * The APIC ids of the processors that the MADT calls enabled, the first max of them, each once.
+ * Returns how many; 0 when there is no valid MADT to ask. rsdp may be 0. ACPI 6.5, section 5.2.12.
  */
-int acpi_cpu_count(uint64_t rsdp);
+unsigned int acpi_cpu_ids(uint64_t rsdp, uint32_t *ids, unsigned int max);
 
 #endif

@@ -7,6 +7,7 @@
 #include "boot/config.h"
 #include "boot/load.h"
 #include "boot/multiboot.h"
+#include "boot/processors.h"
 #include "hv/exception.h"
 #include "hv/image.h"
 #include "hv/log.h"
@@ -20,19 +21,25 @@
 #include "svm/features.h"
 #include "svm/l1_memory.h"
 #include "svm/machine.h"
+#include "svm/processors.h"
 
 enum {
 	LEAF_STRUCTURED = 7,
+	BIOS_DATA_END = 0x1000,
 	STRUCTURED_ECX_LA57 = 1 << 16,
-	HEAP_PAGES = 96,    /* page tables, VMCBs, maps, a vcpu */
-	POOL_FRACTION = 64, /* of memory, unless configured */
+	HEAP_PAGES = 96,                      /* page tables, VMCBs, maps, a vcpu */
+	POOL_FRACTION = 64,                   /* of memory, unless configured */
+	STACK_SLACK = STACK_SIZE / PAGE_SIZE, /* for aligning the first one */
 };
 #define POOL_LEAST (1ull << 20)
 #define POOL_MOST  (64ull << 20)
+#define POOL_EACH  (256ull << 10) /* for NPT01 of each further processor */
 #define MIB(bytes) ((unsigned long long)((bytes) >> 20))
 
 static struct boot_info info;
 static struct config config;
+static uint32_t cpu_ids[PROCESSORS_MAX];
+static unsigned int cpu_count;     /* 0: no table tells of any */
 static struct memmap firmware_map; /* as the firmware told */
 static struct memmap free_map;     /* where nothing lies that is still needed */
 static struct memmap told_map;     /* as L1 is told */
@@ -132,7 +139,10 @@ struct region {
 static struct region choose_region(void)
 {
 	struct region region;
-	uint64_t heap = (HEAP_PAGES + memory_top() / SIZE_1G) * PAGE_SIZE;
+	uint64_t others = cpu_count > 1 ? cpu_count - 1 : 0;
+	uint64_t heap =
+		(HEAP_PAGES + STACK_SLACK + memory_top() / SIZE_1G + others * processor_pages()) *
+		PAGE_SIZE;
 	uint64_t memory = memory_size();
 
 	region.pool = config.pool_bytes ? config.pool_bytes : memory / POOL_FRACTION;
@@ -140,6 +150,7 @@ static struct region choose_region(void)
 		region.pool = POOL_LEAST;
 	if (!config.pool_bytes && region.pool > POOL_MOST)
 		region.pool = POOL_MOST;
+	region.pool += others * POOL_EACH;
 	region.pool += machine_tracking_size(memory_end());
 	region.pool = align_up(region.pool, PAGE_SIZE);
 	region.size = align_up(image_size() + heap + region.pool, SIZE_2M);
@@ -239,16 +250,24 @@ static struct l1_start start_state(const struct l1_entry *entry)
 static void check_machine(void)
 {
 	const char *missing = svm_missing(config.npt);
-	int cpus;
 
 	if (missing)
 		stop("%s", missing);
-	cpus = acpi_cpu_count(info.rsdp);
-	if (cpus > 1)
-		stop("this machine has %d processors, and Nestling runs on one for now: start it "
-		     "with "
-		     "one (QEMU: SMP=1; firmware: disable the others)",
-		     cpus);
+	cpu_count = acpi_cpu_ids(info.rsdp, cpu_ids, PROCESSORS_MAX);
+}
+
+/* They begin below 1 MiB, in a page that is L1's again afterwards; not where a BIOS has its own. */
+static void start_others(void)
+{
+	uint64_t page;
+
+	if (cpu_count < 2)
+		return;
+	page = memmap_find_high(&firmware_map, PAGE_SIZE, PAGE_SIZE, BIOS_DATA_END, SIZE_1M);
+	if (!page)
+		stop("the memory map has no free page below 1 MiB, where processors have to begin: "
+		     "start the machine with one processor (QEMU: SMP=1)");
+	processors_start(cpu_ids, cpu_count, page);
 }
 
 /* boot/entry.asm calls it. magic and information: of the loader; image_at: hpa of the image. */
@@ -257,6 +276,7 @@ _Noreturn void start(uint32_t magic, uint64_t information, uint64_t image_at)
 	static struct load_result loaded;
 	struct l1_start l1;
 	struct region region;
+	struct vcpu *vcpu;
 	uint64_t heap;
 	bool la57, npt;
 
@@ -282,8 +302,11 @@ _Noreturn void start(uint32_t magic, uint64_t information, uint64_t image_at)
 	l1 = start_state(&loaded.entry);
 	machine_init_mmu(region.base + region.size - region.pool, region.pool, memory_end(),
 	                 la57 ? 5 : 4);
-	log_info("%d-level paging, %llu MiB at %llx, L1 by %s%s", la57 ? 5 : 4, MIB(region.size),
-	         (unsigned long long)region.base, loaded.protocol, npt ? "" : ", no nested paging");
+	vcpu = machine_init_vcpu(&l1);
+	start_others();
+	log_info("%d-level paging, %llu MiB at %llx, %u processor%s, L1 by %s%s", la57 ? 5 : 4,
+	         MIB(region.size), (unsigned long long)region.base, vcpu_count(),
+	         vcpu_count() > 1 ? "s" : "", loaded.protocol, npt ? "" : ", no nested paging");
 	log_set_serial(false);
-	vcpu_run(machine_init_vcpu(&l1));
+	vcpu_run(vcpu);
 }

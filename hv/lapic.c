@@ -26,6 +26,7 @@ enum {
 	SPURIOUS_RESET = 0xff,
 	LVT_MASKED = 1 << 16,
 	ID_SHIFT = 24,
+	XAPIC_BROADCAST = 0xff,
 	DFR_RESET = -1,
 	SEND_PATIENCE = 1 << 20, /* reads of ICR; an interrupt takes a few */
 	LEAF_FEATURES = 1,
@@ -60,6 +61,11 @@ uint32_t lapic_initial_id(void)
 	if ((cpuid(LEAF_FEATURES, 0).ecx & ECX_X2APIC) && cpuid(0, 0).eax >= LEAF_TOPOLOGY)
 		return cpuid(LEAF_TOPOLOGY, 0).edx;
 	return cpuid(LEAF_FEATURES, 0).ebx >> ID_SHIFT;
+}
+
+bool lapic_reaches(uint32_t id)
+{
+	return id < XAPIC_BROADCAST || (rdmsr(MSR_APIC_BASE) & APIC_BASE_X2APIC);
 }
 
 static void wait_until_sent(uint64_t base)

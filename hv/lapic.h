@@ -6,6 +6,7 @@
 #ifndef HV_LAPIC_H
 #define HV_LAPIC_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* ICR's low half, for one processor by its id, edge triggered. */
@@ -20,7 +21,10 @@ enum {
 /* The id that the processor got at reset. */
 uint32_t lapic_initial_id(void);
 
-/* Sends an interrupt to the processor with this APIC id. */
+/* Can this processor name one with this id? Without x2APIC mode ids have 8 bits. */
+bool lapic_reaches(uint32_t id);
+
+/* Sends an interrupt to the processor with this APIC id, which it reaches. */
 void lapic_send(uint32_t id, uint32_t command);
 
 /*

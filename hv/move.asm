@@ -2,7 +2,7 @@
 ; while paging is off (APM 5.3.1), so this leaves 64-bit mode and comes back. Relies on the image
 ; being mapped one to one at its new place, before and after (hv/paging.c).
 
-	global	move_and_switch
+	global	move_and_switch, gdt, gdtr
 
 IMAGE_BASE	equ 0xffffffff80000000		; as in linker.ld
 %define OFFSET(symbol)	(symbol - IMAGE_BASE)

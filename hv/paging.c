@@ -22,6 +22,7 @@ enum {
 void move_and_switch(uint64_t to, const void *from, uint64_t bytes, uint64_t cr3, uint64_t cr4);
 
 static uint64_t *pml4;
+static uint64_t identity; /* its entry */
 
 static uint64_t *next_table(uint64_t *table, unsigned int index)
 {
@@ -81,6 +82,8 @@ void paging_move_image(uint64_t new_image_hpa, uint64_t top, bool la57)
 	map_window(top);
 	map_image(new_image_hpa);
 	map_identity(new_image_hpa);
+	map_identity(0);
+	identity = pml4[0];
 	if (la57) {
 		root = heap_pages(1);
 		root[0] = root[TABLE_ENTRIES - 1] = hpa_of(pml4) | PTE_P | PTE_W;
@@ -93,5 +96,11 @@ void paging_move_image(uint64_t new_image_hpa, uint64_t top, bool la57)
 void paging_forget_identity(void)
 {
 	pml4[0] = 0;
+	write_cr3(read_cr3());
+}
+
+void paging_remember_identity(void)
+{
+	pml4[0] = identity;
 	write_cr3(read_cr3());
 }

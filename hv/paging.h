@@ -18,4 +18,7 @@ void paging_move_image(uint64_t new_image_hpa, uint64_t top, bool la57);
 /* Takes the identity map away, so that a stray null pointer faults. */
 void paging_forget_identity(void);
 
+/* Puts it back for a while: the first 2 MiB, where other processors begin, and the image. */
+void paging_remember_identity(void);
+
 #endif

@@ -40,18 +40,20 @@ static void put_table(uint64_t hpa, const char *signature, uint32_t length)
 	put_checksum(hpa, 9, length);
 }
 
-static uint64_t put_lapic(uint64_t hpa, uint32_t flags)
+static uint64_t put_lapic(uint64_t hpa, uint8_t id, uint32_t flags)
 {
 	put8(hpa, 0);
 	put8(hpa + 1, 8);
+	put8(hpa + 3, id);
 	put32(hpa + 4, flags);
 	return hpa + 8;
 }
 
-static uint64_t put_x2apic(uint64_t hpa, uint32_t flags)
+static uint64_t put_x2apic(uint64_t hpa, uint32_t id, uint32_t flags)
 {
 	put8(hpa, 9);
 	put8(hpa + 1, 16);
+	put32(hpa + 4, id);
 	put32(hpa + 8, flags);
 	return hpa + 16;
 }
@@ -61,16 +63,16 @@ static uint32_t put_madt(void)
 {
 	uint64_t end = MADT + 44;
 
-	end = put_lapic(end, 1);
-	end = put_lapic(end, 0);
+	end = put_lapic(end, 0, 1);
+	end = put_lapic(end, 1, 0);
 	put8(end, 1); /* an I/O APIC */
 	put8(end + 1, 12);
 	put32(end + 4, 1);
 	end += 12;
-	end = put_lapic(end, 3);
-	end = put_x2apic(end, 1);
-	end = put_x2apic(end, 2);
-	end = put_x2apic(end, 1);
+	end = put_lapic(end, 4, 3);
+	end = put_x2apic(end, 0x101, 1);
+	end = put_x2apic(end, 0x102, 2);
+	end = put_x2apic(end, 7, 1);
 	put_table(MADT, "APIC", (uint32_t)(end - MADT));
 	return (uint32_t)(end - MADT);
 }
@@ -154,17 +156,72 @@ static void knows_what_is_searched(void **state)
 	assert_false(acpi_rsdp_is_scanned(0x9fc00 + 0x400));
 }
 
+enum { CPUS = 16 };
+
+/* What is behind the end must stay as it is. */
+static unsigned int cpu_count(uint64_t rsdp)
+{
+	uint32_t ids[CPUS + 1];
+	unsigned int count;
+
+	ids[CPUS] = 0xdeadbeef;
+	count = acpi_cpu_ids(rsdp, ids, CPUS);
+	assert_int_equal(ids[CPUS], 0xdeadbeef);
+	return count;
+}
+
+static void lists_enabled_processors(void **state)
+{
+	static const uint32_t expected[] = {0, 4, 0x101, 7};
+	uint32_t ids[CPUS];
+
+	(void)state;
+	put_tables(2);
+	assert_int_equal(acpi_cpu_ids(RSDP, ids, CPUS), 4);
+	assert_memory_equal(ids, expected, sizeof(expected));
+}
+
+static void lists_no_processor_twice(void **state)
+{
+	uint64_t end = MADT + 44;
+	uint32_t ids[CPUS];
+
+	(void)state;
+	put_tables(2);
+	end = put_lapic(end, 2, 1);
+	end = put_lapic(end, 0xff, 1); /* no id of one processor */
+	end = put_lapic(end, 3, 1);
+	end = put_x2apic(end, 2, 1);
+	end = put_x2apic(end, 3, 0);
+	put_table(MADT, "APIC", (uint32_t)(end - MADT));
+	assert_int_equal(acpi_cpu_ids(RSDP, ids, CPUS), 2);
+	assert_int_equal(ids[0], 2);
+	assert_int_equal(ids[1], 3);
+}
+
+static void lists_no_more_than_fit(void **state)
+{
+	uint32_t ids[3] = {0, 0, 0xdeadbeef};
+
+	(void)state;
+	put_tables(2);
+	assert_int_equal(acpi_cpu_ids(RSDP, ids, 2), 2);
+	assert_int_equal(ids[1], 4);
+	assert_int_equal(ids[2], 0xdeadbeef);
+	assert_int_equal(acpi_cpu_ids(RSDP, NULL, 0), 0);
+}
+
 static void counts_processors(void **state)
 {
 	(void)state;
 	put_tables(0);
-	assert_int_equal(acpi_cpu_count(RSDP), 4);
+	assert_int_equal(cpu_count(RSDP), 4);
 	put_tables(2);
-	assert_int_equal(acpi_cpu_count(RSDP), 4);
+	assert_int_equal(cpu_count(RSDP), 4);
 	put32(RSDT + 4, 3); /* not asked: the other root has it */
-	assert_int_equal(acpi_cpu_count(RSDP), 4);
-	assert_int_equal(acpi_cpu_count(0), 0);
-	assert_int_equal(acpi_cpu_count(OTHER), 0);
+	assert_int_equal(cpu_count(RSDP), 4);
+	assert_int_equal(cpu_count(0), 0);
+	assert_int_equal(cpu_count(OTHER), 0);
 }
 
 static void falls_back_to_the_old_root(void **state)
@@ -172,11 +229,11 @@ static void falls_back_to_the_old_root(void **state)
 	(void)state;
 	put_tables(2);
 	put_rsdp(RSDP, 2, RSDT, 1ull << 33);
-	assert_int_equal(acpi_cpu_count(RSDP), 4);
+	assert_int_equal(cpu_count(RSDP), 4);
 	put_rsdp(RSDP, 2, RSDT, 0);
-	assert_int_equal(acpi_cpu_count(RSDP), 4);
+	assert_int_equal(cpu_count(RSDP), 4);
 	put_rsdp(RSDP, 2, 0, 0);
-	assert_int_equal(acpi_cpu_count(RSDP), 0);
+	assert_int_equal(cpu_count(RSDP), 0);
 }
 
 static void refuses_broken_tables(void **state)
@@ -186,31 +243,31 @@ static void refuses_broken_tables(void **state)
 	(void)state;
 	put_tables(0);
 	put8(RSDT + 20, 1);
-	assert_int_equal(acpi_cpu_count(RSDP), 0);
+	assert_int_equal(cpu_count(RSDP), 0);
 	put_tables(0);
 	put_table(RSDT, "RSDT", 35);
-	assert_int_equal(acpi_cpu_count(RSDP), 0);
+	assert_int_equal(cpu_count(RSDP), 0);
 	put32(RSDT + 4, 0xffffffff);
-	assert_int_equal(acpi_cpu_count(RSDP), 0);
+	assert_int_equal(cpu_count(RSDP), 0);
 	put_table(RSDT, "RSDT", 36);
-	assert_int_equal(acpi_cpu_count(RSDP), 0);
+	assert_int_equal(cpu_count(RSDP), 0);
 	put_table(RSDT, "RSDT", 43); /* cut in the entry of the MADT */
-	assert_int_equal(acpi_cpu_count(RSDP), 0);
+	assert_int_equal(cpu_count(RSDP), 0);
 	put_tables(0);
 	put8(MADT + 44 + 1, 0);
 	put_checksum(MADT, 9, get32(MADT + 4));
-	assert_int_equal(acpi_cpu_count(RSDP), 0);
+	assert_int_equal(cpu_count(RSDP), 0);
 	length = put_madt();
 	put_table(MADT, "APIC", length - 1);
-	assert_int_equal(acpi_cpu_count(RSDP), 0);
+	assert_int_equal(cpu_count(RSDP), 0);
 	put_table(MADT, "APIC", 40);
-	assert_int_equal(acpi_cpu_count(RSDP), 0);
+	assert_int_equal(cpu_count(RSDP), 0);
 	length = put_madt();
 	put8(MADT + 44 + 1, 2); /* too short for its kind: no processor */
 	put8(MADT + 46, 1);
 	put8(MADT + 47, 6);
 	put_checksum(MADT, 9, length);
-	assert_int_equal(acpi_cpu_count(RSDP), 3);
+	assert_int_equal(cpu_count(RSDP), 3);
 }
 
 static void put_guid(uint64_t hpa, bool new)
@@ -280,7 +337,7 @@ static void survives_random_tables(void **state)
 			put_checksum(RSDP, 8, 20);
 		else if (length > 9 && length <= 4096)
 			put_checksum(victim, 9, length);
-		count = acpi_cpu_count(RSDP);
+		count = cpu_count(RSDP);
 		assert_in_range(count, 0, 16);
 		counts[count]++;
 		memset(at(RSDT), 0, 0x4000);
@@ -296,6 +353,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(searches, fresh, done),
 		cmocka_unit_test_setup_teardown(knows_what_is_searched, fresh, done),
 		cmocka_unit_test_setup_teardown(counts_processors, fresh, done),
+		cmocka_unit_test_setup_teardown(lists_enabled_processors, fresh, done),
+		cmocka_unit_test_setup_teardown(lists_no_processor_twice, fresh, done),
+		cmocka_unit_test_setup_teardown(lists_no_more_than_fit, fresh, done),
 		cmocka_unit_test_setup_teardown(falls_back_to_the_old_root, fresh, done),
 		cmocka_unit_test_setup_teardown(refuses_broken_tables, fresh, done),
 		cmocka_unit_test_setup_teardown(asks_efi, fresh, done),

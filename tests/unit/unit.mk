@@ -18,6 +18,7 @@ test_linux_SRC     := boot/load.c boot/load_image.c boot/load_multiboot.c boot/l
 	boot/multiboot_out.c boot/memmap.c boot/acpi.c hv/print.c tests/unit/load_rig.c $(BOOT_RIG)
 test_load_SRC      := $(test_linux_SRC) tests/unit/load_images.c
 test_load2_SRC     := $(test_load_SRC)
+test_start_state_SRC := svm/start_state.c
 -include tests/unit/mmu.mk
 
 $(UNIT_O)/%.o: %.c

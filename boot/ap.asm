@@ -1,0 +1,78 @@
+; Where a further processor begins after SIPI: in real mode, in a copy of this page below 1 MiB. It
+; goes to 64-bit mode under L0's tables, in which the copy is mapped one to one meanwhile, and on to
+; machine_join() on its own stack. Relies on boot/processors.c, which copies it and fills ap_data in.
+
+	global	ap_begin, ap_data, ap_end
+	extern	gdtr				; hv/move.asm: the table of which ap_data has the hpa
+	extern	machine_join
+
+%define AT(symbol)	(symbol - ap_begin)	; from the start of the page
+CR0_PE		equ 1 << 0
+CR0_ET		equ 1 << 4
+CR0_NE		equ 1 << 5
+CR0_WP		equ 1 << 16
+CR0_PG		equ 1 << 31
+MSR_EFER	equ 0xc0000080
+EFER_LME	equ 1 << 8
+EFER_NXE	equ 1 << 11
+DATA		equ 0x18			; selector of hv/move.asm's gdt
+
+	section	.rodata
+	align	16
+	bits	16
+ap_begin:
+	cli					; INIT has cleared IF; an NMI would be fatal here anyway
+	cld
+	mov	ax, cs
+	mov	ds, ax				; the page by its segment
+	xor	ebx, ebx
+	mov	bx, ax
+	shl	ebx, 4				; EBX = the page's address
+	o32 lgdt [AT(ap_data.gdt)]		; all 32 bits of the base
+	mov	eax, CR0_PE | CR0_ET | CR0_NE	; CD and NW go, too: caches are on
+	mov	cr0, eax
+	jmp	far dword [AT(ap_data.to32)]	; into the 32-bit segment
+
+	bits	32
+ap_protected:
+	mov	eax, DATA			; flat
+	mov	ds, eax
+	mov	ss, eax
+	mov	eax, [ebx + AT(ap_data.cr4)]	; PAE, and LA57 if L0 has 5 levels
+	mov	cr4, eax
+	mov	eax, [ebx + AT(ap_data.cr3)]	; L0's own tables
+	mov	cr3, eax
+	mov	ecx, MSR_EFER
+	rdmsr
+	or	eax, EFER_LME | EFER_NXE
+	wrmsr
+	mov	eax, CR0_PG | CR0_WP | CR0_NE | CR0_ET | CR0_PE
+	mov	cr0, eax			; paging, and with it long mode
+	jmp	far dword [ebx + AT(ap_data.to64)]	; into the 64-bit segment
+
+	bits	64
+ap_long:
+	xor	eax, eax
+	mov	ds, ax				; null selectors do for data in 64-bit mode
+	mov	es, ax
+	mov	ss, ax
+	mov	ebx, ebx			; the upper half is undefined after the switch
+	mov	rsp, [rbx + AT(ap_data.stack)]
+	mov	rax, gdtr
+	lgdt	[rax]				; the same table by its linked address
+	mov	rax, machine_join
+	call	rax				; from the page to where L0 was linked
+	ud2					; it does not return
+
+	align	8
+ap_data:					; struct ap_data
+.gdt:	dw	0				; limit
+	dd	0				; hpa
+.to32:	dd	AT(ap_protected)		; + the page's address
+	dw	0x10				; CODE32
+.to64:	dd	AT(ap_long)			; + the page's address
+	dw	0x08				; CODE64
+.cr3:	dd	0
+.cr4:	dd	0
+.stack:	dq	0				; its top
+ap_end:
