@@ -304,6 +304,7 @@ _Noreturn void start(uint32_t magic, uint64_t information, uint64_t image_at)
 	                 la57 ? 5 : 4);
 	vcpu = machine_init_vcpu(&l1);
 	start_others();
+	machine_ready();
 	log_info("%d-level paging, %llu MiB at %llx, %u processor%s, L1 by %s%s", la57 ? 5 : 4,
 	         MIB(region.size), (unsigned long long)region.base, vcpu_count(),
 	         vcpu_count() > 1 ? "s" : "", loaded.protocol, npt ? "" : ", no nested paging");

@@ -148,7 +148,7 @@ struct fetched {
 	struct prefixes prefixes;
 };
 
-static uint64_t linear_rip(const struct vmcb_save *save)
+uint64_t linear_rip(const struct vmcb_save *save)
 {
 	return in_64bit_code(save) ? save->rip : low32(save->rip + save->cs.base);
 }

@@ -29,6 +29,9 @@ enum { GROUP7_SMSW = 4, GROUP7_LMSW = 6, GROUP7_INVLPG = 7 };
 
 bool decode_group7(struct vcpu *vcpu, unsigned int number, struct group7 *group7);
 
+/* Where the guest's CS:RIP is. */
+uint64_t linear_rip(const struct vmcb_save *save);
+
 /*
  * Reads the guest's memory at a linear address, through its paging; less than wanted where it is
  * not mapped. For L2 that goes through L1's nested tables, too.

@@ -13,6 +13,9 @@ void emulate_msr(struct vcpu *vcpu);
 /* Sets the bits of MSRPM01: the registers that L0 virtualizes. */
 void msr_init_map(struct vcpu *vcpu);
 
+/* Sets the bit of MSRPM01 for WRMSR to a register. */
+void msr_intercept_write(struct vcpu *vcpu, uint32_t msr);
+
 /* The bit of a permission map for RDMSR of this register; WRMSR's is the next. -1: not covered. */
 int msrpm_bit(uint32_t msr);
 

@@ -5,6 +5,7 @@
 #include "svm/exit.h"
 #include "hv/log.h"
 #include "hv/x86.h"
+#include "svm/apic.h"
 #include "svm/control_registers.h"
 #include "svm/emulate.h"
 #include "svm/event.h"
@@ -23,9 +24,13 @@ enum { PORT_RESET = 0xcf9, RESET_FULL = 0x0e, PORT_KEYBOARD = 0x64, KEYBOARD_RES
 
 static void handle_npf(struct vcpu *vcpu)
 {
+	const struct vmcb_control *control = &vcpu->vmcb->control;
+
 	vcpu->counters.npf_l1++;
+	if ((control->exit_info1 & NPF_WRITE) && apic_npf(vcpu, control->exit_info2))
+		return;
 	lock_take(&mmu_lock);
-	mmu_direct_fault(&mmu, &vcpu->mmu_cpu, vcpu->vmcb->control.exit_info2);
+	mmu_direct_fault(&mmu, &vcpu->mmu_cpu, control->exit_info2);
 	lock_release(&mmu_lock);
 	redeliver_event(vcpu);
 }

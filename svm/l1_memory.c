@@ -1,6 +1,6 @@
 /*
  * L1's memory as L0 sees it. L1's gpas are hpas, except for L0's own memory. Relies on hv/mtrr.h
- * for the memory types that no large page may mix.
+ * for the memory types that no large page may mix, on svm/apic.h for pages that L1 only reads.
  */
 #include "svm/l1_memory.h"
 #include "hv/memory.h"
@@ -8,6 +8,7 @@
 #include "hv/phys.h"
 #include "hv/string.h"
 #include "hv/x86.h"
+#include "svm/apic.h"
 
 static struct l1_memory_range ranges[L1_MAX_RANGES];
 static unsigned int range_count;
@@ -72,11 +73,14 @@ struct host_mapping l1_map(void *context, uint64_t gpa)
 	(void)context;
 	if (l1_memory_hidden(gpa & ~(uint64_t)(PAGE_SIZE - 1), PAGE_SIZE))
 		return (struct host_mapping){.hpa = l1_sink_hpa(), .level = 1};
+	if (apic_covers(gpa & ~(uint64_t)(PAGE_SIZE - 1), PAGE_SIZE))
+		return (struct host_mapping){.hpa = gpa, .level = 1, .read_only = true};
 	for (; mapping.level > 1; mapping.level--) {
 		uint64_t size = 1ull << shadow_shift(mapping.level);
 		uint64_t base = gpa & ~(size - 1);
 
-		if (!l1_memory_hidden(base, size) && mtrr_uniform(base, size))
+		if (!l1_memory_hidden(base, size) && !apic_covers(base, size) &&
+		    mtrr_uniform(base, size))
 			break;
 	}
 	return mapping;

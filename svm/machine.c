@@ -11,6 +11,7 @@
 #include "hv/string.h"
 #include "hv/x86.h"
 #include "mmu/protect.h"
+#include "svm/apic.h"
 #include "svm/emulate.h"
 #include "svm/event.h"
 #include "svm/exit.h"
@@ -238,6 +239,8 @@ struct vcpu *machine_init_vcpu(const struct l1_start *start)
 	return vcpu;
 }
 
+static bool all_are_here; /* vcpu_count() stays as it is */
+
 _Noreturn void machine_join(void)
 {
 	struct vcpu *vcpu = this_vcpu();
@@ -250,5 +253,23 @@ _Noreturn void machine_join(void)
 	vcpu->startup = STARTUP_WAITING;
 	vcpu->flush = true;
 	__atomic_store_n(&vcpu->arrived, true, __ATOMIC_RELEASE);
+	while (!__atomic_load_n(&all_are_here, __ATOMIC_ACQUIRE))
+		cpu_relax();
+	lock_take(&mmu_lock);
+	apic_init(vcpu);
+	lock_release(&mmu_lock);
+	__atomic_store_n(&vcpu->ready, true, __ATOMIC_RELEASE);
 	vcpu_run(vcpu);
+}
+
+void machine_ready(void)
+{
+	lock_take(&mmu_lock);
+	apic_init(this_vcpu());
+	lock_release(&mmu_lock);
+	__atomic_store_n(&all_are_here, true, __ATOMIC_RELEASE);
+	for (unsigned int i = 1; i < vcpu_count(); i++) {
+		while (!__atomic_load_n(&vcpu_at(i)->ready, __ATOMIC_ACQUIRE))
+			cpu_relax();
+	}
 }

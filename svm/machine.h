@@ -42,6 +42,12 @@ struct vcpu *machine_new_vcpu(uint32_t apic_id);
  */
 _Noreturn void machine_join(void);
 
+/*
+ * All processors that are to join have: lets them read what each can of its APIC, and waits for
+ * that. To be called on the first processor, before L1 runs.
+ */
+void machine_ready(void);
+
 /* VMCB01's control area as it is before L1 has run. */
 void machine_init_control(struct vcpu *vcpu);
 

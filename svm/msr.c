@@ -5,10 +5,10 @@
 #include "hv/exception.h"
 #include "hv/mtrr.h"
 #include "hv/x86.h"
+#include "svm/apic.h"
 #include "svm/emulate.h"
 #include "svm/event.h"
 #include "svm/features.h"
-#include "svm/l1_memory.h"
 #include "svm/own_paging.h"
 #include "svm/processors.h"
 
@@ -173,23 +173,8 @@ static bool write_syscfg(struct vcpu *vcpu, uint64_t value)
 
 /*
  * Where addresses lead is decided by these registers, too: none may put a device, or nothing, where
- * L0's memory is. L1 moves its APIC as long as it stays clear of that.
+ * L0's memory is. The firmware has set them for good; a write that changes nothing is let pass.
  */
-static uint64_t read_apic_base(struct vcpu *vcpu)
-{
-	(void)vcpu;
-	return rdmsr(MSR_APIC_BASE);
-}
-
-static bool write_apic_base(struct vcpu *vcpu, uint64_t value)
-{
-	(void)vcpu;
-	if (l1_memory_hidden(value & ~PAGE_OFFSET & ((1ull << features.phys_bits) - 1), PAGE_SIZE))
-		return false;
-	return wrmsr_safe(MSR_APIC_BASE, value);
-}
-
-/* The firmware has set them for good; a write that changes nothing is let pass. */
 static bool keep_address_map(uint32_t msr, uint64_t value)
 {
 	uint64_t real;
@@ -203,8 +188,18 @@ static bool is_address_map(uint32_t msr)
 	       (msr >= MSR_SMM_BASE && msr <= MSR_SMM_MASK);
 }
 
+static bool write_apic_base(struct vcpu *vcpu, uint64_t value)
+{
+	bool good;
+
+	lock_take(&mmu_lock);
+	good = apic_write_base(vcpu, value);
+	lock_release(&mmu_lock);
+	return good;
+}
+
 static const struct msr_handler handlers[] = {
-	{MSR_APIC_BASE, read_apic_base, write_apic_base},
+	{MSR_APIC_BASE, apic_read_base, write_apic_base},
 	{MSR_EFER, read_efer, write_efer},
 	{MSR_PAT, read_pat, write_pat},
 	{MSR_VM_CR, read_vm_cr, write_vm_cr},
@@ -245,17 +240,22 @@ static void set_bits(struct vcpu *vcpu, uint32_t msr, uint64_t bits)
 		vcpu->msrpm01[bit / 64] |= bits << (bit % 64);
 }
 
+void msr_intercept_write(struct vcpu *vcpu, uint32_t msr)
+{
+	set_bits(vcpu, msr, 2);
+}
+
 void msr_init_map(struct vcpu *vcpu)
 {
 	for (unsigned int i = 0; i < sizeof(handlers) / sizeof(*handlers); i++)
 		set_bits(vcpu, handlers[i].msr, 3);
 	for (uint32_t msr = MSR_MTRR_PHYS_BASE0; msr <= MSR_MTRR_DEF_TYPE; msr++) {
 		if (mtrr_is_register(msr))
-			set_bits(vcpu, msr, 2);
+			msr_intercept_write(vcpu, msr);
 	}
 	for (uint32_t msr = MSR_IORR_BASE0; msr <= MSR_SMM_MASK; msr++) {
 		if (is_address_map(msr))
-			set_bits(vcpu, msr, 2);
+			msr_intercept_write(vcpu, msr);
 	}
 }
 
@@ -265,6 +265,8 @@ static bool write_msr(struct vcpu *vcpu, uint32_t msr, uint64_t value)
 
 	if (handler)
 		return handler->write(vcpu, value);
+	if (msr == MSR_X2APIC_ICR && apic_is_shared())
+		return x2apic_write_icr(vcpu, value);
 	if (is_address_map(msr))
 		return keep_address_map(msr, value);
 	if (!wrmsr_safe(msr, value))

@@ -2,6 +2,7 @@
  * The nested paging of L2: which root VMCB02 gets, and #VMEXIT(NPF) of L2. Relies on mmu/mmu.h.
  */
 #include "hv/x86.h"
+#include "svm/apic.h"
 #include "svm/event.h"
 #include "svm/features.h"
 #include "svm/nested.h"
@@ -65,6 +66,8 @@ void handle_l2_npf(struct vcpu *vcpu)
 
 	vcpu->counters.npf_l2++;
 	if (!(vcpu->ctl.nested_ctl & NESTED_CTL_NP_ENABLE)) {
+		if ((info & NPF_WRITE) && apic_npf(vcpu, fault.address))
+			return;
 		lock_take(&mmu_lock);
 		mmu_direct_fault(&mmu, &vcpu->mmu_cpu, fault.address);
 		lock_release(&mmu_lock);
@@ -78,11 +81,18 @@ void handle_l2_npf(struct vcpu *vcpu)
 	lock_take(&mmu_lock);
 	result = mmu_fault(&mmu, &vcpu->mmu_cpu, &vcpu->nested, &fault);
 	lock_release(&mmu_lock);
-	if (result == FAULT_REFLECT)
+	switch (result) {
+	case FAULT_REFLECT:
 		/* I/D tells of the access itself, whether L1's format has NX or not. */
 		nested_exit(vcpu, VMEXIT_NPF,
 		            fault.code | (info & (NPF_FINAL | NPF_TABLE | NPF_FETCH)),
 		            fault.address);
-	else
+		break;
+	case FAULT_READ_ONLY:
+		apic_npf(vcpu, fault.gpa);
+		break;
+	default:
 		redeliver_event(vcpu);
+		break;
+	}
 }

@@ -4,6 +4,7 @@
  */
 #include "svm/own_paging.h"
 #include "hv/x86.h"
+#include "svm/apic.h"
 #include "svm/decode.h"
 #include "svm/event.h"
 #include "svm/exit.h"
@@ -246,10 +247,17 @@ void handle_page_fault(struct vcpu *vcpu)
 	lock_take(&mmu_lock);
 	result = mmu_fault(&mmu, &vcpu->mmu_cpu, tables_of(vcpu), &fault);
 	lock_release(&mmu_lock);
-	if (result == FAULT_REFLECT)
+	switch (result) {
+	case FAULT_REFLECT:
 		reflect(vcpu, &fault);
-	else
+		break;
+	case FAULT_READ_ONLY:
+		apic_npf(vcpu, fault.gpa);
+		break;
+	default:
 		redeliver_event(vcpu);
+		break;
+	}
 }
 
 bool translate_linear(struct vcpu *vcpu, uint64_t linear, uint32_t access, uint64_t *gpa)

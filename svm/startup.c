@@ -6,6 +6,7 @@
 #include "hv/lapic.h"
 #include "hv/log.h"
 #include "hv/x86.h"
+#include "svm/apic.h"
 #include "svm/event.h"
 #include "svm/exit.h"
 #include "svm/machine.h"
@@ -43,6 +44,7 @@ static void take_init(struct vcpu *vcpu)
 	clear_debug_addresses();
 	write_cr2(0);
 	lapic_init();
+	apic_was_reset(vcpu);
 	update_interrupt_gate(vcpu);
 	mmu_flush_all_asids(&vcpu->mmu_cpu);
 	vcpu->flush = true;

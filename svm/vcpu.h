@@ -39,6 +39,7 @@ struct vcpu_counters {
 	uint64_t vmruns, reflected, invalid;
 	uint64_t npf_l1, npf_l2, page_faults;
 	uint64_t nmis, kicks, flushes;
+	uint64_t apic_writes;
 };
 
 /* What L0 keeps of VMCB12 while L2 runs: the snapshot of its control area. */
@@ -101,6 +102,14 @@ struct merged_map {
 
 enum { MERGED_MAPS = 4 };
 
+/* The real APIC is L1's: svm/apic.h. What others must know of it. */
+struct local_apic {
+	uint64_t base;     /* APIC_BASE as L1 has written it */
+	uint64_t page;     /* gpa of its registers in truth; all ones: it is in x2APIC mode */
+	uint32_t id;       /* as L1 may have changed it */
+	uint32_t ldr, dfr; /* logical destination; its format */
+};
+
 struct vcpu {
 	uint64_t gpr[GPRS];
 	uint64_t vmcb_hpa;   /* of the VMCB in use */
@@ -154,18 +163,19 @@ struct vcpu {
 
 	/* svm/processors.h: what other processors see and ask. */
 	uint32_t apic_id;
-	uint32_t startup;   /* STARTUP_*: 0 while the guest may run */
-	uint64_t run;       /* odd: in a guest, which has not exited since it was even */
-	bool kicked;        /* an NMI of L0's is on its way */
-	uint64_t kicked_at; /* TSC */
-	bool arrived;
-	uint64_t halt_hpa; /* VMCB of the guest that waits for SIPI */
+	uint32_t startup;    /* STARTUP_*: 0 while the guest may run */
+	uint64_t run;        /* odd: in a guest, which has not exited since it was even */
+	bool kicked;         /* an NMI of L0's is on its way */
+	uint64_t kicked_at;  /* TSC */
+	bool arrived, ready; /* while booting */
+	uint64_t halt_hpa;   /* VMCB of the guest that waits for SIPI */
 	struct vmcb *halt;
 	uint64_t hsave_hpa; /* L0's own */
 
 	/* svm/svm_instructions.c, on TCG. */
 	struct vmcb *without_busy;
 	struct vmcb_segment hidden_busy_tss;
+	struct local_apic apic;
 
 	struct vcpu_counters counters;
 };
