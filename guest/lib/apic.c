@@ -25,6 +25,7 @@ enum {
 	ICR_PENDING = 1 << 12,
 	DIVIDE_BY_1 = 0xb,
 	X2APIC_MSR = 0x800,
+	ID_SHIFT = 24,
 
 	PIC1_MASK = 0x21,
 	PIC2_MASK = 0xa1,
@@ -86,6 +87,25 @@ void apic_self_nmi(void)
 	/* The shorthand for oneself takes fixed interrupts only (APM vol. 2, table 16-4). */
 	apic_write(APIC_ICR_HIGH, apic_read(APIC_ID));
 	apic_write(APIC_ICR_LOW, ICR_NMI);
+}
+
+uint32_t apic_id(void)
+{
+	uint32_t id = apic_read(APIC_ID);
+
+	return rdmsr(MSR_APIC_BASE) & APIC_BASE_X2APIC ? id : id >> ID_SHIFT;
+}
+
+void apic_send(uint32_t id, uint32_t command)
+{
+	if (rdmsr(MSR_APIC_BASE) & APIC_BASE_X2APIC) {
+		wrmsr(X2APIC_MSR + APIC_ICR_LOW / 16, (uint64_t)id << 32 | command);
+		return;
+	}
+	apic_write(APIC_ICR_HIGH, id << ID_SHIFT);
+	apic_write(APIC_ICR_LOW, command);
+	for (unsigned int i = 0; i < WAIT_POLLS && (apic_read(APIC_ICR_LOW) & ICR_PENDING); i++)
+		cpu_relax();
 }
 
 void apic_timer(uint8_t vector, uint32_t counts)

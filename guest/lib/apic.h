@@ -20,6 +20,12 @@ void apic_self(uint8_t vector);
 /* Sends an NMI to this processor. */
 void apic_self_nmi(void);
 
+/* The id of this processor's APIC. */
+uint32_t apic_id(void);
+
+/* Writes ICR: command is its low half, id the processor, where the command names one. */
+void apic_send(uint32_t id, uint32_t command);
+
 /* One interrupt after so many of the timer's counts. */
 void apic_timer(uint8_t vector, uint32_t counts);
 void apic_timer_stop(void);

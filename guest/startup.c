@@ -1,0 +1,279 @@
+/*
+ * The L1 image `startup`: INIT, SIPI and NMI between processors, and L2s beside processors that
+ * run. For machines with two processors or more, with APIC ids from 0; the command line's cpus=
+ * says how many.
+ */
+#include "guest/points/points.h"
+
+enum {
+	MAILBOX = 0x5000,
+	PAGE_A = 0x6000,
+	PAGE_B = 0x7000,
+	NMI_VECTOR_AT = VEC_NMI * 4, /* of real mode's table */
+
+	ICR_NMI = 4 << 8,
+	ICR_INIT = 5 << 8,
+	ICR_STARTUP = 6 << 8,
+	ICR_ASSERT = 1 << 14,
+	ICR_LEVEL = 1 << 15,
+	ICR_ALL_BUT_SELF = 3 << 18,
+
+	POLLS = 20000000, /* until what must happen counts as missing */
+	PAUSES = 300000,  /* until what must not happen would have */
+	MANY = 50,
+	LEAF_FEATURES = 1,
+};
+
+/* In guest/lib/ap.asm's order. */
+struct mailbox {
+	uint32_t eax, ecx, edx, ebx, esp, ebp, esi, edi;
+	uint32_t cs, ds, es, ss, fs, gs, eflags;
+	uint32_t cr0, cr2, cr3, cr4, dr6, dr7, efer;
+	uint16_t gdtr[4], idtr[4];
+	uint32_t id;
+	uint32_t starts, alive, halt, nmis;
+};
+_Static_assert(offsetof(struct mailbox, nmis) == 30 * 4, "guest/lib/ap.asm");
+
+extern const char ap_code[], ap_nmi[], ap_code_end[];
+
+static volatile struct mailbox *mailbox;
+static uint32_t target;
+
+/* Low memory, behind the compiler's back: it takes such addresses for mistakes. */
+static void *low(uintptr_t address)
+{
+	__asm__("" : "+r"(address));
+	return (void *)address;
+}
+
+static void put_code(void)
+{
+	size_t bytes = (size_t)(ap_code_end - ap_code);
+	uint16_t *nmi = low(NMI_VECTOR_AT);
+
+	memcpy(low(PAGE_A), ap_code, bytes);
+	memcpy(low(PAGE_B), ap_code, bytes);
+	nmi[0] = (uint16_t)(ap_nmi - ap_code);
+	nmi[1] = PAGE_A >> 4;
+	mailbox = low(MAILBOX);
+	memset(low(MAILBOX), 0xa5, sizeof(*mailbox));
+	mailbox->starts = mailbox->alive = mailbox->halt = mailbox->nmis = 0;
+}
+
+static void pause_a_while(void)
+{
+	for (unsigned int i = 0; i < PAUSES; i++)
+		cpu_relax();
+}
+
+/* Waits until the field is as large as that. */
+static uint32_t wait_for(const volatile uint32_t *field, uint32_t value)
+{
+	for (unsigned int i = 0; i < POLLS && *field < value; i++)
+		cpu_relax();
+	return *field;
+}
+
+static bool is_alive(void)
+{
+	uint32_t alive = mailbox->alive;
+
+	for (unsigned int i = 0; i < POLLS && mailbox->alive == alive; i++)
+		cpu_relax();
+	return mailbox->alive != alive;
+}
+
+static bool stands_still(void)
+{
+	uint32_t alive;
+
+	pause_a_while();
+	alive = mailbox->alive;
+	pause_a_while();
+	return mailbox->alive == alive;
+}
+
+static void send_init(void)
+{
+	apic_send(target, ICR_INIT | ICR_ASSERT);
+	pause_a_while();
+}
+
+static void send_sipi(uint32_t page)
+{
+	apic_send(target, ICR_STARTUP | page >> PAGE_SHIFT);
+}
+
+static void check_registers(uint32_t page)
+{
+	point("general registers after INIT");
+	check("eax", mailbox->eax, 0);
+	check("ecx", mailbox->ecx, 0);
+	check("edx", mailbox->edx, cpuid(LEAF_FEATURES, 0).eax);
+	check("ebx", mailbox->ebx, 0);
+	check("esp", mailbox->esp, 0);
+	check("ebp", mailbox->ebp, 0);
+	check("esi", mailbox->esi, 0);
+	check("edi", mailbox->edi, 0);
+	check("eflags", mailbox->eflags, RFLAGS_FIXED);
+
+	point("segments after SIPI");
+	check("cs", mailbox->cs, page >> 4);
+	check("ds", mailbox->ds, 0);
+	check("es", mailbox->es, 0);
+	check("ss", mailbox->ss, 0);
+	check("fs", mailbox->fs, 0);
+	check("gs", mailbox->gs, 0);
+	check("gdt limit", mailbox->gdtr[0], 0xffff);
+	check("gdt base", mailbox->gdtr[1] | mailbox->gdtr[2], 0);
+	check("idt limit", mailbox->idtr[0], 0xffff);
+	check("idt base", mailbox->idtr[1] | mailbox->idtr[2], 0);
+
+	point("control and debug registers after INIT");
+	check("cr0", mailbox->cr0 & ~(CR0_CD | CR0_NW), CR0_ET);
+	check("cr2", mailbox->cr2, 0);
+	check("cr3", mailbox->cr3, 0);
+	check("cr4", mailbox->cr4, 0);
+	check("dr6", mailbox->dr6, DR6_FIXED);
+	check("dr7", mailbox->dr7, DR7_FIXED);
+	check("efer", mailbox->efer, 0);
+
+	point("the processor knows its APIC id");
+	check("id", mailbox->id, target);
+}
+
+static void startup(void)
+{
+	if (!tap_group("startup", "one"))
+		return;
+	point("nothing runs by itself");
+	check("starts", mailbox->starts, 0);
+	check("stands still", stands_still(), true);
+
+	point("INIT and SIPI start a processor");
+	send_init();
+	send_sipi(PAGE_A);
+	check("starts", wait_for(&mailbox->starts, 1), 1);
+	check("runs", is_alive(), true);
+	check_registers(PAGE_A);
+
+	point("a second SIPI does nothing");
+	send_sipi(PAGE_B);
+	pause_a_while();
+	check("starts", mailbox->starts, 1);
+	check("runs", is_alive(), true);
+
+	point("INIT that is deasserted does nothing");
+	apic_send(target, ICR_INIT | ICR_LEVEL);
+	pause_a_while();
+	check("runs", is_alive(), true);
+
+	point("INIT stops a processor");
+	send_init();
+	check("stands still", stands_still(), true);
+	check("starts", mailbox->starts, 1);
+
+	point("INIT while it waits changes nothing");
+	send_init();
+	check("stands still", stands_still(), true);
+
+	point("SIPI starts it elsewhere");
+	send_sipi(PAGE_B);
+	check("starts", wait_for(&mailbox->starts, 2), 2);
+	check("runs", is_alive(), true);
+	check_registers(PAGE_B);
+
+	point("INIT and SIPI start a processor that halts");
+	mailbox->halt = 1;
+	check("stands still", stands_still(), true);
+	mailbox->halt = 0;
+	check("stands still", stands_still(), true);
+	send_init();
+	send_sipi(PAGE_A);
+	check("starts", wait_for(&mailbox->starts, 3), 3);
+	check("runs", is_alive(), true);
+}
+
+static void many(void)
+{
+	uint32_t starts = mailbox->starts;
+
+	if (!tap_group("startup", "many"))
+		return;
+	point("NMIs, one after the other");
+	for (uint32_t i = 1; i <= MANY; i++) {
+		apic_send(target, ICR_NMI);
+		if (wait_for(&mailbox->nmis, i) != i)
+			break;
+	}
+	check("NMIs", mailbox->nmis, MANY);
+	check("runs", is_alive(), true);
+
+	point("INITs and SIPIs at a processor that runs");
+	for (uint32_t i = 1; i <= MANY; i++) {
+		apic_send(target, ICR_INIT | ICR_ASSERT);
+		for (unsigned int j = 0; j < PAUSES / MANY; j++)
+			cpu_relax();
+		send_sipi(i & 1 ? PAGE_A : PAGE_B);
+		if (wait_for(&mailbox->starts, starts + i) != starts + i)
+			break;
+	}
+	check("starts", mailbox->starts - starts, MANY);
+	check("runs", is_alive(), true);
+	check("NMIs", mailbox->nmis, MANY);
+}
+
+static uint32_t processors(void)
+{
+	const char *text = cmdline_value("cpus");
+	uint32_t count = 0;
+
+	while (text && *text >= '0' && *text <= '9')
+		count = count * 10 + (uint32_t)(*text++ - '0');
+	return count;
+}
+
+/* They all count in the same mailbox, so only their number and that they run is certain. */
+static void everybody(void)
+{
+	uint32_t starts, others = processors() - 1;
+
+	if (!tap_group("startup", "everybody"))
+		return;
+	point("INIT to all but oneself stops them all");
+	apic_send(0, ICR_INIT | ICR_ASSERT | ICR_ALL_BUT_SELF);
+	check("stands still", stands_still(), true);
+
+	point("SIPI to all but oneself starts them all");
+	starts = mailbox->starts;
+	apic_send(0, ICR_STARTUP | ICR_ALL_BUT_SELF | PAGE_A >> PAGE_SHIFT);
+	check("starts", wait_for(&mailbox->starts, starts + others) - starts, others);
+	pause_a_while();
+	check("starts", mailbox->starts - starts, others);
+	check("runs", is_alive(), true);
+}
+
+static void run(void)
+{
+	put_code();
+	target = apic_id() + 1;
+	startup();
+	many();
+	everybody();
+	/* What L0 changes for these concerns the others, who run meanwhile. */
+	if (!l2_lacks_nesting) {
+		points_run(&l2_prot);
+		points_remap(&l2_prot);
+		points_dirty(&l2_prot);
+	}
+	points_shadow(&l2_prot);
+	points_asid();
+	if (tap_group("startup", "after")) {
+		point("the others still run");
+		check("runs", is_alive(), true);
+	}
+	point_end();
+}
+
+const struct image image = {.name = "startup", .format = pt_format_of_width, .run = run};
