@@ -138,6 +138,12 @@ static bool fill(struct mmu *mmu, const struct paging_mode *mode, struct shadow_
 		if (compared && is_outdated(mmu, mode, page, index, entry))
 			return true;
 		target = spte_target(mmu, mode, page, index, entry, past_wp);
+		if (target.kind == TARGET_LEAF && compared && mmu->own_paging &&
+		    (access & ACCESS_WRITE)) {
+			/* The comparison protected the page that is to be written. */
+			protect_note_write(mmu, walk->gpa);
+			target = spte_target(mmu, mode, page, index, entry, past_wp);
+		}
 		if (target.kind == TARGET_NONE)
 			return changed; /* the page attribute of an entry that nothing may use */
 		page = apply(mmu, mode, page, index, entry, &target, &changed);

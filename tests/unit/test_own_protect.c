@@ -276,6 +276,23 @@ static void what_becomes_reachable_is_new(void **state)
 	assert_int_equal(own_look(b, again).hpa, FRAME_B);
 }
 
+/* One fault is enough to write a table through another that it makes reachable. */
+static void a_fault_that_compares_lets_write(void **state)
+{
+	struct own_bench *b = *state;
+	uint64_t other = ADDRESS + 2 * MIB, again = ADDRESS + 4 * MIB;
+	struct page_fault fault = {.address = again + 0x2000, .access = ACCESS_WRITE};
+
+	rig_put(b->rig, &b->tables, other, 1, FRAME_B | E_PAGE);
+	rig_put(b->rig, &b->tables, ADDRESS + 0x2000, 1, table_of(b, other) | E_PAGE);
+	own_mov_cr3(b);
+	assert_int_equal(own_touch(b, ADDRESS, 0), RIG_OK);
+	assert_int_equal(own_touch(b, other, 0), RIG_OK);
+	own_put(b, again, 2, table_of(b, ADDRESS) | E_TABLE);
+	assert_int_equal(mmu_fault(b->mmu, b->cpu, &b->tables, &fault), FAULT_FILLED);
+	assert_true(writable(b, fault.address));
+}
+
 /* What nobody wrote is not read, and nothing is flushed. */
 static void a_flush_costs_what_was_written(void **state)
 {
@@ -628,6 +645,7 @@ int main(void)
 		TEST(each_right_counts),
 		TEST_PAE(each_right_counts),
 		TEST(what_becomes_reachable_is_new),
+		TEST(a_fault_that_compares_lets_write),
 		TEST(a_flush_costs_what_was_written),
 		TEST_PAE(a_flush_costs_what_was_written),
 		TEST(more_rights_show_at_a_fault),
