@@ -227,15 +227,13 @@ static void write_own(struct vcpu *vcpu, unsigned int offset, uint32_t value)
 		read_names(vcpu);
 }
 
-/* The bytes of the instruction that exited; only some processors tell. */
-static unsigned int instruction_bytes(struct vcpu *vcpu, uint8_t bytes[INSTRUCTION_MAX])
+/* From the bytes that the processor fetched; only some tell, and not always all that it takes. */
+static bool decode_assisted(const struct vcpu *vcpu, struct apic_store *store)
 {
 	const struct vmcb_control *control = &vcpu->vmcb->control;
 
-	if (!has(SVM_FEATURE_DECODE) || !control->fetched_bytes)
-		return fetch(vcpu, linear_rip(&vcpu->vmcb->save), bytes, INSTRUCTION_MAX);
-	__builtin_memcpy(bytes, control->fetched, INSTRUCTION_MAX);
-	return control->fetched_bytes & FETCHED_COUNT;
+	return has(SVM_FEATURE_DECODE) &&
+	       apic_decode(vcpu, control->fetched, control->fetched_bytes & FETCHED_COUNT, store);
 }
 
 /* Does an instruction write for itself, and not the processor for it: a stack, a table? */
@@ -287,12 +285,14 @@ bool apic_npf(struct vcpu *vcpu, uint64_t gpa)
 		refuse(vcpu, gpa);
 		return true;
 	}
-	have = instruction_bytes(vcpu, bytes);
-	if (!have)
-		return true; /* its page is not mapped any more: the guest tries again */
-	if (!apic_decode(vcpu, bytes, have, &store)) {
-		refuse(vcpu, gpa);
-		return true;
+	if (!decode_assisted(vcpu, &store)) {
+		have = fetch(vcpu, linear_rip(&vcpu->vmcb->save), bytes, INSTRUCTION_MAX);
+		if (!have)
+			return true; /* its page is not mapped any more: the guest tries again */
+		if (!apic_decode(vcpu, bytes, have, &store)) {
+			refuse(vcpu, gpa);
+			return true;
+		}
 	}
 	vcpu->counters.apic_writes++;
 	perform(vcpu, &store, gpa);
