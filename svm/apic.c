@@ -236,6 +236,17 @@ static bool decode_assisted(const struct vcpu *vcpu, struct apic_store *store)
 	       apic_decode(vcpu, control->fetched, control->fetched_bytes & FETCHED_COUNT, store);
 }
 
+/* From memory: the bytes that there are, or 0 if there are none; then the guest tries again. */
+static unsigned int read_code(struct vcpu *vcpu, uint8_t bytes[INSTRUCTION_MAX])
+{
+	const uint8_t *code = code_at_rip(vcpu);
+
+	if (!code)
+		return fetch(vcpu, linear_rip(&vcpu->vmcb->save), bytes, INSTRUCTION_MAX);
+	__builtin_memcpy(bytes, code, INSTRUCTION_MAX);
+	return INSTRUCTION_MAX;
+}
+
 /* Does an instruction write for itself, and not the processor for it: a stack, a table? */
 static bool is_by_instruction(struct vcpu *vcpu)
 {
@@ -286,9 +297,9 @@ bool apic_npf(struct vcpu *vcpu, uint64_t gpa)
 		return true;
 	}
 	if (!decode_assisted(vcpu, &store)) {
-		have = fetch(vcpu, linear_rip(&vcpu->vmcb->save), bytes, INSTRUCTION_MAX);
+		have = read_code(vcpu, bytes);
 		if (!have)
-			return true; /* its page is not mapped any more: the guest tries again */
+			return true;
 		if (!apic_decode(vcpu, bytes, have, &store)) {
 			refuse(vcpu, gpa);
 			return true;

@@ -223,6 +223,18 @@ bool decode_group7(struct vcpu *vcpu, unsigned int number, struct group7 *group7
 	return true;
 }
 
+/* Remembers what led to the code that was found. */
+static void remember(struct decode_cache *cache, const struct vmcb_save *save, uint64_t exit_code)
+{
+	cache->exit_code = exit_code;
+	cache->rip = save->rip;
+	cache->cr3 = save->cr3;
+	cache->cr4 = save->cr4;
+	cache->efer = save->efer;
+	cache->cs_base = save->cs.base;
+	cache->cs_attributes = save->cs.attributes;
+}
+
 /* Decodes at leisure, and remembers what it took to do so. */
 static bool decode_anew(struct vcpu *vcpu, uint64_t exit_code, struct decode_cache *cache)
 {
@@ -240,13 +252,7 @@ static bool decode_anew(struct vcpu *vcpu, uint64_t exit_code, struct decode_cac
 	}
 	cache->instruction.modrm = (uint8_t)(cache->word >> (8 * opcode->length));
 	cache->instruction.length = (uint8_t)(opcode->length + opcode->modrm);
-	cache->exit_code = exit_code;
-	cache->rip = save->rip;
-	cache->cr3 = save->cr3;
-	cache->cr4 = save->cr4;
-	cache->efer = save->efer;
-	cache->cs_base = save->cs.base;
-	cache->cs_attributes = save->cs.attributes;
+	remember(cache, save, exit_code);
 	return true;
 }
 
@@ -293,4 +299,22 @@ bool decode(struct vcpu *vcpu, uint64_t exit_code, struct instruction *instructi
 		return decode_miss(vcpu, exit_code, cache, instruction);
 	*instruction = cache->instruction;
 	return true;
+}
+
+const uint8_t *code_at_rip(struct vcpu *vcpu)
+{
+	const struct vmcb_save *save = &vcpu->vmcb->save;
+	struct decode_cache *cache = &vcpu->decode_cache[save->rip & (DECODE_CACHES - 1)];
+
+	if (vcpu->guest_mode)
+		return NULL;
+	if (still_true(cache, save, VMEXIT_NPF))
+		return cache->code;
+	*cache = (struct decode_cache){0};
+	cache->code = walk_code(vcpu, cache, linear_rip(save));
+	if (!cache->code)
+		return NULL;
+	__builtin_memcpy(&cache->word, cache->code, sizeof(cache->word));
+	remember(cache, save, VMEXIT_NPF);
+	return cache->code;
 }

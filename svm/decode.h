@@ -33,6 +33,12 @@ bool decode_group7(struct vcpu *vcpu, unsigned int number, struct group7 *group7
 uint64_t linear_rip(const struct vmcb_save *save);
 
 /*
+ * Where L0 sees the INSTRUCTION_MAX bytes at L1's CS:RIP, when they can be had without a walk, or
+ * with a short one. NULL: fetch() has to do. L1 may change them at any time: copy them.
+ */
+const uint8_t *code_at_rip(struct vcpu *vcpu);
+
+/*
  * Reads the guest's memory at a linear address, through its paging; less than wanted where it is
  * not mapped. For L2 that goes through L1's nested tables, too.
  */

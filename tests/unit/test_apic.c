@@ -179,6 +179,12 @@ unsigned int fetch(struct vcpu *vcpu, uint64_t linear, uint8_t *to, unsigned int
 	return code_length;
 }
 
+const uint8_t *code_at_rip(struct vcpu *vcpu)
+{
+	(void)vcpu;
+	return code_length == INSTRUCTION_MAX ? code : NULL;
+}
+
 void log_info(const char *format, ...)
 {
 	(void)format;
@@ -474,7 +480,7 @@ static void decode_assists(void **state)
 	/* Too few of them: those in memory count. */
 	memcpy(code, mov, code_length = sizeof(mov));
 	code[6] = 0xfe;
-	vmcb.control.fetched_bytes = sizeof(mov) - 1;
+	vmcb.control.fetched_bytes = 0xf0 | (sizeof(mov) - 1);
 	assert_true(apic_npf(&vcpus[0], PAGE + APIC_ICR));
 	assert_int_equal(registers[0][APIC_ICR / 4], 0xc40fe);
 	assert_int_equal(exception, NOTHING);
