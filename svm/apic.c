@@ -215,15 +215,20 @@ static void send(const struct vcpu *sender, uint32_t command, uint32_t destinati
 	}
 }
 
-/* A store of L1's to a register of its own APIC; EOI is the one to be quick with. */
+/*
+ * A store of L1's to a register of its own APIC; EOI is the one to be quick with. The id stays what
+ * it is, as on newer processors: L0's kicks find processors by it.
+ */
 static void write_own(struct vcpu *vcpu, unsigned int offset, uint32_t value)
 {
 	if (offset == APIC_ICR && is_l0s(value)) {
 		send(vcpu, value, read_register(vcpu, APIC_ICR_HIGH) >> ID_SHIFT);
 		return;
 	}
+	if (offset == APIC_ID)
+		return;
 	write_register(vcpu, offset, value);
-	if (offset == APIC_ID || offset == APIC_LDR || offset == APIC_DFR)
+	if (offset == APIC_LDR || offset == APIC_DFR)
 		read_names(vcpu);
 }
 

@@ -106,7 +106,7 @@ enum { MERGED_MAPS = 4 };
 struct local_apic {
 	uint64_t base;     /* APIC_BASE as L1 has written it */
 	uint64_t page;     /* gpa of its registers in truth; all ones: it is in x2APIC mode */
-	uint32_t id;       /* as L1 may have changed it */
+	uint32_t id;       /* L1 cannot change it */
 	uint32_t ldr, dfr; /* logical destination; its format */
 };
 

@@ -340,10 +340,11 @@ static void logical(void **state)
 	command(0x20, 0x4d00);
 	assert_got(0, 0);
 	store(APIC_ID, 0x77000000);
+	assert_int_equal(registers[0][APIC_ID / 4], 0);
 	command(0x77, 0x4500);
-	assert_got(1, INIT);
-	command(0, 0x4500);
 	assert_got(0, 0);
+	command(0, 0x4500);
+	assert_got(1, INIT);
 	/* INIT of a processor takes its logical name. */
 	on(3);
 	registers[3][APIC_LDR / 4] = 0;
@@ -369,7 +370,7 @@ static void all_else_passes(void **state)
 	}
 	for (unsigned int offset = 0; offset < PAGE_SIZE; offset += APIC_STEP) {
 		store(offset, 0x10500 + offset);
-		if (offset != APIC_ICR)
+		if (offset != APIC_ICR && offset != APIC_ID)
 			assert_int_equal(registers[0][offset / 4], 0x10500 + offset);
 	}
 }
