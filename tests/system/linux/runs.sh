@@ -5,14 +5,24 @@
 
 RUN_TIMEOUT=240
 
+# What init says of so many processors, with one of them brought down and up again.
+several_processors() {
+	lines=("linux-test: $1 processors" "linux-test: offline leaves $(($1 - 1))"
+		"linux-test: online brings $1" "linux-test: $1 processors say where they are")
+}
+
 # linux_runs NAME ARCH MACHINE VARIABLE=VALUE...
 linux_runs() {
-	local name=$1 arch=$2 machine=$3 line
+	local name=$1 arch=$2 machine=$3 line lines
 	shift 3
 	run "$name" MEM=512M L1="$BUILD/linux/vmlinuz-$arch" \
 		INITRD="$BUILD/linux/initrd-${arch/686/i386}" \
 		CMDLINE="console=ttyS0 quiet nokaslr" "$@"
-	for line in "linux-test: init runs" "linux-test: shell says 42" "linux-test: a child ran"; do
+	lines=()
+	for line in "$@"; do
+		[[ $line != SMP=* ]] || several_processors "${line#SMP=}"
+	done
+	for line in "${lines[@]}" "linux-test: init runs" "linux-test: shell says 42" "linux-test: a child ran"; do
 		tr -d '\r' <"$log" | grep -qax "$line"
 		ok $? "$name: \"$line\""
 	done
