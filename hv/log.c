@@ -10,7 +10,7 @@
 
 #include <stdarg.h>
 
-enum { RING_SIZE = 16384, LINE_SIZE = 320 };
+enum { RING_SIZE = 16384, LINE_SIZE = 320, PATIENCE = 1 << 26 };
 
 /* Found by its name in a memory dump; the newest byte is the one before ring.head. */
 static struct {
@@ -21,6 +21,7 @@ static struct {
 
 static enum log_level log_level = LOG_INFO;
 static bool to_serial = true;
+static bool busy; /* some processor writes a line */
 static void (*panic_report)(void);
 
 static void ring_write(const char *text, size_t length)
@@ -31,18 +32,37 @@ static void ring_write(const char *text, size_t length)
 	}
 }
 
+/*
+ * One processor's line at a time; but who dies amid a line, or beside one that has, must not be
+ * silent for it.
+ */
+static bool begin_line(void)
+{
+	for (unsigned int i = 0; i < PATIENCE; i++) {
+		if (!__atomic_exchange_n(&busy, true, __ATOMIC_ACQUIRE))
+			return true;
+		cpu_relax();
+	}
+	return false;
+}
+
 static void put_line(const char *prefix, const char *format, va_list args)
 {
 	char line[LINE_SIZE];
 	size_t used = (size_t)snprint(line, sizeof(line), "nestling: %s", prefix);
 	size_t length;
 
+	bool mine;
+
 	vsnprint(line + used, sizeof(line) - used - 1, format, args);
 	length = strlen(line);
 	line[length++] = '\n';
+	mine = begin_line();
 	ring_write(line, length);
 	if (to_serial)
 		serial_write(line, length);
+	if (mine)
+		__atomic_store_n(&busy, false, __ATOMIC_RELEASE);
 }
 
 void log_set_level(enum log_level level)

@@ -185,59 +185,43 @@ static void flush(struct vcpu *vcpu)
 	mmu_direct_flushed(&vcpu->mmu_cpu);
 }
 
-static bool is_asked(const struct vcpu *vcpu)
-{
-	return __atomic_load_n(&vcpu->startup, __ATOMIC_RELAXED);
-}
-
 /*
- * From here on others take this processor to be in a guest, and kick it; unless they wanted
- * something before that. False: its startup does.
+ * From here on others take this processor to be in a guest, and kick it if they want something.
+ * What they wanted before that comes first.
  */
-static bool begin_guest(struct vcpu *vcpu)
+static inline bool may_enter(struct vcpu *vcpu)
 {
-	for (;;) {
-		if (__atomic_load_n(&vcpu->flush, __ATOMIC_RELAXED) || vcpu->mmu_cpu.flush_direct)
-			flush(vcpu);
-		__atomic_store_n(&vcpu->run, vcpu->run + 1, __ATOMIC_SEQ_CST);
-		if (!__atomic_load_n(&vcpu->flush, __ATOMIC_RELAXED) && !is_asked(vcpu))
-			return true;
-		__atomic_store_n(&vcpu->run, vcpu->run + 1, __ATOMIC_RELEASE);
-		if (is_asked(vcpu))
-			return false;
-	}
+	__atomic_store_n(&vcpu->run, vcpu->run + 1, __ATOMIC_SEQ_CST);
+	return !__builtin_expect(vcpu->startup || __atomic_load_n(&vcpu->flush, __ATOMIC_RELAXED),
+	                         false);
 }
 
-/* Runs the guest until it exits. False: it has not run. */
-static bool run_guest(struct vcpu *vcpu)
+static inline void has_left(struct vcpu *vcpu)
 {
-	bool may = !is_asked(vcpu);
-
-	if (!may)
-		return false;
-	if (!features.npt)
-		own_paging_enter(vcpu); /* may want a flush */
-	may = begin_guest(vcpu);
-	if (may) {
-		vcpu->injected = vcpu->vmcb->control.event_inj;
-		vcpu->entry_rip = vcpu->vmcb->save.rip;
-		strict_check(vcpu);
-		svm_enter(vcpu);
-		__atomic_store_n(&vcpu->run, vcpu->run + 1, __ATOMIC_RELEASE);
-	}
+	__atomic_store_n(&vcpu->run, vcpu->run + 1, __ATOMIC_RELEASE);
 	if (!features.npt)
 		own_paging_exit(vcpu);
-	return may;
 }
 
 void vcpu_run(struct vcpu *vcpu)
 {
 	for (;;) {
-		struct vmcb_control *control;
+		struct vmcb_control *control = &vcpu->vmcb->control;
 
-		while (!run_guest(vcpu))
+		if (!features.npt)
+			own_paging_enter(vcpu); /* may want a flush */
+		if (vcpu->flush || vcpu->mmu_cpu.flush_direct)
+			flush(vcpu);
+		if (!may_enter(vcpu)) {
+			has_left(vcpu);
 			startup_attend(vcpu);
-		control = &vcpu->vmcb->control;
+			continue;
+		}
+		vcpu->injected = control->event_inj;
+		vcpu->entry_rip = vcpu->vmcb->save.rip;
+		strict_check(vcpu);
+		svm_enter(vcpu);
+		has_left(vcpu);
 		control->tlb_control = TLB_CONTROL_NONE;
 		control->event_inj = 0;
 		if (vcpu->guest_mode) {

@@ -246,6 +246,8 @@ _Noreturn void machine_join(void)
 	struct vcpu *vcpu = this_vcpu();
 
 	exception_load();
+	while (rdmsr(MSR_VM_CR) & VM_CR_SVMDIS)
+		__asm__ volatile("cli; hlt"); /* it is left out */
 	become_host(vcpu);
 	machine_init_segments(vcpu, start_state_init);
 	vcpu->gpr[GPR_RDX] = cpuid(1, 0).eax;

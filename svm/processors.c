@@ -51,7 +51,8 @@ void vcpu_kick(struct vcpu *target)
 	    now - target->kicked_at < KICK_AGAIN)
 		return;
 	target->kicked_at = now;
-	lapic_send(target->apic_id, ICR_NMI);
+	/* L1 may have given the APIC another id. */
+	lapic_send(target->ready ? target->apic.id : target->apic_id, ICR_NMI);
 }
 
 bool vcpu_was_kicked(struct vcpu *vcpu)

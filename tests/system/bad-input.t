@@ -7,9 +7,6 @@ temporary_dir
 export BOOT=direct
 says "no SVM" "has no SVM" CPU=max,svm=off
 says "no NPT" "no nested paging" CPU=max,npt=off L0CMDLINE=npt=on
-says "two processors" "this machine has 2 processors" SMP=2
-says "two processors, GRUB" "this machine has 2 processors" SMP=2 BOOT=grub
-says "two processors, UEFI" "this machine has 2 processors" SMP=2 BOOT=uefi
 says "too little memory" "too little memory" MEM=4M
 says "too large a pool" "too little memory" L0CMDLINE=pool=1G
 
