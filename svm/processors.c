@@ -25,15 +25,6 @@ struct vcpu *vcpu_at(unsigned int index)
 	return vcpus[index];
 }
 
-struct vcpu *vcpu_of_apic_id(uint32_t apic_id)
-{
-	for (unsigned int i = 0; i < count; i++) {
-		if (vcpus[i]->apic_id == apic_id)
-			return vcpus[i];
-	}
-	return NULL;
-}
-
 void processors_add(struct vcpu *vcpu)
 {
 	vcpus[count] = vcpu;

@@ -25,9 +25,6 @@ static inline struct vcpu *this_vcpu(void)
 unsigned int vcpu_count(void);
 struct vcpu *vcpu_at(unsigned int index); /* index < vcpu_count(); 0 is the boot processor */
 
-/* By the APIC id that the processor had when L0 took it. NULL: no such processor. */
-struct vcpu *vcpu_of_apic_id(uint32_t apic_id);
-
 /* Adds a processor: at boot only. */
 void processors_add(struct vcpu *vcpu);
 
