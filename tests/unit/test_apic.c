@@ -1,6 +1,7 @@
 /*
- * svm/apic.c: which processors INIT and SIPI reach, what passes to the real APIC, how a store that
- * exited is performed, and APIC_BASE. The real APICs are arrays here. Relies on cmocka.
+ * svm/apic.c and svm/apic_base.c: which processors INIT and SIPI reach, what passes to the real
+ * APIC, how a store that exited is performed, and APIC_BASE. The real APICs are arrays here. Relies
+ * on cmocka.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -18,6 +19,7 @@ static void fake_wrmsr(uint32_t msr, uint64_t value);
 #define rdmsr fake_rdmsr
 #define wrmsr fake_wrmsr
 #include "svm/apic.c"
+#include "svm/apic_base.c"
 #include "svm/apic_decode.c"
 #include "svm/operand.c"
 
@@ -84,11 +86,11 @@ bool wrmsr_safe(uint32_t msr, uint64_t value)
 /* Each processor sees its own APIC at its page. */
 void *phys(uint64_t hpa)
 {
-	uint64_t page = hpa & ~PAGE_OFFSET;
+	uint64_t page = hpa & ~APIC_PAGE_OFFSET;
 
 	if (page == address_of(real_base))
-		return (char *)registers[current] + (hpa & PAGE_OFFSET);
-	return (char *)registers[MAX - 1] + (hpa & PAGE_OFFSET);
+		return (char *)registers[current] + (hpa & APIC_PAGE_OFFSET);
+	return (char *)registers[MAX - 1] + (hpa & APIC_PAGE_OFFSET);
 }
 
 unsigned int vcpu_count(void)
@@ -212,7 +214,7 @@ static void forget(void)
 static void on(unsigned int processor)
 {
 	current = processor;
-	real_base = vcpus[processor].apic.page == NO_PAGE ? PAGE | ON | X2 : PAGE | ON;
+	real_base = vcpus[processor].apic.page == APIC_NO_PAGE ? PAGE | ON | X2 : PAGE | ON;
 }
 
 /* 32-bit code; processors with ids 0, 2, 4 ... and flat logical names of one bit. */
