@@ -10,6 +10,7 @@ OWN_MODEL := tests/model/own_history.c tests/model/own_tlb.c tests/model/own_gue
 	tests/model/own_run.c tests/model/own_script.c tests/model/script.c
 
 OWN_TEST  := tests/unit/own_test.c
+OWN_TABLE := $(OWN_TEST) tests/unit/own_table.c
 
 test_format_SRC := $(MMU_RIG)
 test_walk_SRC   := $(MMU_RIG)
@@ -25,11 +26,12 @@ test_read_only_SRC   := $(OWN_RIG) $(OWN_TEST)
 test_own_random_SRC  := $(OWN_RIG) $(OWN_MODEL)
 test_own_roots_SRC   := $(OWN_RIG) $(OWN_TEST)
 test_own_rights_SRC  := $(OWN_RIG) $(OWN_TEST)
-test_own_protect_SRC := $(OWN_RIG) $(OWN_TEST)
+test_own_leaves_SRC  := $(OWN_RIG) $(OWN_TABLE)
+test_own_protect_SRC := $(OWN_RIG) $(OWN_TABLE)
 test_own_invlpg_SRC  := $(OWN_RIG) $(OWN_TEST)
 
 MMU_TESTS := format walk spte shadow sync track cpus roots random \
-	own_roots own_rights own_protect own_invlpg own_random read_only
+	own_roots own_rights own_leaves own_protect own_invlpg own_random read_only
 
 .PHONY: soak mutants coverage fuzz
 SOAK_SECONDS ?= 600
@@ -51,7 +53,7 @@ $(COVERAGE_O)/%.o: %.c
 	$(CC) $(COVERAGE_CFLAGS) -c $< -o $@
 
 $(COVERAGE_O)/test_%: $(COVERAGE_O)/tests/unit/test_%.o \
-		$(patsubst %.c,$(COVERAGE_O)/%.o,$(sort $(MMU_MODEL) $(OWN_RIG) $(OWN_MODEL) $(OWN_TEST)))
+		$(patsubst %.c,$(COVERAGE_O)/%.o,$(sort $(MMU_MODEL) $(OWN_RIG) $(OWN_MODEL) $(OWN_TABLE)))
 	$(CC) $(COVERAGE_CFLAGS) $^ -o $@ -lcmocka
 
 .SECONDARY:
