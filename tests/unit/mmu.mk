@@ -11,6 +11,7 @@ OWN_MODEL := tests/model/own_history.c tests/model/own_tlb.c tests/model/own_gue
 
 OWN_TEST  := tests/unit/own_test.c
 OWN_TABLE := $(OWN_TEST) tests/unit/own_table.c
+CPUS_TEST := tests/unit/cpus_test.c
 
 test_format_SRC := $(MMU_RIG)
 test_walk_SRC   := $(MMU_RIG)
@@ -19,7 +20,8 @@ test_shadow_SRC := $(MMU_RIG)
 test_roots_SRC  := $(MMU_RIG)
 test_sync_SRC   := $(MMU_RIG)
 test_track_SRC  := $(MMU_RIG)
-test_cpus_SRC   := $(MMU_RIG)
+test_cpus_SRC   := $(MMU_RIG) $(CPUS_TEST)
+test_cpus_regions_SRC := $(test_cpus_SRC)
 test_random_SRC := $(MMU_RIG) $(MMU_MODEL)
 
 test_read_only_SRC   := $(OWN_RIG) $(OWN_TEST)
@@ -30,7 +32,7 @@ test_own_leaves_SRC  := $(OWN_RIG) $(OWN_TABLE)
 test_own_protect_SRC := $(OWN_RIG) $(OWN_TABLE)
 test_own_invlpg_SRC  := $(OWN_RIG) $(OWN_TEST)
 
-MMU_TESTS := format walk spte shadow sync track cpus roots random \
+MMU_TESTS := format walk spte shadow sync track cpus cpus_regions roots random \
 	own_roots own_rights own_leaves own_protect own_invlpg own_random read_only
 
 .PHONY: soak mutants coverage fuzz
@@ -53,7 +55,8 @@ $(COVERAGE_O)/%.o: %.c
 	$(CC) $(COVERAGE_CFLAGS) -c $< -o $@
 
 $(COVERAGE_O)/test_%: $(COVERAGE_O)/tests/unit/test_%.o \
-		$(patsubst %.c,$(COVERAGE_O)/%.o,$(sort $(MMU_MODEL) $(OWN_RIG) $(OWN_MODEL) $(OWN_TABLE)))
+		$(patsubst %.c,$(COVERAGE_O)/%.o,$(sort $(MMU_MODEL) $(OWN_RIG) $(OWN_MODEL) \
+			$(OWN_TABLE) $(CPUS_TEST)))
 	$(CC) $(COVERAGE_CFLAGS) $^ -o $@ -lcmocka
 
 .SECONDARY:
