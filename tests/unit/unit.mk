@@ -13,7 +13,8 @@ BOOT_RIG := tests/unit/arena.c
 test_memmap_SRC    := boot/memmap.c
 test_config_SRC    := boot/config.c hv/print.c
 test_acpi_SRC      := boot/acpi.c $(BOOT_RIG)
-test_multiboot_SRC := boot/multiboot.c boot/acpi.c $(BOOT_RIG)
+test_multiboot_SRC := boot/multiboot.c boot/acpi.c tests/unit/multiboot_info.c $(BOOT_RIG)
+test_multiboot1_SRC := $(test_multiboot_SRC)
 test_linux_SRC     := boot/load.c boot/load_image.c boot/load_multiboot.c boot/load_linux.c \
 	boot/multiboot_out.c boot/memmap.c boot/acpi.c hv/print.c tests/unit/load_rig.c $(BOOT_RIG)
 test_load_SRC      := $(test_linux_SRC) tests/unit/load_images.c
