@@ -21,31 +21,13 @@ static bool same_table(const struct mmu *mmu, const struct shadow_page *page, ui
 }
 
 /*
- * Does a present spte lead to the table that the guest's entry names now, with the same rights?
- * Told from the two words; false if it takes more than that to tell.
- */
-static bool leads_to_table(const struct mmu *mmu, const struct paging_mode *mode, int level,
-                           uint64_t spte, uint64_t entry)
-{
-	struct shadow_page *child;
-
-	if (!(spte & PTE_P) || spte_is_leaf(spte, level) || !is_used(mode, entry) ||
-	    entry_is_leaf(mode, level, entry) || entry_reserved(mode, level, entry))
-		return false;
-	child = page_of_spte(mmu, spte);
-	if (child->role.direct || child->gpa != (entry & mode->address_mask) ||
-	    ((spte ^ entry) & SPTE_RIGHTS))
-		return false;
-	return true;
-}
-
-/*
  * Most entries of a table that was written are as they were; told from the two words alone, as the
  * loop goes over whole tables. False when it takes more than that.
  */
 static bool unchanged(const struct mmu *mmu, const struct paging_mode *mode, bool plain_wb,
                       int level, uint64_t spte, uint64_t entry)
 {
+	const struct shadow_page *child;
 	uint64_t type = PTE_PWT | PTE_PCD | (level == 1 ? PTE_PAT : PTE_PAT_LARGE);
 
 	if (!is_used(mode, entry) || entry_reserved(mode, level, entry))
@@ -55,7 +37,11 @@ static bool unchanged(const struct mmu *mmu, const struct paging_mode *mode, boo
 		       !((spte ^ entry) & (mode->address_mask | PTE_NX | PTE_U)) &&
 		       !((spte | entry) & type) &&
 		       !(spte & PTE_W) == ((entry & (PTE_W | PTE_D)) != (PTE_W | PTE_D));
-	return leads_to_table(mmu, mode, level, spte, entry);
+	if (spte_is_leaf(spte, level))
+		return false;
+	child = page_of_spte(mmu, spte);
+	return !child->role.direct && child->gpa == (entry & mode->address_mask) &&
+	       !((spte ^ entry) & SPTE_RIGHTS);
 }
 
 static void sync_spte(struct mmu *mmu, const struct paging_mode *mode, struct shadow_page *page,
