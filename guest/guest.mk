@@ -67,6 +67,6 @@ $(foreach name,$(GUEST_BOTH),$(eval $(call guest_image,$(name)32,32,$(name))))
 $(foreach name,$(GUEST_BOTH),$(eval $(call guest_image,$(name)64,64,$(name))))
 
 # nasm's -MD does not name included files.
-$(O)/guest/32/guest/lib/l2_code.asm.o $(O)/guest/64/guest/lib/l2_code.asm.o: guest/lib/l2_code.inc
+$(filter %.asm.o,$(GUEST_LIB_32) $(GUEST_LIB_64)): $(wildcard guest/lib/*.inc)
 
 -include $(GUEST_LIB_32:.o=.d) $(GUEST_LIB_64:.o=.d)

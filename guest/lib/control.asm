@@ -4,49 +4,14 @@
 global control_value, control_by_register, control_odd_forms, control_smsw, control_smsw_memory
 global control_lmsw, control_lmsw_memory
 
+%include "width.inc"
+
 %ifdef L1_64
-bits 64
-default abs
-%define SP rsp
-%define POINTER dq
-%define AX rax
 %define REGISTERS rax, rcx, rdx, rbx, rsp, rbp, rsi, rdi, r8, r9, r10, r11, r12, r13, r14, r15
 %define CONTROLS cr0, cr2, cr3, cr4, cr8
-%macro PUSH_ALL 0
-	push rbx
-	push rbp
-	push r12
-	push r13
-	push r14
-	push r15
-%endmacro
-%macro POP_ALL 0
-	pop r15
-	pop r14
-	pop r13
-	pop r12
-	pop rbp
-	pop rbx
-%endmacro
 %else
-bits 32
-%define SP esp
-%define POINTER dd
-%define AX eax
 %define REGISTERS eax, ecx, edx, ebx, esp, ebp, esi, edi
 %define CONTROLS cr0, cr2, cr3, cr4
-%macro PUSH_ALL 0
-	push ebx
-	push esi
-	push edi
-	push ebp
-%endmacro
-%macro POP_ALL 0
-	pop ebp
-	pop edi
-	pop esi
-	pop ebx
-%endmacro
 %endif
 
 section .bss
@@ -64,7 +29,7 @@ section .text
  %rep %0 - 1
   %rotate 1
 by_ %+ control_number %+ _ %+ register_number:
-	PUSH_ALL
+	PUSH_KEPT
 	mov [saved_sp], SP
 	mov %1, [control_value]
 	mov CONTROL, %1
@@ -72,7 +37,7 @@ by_ %+ control_number %+ _ %+ register_number:
 	mov %1, CONTROL
 	mov [control_value], %1
 	mov SP, [saved_sp]
-	POP_ALL
+	POP_KEPT
 	ret
   %assign register_number register_number + 1
  %endrep

@@ -4,51 +4,9 @@
 
 global invlpg_address, invlpg_base, invlpg_forms
 
-%ifdef L1_64
-bits 64
-default abs
-%define AX rax
-%define CX rcx
-%define BX rbx
-%define SP rsp
-%define POINTER dq
-%macro PUSH_ALL 0
-	push rbx
-	push rbp
-	push r12
-	push r13
-	push r14
-	push r15
-%endmacro
-%macro POP_ALL 0
-	pop r15
-	pop r14
-	pop r13
-	pop r12
-	pop rbp
-	pop rbx
-%endmacro
-%else
-bits 32
-%define AX eax
-%define CX ecx
-%define BX ebx
-%define SP esp
-%define POINTER dd
-%macro PUSH_ALL 0
-	push ebx
-	push esi
-	push edi
-	push ebp
-%endmacro
-%macro POP_ALL 0
-	pop ebp
-	pop edi
-	pop esi
-	pop ebx
-%endmacro
-%endif
 extern invlpg_window                    ; guest.ld: an address that RIP-relative operands reach
+
+%include "width.inc"
 
 section .bss
 alignb 8
@@ -61,13 +19,13 @@ saved_sp: resq 1
 %macro FORM 0
  %assign forms forms + 1
 form_ %+ forms:
-	PUSH_ALL
+	PUSH_KEPT
 	mov [saved_sp], SP
 	mov AX, [invlpg_address]
 %endmacro
 %macro DONE 0
 	mov SP, [saved_sp]
-	POP_ALL
+	POP_KEPT
 	ret
 %endmacro
 ; BY register: [register].

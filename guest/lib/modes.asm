@@ -18,6 +18,8 @@ REAL_VECTOR equ 0x20
 
 global modes_run, modes_store, modes_paging, modes_real, modes_real_code, modes_real_code_end
 
+%include "width.inc"
+
 section .bss
 alignb 8
 saved_cr0: resd 1
@@ -29,9 +31,8 @@ saved_idt: resb 6
 section .text
 ; void modes_run(code, struct modes_args *args): calls the code with PG=0 and EDI = args; afterwards
 ; CR4, CR3 and CR0 are as before.
-%ifdef L1_64
-bits 64
 modes_run:
+%ifdef L1_64
 	push rbx
 	push rbp
 	mov ebx, edi                    ; both are below 4 GiB
@@ -53,19 +54,11 @@ bits 64
 	ret
 bits 32
 %else
-bits 32
-modes_run:
-	push ebx
-	push esi
-	push edi
-	push ebp
+	PUSH_KEPT
 	mov ebx, [esp + 20]             ; code
 	mov edi, [esp + 24]             ; args
 	call outside
-	pop ebp
-	pop edi
-	pop esi
-	pop ebx
+	POP_KEPT
 	ret
 %endif
 

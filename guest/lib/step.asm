@@ -4,63 +4,31 @@
 extern invlpg_address
 global step_run, step_ips
 
-%ifdef L1_64
-bits 64
-default abs
-%define CX rcx
-%define BX rbx
-%define POINTER dq
-%else
-bits 32
-%define CX ecx
-%define BX ebx
-%define POINTER dd
-%endif
+%include "width.inc"
 
 section .text
 ; void step_run(void): with TF=1 through instructions that L0 may have to execute itself;
 ; step_ips has the addresses at which #DB must arrive, up to 0.
 step_run:
-%ifdef L1_64
-	push rbx
-	mov rbx, [invlpg_address]
-	mov rcx, cr3
-	mov rdx, cr0
-	mov rax, cr4
-	pushfq
-	or qword [rsp], 1 << 8
-	popfq
-%else
-	push ebx
-	mov ebx, [invlpg_address]
-	mov ecx, cr3
-	mov edx, cr0
-	mov eax, cr4
-	pushfd
-	or dword [esp], 1 << 8
-	popfd
-%endif
+	push BX
+	mov BX, [invlpg_address]
+	mov CX, cr3
+	mov DX, cr0
+	mov AX, cr4
+	pushf
+	or LONG [SP], 1 << 8
+	popf
 	mov cr3, CX
 .s1:
 	invlpg [BX]
 .s2:
-%ifdef L1_64
-	mov cr0, rdx
+	mov cr0, DX
 .s3:
-	mov cr4, rax
+	mov cr4, AX
 .s4:
-	mov rax, cr3
+	mov AX, cr3
 .s5:
-	mov rax, cr0
-%else
-	mov cr0, edx
-.s3:
-	mov cr4, eax
-.s4:
-	mov eax, cr3
-.s5:
-	mov eax, cr0
-%endif
+	mov AX, cr0
 .s6:
 	clts
 .s7:
@@ -72,23 +40,13 @@ step_run:
 .s10:
 	nop
 .s11:
-%ifdef L1_64
-	pushfq
+	pushf
 .s12:
-	and qword [rsp], ~(1 << 8)
+	and LONG [SP], ~(1 << 8)
 .s13:
-	popfq
+	popf
 .s14:
-	pop rbx
-%else
-	pushfd
-.s12:
-	and dword [esp], ~(1 << 8)
-.s13:
-	popfd
-.s14:
-	pop ebx
-%endif
+	pop BX
 	ret
 
 section .rodata

@@ -9,13 +9,13 @@ USER_CODE64 equ 0x33
 FLAGS_VM equ 1 << 17
 
 global user_enter, user_code_begin, user_code_end
-section .text
 
-%ifdef L1_64
-bits 64
-%define BX rbx
+%include "width.inc"
+
+section .text
 ; void user_enter(const struct user *): does not return.
 user_enter:
+%ifdef L1_64
 	push USER_DATA
 	push qword [rdi + 32]           ; sp
 	push qword [rdi + 40]           ; flags
@@ -26,9 +26,6 @@ user_enter:
 	mov rcx, [rdi + 16]
 	iretq
 %else
-bits 32
-%define BX ebx
-user_enter:
 	mov edi, [esp + 4]
 	mov ecx, USER_CODE32
 	mov edx, USER_DATA
@@ -83,23 +80,13 @@ user_code_begin:
 	invlpg [BX]
 	ud2
 .read_cr0:
-%ifdef L1_64
-	mov rax, cr0
+	mov AX, cr0
 	ud2
 .read_cr3:
-	mov rax, cr3
+	mov AX, cr3
 	ud2
 .write_cr3:
-	mov cr3, rax
-%else
-	mov eax, cr0
-	ud2
-.read_cr3:
-	mov eax, cr3
-	ud2
-.write_cr3:
-	mov cr3, eax
-%endif
+	mov cr3, AX
 	ud2
 .clts:
 	clts

@@ -1,17 +1,8 @@
 ; L1's exception and interrupt stubs, and try_call. Relies on exception.c, which fills the IDT and
 ; holds the state; the frame's layout is struct trap_frame in exception.h.
 
-%ifdef L1_64
-bits 64
-%define AX rax
-%define SP rsp
-%define WORD_BYTES 8
-%else
-bits 32
-%define AX eax
-%define SP esp
-%define WORD_BYTES 4
-%endif
+%include "width.inc"
+
 STUB_BYTES equ 16
 DATA equ 0x10                           ; L1's selector, as in svm.h
 
@@ -89,23 +80,14 @@ save_and_call:
 
 ; int try_call(void (*f)(void *), void *argument): -1, or the vector of the exception that ended f.
 try_call:
+	PUSH_KEPT
 %ifdef L1_64
-	push rbx
-	push rbp
-	push r12
-	push r13
-	push r14
-	push r15
 	sub rsp, 8                      ; keeps the stack aligned at the call
 	mov [try_stack], rsp
 	mov rax, rdi
 	mov rdi, rsi
 	call rax
 %else
-	push ebx
-	push esi
-	push edi
-	push ebp
 	mov [try_stack], esp
 	mov eax, [esp + 20]             ; f
 	push dword [esp + 24]           ; argument
@@ -116,20 +98,9 @@ try_call:
 	; Falls through. The handler of an expected exception returns here, too, with the vector in eax.
 try_unwind:
 	mov SP, [try_stack]
+	mov LONG [try_stack], 0
 %ifdef L1_64
-	mov qword [try_stack], 0
 	add rsp, 8
-	pop r15
-	pop r14
-	pop r13
-	pop r12
-	pop rbp
-	pop rbx
-%else
-	mov dword [try_stack], 0
-	pop ebp
-	pop edi
-	pop esi
-	pop ebx
 %endif
+	POP_KEPT
 	ret

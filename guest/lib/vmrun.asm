@@ -2,6 +2,9 @@
 ; not in the VMCB. GIF and what VMLOAD and VMSAVE move are the caller's business (svm.h).
 
 global vmrun_once
+
+%include "width.inc"
+
 section .text
 
 ; Offsets in struct l2_regs; svm.h asserts them.
@@ -14,15 +17,9 @@ OF_RBP  equ 40
 OF_R8   equ 48
 OF_HOST equ 112
 
-%ifdef L1_64
-bits 64
 vmrun_once:
-	push rbx
-	push rbp
-	push r12
-	push r13
-	push r14
-	push r15
+	PUSH_KEPT
+%ifdef L1_64
 	push rdi                        ; regs, found again by RSP, which #VMEXIT restores
 	mov rax, rsi
 	mov rbx, [rdi + OF_RBX]
@@ -51,20 +48,7 @@ vmrun_once:
  %endrep
 	pop rax
 	mov [rdi + OF_RDI], rax
-	pop r15
-	pop r14
-	pop r13
-	pop r12
-	pop rbp
-	pop rbx
-	ret
 %else
-bits 32
-vmrun_once:
-	push ebx
-	push esi
-	push edi
-	push ebp
 	mov edi, [esp + 20]             ; regs
 	mov eax, [esp + 24]             ; vmcb
 	push edi                        ; found again by ESP, which #VMEXIT restores
@@ -84,9 +68,6 @@ vmrun_once:
 	mov [edi + OF_RBP], ebp
 	pop eax
 	mov [edi + OF_RDI], eax
-	pop ebp
-	pop edi
-	pop esi
-	pop ebx
-	ret
 %endif
+	POP_KEPT
+	ret
