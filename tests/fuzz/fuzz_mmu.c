@@ -22,8 +22,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (script.count > SCRIPT_MAX)
 		script.count = SCRIPT_MAX;
 	memcpy(script.op, data + sizeof(script.setting), script.count * sizeof(struct op));
-	if (script_run(&script, message, sizeof(message))) {
-		script_print(&script);
+	if (nested_model.run(&script, message, sizeof(message))) {
+		nested_model.print(&script);
 		printf("%s\n", message);
 		fflush(stdout);
 		abort();

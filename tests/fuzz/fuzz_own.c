@@ -2,7 +2,7 @@
  * libFuzzer's way into scripts of guests with their own paging: as in fuzz_mmu.c, the first 8 bytes
  * are the setting, each 8 after them an operation.
  */
-#include "tests/model/own_world.h"
+#include "tests/model/script.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,8 +22,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (script.count > SCRIPT_MAX)
 		script.count = SCRIPT_MAX;
 	memcpy(script.op, data + sizeof(script.setting), script.count * sizeof(struct op));
-	if (own_script_run(&script, message, sizeof(message))) {
-		own_script_print(&script);
+	if (own_model.run(&script, message, sizeof(message))) {
+		own_model.print(&script);
 		printf("%s\n", message);
 		fflush(stdout);
 		abort();

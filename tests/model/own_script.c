@@ -203,7 +203,7 @@ static void run_op(struct own_world *world, const struct op *op)
 	own_observe(world);
 }
 
-int own_script_run(const struct script *script, char *message, size_t size)
+static int run(const struct script *script, char *message, size_t size)
 {
 	static struct own_world world;
 	static char why[512];
@@ -248,7 +248,7 @@ static const uint8_t weights[OWN_OP_KINDS] = {
 	[OWN_OP_CHECK] = 1,
 };
 
-void own_script_random(struct script *script, uint64_t seed, uint32_t count)
+static void make(struct script *script, uint64_t seed, uint32_t count)
 {
 	static const uint8_t addresses[] = {0xff, 0xff, 0x35, 0x05, 0x03, 0x15, 0x07, 0xc1};
 	static const unsigned int roots[] = {32, 32, 8, 4, 4, 2, 1, 1};
@@ -279,7 +279,7 @@ void own_script_random(struct script *script, uint64_t seed, uint32_t count)
 	}
 }
 
-void own_script_print(const struct script *script)
+static void print(const struct script *script)
 {
 	static const char *const names[] = {
 		"access", "refault",    "load",    "edit",  "mend",    "flush", "flush-all",
@@ -296,3 +296,5 @@ void own_script_print(const struct script *script)
 		       op->level, op->how, op->value);
 	}
 }
+
+const struct script_model own_model = {run, make, print};

@@ -124,9 +124,4 @@ void own_forget_points(struct own_world *world, uint64_t address);
 /* Invariants, and all that is cached, again. */
 void own_check_all(struct own_world *world);
 
-/* own_script.c */
-int own_script_run(const struct script *script, char *message, size_t size);
-void own_script_random(struct script *script, uint64_t seed, uint32_t count);
-void own_script_print(const struct script *script);
-
 #endif

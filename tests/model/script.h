@@ -45,15 +45,23 @@ struct script {
 	struct op op[SCRIPT_MAX];
 };
 
-/* Runs a script. Returns 0, or -1 with what went wrong, and at which operation, in message. */
-int script_run(const struct script *script, char *message, size_t size);
+/* What gives the bytes of a script their meaning. */
+struct script_model {
+	/* Returns 0, or -1 with what went wrong, and at which operation, in message. */
+	int (*run)(const struct script *script, char *message, size_t size);
+	/* Makes a script from a seed. */
+	void (*make)(struct script *script, uint64_t seed, uint32_t count);
+	void (*print)(const struct script *script);
+};
 
-/* Makes a script from a seed. */
+/* Guests under nested paging, in world.c; guests with their own paging, in own_script.c. */
+extern const struct script_model nested_model, own_model;
+
+/* make() and print() of nested_model. */
 void script_random(struct script *script, uint64_t seed, uint32_t count);
+void script_print(const struct script *script);
 
 /* Drops operations for as long as fails() says that the rest still fails. */
 void script_shrink(struct script *script, int (*fails)(const struct script *script));
-
-void script_print(const struct script *script);
 
 #endif

@@ -330,7 +330,7 @@ static void run_op(struct world *world, const struct op *op)
 	}
 }
 
-int script_run(const struct script *script, char *message, size_t size)
+static int run(const struct script *script, char *message, size_t size)
 {
 	static struct world world;
 	static char why[512];
@@ -350,3 +350,5 @@ int script_run(const struct script *script, char *message, size_t size)
 	world_end(&world);
 	return 0;
 }
+
+const struct script_model nested_model = {run, script_random, script_print};

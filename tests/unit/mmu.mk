@@ -9,6 +9,8 @@ OWN_RIG   := $(MMU_RIG) tests/model/own_rig.c tests/model/own_invariants.c
 OWN_MODEL := tests/model/own_history.c tests/model/own_tlb.c tests/model/own_guest.c \
 	tests/model/own_run.c tests/model/own_script.c tests/model/script.c
 
+RANDOM    := tests/model/random_scripts.c
+
 OWN_TEST  := tests/unit/own_test.c
 OWN_TABLE := $(OWN_TEST) tests/unit/own_table.c
 CPUS_TEST := tests/unit/cpus_test.c
@@ -22,10 +24,10 @@ test_sync_SRC   := $(MMU_RIG)
 test_track_SRC  := $(MMU_RIG)
 test_cpus_SRC   := $(MMU_RIG) $(CPUS_TEST)
 test_cpus_regions_SRC := $(test_cpus_SRC)
-test_random_SRC := $(MMU_RIG) $(MMU_MODEL)
+test_random_SRC := $(MMU_RIG) $(MMU_MODEL) $(RANDOM)
 
 test_read_only_SRC   := $(OWN_RIG) $(OWN_TEST)
-test_own_random_SRC  := $(OWN_RIG) $(OWN_MODEL)
+test_own_random_SRC  := $(OWN_RIG) $(OWN_MODEL) $(RANDOM)
 test_own_roots_SRC   := $(OWN_RIG) $(OWN_TEST)
 test_own_rights_SRC  := $(OWN_RIG) $(OWN_TEST)
 test_own_leaves_SRC  := $(OWN_RIG) $(OWN_TABLE)
@@ -56,7 +58,7 @@ $(COVERAGE_O)/%.o: %.c
 
 $(COVERAGE_O)/test_%: $(COVERAGE_O)/tests/unit/test_%.o \
 		$(patsubst %.c,$(COVERAGE_O)/%.o,$(sort $(MMU_MODEL) $(OWN_RIG) $(OWN_MODEL) \
-			$(OWN_TABLE) $(CPUS_TEST)))
+			$(RANDOM) $(OWN_TABLE) $(CPUS_TEST)))
 	$(CC) $(COVERAGE_CFLAGS) $^ -o $@ -lcmocka
 
 .SECONDARY:
