@@ -53,47 +53,23 @@ by_ %+ control_number %+ _ %+ register_number:
 	EACH_CONTROL CONTROLS
 
 ; CR3 := control_value by rAX, in other encodings of the same instruction; a function each.
-odd_prefix_66:
+%macro ODD 2+
+%1:
 	mov AX, [control_value]
-	db 0x66, 0x0f, 0x22, 0xd8       ; the operand size counts for nothing
+	db %2
 	ret
-odd_prefix_f3:
-	mov AX, [control_value]
-	db 0xf3, 0x0f, 0x22, 0xd8
-	ret
-odd_prefix_segment:
-	mov AX, [control_value]
-	db 0x2e, 0x0f, 0x22, 0xd8
-	ret
-odd_prefix_67:
-	mov AX, [control_value]
-	db 0x67, 0x0f, 0x22, 0xd8
-	ret
-odd_mod_0:
-	mov AX, [control_value]
-	db 0x0f, 0x22, 0x18             ; ModRM.mod says memory; it is a register all the same
-	ret
-odd_mod_1:
-	mov AX, [control_value]
-	db 0x0f, 0x22, 0x58
-	ret
-odd_mod_2:
-	mov AX, [control_value]
-	db 0x0f, 0x22, 0x98
-	ret
+%endmacro
+	ODD odd_prefix_66, 0x66, 0x0f, 0x22, 0xd8 ; the operand size counts for nothing
+	ODD odd_prefix_f3, 0xf3, 0x0f, 0x22, 0xd8
+	ODD odd_prefix_segment, 0x2e, 0x0f, 0x22, 0xd8
+	ODD odd_prefix_67, 0x67, 0x0f, 0x22, 0xd8
+	ODD odd_mod_0, 0x0f, 0x22, 0x18 ; ModRM.mod says memory; it is a register all the same
+	ODD odd_mod_1, 0x0f, 0x22, 0x58
+	ODD odd_mod_2, 0x0f, 0x22, 0x98
 %ifdef L1_64
-odd_rex_w:
-	mov AX, [control_value]
-	db 0x48, 0x0f, 0x22, 0xd8
-	ret
-odd_rex_x:
-	mov AX, [control_value]
-	db 0x42, 0x0f, 0x22, 0xd8
-	ret
-odd_66_rex:
-	mov AX, [control_value]
-	db 0x66, 0x48, 0x0f, 0x22, 0xd8
-	ret
+	ODD odd_rex_w, 0x48, 0x0f, 0x22, 0xd8
+	ODD odd_rex_x, 0x42, 0x0f, 0x22, 0xd8
+	ODD odd_66_rex, 0x66, 0x48, 0x0f, 0x22, 0xd8
 %endif
 
 ; What SMSW says: control_value = register form with 16, 32 and 64 bits over a pattern; one function
