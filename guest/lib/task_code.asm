@@ -6,10 +6,8 @@ extern task_body
 global task_entry, task_after_jmp, task_entry16, task_after_iret16
 global task_registers, task_selector16
 
-section .text
-; A task: keeps the registers it starts with, calls task_body(), and goes where that says: by JMP
-; through the far pointer that it returns, or if there is none back by IRET.
-task_entry:
+; The registers as they are, in the order in which instructions number them.
+%macro RECORD_REGISTERS 0
 	mov [task_registers], eax
 	mov [task_registers + 4], ecx
 	mov [task_registers + 8], edx
@@ -18,6 +16,13 @@ task_entry:
 	mov [task_registers + 20], ebp
 	mov [task_registers + 24], esi
 	mov [task_registers + 28], edi
+%endmacro
+
+section .text
+; A task: keeps the registers it starts with, calls task_body(), and goes where that says: by JMP
+; through the far pointer that it returns, or if there is none back by IRET.
+task_entry:
+	RECORD_REGISTERS
 	call task_body
 	test eax, eax
 	jz task_return
@@ -30,14 +35,7 @@ task_return:
 
 ; One of a 16-bit task state segment: CS has this as its base, and there is no stack.
 task_entry16:
-	mov [task_registers], eax
-	mov [task_registers + 4], ecx
-	mov [task_registers + 8], edx
-	mov [task_registers + 12], ebx
-	mov [task_registers + 16], esp
-	mov [task_registers + 20], ebp
-	mov [task_registers + 24], esi
-	mov [task_registers + 28], edi
+	RECORD_REGISTERS
 	str ax
 	mov [task_selector16], ax
 	iretd
