@@ -1,32 +1,9 @@
 /*
- * libFuzzer's way into scripts of guests with their own paging: as in fuzz_mmu.c, the first 8 bytes
- * are the setting, each 8 after them an operation.
+ * libFuzzer's way into scripts of guests with their own paging. Relies on tests/fuzz/one_script.h.
  */
-#include "tests/model/script.h"
-
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#include "tests/fuzz/one_script.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static struct script script;
-	static char message[600];
-
-	if (size < sizeof(script.setting))
-		return -1;
-	memcpy(&script.setting, data, sizeof(script.setting));
-	script.count = (uint32_t)((size - sizeof(script.setting)) / sizeof(struct op));
-	if (script.count > SCRIPT_MAX)
-		script.count = SCRIPT_MAX;
-	memcpy(script.op, data + sizeof(script.setting), script.count * sizeof(struct op));
-	if (own_model.run(&script, message, sizeof(message))) {
-		own_model.print(&script);
-		printf("%s\n", message);
-		fflush(stdout);
-		abort();
-	}
-	return 0;
+	return one_script(&own_model, data, size);
 }

@@ -70,13 +70,14 @@ coverage: $(MMU_TESTS:%=$(COVERAGE_O)/test_%) ## lines of mmu/ that its tests ex
 
 FUZZ_SECONDS ?= 60
 FUZZ_O       := $(BUILD)/fuzz
+FUZZ_SCRIPT  := tests/fuzz/one_script.c $(wildcard mmu/*.h tests/fuzz/*.h tests/model/*.h)
 FUZZ_CC      := clang -std=c11 -D_GNU_SOURCE -I. -O1 -g -DNESTLING_HOST_TEST -DSTRICT=1
 
-$(FUZZ_O)/fuzz_mmu: tests/fuzz/fuzz_mmu.c $(MMU_RIG) $(MMU_MODEL) $(wildcard mmu/*.h tests/model/*.h)
+$(FUZZ_O)/fuzz_mmu: tests/fuzz/fuzz_mmu.c $(FUZZ_SCRIPT) $(MMU_RIG) $(MMU_MODEL)
 	@mkdir -p $(@D)
 	$(FUZZ_CC) -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all $(filter %.c,$^) -o $@
 
-$(FUZZ_O)/fuzz_own: tests/fuzz/fuzz_own.c $(OWN_RIG) $(OWN_MODEL) $(wildcard mmu/*.h tests/model/*.h)
+$(FUZZ_O)/fuzz_own: tests/fuzz/fuzz_own.c $(FUZZ_SCRIPT) $(OWN_RIG) $(OWN_MODEL)
 	@mkdir -p $(@D)
 	$(FUZZ_CC) -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all $(filter %.c,$^) -o $@
 
