@@ -201,6 +201,19 @@ static bool map_page(struct trap_frame *frame)
 	return page_faults < 10;
 }
 
+/* An INT from a fresh region that meets one missing page and goes on once that is there. */
+static void int_finds_missing(unsigned int page)
+{
+	all_fresh();
+	fresh(mapped_page = page, PT_PRESENT);
+	flush();
+	page_faults = 0;
+	trap_handler = map_page;
+	check("vector", (uint64_t)(int64_t)user_int(), (uint64_t)-1);
+	trap_handler = NULL;
+	check("page faults", page_faults, 1);
+}
+
 static void missing_pages(void)
 {
 	volatile uint8_t *type =
@@ -208,14 +221,7 @@ static void missing_pages(void)
 
 	point("an IDT's page that is missing is #PF, and the INT goes on once it is there");
 	for (unsigned int i = 0; i < rounds(); i++) {
-		all_fresh();
-		fresh(mapped_page = IDT_PAGE + 1, PT_PRESENT);
-		flush();
-		page_faults = 0;
-		trap_handler = map_page;
-		check("vector", (uint64_t)(int64_t)user_int(), (uint64_t)-1);
-		trap_handler = NULL;
-		check("page faults", page_faults, 1);
+		int_finds_missing(IDT_PAGE + 1);
 		check("error code", fault_error & ~1ull, 0); /* EXT is none of #PF's */
 		check("CR2's page", fault_address & ~0xfffull, small_page(IDT_PAGE + 1));
 	}
@@ -248,14 +254,7 @@ static void interrupt_stacks(void)
 	user_set_ist((uintptr_t)small_page(DATA_PAGE) + PAGE_SIZE);
 	*ist_of_pf = 1;
 	for (unsigned int i = 0; i < rounds(); i++) {
-		all_fresh();
-		fresh(mapped_page = STACK_PAGE, PT_PRESENT);
-		flush();
-		page_faults = 0;
-		trap_handler = map_page;
-		check("vector", (uint64_t)(int64_t)user_int(), (uint64_t)-1);
-		trap_handler = NULL;
-		check("page faults", page_faults, 1);
+		int_finds_missing(STACK_PAGE);
 		check("error code", fault_error, PF_WRITE);
 		check("CR2", fault_address, missing);
 		check("A and D of the other stack", bits(DATA_PAGE), AD);

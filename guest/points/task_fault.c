@@ -71,32 +71,28 @@ static void faults_of_main(void)
 	check("CR2", trap_last.cr2, TASK_ALIAS);
 }
 
+/* A point: the new task's register has a selector that it must not have. */
+static void selector_fails(const char *name, uint32_t *of_other, uint16_t selector,
+                           unsigned int vector)
+{
+	point(name);
+	task_prepare();
+	*of_other = selector;
+	fails_in_other(vector, selector);
+}
+
 static void faults_of_other(void)
 {
-	point("code that is not present is the new task's fault");
-	task_prepare();
-	task_other.cs = TASK_CODE_AWAY;
-	fails_in_other(VEC_NP, TASK_CODE_AWAY);
-
-	point("code that is data is the new task's fault");
-	task_prepare();
-	task_other.cs = L1_DATA;
-	fails_in_other(VEC_TS, L1_DATA);
-
-	point("data that is not there is the new task's fault");
-	task_prepare();
-	task_other.fs = BAD_SELECTOR;
-	fails_in_other(VEC_TS, BAD_SELECTOR);
-
-	point("a stack that is code is the new task's fault");
-	task_prepare();
-	task_other.ss = L1_CODE32;
-	fails_in_other(VEC_TS, L1_CODE32);
-
-	point("an LDT that is not there is the new task's fault");
-	task_prepare();
-	task_other.ldt = TASK_CODE_AWAY;
-	fails_in_other(VEC_TS, TASK_CODE_AWAY);
+	selector_fails("code that is not present is the new task's fault", &task_other.cs,
+	               TASK_CODE_AWAY, VEC_NP);
+	selector_fails("code that is data is the new task's fault", &task_other.cs, L1_DATA,
+	               VEC_TS);
+	selector_fails("data that is not there is the new task's fault", &task_other.fs,
+	               BAD_SELECTOR, VEC_TS);
+	selector_fails("a stack that is code is the new task's fault", &task_other.ss, L1_CODE32,
+	               VEC_TS);
+	selector_fails("an LDT that is not there is the new task's fault", &task_other.ldt,
+	               TASK_CODE_AWAY, VEC_TS);
 
 	point("T is a debug exception of the new task, and local breakpoints are off");
 	task_prepare();
