@@ -9,8 +9,7 @@
 
 #include <stddef.h>
 
-#define NO_PAGE    (~0ull)
-#define LEAF_FRAME 0x000ffffffffff000ull
+#define NO_PAGE (~0ull)
 
 /*
  * A comparison amid a fault takes note of all writes so far, for the sptes that there are. What
@@ -273,7 +272,7 @@ static void drop_leaves(struct mmu *mmu, uint64_t hpa)
 				continue;
 			left--;
 			if (spte_is_leaf(spte, page->role.level) &&
-			    (page->role.level > 1 || (spte & LEAF_FRAME) == hpa))
+			    (page->role.level > 1 || (spte & SPTE_ADDRESS) == hpa))
 				spte_clear(mmu, page, at);
 		}
 	}

@@ -20,11 +20,6 @@ static void write_spte(uint64_t *at, uint64_t spte)
 	__atomic_store_n(at, spte, __ATOMIC_RELEASE);
 }
 
-static struct shadow_page *page_of_table(const struct mmu *mmu, const uint64_t *spte)
-{
-	return &mmu->pages[(size_t)(spte - mmu->tables) / SHADOW_ENTRIES];
-}
-
 static void clear_at(struct mmu *mmu, uint64_t *spte)
 {
 	struct shadow_page *page = page_of_table(mmu, spte);

@@ -2,7 +2,6 @@
  * The fixed pool of shadow pages: the hash that finds common ones, the order of use, and reclaim.
  * Relies on mmu/link.c for the sptes.
  */
-#include "mmu/protect.h"
 #include "mmu/region.h"
 #include "mmu/track.h"
 
@@ -119,7 +118,7 @@ void page_zap(struct mmu *mmu, struct shadow_page *page)
 			at = &(*at)->hash_next;
 		*at = page->hash_next;
 		if (!page->role.direct)
-			(mmu->own_paging ? unprotect_table : untrack_table)(mmu, page->gpa);
+			untrack_table(mmu, page->gpa);
 	}
 	unlist(mmu, page);
 	page->hash_next = mmu->zapped;
@@ -199,6 +198,6 @@ struct shadow_page *page_get(struct mmu *mmu, uint64_t gpa, union shadow_role ro
 	}
 	list_newest(mmu, page);
 	if (!role.local && !role.direct)
-		(mmu->own_paging ? protect_table : track_table)(mmu, gpa);
+		track_table(mmu, gpa);
 	return page;
 }

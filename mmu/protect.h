@@ -15,9 +15,8 @@ uint64_t protect_metadata_size(uint64_t memory_end, uint32_t page_count);
 /* Begins, after mmu_init() with own_paging set; metadata is zeroed. */
 void protect_init(struct mmu *mmu, uint64_t memory_end, void *metadata);
 
-/* A page came to shadow the table at gpa; or the last one that did has gone. */
-void protect_table(struct mmu *mmu, uint64_t gpa);
-void unprotect_table(struct mmu *mmu, uint64_t gpa);
+/* Takes the right to write from all leaves of a frame that has just become tracked. */
+void protect_frame(struct mmu *mmu, uint64_t frame);
 
 /* A leaf, the spte at this place, appears or goes. Those that let the guest write are listed. */
 void list_leaf(struct mmu *mmu, const uint64_t *at, uint64_t spte, int level);
@@ -41,9 +40,6 @@ void protect_note_write(struct mmu *mmu, uint64_t gpa);
  * holds on to pages without a pin.
  */
 void protect_collect(struct mmu *mmu, bool end_orphans);
-
-/* What mmu_watch() does here. */
-void protect_watch(struct mmu *mmu, uint64_t gpa);
 
 /* The same as protect_collect() for one watched frame. Returns whether it was dirty. */
 bool protect_take_written(struct mmu *mmu, uint64_t gpa);

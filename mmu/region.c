@@ -59,7 +59,7 @@ static void pin_upwards(const struct mmu *mmu, struct shadow_page *page, int pin
 		page->pins += (uint32_t)pins;
 		if (!page->parent)
 			return;
-		page = &mmu->pages[(size_t)(page->parent - mmu->tables) / SHADOW_ENTRIES];
+		page = page_of_table(mmu, page->parent);
 	}
 }
 

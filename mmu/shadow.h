@@ -11,6 +11,8 @@
 
 #include "mmu/walk.h"
 
+#include <stddef.h>
+
 /* Everything besides the gpa that makes two shadow pages different. */
 union shadow_role {
 	uint64_t word;
@@ -179,11 +181,28 @@ static inline bool is_npt01(const struct shadow_page *page)
 	return page->role.direct && page->role.local && !page->role.pdptes;
 }
 
+/* Where an spte leads: the address of a 4 KiB page of memory or of a table. */
+#define SPTE_ADDRESS 0x000ffffffffff000ull
+
+static inline uint64_t spte_frame(uint64_t spte)
+{
+	return (spte & SPTE_ADDRESS) >> PT_PAGE_SHIFT;
+}
+
+static inline bool spte_is_writable(uint64_t spte)
+{
+	return (spte & (PTE_P | PTE_W)) == (PTE_P | PTE_W);
+}
+
 static inline struct shadow_page *page_of_spte(const struct mmu *mmu, uint64_t spte)
 {
-	uint64_t hpa = spte & 0x000ffffffffff000ull;
+	return &mmu->pages[((spte & SPTE_ADDRESS) - mmu->tables_hpa) >> PT_PAGE_SHIFT];
+}
 
-	return &mmu->pages[(hpa - mmu->tables_hpa) >> PT_PAGE_SHIFT];
+/* The page in whose table this spte stands. */
+static inline struct shadow_page *page_of_table(const struct mmu *mmu, const uint64_t *spte)
+{
+	return &mmu->pages[(size_t)(spte - mmu->tables) / SHADOW_ENTRIES];
 }
 
 static inline uint64_t page_hpa(const struct mmu *mmu, const struct shadow_page *page)

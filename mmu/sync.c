@@ -183,14 +183,12 @@ void freshen(struct mmu *mmu, const struct paging_mode *mode, struct shadow_page
 {
 	if (mmu->own_paging) {
 		protect_collect(mmu, false);
-		sync_local(mmu, mode, page);
-		return;
-	}
-	if (mmu->frame_count) {
+	} else if (mmu->frame_count) {
 		track_collect(mmu);
-		sync_local(mmu, mode, page);
+	} else {
+		mmu->now++;
+		sync_below(mmu, mode, page);
 		return;
 	}
-	mmu->now++;
-	sync_below(mmu, mode, page);
+	sync_local(mmu, mode, page);
 }

@@ -57,12 +57,12 @@ static inline void set_frame(struct mmu *mmu, uint64_t frame, unsigned int value
 		mmu->block_noted[frame >> BLOCK_SHIFT] += is_noted(value) - is_noted(was);
 }
 
-static void set_flags(struct mmu *mmu, uint64_t frame, unsigned int flags)
+void frame_set(struct mmu *mmu, uint64_t frame, unsigned int flags)
 {
 	set_frame(mmu, frame, mmu->frames[frame] | flags);
 }
 
-static void clear_flags(struct mmu *mmu, uint64_t frame, unsigned int flags)
+void frame_clear(struct mmu *mmu, uint64_t frame, unsigned int flags)
 {
 	set_frame(mmu, frame, mmu->frames[frame] & ~flags);
 }
@@ -80,6 +80,13 @@ int track_level(const struct mmu *mmu, uint64_t gpa, int level)
 	return level;
 }
 
+void flush_writers(struct mmu *mmu)
+{
+	if (mmu->stale_writers)
+		mmu->ops->flush_all(mmu->context);
+	mmu->stale_writers = false;
+}
+
 static void track(struct mmu *mmu, uint64_t gpa)
 {
 	uint64_t frame = gpa >> PT_PAGE_SHIFT;
@@ -87,25 +94,26 @@ static void track(struct mmu *mmu, uint64_t gpa)
 	if (frame >= mmu->frame_count || (mmu->frames[frame] & FRAME_TRACKED) ||
 	    !mmu->memory.page(mmu->memory.context, frame << PT_PAGE_SHIFT))
 		return;
-	clear_flags(mmu, frame, FRAME_DIRTY);
-	set_flags(mmu, frame, FRAME_TRACKED);
+	frame_clear(mmu, frame, FRAME_DIRTY);
+	frame_set(mmu, frame, FRAME_TRACKED);
 	__atomic_thread_fence(__ATOMIC_SEQ_CST); /* see mmu_wants_note() */
 	mmu->block_tracked[frame >> BLOCK_SHIFT]++;
 	mmu->giant_tracked[frame >> GIANT_SHIFT]++;
 	mmu->counters.frames_tracked++;
-	/* L2 may still write by a translation whose leaf has gone. */
-	if (mmu->stale_writers)
-		mmu->ops->flush_all(mmu->context);
-	mmu->stale_writers = false;
-	regions_add(mmu, frame << PT_PAGE_SHIFT);
+	if (mmu->own_paging)
+		protect_frame(mmu, frame);
+	flush_writers(mmu);
+	if (!mmu->own_paging)
+		regions_add(mmu, frame << PT_PAGE_SHIFT);
 }
 
 static void untrack(struct mmu *mmu, uint64_t gpa)
 {
 	uint64_t frame = gpa >> PT_PAGE_SHIFT;
 
-	regions_remove(mmu, gpa);
-	clear_flags(mmu, frame, FRAME_TRACKED | FRAME_DIRTY);
+	if (!mmu->own_paging)
+		regions_remove(mmu, gpa);
+	frame_clear(mmu, frame, FRAME_TRACKED | FRAME_DIRTY);
 	mmu->block_tracked[frame >> BLOCK_SHIFT]--;
 	mmu->giant_tracked[frame >> GIANT_SHIFT]--;
 	mmu->counters.frames_tracked--;
@@ -114,6 +122,9 @@ static void untrack(struct mmu *mmu, uint64_t gpa)
 void track_table(struct mmu *mmu, uint64_t gpa)
 {
 	track(mmu, gpa);
+	/* A frame that is dirty is not noted again: it may be of an upper level from now on. */
+	if (mmu->own_paging)
+		mmu->dirty_upper |= is_tracked(mmu, gpa) && !is_protected(mmu, gpa);
 }
 
 void untrack_table(struct mmu *mmu, uint64_t gpa)
@@ -127,26 +138,20 @@ void untrack_table(struct mmu *mmu, uint64_t gpa)
 
 void mmu_watch(struct mmu *mmu, struct mmu_cpu *cpu, uint64_t gpa)
 {
-	if (mmu->own_paging) {
-		protect_watch(mmu, gpa);
-		return;
-	}
 	mmu->self = cpu;
-	pool_reserve(mmu, pages_for(mmu, 1));
+	if (!mmu->own_paging) /* protecting takes no pages */
+		pool_reserve(mmu, pages_for(mmu, 1));
 	track(mmu, gpa);
 	if (is_tracked(mmu, gpa))
-		set_flags(mmu, gpa >> PT_PAGE_SHIFT, FRAME_WATCHED);
+		frame_set(mmu, gpa >> PT_PAGE_SHIFT, FRAME_WATCHED);
 }
 
 void mmu_unwatch(struct mmu *mmu, uint64_t gpa)
 {
 	if (!is_tracked(mmu, gpa))
 		return;
-	if (mmu->own_paging)
-		mmu->frames[gpa >> PT_PAGE_SHIFT] &= ~FRAME_WATCHED & 0xff;
-	else
-		clear_flags(mmu, gpa >> PT_PAGE_SHIFT, FRAME_WATCHED);
-	(mmu->own_paging ? unprotect_table : untrack_table)(mmu, gpa);
+	frame_clear(mmu, gpa >> PT_PAGE_SHIFT, FRAME_WATCHED);
+	untrack_table(mmu, gpa);
 }
 
 void mmu_note_write(struct mmu *mmu, uint64_t gpa)
@@ -154,7 +159,7 @@ void mmu_note_write(struct mmu *mmu, uint64_t gpa)
 	if (mmu->own_paging)
 		protect_note_write(mmu, gpa);
 	else if (is_tracked(mmu, gpa))
-		set_flags(mmu, gpa >> PT_PAGE_SHIFT, FRAME_DIRTY);
+		frame_set(mmu, gpa >> PT_PAGE_SHIFT, FRAME_DIRTY);
 }
 
 bool mmu_wants_note(const struct mmu *mmu, uint64_t gpa)
@@ -182,21 +187,11 @@ void mmu_note_walk(struct mmu *mmu, uint64_t gpa)
 		mmu_note_write(mmu, gpa);
 }
 
-static bool writable(uint64_t spte)
-{
-	return (spte & (PTE_P | PTE_W)) == (PTE_P | PTE_W);
-}
-
-static uint64_t frame_of(uint64_t spte)
-{
-	return (spte & 0x000ffffffffff000ull) >> PT_PAGE_SHIFT;
-}
-
 void track_leaf(struct mmu *mmu, uint64_t spte, int level)
 {
-	uint64_t frame = frame_of(spte);
+	uint64_t frame = spte_frame(spte);
 
-	if (!writable(spte) || frame >= mmu->frame_count)
+	if (!spte_is_writable(spte) || frame >= mmu->frame_count)
 		return;
 	if (level == 1) {
 		if ((mmu->frames[frame] & FRAME_WRITERS) < FRAME_WRITERS)
@@ -216,16 +211,17 @@ static void note_frames(struct mmu *mmu, uint64_t first, uint64_t count, uint64_
 		return;
 	for (uint64_t i = first; i < first + count && i < mmu->frame_count; i++) {
 		if (mmu->frames[i] & FRAME_TRACKED)
-			set_flags(mmu, i, FRAME_DIRTY);
+			frame_set(mmu, i, FRAME_DIRTY);
 	}
 	mmu->ops->flush_all(mmu->context);
 }
 
 void untrack_leaf(struct mmu *mmu, uint64_t spte, int level)
 {
-	uint64_t frame = frame_of(spte), block = frame >> BLOCK_SHIFT, giant = frame >> GIANT_SHIFT;
+	uint64_t frame = spte_frame(spte), block = frame >> BLOCK_SHIFT,
+		 giant = frame >> GIANT_SHIFT;
 
-	if (!writable(spte) || frame >= mmu->frame_count)
+	if (!spte_is_writable(spte) || frame >= mmu->frame_count)
 		return;
 	mmu->stale_writers = true;
 	if (level == 1) {
@@ -245,7 +241,7 @@ void untrack_leaf(struct mmu *mmu, uint64_t spte, int level)
 
 void frame_written(struct mmu *mmu, uint64_t frame)
 {
-	clear_flags(mmu, frame, FRAME_DIRTY);
+	frame_clear(mmu, frame, FRAME_DIRTY);
 	mmu->counters.frames_dirty++;
 	sync_frame(mmu, frame << PT_PAGE_SHIFT);
 	if (mmu->frames[frame] & FRAME_WATCHED)

@@ -84,6 +84,13 @@ static inline bool has_other_writers(const struct mmu *mmu, uint64_t frame)
 	return mmu->frames[frame] & (FRAME_DIRTY | FRAME_WRITERS);
 }
 
+/* Sets or clears FRAME_* of a frame: the way of every change in frames[]. */
+void frame_set(struct mmu *mmu, uint64_t frame, unsigned int flags);
+void frame_clear(struct mmu *mmu, uint64_t frame, unsigned int flags);
+
+/* Nobody can write any more by a leaf that has gone, or has lost W, without a flush. */
+void flush_writers(struct mmu *mmu);
+
 /* A tracked frame was written: brings the shadows of the table in line, tells who watches. */
 void frame_written(struct mmu *mmu, uint64_t frame);
 
