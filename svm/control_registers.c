@@ -10,6 +10,7 @@
 #include "svm/features.h"
 #include "svm/nested.h"
 #include "svm/own_paging.h"
+#include "svm/span.h"
 
 /* Bits that exist; the others read as 0 and ignore what is written. */
 #define CR0_VALID                                                                                  \
@@ -177,11 +178,14 @@ static void write_cr0_as_asked(struct vcpu *vcpu, uint64_t value, unsigned int l
 static void load_msw(struct vcpu *vcpu, const struct group7 *lmsw)
 {
 	uint64_t cr0 = vcpu->vmcb->save.cr0;
+	struct span span;
 	uint16_t word;
 
 	if (!lmsw->operand.memory)
 		word = (uint16_t)read_gpr(vcpu, lmsw->operand.rm);
-	else if (!access_linear(vcpu, lmsw->operand.linear, &word, sizeof(word), 0))
+	else if (span_map(vcpu, lmsw->operand.linear, sizeof(word), 0, &span))
+		span_read(&span, 0, &word, sizeof(word));
+	else
 		return;
 	write_cr0_as_asked(vcpu, (cr0 & ~(uint64_t)CR0_MSW) | (word & CR0_MSW) | (cr0 & CR0_PE),
 	                   lmsw->length);
@@ -212,11 +216,13 @@ static void store_msw(struct vcpu *vcpu, const struct group7 *smsw)
 {
 	const struct vmcb_save *save = &vcpu->vmcb->save;
 	bool wide = in_64bit_code(save) || (save->cs.attributes & SEG_ATTR_DB);
+	struct span span;
 	uint16_t word = (uint16_t)save->cr0;
 
 	if (smsw->operand.memory) {
-		if (!access_linear(vcpu, smsw->operand.linear, &word, sizeof(word), ACCESS_WRITE))
+		if (!span_map(vcpu, smsw->operand.linear, sizeof(word), ACCESS_WRITE, &span))
 			return;
+		span_write(&span, 0, &word, sizeof(word));
 	} else if (wide != smsw->other_operand_size) {
 		write_gpr(vcpu, smsw->operand.rm, save->cr0);
 	} else {

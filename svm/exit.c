@@ -35,6 +35,22 @@ static void handle_npf(struct vcpu *vcpu)
 	redeliver_event(vcpu);
 }
 
+bool tables_deny(struct vcpu *vcpu, const struct guest_tables *tables, struct page_fault *fault)
+{
+	enum fault_result result;
+
+	lock_take(&mmu_lock);
+	result = mmu_fault(&mmu, &vcpu->mmu_cpu, tables, fault);
+	lock_release(&mmu_lock);
+	if (result == FAULT_REFLECT)
+		return true;
+	if (result == FAULT_READ_ONLY)
+		apic_npf(vcpu, fault->gpa);
+	else
+		redeliver_event(vcpu);
+	return false;
+}
+
 static void handle_exception(struct vcpu *vcpu)
 {
 	const struct vmcb_control *control = &vcpu->vmcb->control;

@@ -24,6 +24,12 @@ void intercept_for_l0(struct vmcb_control *control);
 /* Resets the machine, and says why. */
 _Noreturn void reset_machine(const char *why);
 
+/*
+ * Gives a fault of the guest in use, on these tables, to mmu/. True: the tables deny the access, as
+ * fault->code says. Else the fault is dealt with.
+ */
+bool tables_deny(struct vcpu *vcpu, const struct guest_tables *tables, struct page_fault *fault);
+
 /* The guest in use has shut down: L1 may have asked for that of L2; else the machine resets. */
 void shut_down(struct vcpu *vcpu);
 

@@ -4,6 +4,7 @@
 #include "hv/x86.h"
 #include "svm/apic.h"
 #include "svm/event.h"
+#include "svm/exit.h"
 #include "svm/features.h"
 #include "svm/nested.h"
 #include "svm/processors.h"
@@ -62,7 +63,6 @@ void handle_l2_npf(struct vcpu *vcpu)
 	const struct vmcb_control *control = &vcpu->vmcb->control;
 	uint64_t info = control->exit_info1;
 	struct page_fault fault = {.address = control->exit_info2};
-	enum fault_result result;
 
 	vcpu->counters.npf_l2++;
 	if (!(vcpu->ctl.nested_ctl & NESTED_CTL_NP_ENABLE)) {
@@ -78,21 +78,9 @@ void handle_l2_npf(struct vcpu *vcpu)
 		fault.access |= ACCESS_WRITE;
 	if (info & NPF_FETCH)
 		fault.access |= ACCESS_FETCH;
-	lock_take(&mmu_lock);
-	result = mmu_fault(&mmu, &vcpu->mmu_cpu, &vcpu->nested, &fault);
-	lock_release(&mmu_lock);
-	switch (result) {
-	case FAULT_REFLECT:
+	if (tables_deny(vcpu, &vcpu->nested, &fault))
 		/* I/D tells of the access itself, whether L1's format has NX or not. */
 		nested_exit(vcpu, VMEXIT_NPF,
 		            fault.code | (info & (NPF_FINAL | NPF_TABLE | NPF_FETCH)),
 		            fault.address);
-		break;
-	case FAULT_READ_ONLY:
-		apic_npf(vcpu, fault.gpa);
-		break;
-	default:
-		redeliver_event(vcpu);
-		break;
-	}
 }

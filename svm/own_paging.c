@@ -4,12 +4,10 @@
  */
 #include "svm/own_paging.h"
 #include "hv/x86.h"
-#include "svm/apic.h"
 #include "svm/decode.h"
 #include "svm/event.h"
 #include "svm/exit.h"
 #include "svm/features.h"
-#include "svm/l1_memory.h"
 #include "svm/nested.h"
 #include "svm/processors.h"
 
@@ -236,7 +234,6 @@ void handle_page_fault(struct vcpu *vcpu)
 	const struct vmcb *vmcb = vcpu->vmcb;
 	uint64_t info = vmcb->control.exit_info1;
 	struct page_fault fault = {.address = vmcb->control.exit_info2};
-	enum fault_result result;
 
 	vcpu->counters.page_faults++;
 	fault.access = info & FAULT_U ? ACCESS_USER : supervisor_access(&vmcb->save);
@@ -244,20 +241,8 @@ void handle_page_fault(struct vcpu *vcpu)
 		fault.access |= ACCESS_WRITE;
 	if (info & FAULT_ID)
 		fault.access |= ACCESS_FETCH;
-	lock_take(&mmu_lock);
-	result = mmu_fault(&mmu, &vcpu->mmu_cpu, tables_of(vcpu), &fault);
-	lock_release(&mmu_lock);
-	switch (result) {
-	case FAULT_REFLECT:
+	if (tables_deny(vcpu, tables_of(vcpu), &fault))
 		reflect(vcpu, &fault);
-		break;
-	case FAULT_READ_ONLY:
-		apic_npf(vcpu, fault.gpa);
-		break;
-	default:
-		redeliver_event(vcpu);
-		break;
-	}
 }
 
 bool translate_linear(struct vcpu *vcpu, uint64_t linear, uint32_t access, uint64_t *gpa)
@@ -289,32 +274,6 @@ bool translate_linear(struct vcpu *vcpu, uint64_t linear, uint32_t access, uint6
 	default:
 		return false; /* the guest tries again */
 	}
-}
-
-bool access_linear(struct vcpu *vcpu, uint64_t linear, void *data, unsigned int size,
-                   uint32_t access)
-{
-	uint8_t *bytes = data;
-	uint64_t gpa;
-
-	/* Both ends first: of an access that faults nothing happens. */
-	if (!translate_linear(vcpu, linear, access, &gpa) ||
-	    !translate_linear(vcpu, linear + size - 1, access, &gpa))
-		return false;
-	for (unsigned int i = 0; i < size; i++) {
-		uint8_t *page;
-
-		if (!translate_linear(vcpu, linear + i, access, &gpa))
-			return false;
-		page = l1_page(NULL, gpa & ~(uint64_t)(PAGE_SIZE - 1));
-		if (!(access & ACCESS_WRITE)) {
-			bytes[i] = page ? page[gpa & (PAGE_SIZE - 1)] : 0xff;
-		} else if (page) {
-			page[gpa & (PAGE_SIZE - 1)] = bytes[i];
-			l1_written(gpa);
-		}
-	}
-	return true;
 }
 
 /* An address that is not canonical flushes nothing; APM vol. 3, INVLPG. */

@@ -22,13 +22,6 @@ void handle_page_fault(struct vcpu *vcpu);
 void handle_invpcid(struct vcpu *vcpu);
 void handle_invlpg(struct vcpu *vcpu);
 
-/*
- * Reads or writes (ACCESS_WRITE) a few bytes of the guest's at a linear address, for an instruction
- * that L0 performs. False: it has raised the fault that the guest's tables ask for.
- */
-bool access_linear(struct vcpu *vcpu, uint64_t linear, void *data, unsigned int size,
-                   uint32_t access);
-
 /* With the next function: not the guest's own, but the processor's for itself, at any CPL. */
 #define ACCESS_IMPLICIT (1u << 31)
 

@@ -6,21 +6,20 @@
 #include "svm/l1_memory.h"
 #include "svm/processors.h"
 
-static uint32_t on_page(uint32_t linear)
+bool span_map(struct vcpu *vcpu, uint64_t linear, uint32_t size, uint32_t access, struct span *span)
 {
-	return linear & (PAGE_SIZE - 1);
-}
+	uint64_t next = (linear | (PAGE_SIZE - 1)) + 1; /* page */
 
-bool span_map(struct vcpu *vcpu, uint32_t linear, uint32_t size, uint32_t access, struct span *span)
-{
-	span->on_first = PAGE_SIZE - on_page(linear);
+	if (!in_64bit_code(&vcpu->vmcb->save))
+		next = low32(next);
+	span->on_first = PAGE_SIZE - (low32(linear) & (PAGE_SIZE - 1));
 	if (!translate_linear(vcpu, linear, access, &span->gpa[0]))
 		return false;
 	if (size <= span->on_first) {
 		span->on_first = size;
 		return true;
 	}
-	return translate_linear(vcpu, linear + span->on_first, access, &span->gpa[1]);
+	return translate_linear(vcpu, next, access, &span->gpa[1]);
 }
 
 /* Where L0 sees a byte of the span, and its gpa. */

@@ -13,10 +13,10 @@ struct span {
 };
 
 /*
- * Maps size bytes (a page at most) at a linear address of a guest outside long mode for access:
- * ACCESS_WRITE, ACCESS_IMPLICIT. False: as translate_linear().
+ * Maps size bytes (a page at most) at a linear address for access: ACCESS_WRITE, ACCESS_IMPLICIT.
+ * False: as translate_linear().
  */
-bool span_map(struct vcpu *vcpu, uint32_t linear, uint32_t size, uint32_t access,
+bool span_map(struct vcpu *vcpu, uint64_t linear, uint32_t size, uint32_t access,
               struct span *span);
 
 /* From and to a place in the span. Each byte is read once; what is no memory reads as all ones. */
