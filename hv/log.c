@@ -114,7 +114,7 @@ void stop(const char *format, ...)
 	halt();
 }
 
-void panic_line(const char *format, ...)
+void log_line(const char *format, ...)
 {
 	va_list args;
 

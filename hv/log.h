@@ -32,7 +32,7 @@ _Noreturn void stop(const char *format, ...) __attribute__((format(printf, 1, 2)
 _Noreturn void panic(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void panic_set_report(void (*report)(void));
 
-/* A line of a panic's report. */
-void panic_line(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* A line that was asked for, by a panic or a person: whatever the level is. */
+void log_line(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 #endif

@@ -121,7 +121,7 @@ static bool fill(struct mmu *mmu, const struct paging_mode *mode, struct shadow_
                  uint64_t address, uint32_t access, const struct walk *walk)
 {
 	bool changed = false, past_wp = is_past_wp(mode, access);
-	uint64_t collects = mmu->counters.collects;
+	uint64_t collects = mmu->counters->collects;
 	bool compared = false;
 	struct shadow_page *page = root;
 
@@ -146,12 +146,12 @@ static bool fill(struct mmu *mmu, const struct paging_mode *mode, struct shadow_
 		if (target.kind == TARGET_NONE)
 			return changed; /* the page attribute of an entry that nothing may use */
 		page = apply(mmu, mode, page, index, entry, &target, &changed);
-		compared = mmu->counters.collects != collects;
+		compared = mmu->counters->collects != collects;
 	}
 	if (changed)
-		mmu->counters.fills++;
+		mmu->counters->fills++;
 	else
-		mmu->counters.spurious++;
+		mmu->counters->spurious++;
 	return changed;
 }
 
@@ -167,15 +167,15 @@ enum fault_result mmu_fault(struct mmu *mmu, struct mmu_cpu *cpu, const struct g
 	switch (status) {
 	case WALK_FAULT:
 		fault->code = walk.code;
-		mmu->counters.faults_reflected++;
+		mmu->counters->faults_reflected++;
 		return FAULT_REFLECT;
 	case WALK_RETRY:
-		mmu->counters.retries++;
+		mmu->counters->retries++;
 		return FAULT_RETRY;
 	case WALK_OK:
 		break;
 	}
-	mmu->self = cpu;
+	mmu_serve(mmu, cpu);
 	if (mmu->own_paging && (fault->access & ACCESS_WRITE))
 		protect_note_write(mmu, walk.gpa);
 	pool_reserve(mmu, pages_for(mmu, PT_MAX_LEVEL));
@@ -204,7 +204,7 @@ uint64_t mmu_direct_root(struct mmu *mmu, struct mmu_cpu *cpu)
 
 bool mmu_direct_fault(struct mmu *mmu, struct mmu_cpu *cpu, uint64_t gpa)
 {
-	mmu->self = cpu;
+	mmu_serve(mmu, cpu);
 	pool_reserve(mmu, PT_MAX_LEVEL);
 	if (!fill(mmu, NULL, cpu->direct, gpa, 0, NULL))
 		return false;

@@ -124,7 +124,7 @@ void spte_clear(struct mmu *mmu, struct shadow_page *page, unsigned int index)
 	}
 	child = page_of_spte(mmu, spte);
 	remove_parent(mmu, child, at);
-	mmu->counters.unlinks++;
+	mmu->counters->unlinks++;
 	if (child->live && child->role.local && !has_parents(child))
 		page_zap(mmu, child);
 }
@@ -138,7 +138,7 @@ void spte_link(struct mmu *mmu, struct shadow_page *page, unsigned int index,
 	add_parent(mmu, child, at);
 	write_spte(at, page_hpa(mmu, child) | rights | PTE_P | (page->role.pdptes ? 0 : PTE_A));
 	page->present++;
-	mmu->counters.links++;
+	mmu->counters->links++;
 }
 
 void spte_set(struct mmu *mmu, struct shadow_page *page, unsigned int index, uint64_t spte)

@@ -52,7 +52,15 @@ struct mmu_cpu {
 	 */
 	bool flush_direct;
 	uint32_t held_back; /* tables read in vain as the processor has not flushed */
+	struct mmu_counters counters;
 };
+
+/* The processor is at work from here on: under the lock, as all that takes a struct mmu is. */
+static inline void mmu_serve(struct mmu *mmu, struct mmu_cpu *cpu)
+{
+	mmu->self = cpu;
+	mmu->counters = &cpu->counters;
+}
 
 /*
  * Does this MMU use local roots? The levels above the guest's are then pages of one processor's

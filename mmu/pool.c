@@ -30,6 +30,7 @@ void mmu_init(struct mmu *mmu, uint64_t *tables, uint64_t tables_hpa, void *meta
 {
 	struct parent_chunk *chunks;
 
+	mmu->counters = &mmu->nobodys;
 	mmu->pages = metadata;
 	mmu->tables = tables;
 	mmu->tables_hpa = tables_hpa;
@@ -123,7 +124,7 @@ void page_zap(struct mmu *mmu, struct shadow_page *page)
 	unlist(mmu, page);
 	page->hash_next = mmu->zapped;
 	mmu->zapped = page;
-	mmu->counters.zaps++;
+	mmu->counters->zaps++;
 }
 
 /* What was zapped is free once no processor can have anything of it cached. */
@@ -156,7 +157,7 @@ static uint32_t reclaim(struct mmu *mmu)
 		page_zap(mmu, page);
 		count++;
 	}
-	mmu->counters.reclaims += count;
+	mmu->counters->reclaims += count;
 	return count;
 }
 

@@ -214,10 +214,10 @@ static bool is_armed(const struct mmu *mmu, struct mmu_cpu *cpu)
 /* A frame is read for the sake of a processor that does not flush. It is asked to, once. */
 static void hold_back(struct mmu *mmu, struct mmu_cpu *cpu)
 {
-	mmu->counters.read_unarmed++;
+	mmu->counters->read_unarmed++;
 	if (++cpu->held_back != KICK_AFTER || !mmu->ops->kick)
 		return;
-	mmu->counters.kicks++;
+	mmu->counters->kicks++;
 	mmu->ops->kick(mmu->context, cpu);
 }
 
@@ -300,7 +300,7 @@ static void collect_region(struct mmu *mmu, struct mmu_cpu *cpu, struct shadow_p
 	uint8_t others = home ? FRAME_DIRTY | FRAME_WRITERS : 0;
 
 	if (is_quiet(region, armed) && !large && !(home && has_noted(mmu, region->gpa))) {
-		mmu->counters.regions_skipped++;
+		mmu->counters->regions_skipped++;
 		return;
 	}
 

@@ -82,10 +82,11 @@ static void give_up(struct mmu *mmu, struct mmu_cpu *cpu, struct cached_root *ro
 	page_zap(mmu, root->page);
 }
 
-static void make_current(struct mmu_cpu *cpu, struct shadow_page *page)
+static void make_current(struct mmu *mmu, struct mmu_cpu *cpu, struct shadow_page *page)
 {
 	if (cpu->current == page)
 		return;
+	mmu->counters->root_switches++;
 	if (cpu->current)
 		cpu->current->pins--;
 	page->pins++;
@@ -119,7 +120,7 @@ uint64_t mmu_load_root(struct mmu *mmu, struct mmu_cpu *cpu, const struct guest_
 
 	if (is_current(cpu, tables, asid))
 		return page_hpa(mmu, cpu->current);
-	mmu->self = cpu;
+	mmu_serve(mmu, cpu);
 	role = root_role(mmu, tables);
 	root = lookup(cpu, tables->root, role, asid);
 
@@ -136,10 +137,10 @@ uint64_t mmu_load_root(struct mmu *mmu, struct mmu_cpu *cpu, const struct guest_
 		root->page = page_get(mmu, tables->root, role, &found);
 		root->serial = root->page->serial;
 		root->fresh = false;
-		mmu->counters.roots_built += !found;
+		mmu->counters->roots_built += !found;
 	}
 	page_touch(mmu, root->page);
-	make_current(cpu, root->page);
+	make_current(mmu, cpu, root->page);
 	if (!root->fresh || root->flush_all != cpu->flush_all) {
 		if (mmu->own_paging)
 			protect_collect(mmu, true);

@@ -9,6 +9,7 @@
 #ifndef MMU_SHADOW_H
 #define MMU_SHADOW_H
 
+#include "mmu/counters.h"
 #include "mmu/walk.h"
 
 #include <stddef.h>
@@ -93,15 +94,6 @@ struct mmu_ops {
 	void (*kick)(void *context, struct mmu_cpu *cpu);
 };
 
-struct mmu_counters {
-	uint64_t faults_reflected, fills, spurious, retries;
-	uint64_t links, unlinks, zaps, reclaims;
-	uint64_t syncs, tables_read, sptes_changed;
-	uint64_t roots_built;
-	uint64_t collects, frames_tracked, frames_dirty;
-	uint64_t read_unarmed, kicks, regions_skipped;
-};
-
 /* What sptes of all levels can grant and deny, but for those of a page of PDPTEs. */
 #define SPTE_RIGHTS (PTE_W | PTE_U | PTE_NX)
 
@@ -156,7 +148,9 @@ struct mmu {
 	uint64_t now;    /* counts synchronizations */
 	uint64_t serial; /* of the page made last */
 
-	struct mmu_counters counters;
+	uint64_t frames_tracked;
+	struct mmu_counters *counters; /* of the processor at work */
+	struct mmu_counters nobodys;   /* ... while none has been at work yet */
 };
 
 /* Bytes of memory, besides the tables themselves, that page_count pages need. */

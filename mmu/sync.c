@@ -57,7 +57,7 @@ static void sync_spte(struct mmu *mmu, const struct paging_mode *mode, struct sh
 		spte_set(mmu, page, index, target.spte);
 	else
 		spte_clear(mmu, page, index); /* what is there now comes with the next fault */
-	mmu->counters.sptes_changed++;
+	mmu->counters->sptes_changed++;
 }
 
 /*
@@ -94,7 +94,7 @@ static void sync_page(struct mmu *mmu, const struct paging_mode *mode, struct sh
 	int level = page->role.level;
 	uint32_t left = page->present;
 
-	mmu->counters.tables_read++;
+	mmu->counters->tables_read++;
 	for (unsigned int i = 0; left; i++) {
 		uint64_t spte = page->table[i], entry;
 
@@ -144,7 +144,7 @@ static void sync_tree(struct mmu *mmu, const struct paging_mode *mode, struct sh
 
 void sync_below(struct mmu *mmu, const struct paging_mode *mode, struct shadow_page *page)
 {
-	mmu->counters.syncs++;
+	mmu->counters->syncs++;
 	sync_tree(mmu, mode, page);
 }
 

@@ -99,7 +99,7 @@ static void track(struct mmu *mmu, uint64_t gpa)
 	__atomic_thread_fence(__ATOMIC_SEQ_CST); /* see mmu_wants_note() */
 	mmu->block_tracked[frame >> BLOCK_SHIFT]++;
 	mmu->giant_tracked[frame >> GIANT_SHIFT]++;
-	mmu->counters.frames_tracked++;
+	mmu->frames_tracked++;
 	if (mmu->own_paging)
 		protect_frame(mmu, frame);
 	flush_writers(mmu);
@@ -116,7 +116,7 @@ static void untrack(struct mmu *mmu, uint64_t gpa)
 	frame_clear(mmu, frame, FRAME_TRACKED | FRAME_DIRTY);
 	mmu->block_tracked[frame >> BLOCK_SHIFT]--;
 	mmu->giant_tracked[frame >> GIANT_SHIFT]--;
-	mmu->counters.frames_tracked--;
+	mmu->frames_tracked--;
 }
 
 void track_table(struct mmu *mmu, uint64_t gpa)
@@ -138,7 +138,7 @@ void untrack_table(struct mmu *mmu, uint64_t gpa)
 
 void mmu_watch(struct mmu *mmu, struct mmu_cpu *cpu, uint64_t gpa)
 {
-	mmu->self = cpu;
+	mmu_serve(mmu, cpu);
 	if (!mmu->own_paging) /* protecting takes no pages */
 		pool_reserve(mmu, pages_for(mmu, 1));
 	track(mmu, gpa);
@@ -242,7 +242,7 @@ void untrack_leaf(struct mmu *mmu, uint64_t spte, int level)
 void frame_written(struct mmu *mmu, uint64_t frame)
 {
 	frame_clear(mmu, frame, FRAME_DIRTY);
-	mmu->counters.frames_dirty++;
+	mmu->counters->frames_dirty++;
 	sync_frame(mmu, frame << PT_PAGE_SHIFT);
 	if (mmu->frames[frame] & FRAME_WATCHED)
 		mmu->ops->frame_changed(mmu->context, frame << PT_PAGE_SHIFT);
@@ -250,7 +250,7 @@ void frame_written(struct mmu *mmu, uint64_t frame)
 
 void track_collect(struct mmu *mmu)
 {
-	mmu->counters.collects++;
+	mmu->counters->collects++;
 	regions_collect(mmu);
 }
 
@@ -262,7 +262,7 @@ bool mmu_watch_written(struct mmu *mmu, struct mmu_cpu *cpu, uint64_t gpa)
 		return protect_take_written(mmu, gpa);
 	if (!is_tracked(mmu, gpa))
 		return false;
-	mmu->self = cpu;
+	mmu_serve(mmu, cpu);
 	if (!regions_written(mmu, gpa) && !has_other_writers(mmu, frame) &&
 	    !has_large_writers(mmu, gpa))
 		return false;

@@ -6,13 +6,12 @@
 #include "svm/emulate.h"
 #include "svm/event.h"
 #include "svm/features.h"
+#include "svm/interface.h"
+#include "svm/processors.h"
 
 enum {
 	LEAF_FEATURES = 0x00000001,
 	LEAF_STRUCTURED = 0x00000007,
-	LEAF_HYPERVISOR = 0x40000000,
-	LEAF_HYPERVISOR_INFO = 0x40000001,
-	LEAF_HYPERVISOR_END = 0x400000ff,
 	LEAF_EXTENDED = 0x80000001,
 	LEAF_ADDRESS_SIZES = 0x80000008,
 	LEAF_SVM = 0x8000000a,
@@ -56,10 +55,13 @@ static uint32_t depth(void)
 static struct cpuid_regs hypervisor_leaf(uint32_t leaf)
 {
 	if (leaf == LEAF_HYPERVISOR)
-		return (struct cpuid_regs){LEAF_HYPERVISOR_INFO, NESTLING_EBX, NESTLING_ECX,
+		return (struct cpuid_regs){LEAF_HYPERVISOR_COUNTERS, NESTLING_EBX, NESTLING_ECX,
 		                           NESTLING_EDX};
 	if (leaf == LEAF_HYPERVISOR_INFO)
 		return (struct cpuid_regs){depth(), features.tcg ? QUIRKS_TCG : 0, 0, 0};
+	if (leaf == LEAF_HYPERVISOR_COUNTERS)
+		return (struct cpuid_regs){MSR_NESTLING_COUNTERS, COUNTERS_NAMED, vcpu_count(),
+		                           HYPERCALL_DUMP};
 	return (struct cpuid_regs){0, 0, 0, 0};
 }
 

@@ -10,6 +10,7 @@
 #include "svm/emulate.h"
 #include "svm/event.h"
 #include "svm/features.h"
+#include "svm/hypercall.h"
 #include "svm/nested.h"
 #include "svm/own_paging.h"
 #include "svm/processors.h"
@@ -19,6 +20,8 @@
 
 enum { EXIT_CODES = INTERCEPT_WORDS * 32 };
 
+_Static_assert((int)EXIT_CODES == (int)EXIT_SLOT_NPF, "each intercept's exit has a counter");
+
 /* Ports that reset a machine: the reset control register of chipsets, the keyboard controller. */
 enum { PORT_RESET = 0xcf9, RESET_FULL = 0x0e, PORT_KEYBOARD = 0x64, KEYBOARD_RESET = 0xfe };
 
@@ -26,7 +29,6 @@ static void handle_npf(struct vcpu *vcpu)
 {
 	const struct vmcb_control *control = &vcpu->vmcb->control;
 
-	vcpu->counters.npf_l1++;
 	if ((control->exit_info1 & NPF_WRITE) && apic_npf(vcpu, control->exit_info2))
 		return;
 	lock_take(&mmu_lock);
@@ -128,6 +130,7 @@ static void (*const handlers[EXIT_CODES])(struct vcpu *vcpu) = {
 	[VMEXIT_TASK_SWITCH] = handle_task_switch,
 	[VMEXIT_SHUTDOWN] = handle_shutdown,
 	[VMEXIT_VMRUN] = handle_vmrun,
+	[VMEXIT_VMMCALL] = handle_vmmcall,
 	[VMEXIT_VMLOAD] = handle_vmload,
 	[VMEXIT_VMSAVE] = handle_vmsave,
 	[VMEXIT_STGI] = handle_stgi,
@@ -219,6 +222,13 @@ static inline void has_left(struct vcpu *vcpu)
 		own_paging_exit(vcpu);
 }
 
+static inline void count_exit(struct vcpu *vcpu, uint64_t code)
+{
+	if (code >= EXIT_CODES)
+		code = code == VMEXIT_NPF ? EXIT_SLOT_NPF : EXIT_SLOT_OTHER;
+	vcpu->counters.exits[vcpu->guest_mode ? EXITS_OF_L2 : EXITS_OF_L1][code]++;
+}
+
 void vcpu_run(struct vcpu *vcpu)
 {
 	for (;;) {
@@ -240,13 +250,11 @@ void vcpu_run(struct vcpu *vcpu)
 		has_left(vcpu);
 		control->tlb_control = TLB_CONTROL_NONE;
 		control->event_inj = 0;
-		if (vcpu->guest_mode) {
-			vcpu->counters.exits_l2++;
+		count_exit(vcpu, control->exit_code);
+		if (vcpu->guest_mode)
 			handle_l2_exit(vcpu);
-		} else {
-			vcpu->counters.exits_l1++;
+		else
 			handle_exit(vcpu, control->exit_code);
-		}
 		if (vcpu->nmi_pending)
 			deliver_nmi(vcpu);
 	}

@@ -3,11 +3,11 @@
  */
 #include "svm/features.h"
 #include "hv/x86.h"
+#include "svm/interface.h"
 
 enum {
 	LEAF_FEATURES = 1,
 	LEAF_STRUCTURED = 7,
-	LEAF_HYPERVISOR = 0x40000000,
 	LEAF_EXTENDED = 0x80000001,
 	LEAF_ADDRESS_SIZES = 0x80000008,
 	LEAF_SVM = 0x8000000a,
@@ -84,7 +84,7 @@ static bool on_tcg(void)
 	struct cpuid_regs r = cpuid(LEAF_HYPERVISOR, 0);
 
 	if (r.ebx == NESTLING_EBX && r.ecx == NESTLING_ECX && r.edx == NESTLING_EDX)
-		return cpuid(LEAF_HYPERVISOR + 1, 0).ebx & QUIRKS_TCG;
+		return cpuid(LEAF_HYPERVISOR_INFO, 0).ebx & QUIRKS_TCG;
 	return r.ebx == 0x54474354 && r.ecx == 0x43544743 && r.edx == 0x47435447; /* TCGTCGTCGTCG */
 }
 

@@ -7,12 +7,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Nestling's own leaf 4000_0000: "NestlingNest". The next leaf has the depth in EAX. */
-#define NESTLING_EBX 0x7473654eu
-#define NESTLING_ECX 0x676e696cu
-#define NESTLING_EDX 0x7473654eu
-#define QUIRKS_TCG   (1u << 0) /* ... and in EBX which emulator's quirks are dealt with */
-
 struct features {
 	uint32_t svm;   /* CPUID 8000_000A EDX as the processor has it */
 	uint32_t shown; /* ... and as L1 sees it */

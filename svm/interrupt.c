@@ -71,7 +71,7 @@ bool take_nmi(struct vcpu *vcpu)
 		return false;
 	if (!vcpu_was_kicked(vcpu))
 		return true;
-	vcpu->counters.kicks++;
+	vcpu->counters.kicked++;
 	return false;
 }
 

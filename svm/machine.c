@@ -131,6 +131,7 @@ void machine_init_control(struct vcpu *vcpu)
 
 	memset(control, 0, sizeof(*control));
 	intercept_for_l0(control);
+	control->intercepts[INTERCEPT_MISC2] |= MISC2_VMMCALL; /* not L2's */
 	control->msrpm_base_pa = vcpu->msrpm01_hpa;
 	control->iopm_base_pa = vcpu->msrpm01_hpa; /* not used: no I/O is intercepted */
 	control->asid = ASID_L1;

@@ -9,6 +9,7 @@
 #include "svm/emulate.h"
 #include "svm/event.h"
 #include "svm/features.h"
+#include "svm/hypercall.h"
 #include "svm/own_paging.h"
 #include "svm/processors.h"
 
@@ -267,6 +268,8 @@ static bool write_msr(struct vcpu *vcpu, uint32_t msr, uint64_t value)
 		return handler->write(vcpu, value);
 	if (msr == MSR_X2APIC_ICR && apic_is_shared())
 		return x2apic_write_icr(vcpu, value);
+	if (is_counter(vcpu, msr))
+		return false;
 	if (is_address_map(msr))
 		return keep_address_map(msr, value);
 	if (!wrmsr_safe(msr, value))
@@ -299,6 +302,8 @@ void emulate_msr(struct vcpu *vcpu)
 		handler = find(msr);
 		if (handler)
 			value = handler->read(vcpu);
+		else if (is_counter(vcpu, msr))
+			value = counter_read(vcpu, msr);
 		else
 			good = rdmsr_safe(msr, &value);
 		if (good) {

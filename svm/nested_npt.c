@@ -64,7 +64,6 @@ void handle_l2_npf(struct vcpu *vcpu)
 	uint64_t info = control->exit_info1;
 	struct page_fault fault = {.address = control->exit_info2};
 
-	vcpu->counters.npf_l2++;
 	if (!(vcpu->ctl.nested_ctl & NESTED_CTL_NP_ENABLE)) {
 		if ((info & NPF_WRITE) && apic_npf(vcpu, fault.address))
 			return;

@@ -162,7 +162,6 @@ void nested_vmrun(struct vcpu *vcpu, uint64_t vmcb12_gpa)
 	void *page = l1_page(NULL, vmcb12_gpa);
 	const char *rule;
 
-	vcpu->counters.vmruns++;
 	vcpu->vmcb12_gpa = vmcb12_gpa;
 	vcpu->vmcb12 = page ? page : phys(l1_sink_hpa());
 	snapshot_control(&vcpu->ctl, &vcpu->vmcb12->control);

@@ -235,7 +235,6 @@ void handle_page_fault(struct vcpu *vcpu)
 	uint64_t info = vmcb->control.exit_info1;
 	struct page_fault fault = {.address = vmcb->control.exit_info2};
 
-	vcpu->counters.page_faults++;
 	fault.access = info & FAULT_U ? ACCESS_USER : supervisor_access(&vmcb->save);
 	if (info & FAULT_W)
 		fault.access |= ACCESS_WRITE;

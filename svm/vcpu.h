@@ -7,6 +7,7 @@
 
 #include "hv/x86.h"
 #include "mmu/mmu.h"
+#include "svm/counters.h"
 #include "svm/vmcb.h"
 
 /* General registers by the number that instructions use. RAX and RSP are the VMCB's. */
@@ -32,15 +33,6 @@ enum gpr {
 
 /* ASID 1 is L1's; L2 runs under the number that L1 chose plus one. */
 enum { ASID_L1 = 1, ASID_SHIFT = 1 };
-
-/* Counted per processor, for the report of a panic and for whoever asks. */
-struct vcpu_counters {
-	uint64_t exits_l1, exits_l2;
-	uint64_t vmruns, reflected, invalid;
-	uint64_t npf_l1, npf_l2, page_faults;
-	uint64_t nmis, kicks, flushes;
-	uint64_t apic_writes;
-};
 
 /* What L0 keeps of VMCB12 while L2 runs: the snapshot of its control area. */
 struct nested_control {

@@ -66,6 +66,7 @@ user_code_begin:
 	dw .smsw - user_code_begin
 	dw .soft - user_code_begin
 	dw .load_fs - user_code_begin
+	dw .vmmcall - user_code_begin
 	dw .int - user_code_begin
 .read:
 	mov eax, [BX]
@@ -102,6 +103,9 @@ user_code_begin:
 	ud2
 .load_fs:
 	mov fs, eax
+	ud2
+.vmmcall:
+	vmmcall
 	ud2
 .int:
 	int RETURN_VECTOR

@@ -23,6 +23,7 @@ enum user_code {
 	USER_SMSW,
 	USER_SOFT, /* INT3: a gate that CPL 3 may not use */
 	USER_LOAD_FS,
+	USER_VMMCALL,
 	USER_INT, /* INT USER_RETURN_VECTOR, and nothing before it */
 };
 

@@ -230,9 +230,8 @@ static const char *check_regions(const struct mmu *mmu)
 		uint32_t tracked = 0;
 
 		TRY(check_npt01(mmu, cpu, cpu->direct, &tracked));
-		if (cpu == mmu->home && tracked != mmu->counters.frames_tracked)
-			WRONG("%u frames at home, %lu tracked", tracked,
-			      mmu->counters.frames_tracked);
+		if (cpu == mmu->home && tracked != mmu->frames_tracked)
+			WRONG("%u frames at home, %lu tracked", tracked, mmu->frames_tracked);
 	}
 	return NULL;
 }

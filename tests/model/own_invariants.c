@@ -134,9 +134,9 @@ static const char *check_counts(const struct mmu *mmu)
 		blocks += mmu->block_tracked[i];
 	for (uint64_t i = 0; i <= mmu->frame_count >> 18; i++)
 		giants += mmu->giant_tracked[i];
-	if (blocks != tracked || giants != tracked || mmu->counters.frames_tracked != tracked)
+	if (blocks != tracked || giants != tracked || mmu->frames_tracked != tracked)
 		WRONG("%lu frames are tracked, counted %lu, %lu, %lu", tracked, blocks, giants,
-		      mmu->counters.frames_tracked);
+		      mmu->frames_tracked);
 	return NULL;
 }
 

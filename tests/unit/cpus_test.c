@@ -52,11 +52,11 @@ void edit(struct machine *m, uint64_t entry)
 
 uint64_t flush_and_run(struct machine *m)
 {
-	uint64_t before = m->mmu->counters.tables_read;
+	uint64_t before = m->mmu->counters->tables_read;
 
 	mmu_flush_asid(m->cpu, ASID);
 	m->root = mmu_load_root(m->mmu, m->cpu, &m->tables, ASID);
-	return m->mmu->counters.tables_read - before;
+	return m->mmu->counters->tables_read - before;
 }
 
 uint64_t leads_to(struct machine *m)

@@ -82,14 +82,14 @@ static void who_stays_unarmed_is_kicked_once(void **state)
 			assert_int_equal(flush_and_run(m), 1);
 		assert_int_equal(m->rig->kicks, round);
 	}
-	assert_int_equal(m->mmu->counters.kicks, 2);
+	assert_int_equal(m->mmu->counters->kicks, 2);
 	begin(m);
 	without.kick = NULL;
 	m->mmu->ops = &without;
 	*reach(m, 1, m->table) |= PTE_D;
 	for (int i = 0; i < 20; i++)
 		assert_int_equal(flush_and_run(m), 1);
-	assert_int_equal(m->mmu->counters.kicks, 2);
+	assert_int_equal(m->mmu->counters->kicks, 2);
 	/* One that flushes now and then is let alone. */
 	begin(m);
 	for (int i = 0; i < 20; i++) {
@@ -98,7 +98,7 @@ static void who_stays_unarmed_is_kicked_once(void **state)
 		flush_and_run(m);
 		mmu_direct_flushed(&m->cpu[1]);
 	}
-	assert_int_equal(m->mmu->counters.kicks, 2);
+	assert_int_equal(m->mmu->counters->kicks, 2);
 }
 
 static unsigned int told;

@@ -138,7 +138,7 @@ static void a_region_that_ends_forgets_no_write(void **state)
 static void quiet_regions_are_skipped(void **state)
 {
 	struct machine *m = *state;
-	uint64_t *skipped = &m->mmu->counters.regions_skipped, before, *leaf[2], *above[2];
+	uint64_t *skipped = &m->cpu[0].counters.regions_skipped, before, *leaf[2], *above[2];
 
 	begin(m);
 	for (int i = 0; i < 2; i++) {
@@ -208,7 +208,7 @@ static void quiet_regions_are_skipped(void **state)
 static void a_table_in_a_quiet_region_begins_unarmed(void **state)
 {
 	struct machine *m = *state;
-	uint64_t *skipped = &m->mmu->counters.regions_skipped, before;
+	uint64_t *skipped = &m->cpu[0].counters.regions_skipped, before;
 	uint64_t address = ADDRESS + 2 * MIB;
 	struct host_result seen;
 

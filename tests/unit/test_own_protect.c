@@ -15,12 +15,13 @@ static void a_flush_shows_what_was_written(void **state)
 	assert_int_equal(own_look(b, ADDRESS).hpa, FRAME_A); /* as in a TLB */
 	own_put(b, ADDRESS, 1, FRAME_B | E_READ_ONLY);
 	assert_int_equal(own_look(b, ADDRESS).hpa, FRAME_A);
-	read = b->mmu->counters.tables_read;
+	read = b->mmu->counters->tables_read;
 	own_mov_cr3(b);
 	assert_int_equal(own_look(b, ADDRESS).hpa, FRAME_B);
 	assert_false(writable(b, ADDRESS));
 	/* One table of one root; PDPTEs are looked at each time. */
-	assert_true(b->mmu->counters.tables_read - read <= (b->tables.mode.id == PT_PAE ? 2u : 1u));
+	assert_true(b->mmu->counters->tables_read - read <=
+	            (b->tables.mode.id == PT_PAE ? 2u : 1u));
 	for (int level = b->tables.mode.format->levels == 3 ? 2 : 4; level > 0; level--) {
 		uint64_t entry = rig_get(b->rig, &b->tables, ADDRESS, level);
 
@@ -107,20 +108,21 @@ static void a_flush_costs_what_was_written(void **state)
 	write_to(b, ADDRESS);
 	own_mov_cr3(b);
 	b->rig->flushes = 0;
-	read = b->mmu->counters.tables_read;
+	read = b->mmu->counters->tables_read;
 	for (int i = 0; i < 8; i++)
 		own_mov_cr3(b);
 	assert_int_equal(b->rig->flushes, 0);
-	assert_true(b->mmu->counters.tables_read - read <= (b->tables.mode.id == PT_PAE ? 8u : 0u));
+	assert_true(b->mmu->counters->tables_read - read <=
+	            (b->tables.mode.id == PT_PAE ? 8u : 0u));
 	mmu_load_root(b->mmu, b->cpu, &b->tables, L2_ASID); /* a world switch and back */
 	mmu_load_root(b->mmu, b->cpu, &b->tables, L1_ASID);
 	assert_int_equal(b->rig->flushes, 0);
 	/* Many writes to one table: one fault. */
 	own_put(b, DATA, 1, FRAME_A | E_PAGE);
-	read = b->mmu->counters.fills;
+	read = b->mmu->counters->fills;
 	for (uint64_t i = 1; i < 64; i++)
 		own_put(b, DATA + i * 0x1000, 1, FRAME_A | E_PAGE);
-	assert_int_equal(b->mmu->counters.fills, read);
+	assert_int_equal(b->mmu->counters->fills, read);
 }
 
 /* More rights show at the next fault, without a flush. */
@@ -150,19 +152,19 @@ static void a_table_that_becomes_data(void **state)
 	assert_int_equal(own_touch(b, ADDRESS, 0), RIG_OK);
 	assert_true(b->mmu->frames[table >> 12] & FRAME_TRACKED);
 	own_put(b, ADDRESS, 2, 0);
-	zaps = b->mmu->counters.zaps;
+	zaps = b->mmu->counters->zaps;
 	own_mov_cr3(b);
 	write_to(b, window(table));
 	own_mov_cr3(b); /* it was written, and nothing leads to it */
-	assert_int_equal(b->mmu->counters.zaps, zaps + 1);
+	assert_int_equal(b->mmu->counters->zaps, zaps + 1);
 	assert_false(b->mmu->frames[table >> 12] & FRAME_TRACKED);
 	write_to(b, window(table));
-	fills = b->mmu->counters.fills;
+	fills = b->mmu->counters->fills;
 	for (int i = 0; i < 4; i++) {
 		own_mov_cr3(b);
 		assert_true(writable(b, window(table)));
 	}
-	assert_int_equal(b->mmu->counters.fills, fills);
+	assert_int_equal(b->mmu->counters->fills, fills);
 }
 
 /* The root in use stays, whatever is written to it; so does a root of another ASID's, or comes. */
@@ -192,7 +194,7 @@ static void reclaimed_tables_are_free(void **state)
 	own_put(b, ADDRESS, 1, FRAME_B | E_PAGE);
 	direct = mmu_load_root(b->mmu, b->cpu, &off, L1_ASID);
 	pool_reserve(b->mmu, b->mmu->page_count - 1);
-	assert_int_equal(b->mmu->counters.frames_tracked, 0);
+	assert_int_equal(b->mmu->frames_tracked, 0);
 	assert_int_equal(own_touch_by(b, &off, direct, table, ACCESS_WRITE), RIG_OK);
 	assert_int_equal(own_walk(b->rig, own_start(direct, 3), table).level, 2);
 	own_mov_cr3(b);
@@ -320,7 +322,7 @@ static void more_dirty_frames_than_room(void **state)
 				mmu_watch_written(&rig->mmu, &rig->cpu[0], ram_page_gpa(i));
 		}
 	}
-	before = (unsigned int)rig->mmu.counters.frames_dirty;
+	before = (unsigned int)rig->mmu.counters->frames_dirty;
 	assert_true(before >= 3 * RAM_PAGES - rig->mmu.page_count);
 	assert_null(own_broken_list(rig));
 	rig_free(rig);

@@ -183,9 +183,9 @@ static void supervisors_pages_are_writable_at_once(void **state)
 	own_mov_cr3(&b);
 	assert_int_equal(own_touch(&b, ADDRESS, 0), RIG_OK);
 	assert_true(own_look(&b, ADDRESS).write && own_look(&b, ADDRESS).execute);
-	fills = b.mmu->counters.fills;
+	fills = b.mmu->counters->fills;
 	assert_int_equal(own_touch(&b, ADDRESS, ACCESS_WRITE), RIG_OK);
-	assert_int_equal(b.mmu->counters.fills, fills);
+	assert_int_equal(b.mmu->counters->fills, fills);
 	own_end(&b);
 }
 

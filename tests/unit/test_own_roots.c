@@ -90,12 +90,12 @@ static void pdptes_that_were_accessed(void **state)
 		root = own_page(&b, b.root);
 		for (int n = 0; n < 4; n++)
 			root->table[n] |= root->table[n] & PTE_P ? PTE_A : 0;
-		changed = b.mmu->counters.sptes_changed;
+		changed = b.mmu->counters->sptes_changed;
 		own_mov_cr3(&b);
 		mmu_invlpg(b.mmu, b.cpu, &b.tables, ADDRESS);
 		assert_int_equal(own_touch(&b, ADDRESS + 0x1000, 0), REFLECTED(0));
 		assert_int_equal(own_look(&b, ADDRESS).hpa, FRAME_A);
-		assert_int_equal(b.mmu->counters.sptes_changed, changed);
+		assert_int_equal(b.mmu->counters->sptes_changed, changed);
 		own_end(&b);
 	}
 }
@@ -149,7 +149,7 @@ static void paging_off_and_on(void **state)
 		assert_int_not_equal(root, direct);
 		assert_int_equal(own_touch(&b, ADDRESS, 0), RIG_OK);
 		assert_int_equal(own_look(&b, ADDRESS).hpa, ADDRESS);
-		built = b.mmu->counters.roots_built;
+		built = b.mmu->counters->roots_built;
 		b.tables = on;
 		own_mov_cr3(&b);
 		assert_int_equal(b.root, root);
@@ -157,7 +157,7 @@ static void paging_off_and_on(void **state)
 		b.tables = off;
 		own_mov_cr3(&b);
 		assert_int_equal(b.root, direct);
-		assert_int_equal(b.mmu->counters.roots_built, built);
+		assert_int_equal(b.mmu->counters->roots_built, built);
 		own_end(&b);
 	}
 }
@@ -361,13 +361,13 @@ static void reclaimed_roots_are_built_again(void **state)
 		on = b.tables;
 		b.tables = own_direct();
 		own_mov_cr3(&b);
-		built = b.mmu->counters.roots_built;
+		built = b.mmu->counters->roots_built;
 		pool_reserve(b.mmu, b.mmu->page_count - 1);
-		assert_true(b.mmu->counters.reclaims > 0);
-		assert_int_equal(b.mmu->counters.frames_tracked, 0);
+		assert_true(b.mmu->counters->reclaims > 0);
+		assert_int_equal(b.mmu->frames_tracked, 0);
 		b.tables = on;
 		own_mov_cr3(&b);
-		assert_int_equal(b.mmu->counters.roots_built, built + 1);
+		assert_int_equal(b.mmu->counters->roots_built, built + 1);
 		assert_int_equal(own_look(&b, ADDRESS).status, OWN_MISSING);
 		assert_int_equal(own_touch(&b, ADDRESS, ACCESS_WRITE), RIG_OK);
 		assert_int_equal(own_look(&b, ADDRESS).hpa, FRAME_A);

@@ -253,7 +253,7 @@ static void an_ended_page_is_out_of_reach(void **state)
 	/* Found again it is another page: this one waits for the flush. */
 	assert_ptr_not_equal(page_get(bench->mmu, 0x2000, page->role, &found), page);
 	assert_false(found);
-	assert_int_equal(bench->mmu->counters.zaps, 1);
+	assert_int_equal(bench->mmu->counters->zaps, 1);
 	assert_int_equal(bench->mmu->free_count, PAGES - 4);
 }
 
@@ -272,7 +272,7 @@ static void ended_pages_are_flushed_before_they_are_free(void **state)
 	pool_reserve(bench->mmu, 1);
 	assert_int_equal(bench->rig->flushes, 1);
 	assert_int_equal(bench->mmu->free_count, 1);
-	assert_int_equal(bench->mmu->counters.reclaims, 0);
+	assert_int_equal(bench->mmu->counters->reclaims, 0);
 	assert_ptr_equal(page_get(bench->mmu, 0x1000, page->role, &found), page);
 	assert_false(found);
 	assert_int_not_equal(page->serial, serial);
@@ -292,7 +292,7 @@ static void reclaim_takes_what_was_used_least_lately(void **state)
 	page[1]->pins = 1; /* as if a processor had it as root */
 	pool_reserve(bench->mmu, 1);
 	assert_int_equal(bench->rig->flushes, 1);
-	assert_int_equal(bench->mmu->free_count, bench->mmu->counters.reclaims);
+	assert_int_equal(bench->mmu->free_count, bench->mmu->counters->reclaims);
 	assert_true(page[0]->live && page[1]->live && page[3]->live && page[5]->live);
 	assert_false(page[2]->live || page[4]->live || page[6]->live);
 	assert_true(page[PAGES - 1]->live);
@@ -336,7 +336,7 @@ static void a_small_pool_serves_any_guest(void **state)
 		assert_int_equal(rig_walk(rig, root, at).hpa, rig_map(3 * GIB + at).hpa);
 	}
 	assert_true(rig->flushes > 10);
-	assert_true(rig->mmu.counters.reclaims > 200);
+	assert_true(rig->mmu.counters->reclaims > 200);
 	assert_ok_invariants(rig);
 	rig_free(rig);
 }

@@ -119,26 +119,26 @@ static void world_switches_read_no_table(void **state)
 	touch(&m, &m.a, ADDRESS, 0);
 	run(&m, 0, &m.b, OTHER_ASID);
 	touch(&m, &m.b, ADDRESS, 0);
-	read = m.rig->mmu.counters.tables_read;
-	syncs = m.rig->mmu.counters.syncs;
+	read = m.rig->mmu.counters->tables_read;
+	syncs = m.rig->mmu.counters->syncs;
 	for (int i = 0; i < 10; i++) {
 		run(&m, 0, &m.a, ASID);
 		run(&m, 0, &m.b, OTHER_ASID);
 	}
-	assert_int_equal(m.rig->mmu.counters.tables_read, read);
-	assert_int_equal(m.rig->mmu.counters.syncs, syncs);
+	assert_int_equal(m.rig->mmu.counters->tables_read, read);
+	assert_int_equal(m.rig->mmu.counters->syncs, syncs);
 	/* A flush is over once each root has been synchronized. */
 	mmu_flush_all_asids(&m.rig->cpu[0]);
 	run(&m, 0, &m.a, ASID);
 	run(&m, 0, &m.b, OTHER_ASID);
-	assert_true(m.rig->mmu.counters.tables_read > read);
-	read = m.rig->mmu.counters.tables_read;
-	syncs = m.rig->mmu.counters.syncs;
+	assert_true(m.rig->mmu.counters->tables_read > read);
+	read = m.rig->mmu.counters->tables_read;
+	syncs = m.rig->mmu.counters->syncs;
 	run(&m, 0, &m.a, ASID);
 	run(&m, 0, &m.b, OTHER_ASID);
-	assert_int_equal(m.rig->mmu.counters.tables_read, read);
-	assert_int_equal(m.rig->mmu.counters.syncs, syncs);
-	assert_int_equal(m.rig->mmu.counters.roots_built, 2);
+	assert_int_equal(m.rig->mmu.counters->tables_read, read);
+	assert_int_equal(m.rig->mmu.counters->syncs, syncs);
+	assert_int_equal(m.rig->mmu.counters->roots_built, 2);
 	end(&m);
 }
 
@@ -159,17 +159,17 @@ static void one_root_under_two_asids_is_no_reason_to_read(void **state)
 		touch(&m, &m.a, ADDRESS, 0);
 		second = run(&m, 0, &m.a, OTHER_ASID);
 		touch(&m, &m.a, ADDRESS, 0);
-		read = m.rig->mmu.counters.tables_read;
+		read = m.rig->mmu.counters->tables_read;
 		for (int n = 0; n < 10; n++) {
 			assert_int_equal(run(&m, 0, &m.a, ASID), first);
 			assert_int_equal(run(&m, 0, &m.a, OTHER_ASID), second);
 		}
-		assert_int_equal(m.rig->mmu.counters.tables_read, read);
+		assert_int_equal(m.rig->mmu.counters->tables_read, read);
 		/* Each ASID's flush is its own. */
 		rig_put(m.rig, &m.a, ADDRESS, 3, 0);
 		mmu_flush_asid(&m.rig->cpu[0], OTHER_ASID);
 		run(&m, 0, &m.a, ASID);
-		assert_int_equal(m.rig->mmu.counters.tables_read, read);
+		assert_int_equal(m.rig->mmu.counters->tables_read, read);
 		run(&m, 0, &m.a, OTHER_ASID);
 		assert_int_equal(seen(&m, second, ADDRESS), 0);
 		end(&m);
@@ -433,11 +433,11 @@ static void a_table_is_read_once_per_flush(void **state)
 	run(&m, 0, &m.a, ASID);
 	for (uint64_t i = 0; i < 8; i++)
 		touch(&m, &m.a, i * 2 * MIB, 0);
-	read = m.rig->mmu.counters.tables_read;
+	read = m.rig->mmu.counters->tables_read;
 	mmu_flush_asid(&m.rig->cpu[0], ASID);
 	run(&m, 0, &m.a, ASID);
-	assert_int_equal(m.rig->mmu.counters.tables_read - read, 4);
-	assert_int_equal(m.rig->mmu.counters.sptes_changed, 0);
+	assert_int_equal(m.rig->mmu.counters->tables_read - read, 4);
+	assert_int_equal(m.rig->mmu.counters->sptes_changed, 0);
 	end(&m);
 }
 

@@ -63,7 +63,7 @@ static void l1_writes(struct machine *m, uint64_t address, int level, uint64_t e
 
 static uint64_t counted(struct machine *m)
 {
-	return m->mmu->counters.tables_read;
+	return m->mmu->counters->tables_read;
 }
 
 /* Flush, VMRUN. Returns how many tables were read for it. */
@@ -159,13 +159,13 @@ static void frames_are_let_go_with_their_last_shadow(void **state)
 	struct machine *m = *state;
 
 	run_and_touch(m);
-	assert_int_equal(m->mmu->counters.frames_tracked, 4);
+	assert_int_equal(m->mmu->frames_tracked, 4);
 	assert_int_equal(mmu_load_root(m->mmu, m->cpu, &m->tables, ASID), m->root);
 	pool_reserve(m->mmu, m->mmu->page_count - 6);
-	assert_int_equal(m->mmu->counters.frames_tracked, 1); /* the root in use */
+	assert_int_equal(m->mmu->frames_tracked, 1); /* the root in use */
 	assert_ok_invariants(m->rig);
 	assert_int_equal(rig_access(m->rig, 0, &m->tables, ADDRESS, 0), RIG_OK);
-	assert_int_equal(m->mmu->counters.frames_tracked, 4);
+	assert_int_equal(m->mmu->frames_tracked, 4);
 }
 
 /* L2 that has its own tables mapped: small, 2 MiB and 1 GiB pages. */
@@ -387,7 +387,7 @@ static void watching_makes_room(void **state)
 		page_get(m->mmu, 0x10000000 + n * 0x1000,
 		         (union shadow_role){.level = 1, .format = PT_4LEVEL}, &found);
 	mmu_watch(m->mmu, m->cpu, ram_page_gpa(10));
-	assert_true(m->mmu->counters.reclaims > 0);
+	assert_true(m->mmu->counters->reclaims > 0);
 	assert_int_equal(rig_walk(m->rig, m->npt01, ram_page_gpa(10)).status, HOST_MISSING);
 	assert_true(mmu_direct_fault(m->mmu, m->cpu, ram_page_gpa(10)));
 	assert_int_equal(rig_walk(m->rig, m->npt01, ram_page_gpa(10)).level, 1);
