@@ -275,6 +275,15 @@ static bool still_true(const struct decode_cache *cache, const struct vmcb_save 
 	return word == cache->word;
 }
 
+/* By address; instructions of one function that are as far apart as the cache is long differ, too.
+ */
+static inline struct decode_cache *cache_for(struct vcpu *vcpu)
+{
+	uint64_t rip = vcpu->vmcb->save.rip;
+
+	return &vcpu->decode_cache[(rip ^ rip / DECODE_CACHES) & (DECODE_CACHES - 1)];
+}
+
 /* Apart from decode(), which is short as long as this is not needed. */
 static __attribute__((noinline)) bool decode_miss(struct vcpu *vcpu, uint64_t exit_code,
                                                   struct decode_cache *cache,
@@ -293,7 +302,7 @@ static __attribute__((noinline)) bool decode_miss(struct vcpu *vcpu, uint64_t ex
 bool decode(struct vcpu *vcpu, uint64_t exit_code, struct instruction *instruction)
 {
 	const struct vmcb_save *save = &vcpu->vmcb->save;
-	struct decode_cache *cache = &vcpu->decode_cache[save->rip & (DECODE_CACHES - 1)];
+	struct decode_cache *cache = cache_for(vcpu);
 
 	if (vcpu->guest_mode || !still_true(cache, save, exit_code))
 		return decode_miss(vcpu, exit_code, cache, instruction);
@@ -304,7 +313,7 @@ bool decode(struct vcpu *vcpu, uint64_t exit_code, struct instruction *instructi
 const uint8_t *code_at_rip(struct vcpu *vcpu)
 {
 	const struct vmcb_save *save = &vcpu->vmcb->save;
-	struct decode_cache *cache = &vcpu->decode_cache[save->rip & (DECODE_CACHES - 1)];
+	struct decode_cache *cache = cache_for(vcpu);
 
 	if (vcpu->guest_mode)
 		return NULL;
