@@ -158,8 +158,7 @@ uint64_t acpi_rsdp_from_efi(uint64_t system_table, bool wide)
 	return found;
 }
 
-/* The bytes of the table at the hpa; 0 when it is not this one or not a valid one. */
-static uint32_t table_length(uint64_t hpa, const char *signature)
+uint32_t acpi_table_length(uint64_t hpa, const char *signature)
 {
 	struct acpi_header header;
 
@@ -176,13 +175,13 @@ static uint32_t table_length(uint64_t hpa, const char *signature)
 static uint64_t find_table(uint64_t root, const char *root_signature, uint32_t pointer_size,
                            const char *signature)
 {
-	uint32_t length = table_length(root, root_signature);
+	uint32_t length = acpi_table_length(root, root_signature);
 
 	for (uint32_t at = sizeof(struct acpi_header); length && pointer_size <= length - at;
 	     at += pointer_size) {
 		uint64_t table = read_pointer(root + at, pointer_size);
 
-		if (table_length(table, signature))
+		if (acpi_table_length(table, signature))
 			return table;
 	}
 	return 0;
@@ -234,20 +233,24 @@ static void list_processors(const uint8_t *madt, uint32_t length, struct cpu_lis
 	}
 }
 
-unsigned int acpi_cpu_ids(uint64_t rsdp, uint32_t *ids, unsigned int max)
+uint64_t acpi_find_table(uint64_t rsdp, const char *signature)
 {
-	struct cpu_list list = {.ids = ids, .max = max};
 	struct acpi_rsdp root;
-	uint64_t madt = 0;
+	uint64_t table = 0;
 
 	if (!acpi_read_rsdp(rsdp, &root))
 		return 0;
 	if (root.revision >= 2)
-		madt = find_table(root.xsdt, "XSDT", sizeof(uint64_t), "APIC");
-	if (!madt)
-		madt = find_table(root.rsdt, "RSDT", sizeof(uint32_t), "APIC");
-	if (!madt)
-		return 0;
-	list_processors(phys(madt), table_length(madt, "APIC"), &list);
+		table = find_table(root.xsdt, "XSDT", sizeof(uint64_t), signature);
+	return table ? table : find_table(root.rsdt, "RSDT", sizeof(uint32_t), signature);
+}
+
+unsigned int acpi_cpu_ids(uint64_t rsdp, uint32_t *ids, unsigned int max)
+{
+	struct cpu_list list = {.ids = ids, .max = max};
+	uint64_t madt = acpi_find_table(rsdp, "APIC");
+
+	if (madt)
+		list_processors(phys(madt), acpi_table_length(madt, "APIC"), &list);
 	return list.count;
 }

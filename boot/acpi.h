@@ -50,6 +50,12 @@ uint64_t acpi_find_rsdp(void);
  */
 uint64_t acpi_rsdp_from_efi(uint64_t system_table, bool wide);
 
+/* The hpa of the first valid table with this signature, or 0; rsdp may be 0. */
+uint64_t acpi_find_table(uint64_t rsdp, const char *signature);
+
+/* The bytes of the table at the hpa; 0 when it is not this one or not a valid one. */
+uint32_t acpi_table_length(uint64_t hpa, const char *signature);
+
 /*
  * The APIC ids of the processors that the MADT calls enabled, the first max of them, each once.
  * Returns how many; 0 when there is no valid MADT to ask. rsdp may be 0. ACPI 6.5, section 5.2.12.

@@ -120,6 +120,17 @@ static bool read_log(struct parser *parser, struct config *config)
 	return true;
 }
 
+static bool read_hotkey(struct parser *parser, struct config *config)
+{
+	static const char *const names[] = {"off", "on", NULL};
+	unsigned int choice = 0;
+
+	if (!read_choice(parser, names, &choice, ": use on or off"))
+		return false;
+	config->hotkey = choice;
+	return true;
+}
+
 static bool read_pool(struct parser *parser, struct config *config)
 {
 	static const char hint[] = ": use a number of K, M or G, for instance pool=16M";
@@ -187,9 +198,9 @@ static const struct {
 	const char *name;
 	bool (*read)(struct parser *parser, struct config *config);
 } keys[] = {
-	{"la57", read_la57},       {"npt", read_npt}, {"log", read_log},
-	{"pool", read_pool},       {"l1", read_l1},   {"initrd", read_initrd},
-	{"cmdline", read_cmdline},
+	{"la57", read_la57},       {"npt", read_npt},       {"log", read_log},
+	{"pool", read_pool},       {"l1", read_l1},         {"initrd", read_initrd},
+	{"cmdline", read_cmdline}, {"hotkey", read_hotkey},
 };
 
 static bool read_word(struct parser *parser, struct config *config)

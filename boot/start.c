@@ -3,6 +3,7 @@
  * get wrong. Relies on all of boot/, hv/ and svm/.
  */
 #include "boot/acpi.h"
+#include "boot/acpi_sleep.h"
 #include "boot/check_svm.h"
 #include "boot/config.h"
 #include "boot/load.h"
@@ -19,9 +20,11 @@
 #include "hv/string.h"
 #include "hv/x86.h"
 #include "svm/features.h"
+#include "svm/hotkey.h"
 #include "svm/l1_memory.h"
 #include "svm/machine.h"
 #include "svm/processors.h"
+#include "svm/sleep.h"
 
 enum {
 	LEAF_STRUCTURED = 7,
@@ -247,6 +250,17 @@ static struct l1_start start_state(const struct l1_entry *entry)
 	};
 }
 
+/* To be called before the first VMCB is made. */
+static void watch_ports(void)
+{
+	struct sleep_states sleep;
+
+	acpi_sleep_states(info.rsdp, &sleep);
+	sleep_refuse(&sleep);
+	if (config.hotkey)
+		hotkey_init();
+}
+
 static void check_machine(void)
 {
 	const char *missing = svm_missing(config.npt);
@@ -296,6 +310,7 @@ _Noreturn void start(uint32_t magic, uint64_t information, uint64_t image_at)
 	paging_forget_identity();
 
 	mtrr_read();
+	watch_ports();
 	tell_l1_memory(&region);
 	load(stage_modules(), &loaded);
 	log_memory_map();

@@ -2,22 +2,10 @@
  * The L1 image `counters`: Nestling's own CPUID leaf, hypercall and counters, as L1 and L2 see
  * them. Relies on guest/lib and svm/interface.h; on other machines it has nothing to test.
  */
+#include "guest/counters/counters.h"
 #include "guest/points/paging.h"
-#include "guest/points/points.h"
-#include "svm/counters.h"
-#include "svm/interface.h"
 
 enum { ROUNDS = 10, VMMCALL_OF_NOBODY = 0x4e53ffff };
-
-static uint64_t counter(uint32_t number)
-{
-	return rdmsr(MSR_NESTLING_COUNTERS + number);
-}
-
-static uint64_t exits(uint32_t level, uint32_t code)
-{
-	return counter(level + code);
-}
 
 static void read_counter(void *number)
 {
@@ -165,6 +153,8 @@ static void run(void)
 	count_l2();
 	calls();
 	call_as_user();
+	if (cmdline_value("hotkey"))
+		counters_ports();
 	point_end();
 }
 

@@ -5,7 +5,7 @@
 #include "hv/x86.h"
 
 enum {
-	COM1 = 0x3f8,
+	COM1 = COM1_DATA,
 	REG_DATA = 0,
 	REG_INTERRUPTS = 1,
 	REG_FIFO = 2,
@@ -47,4 +47,9 @@ void serial_write(const char *text, size_t length)
 			serial_put('\r');
 		serial_put(text[i]);
 	}
+}
+
+bool serial_shows_data(void)
+{
+	return !(inb(COM1 + REG_LINE_CONTROL) & LINE_CONTROL_DIVISOR);
 }

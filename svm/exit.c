@@ -13,6 +13,7 @@
 #include "svm/hypercall.h"
 #include "svm/nested.h"
 #include "svm/own_paging.h"
+#include "svm/ports.h"
 #include "svm/processors.h"
 #include "svm/startup.h"
 #include "svm/strict.h"
@@ -103,7 +104,7 @@ void shut_down(struct vcpu *vcpu)
 void intercept_for_l0(struct vmcb_control *control)
 {
 	control->intercepts[INTERCEPT_EXCEPTION] |= L0_EXCEPTIONS;
-	control->intercepts[INTERCEPT_MISC1] |= L0_MISC1;
+	control->intercepts[INTERCEPT_MISC1] |= L0_MISC1 | ports_intercepts();
 	control->intercepts[INTERCEPT_MISC2] |= L0_MISC2;
 	if (!features.npt)
 		own_paging_intercept(control);
@@ -126,6 +127,7 @@ static void (*const handlers[EXIT_CODES])(struct vcpu *vcpu) = {
 	[VMEXIT_WBINVD] = handle_invd, /* QEMU's code for INVD; WBINVD itself is not intercepted */
 	[VMEXIT_INVLPG] = handle_invlpg,
 	[VMEXIT_INVLPGA] = handle_invlpga,
+	[VMEXIT_IOIO] = handle_ioio,
 	[VMEXIT_MSR] = emulate_msr,
 	[VMEXIT_TASK_SWITCH] = handle_task_switch,
 	[VMEXIT_SHUTDOWN] = handle_shutdown,
@@ -164,6 +166,8 @@ static bool is_l1s(struct vcpu *vcpu, uint64_t code)
 	if (code == VMEXIT_MSR)
 		return msr_is_intercepted(vcpu, low32(vcpu->gpr[GPR_RCX]),
 		                          vcpu->vmcb->control.exit_info1 & 1);
+	if (code == VMEXIT_IOIO)
+		return io_is_intercepted(vcpu, vcpu->vmcb->control.exit_info1);
 	if (code == VMEXIT_WBINVD && !(intercepts[INTERCEPT_MISC2] & MISC2_WBINVD))
 		code = VMEXIT_INVD;
 	return intercepts[code / 32] >> (code % 32) & 1;

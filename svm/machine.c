@@ -18,6 +18,7 @@
 #include "svm/features.h"
 #include "svm/l1_memory.h"
 #include "svm/nested.h"
+#include "svm/ports.h"
 #include "svm/processors.h"
 #include "svm/start_state.h"
 #include "svm/startup.h"
@@ -34,7 +35,7 @@ static void frame_changed(void *context, uint64_t gpa)
 {
 	(void)context;
 	for (unsigned int i = 0; i < vcpu_count(); i++)
-		msrpm_changed(vcpu_at(i), gpa);
+		map_changed(vcpu_at(i), gpa);
 }
 
 static void kick(void *context, struct mmu_cpu *cpu)
@@ -132,8 +133,8 @@ void machine_init_control(struct vcpu *vcpu)
 	memset(control, 0, sizeof(*control));
 	intercept_for_l0(control);
 	control->intercepts[INTERCEPT_MISC2] |= MISC2_VMMCALL; /* not L2's */
-	control->msrpm_base_pa = vcpu->msrpm01_hpa;
-	control->iopm_base_pa = vcpu->msrpm01_hpa; /* not used: no I/O is intercepted */
+	control->msrpm_base_pa = hpa_of(vcpu->msrpm01);
+	control->iopm_base_pa = hpa_of(iopm01);
 	control->asid = ASID_L1;
 	control->tlb_control = TLB_CONTROL_FLUSH_ALL;
 	if (!features.npt)
@@ -164,12 +165,25 @@ static struct vmcb *new_vmcb(uint64_t *hpa)
 enum {
 	VCPU_PAGES = (sizeof(struct vcpu) + PAGE_SIZE - 1) / PAGE_SIZE,
 	MSRPM_PAGES = MSRPM_SIZE / PAGE_SIZE,
+	IOPM_PAGES = IOPM_SIZE / PAGE_SIZE,
 	VMCBS = 5, /* 01, 02, halt, without_busy and the host's save area */
 };
 
 uint64_t machine_vcpu_pages(void)
 {
-	return VCPU_PAGES + VMCBS + MSRPM_PAGES + 1 + MERGED_MAPS * MSRPM_PAGES;
+	return VCPU_PAGES + VMCBS + (1 + MERGED_MSRPMS) * MSRPM_PAGES + MERGED_IOPMS * IOPM_PAGES;
+}
+
+static void init_maps(struct merged_maps *maps, const uint64_t *l0, unsigned int pages,
+                      unsigned int count)
+{
+	maps->l0 = l0;
+	maps->pages = pages;
+	maps->count = count;
+	for (unsigned int i = 0; i < count; i++) {
+		maps->map[i].map = heap_pages(pages);
+		maps->map[i].hpa = hpa_of(maps->map[i].map);
+	}
 }
 
 struct vcpu *machine_new_vcpu(uint32_t apic_id)
@@ -183,12 +197,9 @@ struct vcpu *machine_new_vcpu(uint32_t apic_id)
 	vcpu->halt = new_vmcb(&vcpu->halt_hpa);
 	vcpu->without_busy = new_vmcb(&hpa);
 	new_vmcb(&vcpu->hsave_hpa);
-	vcpu->msrpm01 = heap_pages(MSRPM_PAGES + 1); /* an IOPM is a page longer */
-	for (int i = 0; i < MERGED_MAPS; i++) {
-		vcpu->merged[i].map = heap_pages(MSRPM_PAGES);
-		vcpu->merged[i].hpa = hpa_of(vcpu->merged[i].map);
-	}
-	vcpu->msrpm01_hpa = hpa_of(vcpu->msrpm01);
+	vcpu->msrpm01 = heap_pages(MSRPM_PAGES);
+	init_maps(&vcpu->msrpms, vcpu->msrpm01, MSRPM_PAGES, MERGED_MSRPMS);
+	init_maps(&vcpu->iopms, iopm01, IOPM_PAGES, MERGED_IOPMS);
 	msr_init_map(vcpu);
 	vcpu->vmcb = vcpu->vmcb01;
 	vcpu->vmcb_hpa = vcpu->vmcb01_hpa;

@@ -48,11 +48,12 @@ void nested_maps_init(void);
 uint64_t merged_msrpm(struct vcpu *vcpu);
 uint64_t merged_iopm(struct vcpu *vcpu);
 
-/* L1 wrote a frame of its MSRPM: of each processor. The mmu's lock is held. */
-void msrpm_changed(struct vcpu *vcpu, uint64_t gpa);
+/* L1 wrote a frame that a map of this processor's is in. The mmu's lock is held. */
+void map_changed(struct vcpu *vcpu, uint64_t gpa);
 
-/* Does L1 intercept this access of L2's to an MSR? */
+/* Does L1 intercept this access of L2's to an MSR, to the ports of #VMEXIT(IOIO)'s EXITINFO1? */
 bool msr_is_intercepted(struct vcpu *vcpu, uint32_t msr, bool write);
+bool io_is_intercepted(struct vcpu *vcpu, uint64_t info);
 
 /* nested_npt.c */
 

@@ -1,6 +1,6 @@
 /*
- * The permission maps of L2: L1's MSRPM merged with L0's, and L1's IOPM. Relies on
- * svm/l1_memory.h, svm/emulate.h.
+ * The permission maps of L2: L1's merged with L0's. Relies on svm/l1_memory.h, svm/emulate.h and
+ * svm/ports.h.
  */
 #include "hv/memory.h"
 #include "hv/string.h"
@@ -8,6 +8,7 @@
 #include "svm/emulate.h"
 #include "svm/l1_memory.h"
 #include "svm/nested.h"
+#include "svm/ports.h"
 #include "svm/processors.h"
 
 enum { WORDS_PER_PAGE = PAGE_SIZE / sizeof(uint64_t) };
@@ -27,13 +28,16 @@ static const uint64_t *map_page(uint64_t base, unsigned int page)
 	return l1_page(NULL, gpa);
 }
 
-enum { MSRPM_PAGES = MSRPM_SIZE / PAGE_SIZE };
-
-static void merge(struct vcpu *vcpu, struct merged_map *merged)
+static unsigned int size_of(const struct merged_maps *maps)
 {
-	for (unsigned int page = 0; page < MSRPM_PAGES; page++) {
+	return maps->pages * PAGE_SIZE;
+}
+
+static void merge(const struct merged_maps *maps, struct merged_map *merged)
+{
+	for (unsigned int page = 0; page < maps->pages; page++) {
 		const volatile uint64_t *l1 = map_page(merged->gpa, page);
-		const uint64_t *l0 = vcpu->msrpm01 + page * WORDS_PER_PAGE;
+		const uint64_t *l0 = maps->l0 + page * WORDS_PER_PAGE;
 		uint64_t *to = merged->map + page * WORDS_PER_PAGE;
 
 		for (unsigned int i = 0; i < WORDS_PER_PAGE; i++)
@@ -42,102 +46,137 @@ static void merge(struct vcpu *vcpu, struct merged_map *merged)
 	merged->valid = true;
 }
 
-/* Has any processor a map, besides this one, with the page in it? */
-static bool by_another(const struct merged_map *merged, uint64_t gpa)
+static bool has_page(const struct merged_maps *maps, const struct merged_map *but, uint64_t gpa)
 {
-	for (unsigned int i = 0; i < vcpu_count() * MERGED_MAPS; i++) {
-		const struct merged_map *other = &vcpu_at(i / MERGED_MAPS)->merged[i % MERGED_MAPS];
+	for (unsigned int i = 0; i < maps->count; i++) {
+		const struct merged_map *map = &maps->map[i];
 
-		if (other != merged && other->used && gpa - other->gpa < MSRPM_SIZE)
+		if (map != but && map->used && gpa - map->gpa < size_of(maps))
 			return true;
 	}
 	return false;
 }
 
-static void unwatch(const struct merged_map *merged)
+/* Has any processor a map, besides this one, with the page in it? */
+static bool by_another(const struct merged_map *merged, uint64_t gpa)
 {
-	for (unsigned int page = 0; merged->used && page < MSRPM_PAGES; page++) {
-		uint64_t gpa = merged->gpa + page * PAGE_SIZE;
+	for (unsigned int i = 0; i < vcpu_count(); i++) {
+		const struct vcpu *vcpu = vcpu_at(i);
 
-		if (!by_another(merged, gpa))
-			mmu_unwatch(&mmu, gpa);
+		if (has_page(&vcpu->msrpms, merged, gpa) || has_page(&vcpu->iopms, merged, gpa))
+			return true;
 	}
+	return false;
 }
 
-static struct merged_map *replace_oldest(struct vcpu *vcpu, uint64_t gpa)
+static struct merged_map *replace_oldest(struct vcpu *vcpu, struct merged_maps *maps, uint64_t gpa)
 {
-	struct merged_map *merged = &vcpu->merged[vcpu->merged_next++ % MERGED_MAPS];
+	struct merged_map *merged = &maps->map[maps->next];
 
-	unwatch(merged);
+	maps->next = maps->next + 1 < maps->count ? maps->next + 1 : 0;
+	for (unsigned int page = 0; merged->used && page < maps->pages; page++) {
+		uint64_t old = merged->gpa + page * PAGE_SIZE;
+
+		if (!by_another(merged, old))
+			mmu_unwatch(&mmu, old);
+	}
 	merged->gpa = gpa;
 	merged->used = true;
 	merged->valid = false;
-	for (unsigned int page = 0; page < MSRPM_PAGES; page++)
+	for (unsigned int page = 0; page < maps->pages; page++)
 		mmu_watch(&mmu, &vcpu->mmu_cpu, gpa + page * PAGE_SIZE);
 	return merged;
 }
 
-void msrpm_changed(struct vcpu *vcpu, uint64_t gpa)
+static void forget(struct merged_maps *maps, uint64_t gpa)
 {
-	for (int i = 0; i < MERGED_MAPS; i++) {
-		if (gpa - vcpu->merged[i].gpa < MSRPM_SIZE)
-			vcpu->merged[i].valid = false;
+	for (unsigned int i = 0; i < maps->count; i++) {
+		if (gpa - maps->map[i].gpa < size_of(maps))
+			maps->map[i].valid = false;
 	}
 }
 
-uint64_t merged_msrpm(struct vcpu *vcpu)
+void map_changed(struct vcpu *vcpu, uint64_t gpa)
 {
-	uint64_t gpa = vcpu->ctl.msrpm_base_pa & ~(uint64_t)(PAGE_SIZE - 1);
+	forget(&vcpu->msrpms, gpa);
+	forget(&vcpu->iopms, gpa);
+}
+
+static uint64_t merged_map(struct vcpu *vcpu, struct merged_maps *maps, uint64_t gpa)
+{
 	struct merged_map *merged = NULL;
 
-	if (!(vcpu->ctl.intercepts[INTERCEPT_MISC1] & MISC1_MSR_PROT))
-		return vcpu->msrpm01_hpa;
 	lock_take(&mmu_lock);
-	for (int i = 0; i < MERGED_MAPS && !merged; i++) {
-		if (vcpu->merged[i].used && vcpu->merged[i].gpa == gpa)
-			merged = &vcpu->merged[i];
+	for (unsigned int i = 0; i < maps->count && !merged; i++) {
+		if (maps->map[i].used && maps->map[i].gpa == gpa)
+			merged = &maps->map[i];
 	}
 	if (!merged)
-		merged = replace_oldest(vcpu, gpa);
-	for (unsigned int page = 0; page < MSRPM_PAGES; page++)
+		merged = replace_oldest(vcpu, maps, gpa);
+	for (unsigned int page = 0; page < maps->pages; page++)
 		mmu_watch_written(&mmu, &vcpu->mmu_cpu, gpa + page * PAGE_SIZE);
 	if (!merged->valid)
-		merge(vcpu, merged);
+		merge(maps, merged);
 	lock_release(&mmu_lock);
 	return merged->hpa;
 }
 
+uint64_t merged_msrpm(struct vcpu *vcpu)
+{
+	if (!(vcpu->ctl.intercepts[INTERCEPT_MISC1] & MISC1_MSR_PROT))
+		return hpa_of(vcpu->msrpms.l0);
+	return merged_map(vcpu, &vcpu->msrpms,
+	                  vcpu->ctl.msrpm_base_pa & ~(uint64_t)(PAGE_SIZE - 1));
+}
+
 /*
- * L0 keeps no port from L1, so L1's own map serves: what L1 changes in it shows at once, and there
- * is nothing that it could open by that.
+ * Where L1 intercepts all that L0 watches, its own map serves: what it changes there shows at once,
+ * and all that it could open by that are registers that it can have elsewhere (svm/ports.h).
  */
 uint64_t merged_iopm(struct vcpu *vcpu)
 {
 	uint64_t base = vcpu->ctl.iopm_base_pa & ~(uint64_t)(PAGE_SIZE - 1);
+	const uint64_t *pages[IOPM_SIZE / PAGE_SIZE];
 
 	if (!(vcpu->ctl.intercepts[INTERCEPT_MISC1] & MISC1_IOIO_PROT))
-		return vcpu->msrpm01_hpa; /* not used: any page of L0's will do */
+		return hpa_of(iopm01);
 	for (unsigned int page = 0; page < IOPM_SIZE / PAGE_SIZE; page++) {
-		if (map_page(base, page))
-			continue;
-		return hpa_of(all_ones);
+		pages[page] = map_page(base, page);
+		if (!pages[page])
+			return hpa_of(all_ones);
 	}
-	return base;
+	return ports_are_covered(pages) ? base : merged_map(vcpu, &vcpu->iopms, base);
+}
+
+/* A bit of a map as L1 has it now; all ones where it has no memory. */
+static uint64_t bits_at(uint64_t base, unsigned int bit, unsigned int count)
+{
+	uint64_t bits = 0;
+
+	for (unsigned int i = 0; i < count; i++, bit++) {
+		const volatile uint8_t *page =
+			(const volatile uint8_t *)map_page(base, bit / (PAGE_SIZE * 8));
+
+		bits |= (!page || (page[bit / 8 % PAGE_SIZE] >> bit % 8 & 1)) ? 1ull << i : 0;
+	}
+	return bits;
+}
+
+bool io_is_intercepted(struct vcpu *vcpu, uint64_t info)
+{
+	if (!(vcpu->ctl.intercepts[INTERCEPT_MISC1] & MISC1_IOIO_PROT))
+		return false;
+	return bits_at(vcpu->ctl.iopm_base_pa, info >> IOIO_PORT_S & 0xffff,
+	               info >> IOIO_SIZE_S & IOIO_SIZE);
 }
 
 bool msr_is_intercepted(struct vcpu *vcpu, uint32_t msr, bool write)
 {
 	int bit = msrpm_bit(msr);
-	const volatile uint64_t *page;
 
 	if (!(vcpu->ctl.intercepts[INTERCEPT_MISC1] & MISC1_MSR_PROT))
 		return false;
 	if (bit < 0)
 		return true; /* registers that the map does not cover exit; APM 15.11 */
-	bit += write;
-	page = map_page(vcpu->ctl.msrpm_base_pa, (unsigned int)bit / (PAGE_SIZE * 8));
-	if (!page)
-		return true;
-	bit %= (int)PAGE_SIZE * 8;
-	return page[bit / 64] >> (bit % 64) & 1;
+	return bits_at(vcpu->ctl.msrpm_base_pa, (unsigned int)bit + write, 1);
 }

@@ -5,11 +5,14 @@
 #include "svm/startup.h"
 #include "hv/lapic.h"
 #include "hv/log.h"
+#include "hv/memory.h"
 #include "hv/x86.h"
 #include "svm/apic.h"
 #include "svm/event.h"
 #include "svm/exit.h"
 #include "svm/machine.h"
+#include "svm/ports.h"
+#include "svm/ports.h"
 #include "svm/processors.h"
 #include "svm/start_state.h"
 
@@ -84,8 +87,8 @@ void startup_init_halt(struct vcpu *vcpu)
 
 	intercept_for_l0(control);
 	control->intercepts[INTERCEPT_EXCEPTION] = ~0u;
-	control->msrpm_base_pa = vcpu->msrpm01_hpa;
-	control->iopm_base_pa = vcpu->msrpm01_hpa;
+	control->msrpm_base_pa = hpa_of(vcpu->msrpm01);
+	control->iopm_base_pa = hpa_of(iopm01);
 	control->asid = ASID_L1;
 	control->tlb_control = TLB_CONTROL_FLUSH_ALL;
 	control->int_ctl = INT_CTL_V_INTR_MASKING; /* with the host's IF at 0: they stay pending */

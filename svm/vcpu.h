@@ -70,7 +70,7 @@ struct decode_cache {
 	struct instruction instruction;
 };
 
-enum { DECODE_CACHES = 64 };
+enum { DECODE_CACHES = 128 };
 
 /* Of a guest whose paging L0 shadows: what it has written to the registers that decide of it. */
 struct own_registers {
@@ -84,7 +84,7 @@ struct own_paging {
 	uint64_t pdptes[4];
 };
 
-/* L1's MSRPM merged with L0's own. L1's is watched: it is merged again when it was written. */
+/* A map of L1's merged with L0's own. L1's is watched: it is merged again when it was written. */
 struct merged_map {
 	uint64_t *map;
 	uint64_t hpa;
@@ -92,7 +92,15 @@ struct merged_map {
 	bool used, valid;
 };
 
-enum { MERGED_MAPS = 4 };
+enum { MERGED_MSRPMS = 4, MERGED_IOPMS = 1 };
+
+/* MSRPMs, or IOPMs. */
+struct merged_maps {
+	const uint64_t *l0;
+	unsigned int pages, count;
+	unsigned int next; /* to be given up */
+	struct merged_map map[MERGED_MSRPMS];
+};
 
 /* The real APIC is L1's: svm/apic.h. What others must know of it. */
 struct local_apic {
@@ -137,10 +145,8 @@ struct vcpu {
 	uint64_t nested_pat;
 
 	uint64_t *msrpm01; /* L0's own */
-	uint64_t msrpm01_hpa;
-	struct merged_map merged[MERGED_MAPS];
-	unsigned int merged_next; /* to be given up next */
-	uint64_t npt01;           /* hpa of the root */
+	struct merged_maps msrpms, iopms;
+	uint64_t npt01; /* hpa of the root */
 	struct mmu_cpu mmu_cpu;
 
 	/* Without nested paging: of L1 and of L2; of who runs, while it runs; its CR3 in truth. */

@@ -224,6 +224,10 @@ enum vmexit_code {
 #define IOIO_SZ8     (1u << 4)
 #define IOIO_SZ16    (1u << 5)
 #define IOIO_SZ32    (1u << 6)
+/* The three together are the number of bytes. */
+#define IOIO_SIZE_S 4
+#define IOIO_SIZE   7u
+#define IOIO_PORT_S 16
 
 /* The maps: MSRPM is 8 KiB and IOPM is 12 KiB; APM 15.10.1, 15.11. Low 12 address bits are ignored.
  */

@@ -26,5 +26,30 @@ for bits in 32 64; do
 		image_passes "$name" $variables
 		dump_is_whole "$name" "$([ "$variables" = SMP=2 ] && echo 2 || echo 1)"
 	done
+	for strict in 0 1; do
+		name="$bits bits, hot key, STRICT=$strict"
+		image_passes "$name" STRICT=$strict L0CMDLINE=hotkey=on CMDLINE=hotkey=on
+		[ "$(grep -c ' pages free; ' "$log")" = 2 ]
+		ok $? "$name: one dump by the hypercall, one by the key"
+	done
+done
+
+# PM1a_CNT of q35 as its firmware puts it: SLP_EN with the type of S3, as a word and as a byte.
+temporary_dir
+tiny_image sleep 0x100000 'mov dx, 0x604
+	mov ax, 0x2400
+	out dx, ax
+	inc dx
+	mov al, 0x24
+	out dx, al
+	xor eax, eax
+	out 0xf4, al'
+unset L0CMDLINE
+for npt in on off; do
+	name="S3, npt=$npt"
+	run "$name" L1="$dir/sleep.elf" STRICT=1 L0CMDLINE=npt=$npt
+	ok "$status" "$name: the guest goes on"
+	[ "$(grep -c 'asks for ACPI sleep state S3: refused' "$log")" = 2 ]
+	ok $? "$name: it is told"
 done
 done_testing

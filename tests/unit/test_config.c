@@ -68,6 +68,18 @@ static void choices(void **state)
 	assert_int_equal(config.la57, LA57_OFF);
 }
 
+static void hotkey(void **state)
+{
+	(void)state;
+	good("");
+	assert_false(config.hotkey);
+	good("hotkey=on");
+	assert_true(config.hotkey);
+	good("hotkey=off");
+	assert_false(config.hotkey);
+	bad("hotkey=auto", "bad value in configuration word \"hotkey=auto\": use on or off");
+}
+
 static void sizes(void **state)
 {
 	(void)state;
@@ -216,17 +228,12 @@ static void harmless_messages(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(defaults),
-		cmocka_unit_test(choices),
-		cmocka_unit_test(sizes),
-		cmocka_unit_test(texts),
-		cmocka_unit_test(files),
-		cmocka_unit_test(unknown_words),
-		cmocka_unit_test(bad_values),
-		cmocka_unit_test(missing_quotes),
-		cmocka_unit_test(twice),
-		cmocka_unit_test(long_values),
-		cmocka_unit_test(harmless_messages),
+		cmocka_unit_test(defaults),       cmocka_unit_test(choices),
+		cmocka_unit_test(hotkey),         cmocka_unit_test(sizes),
+		cmocka_unit_test(texts),          cmocka_unit_test(files),
+		cmocka_unit_test(unknown_words),  cmocka_unit_test(bad_values),
+		cmocka_unit_test(missing_quotes), cmocka_unit_test(twice),
+		cmocka_unit_test(long_values),    cmocka_unit_test(harmless_messages),
 	};
 
 	return cmocka_run_group_tests_name("config", tests, NULL, NULL);

@@ -1,0 +1,52 @@
+/*
+ * SLP_EN with the type of S2 or S3 is dropped. Relies on svm/ports.h.
+ */
+#include "svm/sleep.h"
+#include "hv/log.h"
+#include "svm/ports.h"
+
+static struct sleep_states refused;
+
+static bool is_refused(uint32_t type)
+{
+	for (unsigned int i = 0; i < refused.count; i++) {
+		if (refused.types[i] == type)
+			return true;
+	}
+	return false;
+}
+
+/* SLP_TYP and SLP_EN are in the second byte; PM1a and PM1b are asked alike. */
+static bool may_write(const struct port_access *access)
+{
+	for (unsigned int i = 0; i < 2; i++) {
+		uint32_t control = refused.pm1_control[i];
+		uint32_t value;
+
+		if (!control || access->port > control + 1 ||
+		    access->port + access->size < control + PM1_CONTROL_BYTES)
+			continue;
+		/* Bit 0 of the register is bit 0 of value then. */
+		value = access->port > control ? access->value << 8
+		                               : access->value >> 8 * (control - access->port);
+		if (!(value & PM1_SLP_EN) ||
+		    !is_refused(value >> PM1_SLP_TYP_SHIFT & PM1_SLP_TYP_MASK))
+			continue;
+		log_set_serial(true);
+		log_info("L1 asks for ACPI sleep state S3: refused, L0 would be lost");
+		log_set_serial(false);
+		return false;
+	}
+	return true;
+}
+
+static const struct port_watcher watcher = {.write = may_write};
+
+void sleep_refuse(const struct sleep_states *states)
+{
+	refused = *states;
+	for (unsigned int i = 0; i < 2 && refused.count; i++) {
+		if (refused.pm1_control[i])
+			ports_watch(refused.pm1_control[i], PM1_CONTROL_BYTES, &watcher);
+	}
+}
