@@ -70,3 +70,15 @@ $(foreach name,$(GUEST_BOTH),$(eval $(call guest_image,$(name)64,64,$(name))))
 $(filter %.asm.o,$(GUEST_LIB_32) $(GUEST_LIB_64)): $(wildcard guest/lib/*.inc)
 
 -include $(GUEST_LIB_32:.o=.d) $(GUEST_LIB_64:.o=.d)
+
+# Programs for a Linux that is L1: static, so that they run on any.
+LINUX_PROGRAMS := $(O)/guest/nestling-stat-amd64 $(O)/guest/nestling-stat-i386
+LINUX_CFLAGS   := -std=c11 -I. $(WARN) -O2 -static
+
+all: $(LINUX_PROGRAMS)
+
+$(O)/guest/nestling-stat-amd64: LINUX_CFLAGS += -m64
+$(O)/guest/nestling-stat-i386: LINUX_CFLAGS += -m32 -D_FILE_OFFSET_BITS=64
+$(LINUX_PROGRAMS): guest/linux/nestling-stat.c svm/exit_name.c svm/counters.h svm/interface.h mmu/counters.h
+	@mkdir -p $(@D)
+	$(CC) $(LINUX_CFLAGS) -s -o $@ $(filter %.c,$^)
