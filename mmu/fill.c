@@ -12,9 +12,10 @@
 #define NO_PAGE (~0ull)
 
 /*
- * A comparison amid a fault takes note of all writes so far, for the sptes that there are. What
- * becomes an spte after it must not be what the walk read before it, unless there is no other
- * processor that could have written since. A and D may have come: a walk can meet an entry twice.
+ * A comparison amid a fault takes note of all writes so far, for the sptes that there are; a table
+ * that gets its first shadow amid a fault is tracked from then on only. What becomes an spte after
+ * that must not be what the walk read before it, unless there is no other processor that could
+ * have written since. A and D may have come: a walk can meet an entry twice.
  */
 static bool is_outdated(struct mmu *mmu, const struct paging_mode *mode,
                         const struct shadow_page *page, unsigned int index, uint64_t entry)
@@ -116,13 +117,14 @@ static struct shadow_page *descend(struct mmu *mmu, const struct paging_mode *mo
 	return page;
 }
 
-/* Fills what is missing from the root to the leaf; walk is NULL in a direct map. */
+/*
+ * Fills what is missing from the root to the leaf. walk is NULL in a direct map; notes_taken is
+ * mmu's from before it.
+ */
 static bool fill(struct mmu *mmu, const struct paging_mode *mode, struct shadow_page *root,
-                 uint64_t address, uint32_t access, const struct walk *walk)
+                 uint64_t address, uint32_t access, const struct walk *walk, uint64_t notes_taken)
 {
 	bool changed = false, past_wp = is_past_wp(mode, access);
-	uint64_t collects = mmu->counters->collects;
-	bool compared = false;
 	struct shadow_page *page = root;
 
 	if (walk && !past_wp)
@@ -130,6 +132,7 @@ static bool fill(struct mmu *mmu, const struct paging_mode *mode, struct shadow_
 	while (page) {
 		unsigned int index = shadow_index(page->role.level, address);
 		bool guest_level = !page->role.direct && !is_passthrough(page);
+		bool compared = mmu->notes_taken != notes_taken;
 		uint64_t entry = walk && guest_level ? walk->entry[page->role.level] : 0;
 		struct target target;
 
@@ -146,7 +149,6 @@ static bool fill(struct mmu *mmu, const struct paging_mode *mode, struct shadow_
 		if (target.kind == TARGET_NONE)
 			return changed; /* the page attribute of an entry that nothing may use */
 		page = apply(mmu, mode, page, index, entry, &target, &changed);
-		compared = mmu->counters->collects != collects;
 	}
 	if (changed)
 		mmu->counters->fills++;
@@ -159,6 +161,7 @@ enum fault_result mmu_fault(struct mmu *mmu, struct mmu_cpu *cpu, const struct g
                             struct page_fault *fault)
 {
 	struct walk walk = {.gpa = fault->address};
+	uint64_t notes_taken = mmu->notes_taken;
 	enum walk_status status = WALK_OK;
 
 	if (!tables->direct)
@@ -179,7 +182,8 @@ enum fault_result mmu_fault(struct mmu *mmu, struct mmu_cpu *cpu, const struct g
 	if (mmu->own_paging && (fault->access & ACCESS_WRITE))
 		protect_note_write(mmu, walk.gpa);
 	pool_reserve(mmu, pages_for(mmu, PT_MAX_LEVEL));
-	if (fill(mmu, &tables->mode, cpu->current, fault->address, fault->access, &walk))
+	if (fill(mmu, &tables->mode, cpu->current, fault->address, fault->access, &walk,
+	         notes_taken))
 		return FAULT_FILLED;
 	if (!(fault->access & ACCESS_WRITE) || !mmu->ops->map(mmu->context, walk.gpa).read_only)
 		return FAULT_SPURIOUS;
@@ -206,7 +210,7 @@ bool mmu_direct_fault(struct mmu *mmu, struct mmu_cpu *cpu, uint64_t gpa)
 {
 	mmu_serve(mmu, cpu);
 	pool_reserve(mmu, PT_MAX_LEVEL);
-	if (!fill(mmu, NULL, cpu->direct, gpa, 0, NULL))
+	if (!fill(mmu, NULL, cpu->direct, gpa, 0, NULL, mmu->notes_taken))
 		return false;
 	region_filled(mmu, cpu, gpa);
 	return true;

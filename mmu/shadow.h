@@ -145,6 +145,11 @@ struct mmu {
 	uint32_t dirty_count;
 	bool dirty_upper; /* one of them has a shadow above level 1 */
 
+	/*
+	 * Counts how often written tables were compared or frames began to be tracked: of a write
+	 * before that there is no note any more, so what was read then may not become an spte.
+	 */
+	uint64_t notes_taken;
 	uint64_t now;    /* counts synchronizations */
 	uint64_t serial; /* of the page made last */
 

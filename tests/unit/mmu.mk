@@ -33,9 +33,10 @@ test_own_rights_SRC  := $(OWN_RIG) $(OWN_TEST)
 test_own_leaves_SRC  := $(OWN_RIG) $(OWN_TABLE)
 test_own_protect_SRC := $(OWN_RIG) $(OWN_TABLE)
 test_own_invlpg_SRC  := $(OWN_RIG) $(OWN_TEST)
+test_own_cpus_SRC    := $(OWN_RIG) $(OWN_TABLE)
 
 MMU_TESTS := format walk spte shadow sync track cpus cpus_regions roots random \
-	own_roots own_rights own_leaves own_protect own_invlpg own_random read_only
+	own_roots own_rights own_leaves own_protect own_invlpg own_cpus own_random read_only
 
 .PHONY: soak mutants coverage fuzz
 SOAK_SECONDS ?= 600

@@ -3,9 +3,16 @@
  */
 #include "tests/unit/own_test.h"
 
+enum { PAGES = 96 };
+
 void own_begin(struct own_bench *bench, enum pt_format_id id, uint32_t flags)
 {
-	struct rig *rig = own_rig_new(id == PT_5LEVEL ? 5 : 4, true, 96);
+	own_begin_with(bench, id, flags, PAGES);
+}
+
+void own_begin_with(struct own_bench *bench, enum pt_format_id id, uint32_t flags, uint32_t pages)
+{
+	struct rig *rig = own_rig_new(id == PT_5LEVEL ? 5 : 4, true, pages);
 
 	*bench = (struct own_bench){.rig = rig, .mmu = &rig->mmu, .cpu = &rig->cpu[0]};
 	rig->mmu.phys_bits = 48;
@@ -22,6 +29,13 @@ void own_end(struct own_bench *bench)
 	if (wrong)
 		fail_msg("%s", wrong);
 	rig_free(bench->rig);
+}
+
+void own_second(struct own_bench *second, const struct own_bench *bench)
+{
+	*second = *bench;
+	second->cpu = &bench->rig->cpu[1];
+	own_mov_cr3(second);
 }
 
 void own_mov_cr3(struct own_bench *bench)

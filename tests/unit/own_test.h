@@ -25,6 +25,10 @@ struct own_bench {
 enum { L1_ASID, L2_ASID = 3 };
 
 void own_begin(struct own_bench *bench, enum pt_format_id id, uint32_t flags);
+/* The same with a pool of so many pages. */
+void own_begin_with(struct own_bench *bench, enum pt_format_id id, uint32_t flags, uint32_t pages);
+/* Another processor of the same guest, which loads the same tables. */
+void own_second(struct own_bench *second, const struct own_bench *bench);
 /* Fails when an invariant does not hold. */
 void own_end(struct own_bench *bench);
 

@@ -142,6 +142,7 @@ static void a_watched_frame_that_another_one_writes(void **state)
 static struct {
 	struct machine *machine;
 	uint64_t at, gpa;
+	unsigned int looks; /* before the one that counts */
 	unsigned int size;
 	uint64_t value;
 } amid;
@@ -149,7 +150,7 @@ static struct {
 /* Processor 1 writes by what it has cached, and flushes, when mmu/ looks at a table. */
 static void write_amid(struct rig *rig, uint64_t gpa)
 {
-	if (gpa != amid.at)
+	if (gpa != amid.at || amid.looks-- > 0)
 		return;
 	rig->on_page = NULL;
 	ram_write(&rig->ram, amid.gpa, amid.size, amid.value);
@@ -173,6 +174,7 @@ static void access_while_it_changes(struct machine *m, uint64_t address, uint64_
 	amid.machine = m;
 	amid.at = rig_entry(m->rig, &m->tables, address, 1) & ~0xfffull;
 	amid.gpa = gpa;
+	amid.looks = 0;
 	amid.size = 8;
 	amid.value = another;
 	rig_put(m->rig, &m->tables, address, 2, entry); /* processor 0: D=1 is cached */
@@ -251,6 +253,33 @@ static void entries_below_are_read_again(void **state)
 	expect_b(m, address);
 }
 
+/*
+ * A table gets its first shadow by the fault whose walk has read it already. Another processor has
+ * it in a large page, which D says nothing of, and writes it between the two.
+ */
+static void what_the_walk_read_before_tracking_is_read_again(void **state)
+{
+	struct machine *m = *state;
+	uint64_t address = ADDRESS + 2 * MIB, table = ram_page_gpa(RAM_LOW_PAGES);
+
+	rig_put(m->rig, &m->tables, address, 2, table | E_TABLE);
+	rig_put(m->rig, &m->tables, address, 1, FRAME_A | E_PAGE);
+	begin(m);
+	reach(m, 1, table);
+	assert_true(rig_walk(m->rig, m->npt01[1], table).level > 1);
+	amid.machine = m;
+	amid.at = table;
+	amid.gpa = rig_entry(m->rig, &m->tables, address, 1);
+	amid.looks = 1; /* the walk's */
+	amid.size = 8;
+	amid.value = FRAME_B | E_PAGE;
+	m->rig->on_page = write_amid;
+	rig_access(m->rig, 0, &m->tables, address, 0);
+	assert_null(m->rig->on_page);
+	flush_and_run(m);
+	expect_b(m, address);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -263,6 +292,7 @@ int main(void)
 		TEST(a_lost_bit_counts_as_changed),
 		TEST(entries_that_gain_rights_are_read_again),
 		TEST(entries_below_are_read_again),
+		TEST(what_the_walk_read_before_tracking_is_read_again),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
