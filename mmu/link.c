@@ -99,7 +99,8 @@ static void leaf_goes(struct mmu *mmu, const struct shadow_page *page, uint64_t 
 
 /*
  * INVLPG ends all of a large page's translation. The processor may hold it in pieces, and would
- * drop only one of them: so an spte above level 1 does not change without a flush.
+ * drop only one of them: so an spte above level 1 does not change without a flush. To be called
+ * after the change: other processors go on with what they find behind the flush.
  */
 static void note_large(struct mmu *mmu, const struct shadow_page *page)
 {
@@ -153,11 +154,11 @@ void spte_set(struct mmu *mmu, struct shadow_page *page, unsigned int index, uin
 		spte_clear(mmu, page, index);
 		old = 0;
 	}
+	write_spte(at, spte);
 	if (!(old & PTE_P))
 		page->present++;
 	else
 		note_large(mmu, page);
-	write_spte(at, spte);
 	if (mmu->own_paging) {
 		if (old & PTE_P)
 			unlist_leaf(mmu, at, old, level);

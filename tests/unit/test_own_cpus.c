@@ -185,6 +185,43 @@ static void a_watched_frame_is_told_behind_the_flush(void **state)
 	}
 }
 
+static const struct own_bench *running;
+static uint64_t cached[2];
+
+/* The other processor goes on behind the flush, and caches both halves of a page of 4 MiB. */
+static void cache_both(struct rig *rig)
+{
+	(void)rig;
+	for (uint64_t i = 0; i < 2; i++)
+		cached[i] = own_look(running, 0x80000000 + 2 * MIB * i).hpa;
+}
+
+/*
+ * INVLPG ends a page of 4 MiB, of which the processor knows two halves: so behind the last flush
+ * none of them may be cached as it was before.
+ */
+static void large_pages_change_before_the_flush(void **state)
+{
+	struct own_bench b, other;
+
+	(void)state;
+	own_begin(&b, PT_2LEVEL, MODE_WP | MODE_PSE);
+	rig_put(b.rig, &b.tables, 0x80000000, 2, 0x40400000 | E_LARGE);
+	own_mov_cr3(&b);
+	own_second(&other, &b);
+	assert_int_equal(own_touch(&other, 0x80000000, 0), RIG_OK);
+	assert_int_equal(own_touch(&other, 0x80200000, 0), RIG_OK);
+	running = &other;
+	cache_both(b.rig);
+	own_put(&b, 0x80000000, 2, 0x40800000 | E_LARGE);
+	b.rig->on_flush = cache_both;
+	own_mov_cr3(&b);
+	b.rig->on_flush = NULL;
+	for (uint64_t i = 0; i < 2; i++)
+		assert_int_equal(cached[i], 0x40800000 + 2 * MIB * i);
+	own_end(&b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -197,6 +234,7 @@ int main(void)
 		TEST_PAE(what_the_walk_read_before_protection_is_read_again),
 		cmocka_unit_test(what_the_walk_read_before_room_was_made_is_read_again),
 		TEST(a_watched_frame_is_told_behind_the_flush),
+		cmocka_unit_test(large_pages_change_before_the_flush),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
