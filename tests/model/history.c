@@ -79,3 +79,11 @@ bool history_may_fault(const struct history *history, struct ref_access access, 
 {
 	return look(&(struct search){.history = history, .access = &access, .code = code});
 }
+
+bool history_may_fault_from(const struct history *history, const struct ref_state *state,
+                            struct ref_access access, uint32_t code)
+{
+	struct search search = {.history = history, .access = &access, .code = code};
+
+	return look_from(&search, state, history->since);
+}

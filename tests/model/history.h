@@ -29,5 +29,8 @@ bool history_may_have(const struct history *history, history_match match, void *
 
 /* Could a walk for this access, begun since then, have ended in a fault with this code? */
 bool history_may_fault(const struct history *history, struct ref_access access, uint32_t code);
+/* The same for the rest of a walk. */
+bool history_may_fault_from(const struct history *history, const struct ref_state *state,
+                            struct ref_access access, uint32_t code);
 
 #endif

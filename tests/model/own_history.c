@@ -168,3 +168,24 @@ struct ref_result own_ref_walk(struct ram *ram, const struct own_tables *tables,
 	}
 	return result;
 }
+
+bool own_may_fault(struct ram *ram, const struct own_tables *tables, uint64_t address,
+                   struct ref_access access, uint32_t code, size_t since)
+{
+	const struct ref_mode *mode = &tables->mode;
+	struct history history = {ram, mode, tables->cr3, address, since};
+	struct ref_state state = ref_start(mode, tables->cr3);
+
+	if (tables->direct)
+		return false;
+	if (mode->format == REF_PAE) {
+		uint64_t gpa = ref_entry_gpa(mode, &state, address);
+		struct ref_step step =
+			ref_look(mode, &state, address, entry_now(ram, tables, &state, gpa));
+
+		if (step.verdict == REF_FAULT)
+			return ref_code(mode, access, step.why) == code;
+		state = step.next;
+	}
+	return history_may_fault_from(&history, &state, access, code);
+}

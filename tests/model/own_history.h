@@ -1,13 +1,12 @@
 /*
  * What a processor may have cached of a guest's own tables, and what it does with them now: the
  * reference of tests/model/ref_walk.h with PDPTEs in registers and with paging off, over the
- * journal of guest memory. Relies on tests/model/ram.h and ref_walk.h.
+ * journal of guest memory. Relies on tests/model/history.h.
  */
 #ifndef TESTS_MODEL_OWN_HISTORY_H
 #define TESTS_MODEL_OWN_HISTORY_H
 
-#include "tests/model/ram.h"
-#include "tests/model/ref_walk.h"
+#include "tests/model/history.h"
 
 enum { OWN_LOADS = 24, OWN_EPOCHS = 48, OWN_SHIFTS = 4 };
 
@@ -58,6 +57,10 @@ bool own_may_have(const struct own_question *question);
 /* The walk by the processor as memory and PDPTEs stand; nothing is written. */
 struct ref_result own_ref_walk(struct ram *ram, const struct own_tables *tables, uint64_t address,
                                struct ref_access access);
+
+/* Could a walk for this access, begun since then, have ended in a fault with this code? */
+bool own_may_fault(struct ram *ram, const struct own_tables *tables, uint64_t address,
+                   struct ref_access access, uint32_t code, size_t since);
 
 /* Sizes of the guest's pages, as shifts: what own_dropped counts by. */
 extern const unsigned int own_shifts[OWN_SHIFTS];

@@ -7,9 +7,6 @@
 
 #include <string.h>
 
-/* What L0 wrote into the PAT that its own tables use: PAT index to memory type. */
-static const uint8_t host_types[8] = {6, 4, 7, 0, 5, 1, 7, 0};
-
 static uint32_t passing(const struct ref_mode *mode, const struct own_seen *seen)
 {
 	uint32_t allowed = 0;
@@ -26,10 +23,10 @@ static uint32_t passing(const struct ref_mode *mode, const struct own_seen *seen
 	return allowed;
 }
 
-static int number_of(uint64_t address)
+static int number_of(unsigned int space, uint64_t address)
 {
 	for (unsigned int n = 0; n < OWN_ADDRESSES; n++) {
-		if (own_address(n) == (address & ~0xfffull))
+		if (own_address(space, n) == (address & ~0xfffull))
 			return (int)n;
 	}
 	return -1;
@@ -51,12 +48,13 @@ static bool another_mode_explains(const struct own_asid *at, unsigned int space,
 	return false;
 }
 
-void own_check(struct own_world *world, unsigned int asid, unsigned int space, uint64_t address,
-               const struct own_seen *seen, bool strict)
+void own_check(struct own_world *world, struct own_cpu *cpu, unsigned int asid, unsigned int space,
+               uint64_t address, const struct own_seen *seen, bool strict)
 {
-	struct own_asid *at = &world->asid[asid];
+	struct own_asid *at = &cpu->asid[asid];
+	unsigned int id = (unsigned int)(cpu - world->cpu);
 	const struct ref_mode *mode = own_mode(world, space);
-	int number = number_of(address);
+	int number = number_of(space, address);
 	struct own_question question = {
 		.ram = &world->rig->ram,
 		.tables = &at->used[space].tables,
@@ -65,13 +63,14 @@ void own_check(struct own_world *world, unsigned int asid, unsigned int space, u
 		.dropped = number < 0 ? NULL : &at->used[space].dropped[number],
 		.address = address,
 		.gpa = seen->hpa,
-		.type = host_types[seen->pat],
+		.type = rig_host_types[seen->pat],
 		.pat = space == OWN_DIRECT ? 0 : world->pat[space % OWN_MODES],
 		.allowed = passing(mode, seen),
 	};
 
 	if (seen->status == OWN_BROKEN)
-		own_fail(world, "asid %u space %u address %#lx: reserved bits or a wrong table",
+		own_fail(world,
+		         "cpu %u asid %u space %u address %#lx: reserved bits or a wrong table", id,
 		         asid, space, address);
 	if (seen->status == OWN_MISSING)
 		return;
@@ -92,10 +91,10 @@ void own_check(struct own_world *world, unsigned int asid, unsigned int space, u
 	if (!own_may_have(&question) &&
 	    (strict || !another_mode_explains(at, space, number, &question)))
 		own_fail(world,
-		         "asid %u space %u address %#lx: hpa %#lx type %u w %d u %d x %d level %d "
-		         "is not what the tables %s",
-		         asid, space, address, seen->hpa, host_types[seen->pat], seen->write,
-		         seen->user, seen->execute, seen->level,
+		         "cpu %u asid %u space %u address %#lx: hpa %#lx type %u w %d u %d x %d "
+		         "level %d is not what the tables %s",
+		         id, asid, space, address, seen->hpa, rig_host_types[seen->pat],
+		         seen->write, seen->user, seen->execute, seen->level,
 		         strict ? "say now" : "have said since");
 }
 
@@ -109,32 +108,39 @@ static bool same(const struct own_cached *cached, unsigned int space, const stru
 }
 
 /* The processor sees this: it is right, and it is cached. */
-static void see(struct own_world *world, unsigned int number, const struct own_seen *seen)
+static void see(struct own_world *world, struct own_cpu *cpu, unsigned int number,
+                const struct own_seen *seen)
 {
-	struct own_asid *at = &world->asid[world->now];
+	struct own_asid *at = own_running(cpu);
+	struct own_cached *tlb = at->tlb[number];
 
 	if (seen->status == OWN_MISSING)
 		return;
-	for (unsigned int i = 0; i < at->tlb[number].count; i++) {
-		if (same(&at->tlb[number].entry[i], at->space, seen))
+	for (unsigned int i = 0; i < at->cached[number]; i++) {
+		if (same(&tlb[i], at->space, seen))
 			return;
 	}
-	own_check(world, world->now, at->space, own_address(number), seen, false);
-	if (at->tlb[number].count == OWN_WAYS)
-		at->tlb[number].count--;
-	at->tlb[number].entry[at->tlb[number].count++] = (struct own_cached){*seen, at->space};
+	own_check(world, cpu, cpu->now, at->space, own_address(at->space, number), seen, false);
+	if (at->cached[number] == OWN_WAYS)
+		at->cached[number]--;
+	tlb[at->cached[number]++] = (struct own_cached){*seen, at->space};
 }
 
-void own_observe(struct own_world *world)
+struct own_seen own_see(const struct own_world *world, struct own_cpu *cpu, uint64_t address)
 {
-	struct own_asid *at = &world->asid[world->now];
+	int levels = own_levels(&own_running(cpu)->tables);
+
+	return own_walk(world->rig, own_start(cpu->root, levels), address);
+}
+
+void own_observe(struct own_world *world, struct own_cpu *cpu)
+{
+	const struct own_asid *at = own_running(cpu);
 
 	for (unsigned int n = 0; at->running && n < own_addresses(world, at->space); n++) {
-		struct own_seen seen =
-			own_walk(world->rig, own_start(world->root, own_levels(&at->tables)),
-		                 own_address(n));
+		struct own_seen seen = own_see(world, cpu, own_address(at->space, n));
 
-		see(world, n, &seen);
+		see(world, cpu, n, &seen);
 	}
 }
 
@@ -143,21 +149,20 @@ static bool covers(const struct own_cached_point *point, uint64_t address)
 	return point->point.hpa && !((point->address ^ address) >> (12 + 9 * point->point.level));
 }
 
-static bool by_points(struct own_world *world, uint64_t address, struct ref_access access,
-                      struct own_seen *found)
+static bool by_points(struct own_world *world, struct own_cpu *cpu, uint64_t address,
+                      struct ref_access access, struct own_seen *found)
 {
-	const struct own_asid *at = &world->asid[world->now];
+	unsigned int space = own_running(cpu)->space;
 
 	for (unsigned int i = 0; i < OWN_POINTS; i++) {
-		const struct own_cached_point *point = &world->point[i];
+		const struct own_cached_point *point = &cpu->point[i];
 		struct own_seen seen;
 
-		if (point->asid != world->now || point->space != at->space ||
-		    !covers(point, address))
+		if (point->asid != cpu->now || point->space != space || !covers(point, address))
 			continue;
 		seen = own_walk(world->rig, point->point, address);
-		own_check(world, world->now, at->space, address, &seen, false);
-		if (own_permits(own_mode(world, at->space), &seen, access)) {
+		own_check(world, cpu, cpu->now, space, address, &seen, false);
+		if (own_permits(own_mode(world, space), &seen, access)) {
 			*found = seen;
 			return true;
 		}
@@ -165,17 +170,18 @@ static bool by_points(struct own_world *world, uint64_t address, struct ref_acce
 	return false;
 }
 
-bool own_lookup(struct own_world *world, uint64_t address, struct ref_access access,
-                struct own_seen *seen)
+bool own_lookup(struct own_world *world, struct own_cpu *cpu, uint64_t address,
+                struct ref_access access, struct own_seen *seen)
 {
-	const struct own_asid *at = &world->asid[world->now];
+	const struct own_asid *at = own_running(cpu);
 
 	for (unsigned int n = 0; n < own_addresses(world, at->space); n++) {
-		for (unsigned int i = 0; i < at->tlb[n].count; i++) {
-			const struct own_seen *cached = &at->tlb[n].entry[i].seen;
+		for (unsigned int i = 0; i < at->cached[n]; i++) {
+			const struct own_seen *cached = &at->tlb[n][i].seen;
 			uint64_t low = (1ull << (12 + 9 * (cached->level - 1))) - 1;
+			uint64_t first = own_address(at->tlb[n][i].space, n);
 
-			if (((own_address(n) ^ address) & ~low) ||
+			if (((first ^ address) & ~low) ||
 			    !own_permits(own_mode(world, at->space), cached, access))
 				continue;
 			*seen = *cached;
@@ -183,61 +189,72 @@ bool own_lookup(struct own_world *world, uint64_t address, struct ref_access acc
 			return true;
 		}
 	}
-	return by_points(world, address, access, seen);
+	return by_points(world, cpu, address, access, seen);
 }
 
-void own_remember(struct own_world *world, uint64_t address, const struct own_seen *seen)
+void own_remember(struct own_cpu *cpu, uint64_t address, const struct own_seen *seen)
 {
-	unsigned int space = world->asid[world->now].space;
+	unsigned int space = own_running(cpu)->space;
 
 	for (unsigned int i = 1; i < seen->points; i++)
-		world->point[world->points++ % OWN_POINTS] =
-			(struct own_cached_point){seen->point[i], address, world->now, space};
+		cpu->point[cpu->points++ % OWN_POINTS] =
+			(struct own_cached_point){seen->point[i], address, cpu->now, space};
 }
 
-void own_forget_all(struct own_world *world)
+void own_forget(struct own_cpu *cpu, unsigned int asid)
+{
+	memset(cpu->asid[asid].cached, 0, sizeof(cpu->asid[asid].cached));
+	for (unsigned int i = 0; i < OWN_POINTS; i++) {
+		if (cpu->point[i].asid == asid)
+			cpu->point[i].point.hpa = 0;
+	}
+}
+
+void own_forget_all(struct own_cpu *cpu)
 {
 	for (unsigned int asid = 0; asid < OWN_ASIDS; asid++)
-		memset(world->asid[asid].tlb, 0, sizeof(world->asid[asid].tlb));
-	memset(world->point, 0, sizeof(world->point));
-}
-
-void own_forget(struct own_world *world, unsigned int asid)
-{
-	memset(world->asid[asid].tlb, 0, sizeof(world->asid[asid].tlb));
-	for (unsigned int i = 0; i < OWN_POINTS; i++) {
-		if (world->point[i].asid == asid)
-			world->point[i].point.hpa = 0;
-	}
+		own_forget(cpu, asid);
 }
 
 /* INVLPG drops one page, however small L0 made it, and all upper entries. */
-void own_forget_page(struct own_world *world, uint64_t address)
+void own_forget_page(struct own_cpu *cpu, uint64_t address)
 {
-	struct own_asid *at = &world->asid[world->now];
+	struct own_asid *at = own_running(cpu);
 
 	for (unsigned int n = 0; n < OWN_ADDRESSES; n++) {
-		unsigned int kept = 0;
+		uint8_t kept = 0;
 
-		for (unsigned int i = 0; i < at->tlb[n].count; i++) {
-			struct own_cached *entry = &at->tlb[n].entry[i];
+		for (unsigned int i = 0; i < at->cached[n]; i++) {
+			const struct own_cached *entry = &at->tlb[n][i];
 
-			if ((own_address(n) ^ address) >> (12 + 9 * (entry->seen.level - 1)))
-				at->tlb[n].entry[kept++] = *entry;
+			if ((own_address(entry->space, n) ^ address) >>
+			    (12 + 9 * (entry->seen.level - 1)))
+				at->tlb[n][kept++] = *entry;
 		}
-		at->tlb[n].count = kept;
+		at->cached[n] = kept;
 	}
 	for (unsigned int i = 0; i < OWN_POINTS; i++) {
-		if (world->point[i].asid == world->now)
-			world->point[i].point.hpa = 0;
+		if (cpu->point[i].asid == cpu->now)
+			cpu->point[i].point.hpa = 0;
 	}
 }
 
-void own_forget_points(struct own_world *world, uint64_t address)
+void own_forget_points(struct own_cpu *cpu, uint64_t address)
 {
 	for (unsigned int i = 0; i < OWN_POINTS; i++) {
-		if (world->point[i].asid == world->now && covers(&world->point[i], address))
-			world->point[i].point.hpa = 0;
+		if (cpu->point[i].asid == cpu->now && covers(&cpu->point[i], address))
+			cpu->point[i].point.hpa = 0;
+	}
+}
+
+static void check_cached(struct own_world *world, struct own_cpu *cpu, unsigned int asid)
+{
+	const struct own_asid *at = &cpu->asid[asid];
+
+	for (unsigned int n = 0; n < OWN_ADDRESSES; n++) {
+		for (unsigned int i = 0; i < at->cached[n]; i++)
+			own_check(world, cpu, asid, at->tlb[n][i].space,
+			          own_address(at->tlb[n][i].space, n), &at->tlb[n][i].seen, false);
 	}
 }
 
@@ -249,13 +266,8 @@ void own_check_all(struct own_world *world)
 		own_fail(world, "%s", wrong);
 	if (ram_changed_unseen(&world->rig->ram))
 		own_fail(world, "guest memory was written without a word");
-	for (unsigned int asid = 0; asid < OWN_ASIDS; asid++) {
-		struct own_asid *at = &world->asid[asid];
-
-		for (unsigned int n = 0; n < OWN_ADDRESSES; n++) {
-			for (unsigned int i = 0; i < at->tlb[n].count; i++)
-				own_check(world, asid, at->tlb[n].entry[i].space, own_address(n),
-				          &at->tlb[n].entry[i].seen, false);
-		}
+	for (unsigned int cpu = 0; cpu < world->cpus; cpu++) {
+		for (unsigned int asid = 0; asid < OWN_ASIDS; asid++)
+			check_cached(world, &world->cpu[cpu], asid);
 	}
 }

@@ -51,6 +51,8 @@ static struct host_mapping map_for_mmu(void *context, uint64_t gpa)
 	struct host_mapping map = {.hpa = rig_hpa(rig, gpa & ~0xfffull),
 	                           .level = rig_map(gpa).level};
 
+	if (rig->on_map)
+		rig->on_map(rig, gpa);
 	if (rig->hole_level && map.level > rig->hole_level)
 		map.level = rig->hole_level;
 	if (rig->read_only && !((gpa ^ rig->read_only) >> shadow_shift(map.level))) {
@@ -157,6 +159,20 @@ struct guest_tables rig_guest(enum pt_format_id id, uint32_t flags, uint8_t phys
 	paging_mode_init(&tables.mode, id, flags | MODE_NESTED, phys_bits);
 	tables.root = paging_root(&tables.mode, root);
 	return tables;
+}
+
+const uint64_t rig_pats[2] = {0x0007040600070406ull, 0x0605040106050400ull};
+const uint8_t rig_host_types[8] = {6, 4, 7, 0, 5, 1, 7, 0};
+
+void rig_mode(const struct rig *rig, struct paging_mode *mode, unsigned int format, uint32_t flags,
+              unsigned int phys_bits)
+{
+	static const uint8_t bits[] = {40, 48, 52, 36};
+
+	format %= PT_FORMATS;
+	if (format == PT_5LEVEL && rig->mmu.host_levels == 4)
+		format = PT_4LEVEL; /* L1 has no LA57 under a 4-level L0 */
+	paging_mode_init(mode, (enum pt_format_id)format, flags, bits[phys_bits % 4]);
 }
 
 struct ref_mode rig_ref_mode(const struct paging_mode *mode)

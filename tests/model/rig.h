@@ -32,6 +32,7 @@ struct rig {
 	                 */
 	void (*on_page)(struct rig *rig, uint64_t gpa);    /* before mmu/ reads an entry */
 	void (*on_written)(struct rig *rig, uint64_t gpa); /* before it writes one */
+	void (*on_map)(struct rig *rig, uint64_t gpa);     /* before it asks where a page is */
 	void (*on_flush)(struct rig *rig);
 	void (*on_changed)(struct rig *rig, uint64_t gpa); /* a watched frame */
 	void (*on_kick)(struct rig *rig, unsigned int cpu);
@@ -55,6 +56,14 @@ uint64_t rig_hpa(const struct rig *rig, uint64_t gpa);
 
 struct guest_tables rig_guest(enum pt_format_id id, uint32_t flags, uint8_t phys_bits,
                               uint64_t root);
+
+/* Two page attribute tables of guests', and what L0's own says: PAT index to memory type. */
+extern const uint64_t rig_pats[2];
+extern const uint8_t rig_host_types[8];
+
+/* A mode by numbers, each taken modulo what there is on this rig. */
+void rig_mode(const struct rig *rig, struct paging_mode *mode, unsigned int format, uint32_t flags,
+              unsigned int phys_bits);
 
 /* The same mode for the reference walker. */
 struct ref_mode rig_ref_mode(const struct paging_mode *mode);

@@ -5,6 +5,7 @@
 #ifndef TESTS_MODEL_SCRIPT_H
 #define TESTS_MODEL_SCRIPT_H
 
+#include <setjmp.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -53,6 +54,29 @@ struct script_model {
 	void (*make)(struct script *script, uint64_t seed, uint32_t count);
 	void (*print)(const struct script *script);
 };
+
+/* A run that may fail anywhere. */
+struct script_run {
+	jmp_buf failed;
+	char *message;
+	size_t size;
+};
+
+/* Ends the run with what went wrong. */
+_Noreturn void script_fail(struct script_run *run, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+
+/* How scripts are made and printed. */
+struct script_style {
+	const char *const *names; /* of the kinds of operations */
+	const uint8_t *weights;   /* how often each kind comes, on the average */
+	unsigned int kinds, first_optional;
+	const uint8_t *roots; /* 8 numbers of roots, one of which a script uses */
+};
+
+void script_make_as(const struct script_style *style, struct script *script, uint64_t seed,
+                    uint32_t count);
+void script_print_as(const struct script_style *style, const struct script *script);
 
 /* Guests under nested paging, in world.c; guests with their own paging, in own_script.c. */
 extern const struct script_model nested_model, own_model;

@@ -4,26 +4,31 @@
  */
 #include "tests/model/world.h"
 
-#include <stdarg.h>
+#include "tests/model/marks.h"
+
 #include <stdio.h>
 
 /* Frames are tracked by NPT01's pages, which need their own. */
 enum { MINIMUM_POOL = 6, TRACKED_POOL = 40 };
 
-static const uint64_t pats[2] = {0x0007040600070406ull, 0x0605040106050400ull};
-
-_Noreturn void world_fail(struct world *world, const char *format, ...)
+/* Half of the edits concern what L0 is at work on: that is where it can go wrong. */
+static struct op aimed(const struct world *world)
 {
-	va_list arguments;
+	struct op op = *world->race;
+	const struct world_cpu *self = &world->cpu[world->self];
 
-	va_start(arguments, format);
-	vsnprintf(world->message, world->message_size, format, arguments);
-	va_end(arguments);
-	longjmp(world->failed, 1);
+	if (op.cpu & 0x40) {
+		op.root = (uint8_t)self->root;
+		op.address = self->address;
+	}
+	return op;
 }
 
 static void look(struct world *world)
 {
+	struct entries entries;
+	struct op op;
+
 	if (!world->racing || world->countdown-- > 0)
 		return;
 	world->racing = false;
@@ -31,7 +36,9 @@ static void look(struct world *world)
 	ram_collect(&world->rig->ram);
 	world_l1_runs(world);
 	world->amid = true;
-	world_edit(world, world->race);
+	op = aimed(world);
+	entries = world_entries(world, &op);
+	entries_edit(&entries, &op);
 	world->amid = false;
 }
 
@@ -57,7 +64,9 @@ static void on_memory(struct rig *rig, uint64_t gpa)
 
 static void on_changed(struct rig *rig, uint64_t gpa)
 {
-	world_told(rig->context, gpa);
+	struct world *world = rig->context;
+
+	watch_told(&world->watched, rig, gpa);
 }
 
 static void on_flush(struct rig *rig)
@@ -77,9 +86,8 @@ static void on_kick(struct rig *rig, unsigned int cpu)
 void world_init(struct world *world, const struct setting *setting)
 {
 	static const uint32_t pools[] = {8, 10, 14, 24, 64, 200, 18, 40};
-	static const uint8_t phys_bits[] = {40, 48, 52, 36};
 	int host_levels = 4 + (setting->host & 1);
-	uint8_t formats[2] = {setting->formats % PT_FORMATS, setting->formats / 16 % PT_FORMATS};
+	const uint8_t formats[2] = {setting->formats, setting->formats / 16};
 
 	world->tracking = setting->host & 4;
 	world->rig = rig_new(host_levels, setting->host & 2,
@@ -98,12 +106,10 @@ void world_init(struct world *world, const struct setting *setting)
 		uint32_t flags = (i ? setting->flags_b : setting->flags_a) &
 		                 (MODE_NX | MODE_PSE | MODE_1G | MODE_PDPTE_A);
 
-		if (formats[i] == PT_5LEVEL && host_levels == 4)
-			formats[i] = PT_4LEVEL; /* L1 has no LA57 under a 4-level L0 */
-		paging_mode_init(&world->tables[i].mode, formats[i], flags | MODE_NESTED,
-		                 phys_bits[setting->phys_bits % 4]);
-		world->tables[i].pat = pack_pat(pats[i]);
-		world->pat[i] = pats[i];
+		rig_mode(world->rig, &world->tables[i].mode, formats[i], flags | MODE_NESTED,
+		         setting->phys_bits);
+		world->tables[i].pat = pack_pat(rig_pats[i]);
+		world->pat[i] = rig_pats[i];
 		world->mode[i] = rig_ref_mode(&world->tables[i].mode);
 	}
 	world->rig->mmu.phys_bits = world->mode[0].phys_bits;
@@ -145,40 +151,6 @@ static uint64_t read_ram(void *context, uint64_t gpa, unsigned int size)
 	return ram_read(context, gpa, size);
 }
 
-/* A and D that the reference sets in the word at gpa. */
-static uint64_t sets_in(const struct ref_result *expected, uint64_t gpa)
-{
-	uint64_t set = 0;
-
-	for (unsigned int i = 0; i < expected->entries; i++) {
-		if ((expected->entry[i].gpa & ~7ull) == gpa)
-			set |= expected->entry[i].set << (8 * (expected->entry[i].gpa & 7));
-	}
-	return set;
-}
-
-/* What a walk wrote is A and D of the entries that it used; all of them if it came through. */
-static void check_written(struct world *world, const struct ref_result *expected, size_t start)
-{
-	const struct ram *ram = &world->rig->ram;
-
-	for (size_t t = start; t < ram->changes; t++) {
-		const struct ram_change *change = &ram->change[t];
-		uint64_t set = change->old ^ change->new;
-
-		if ((change->old & set) || (set & ~sets_in(expected, change->gpa)))
-			world_fail(world, "entry at %#lx: %#lx became %#lx", change->gpa,
-			           change->old, change->new);
-	}
-	for (unsigned int i = 0; i < expected->entries && !expected->fault; i++) {
-		uint64_t gpa = expected->entry[i].gpa;
-		uint64_t now = ram_read(&world->rig->ram, gpa & ~7ull, 8);
-
-		if (sets_in(expected, gpa & ~7ull) & ~now)
-			world_fail(world, "A or D not set in the entry at %#lx", gpa);
-	}
-}
-
 /* Gives a fault to mmu/ and compares with the reference. Returns false when it was reflected. */
 static bool fault(struct world *world, unsigned int cpu, uint64_t address, struct ref_access access)
 {
@@ -192,6 +164,7 @@ static bool fault(struct world *world, unsigned int cpu, uint64_t address, struc
 	                                     (access.fetch ? ACCESS_FETCH : 0)};
 	size_t start = ram_now(ram);
 	enum fault_result result;
+	const char *wrong;
 
 	begin_race(world);
 	result = mmu_fault(&world->rig->mmu, &world->rig->cpu[cpu], &tables, &fault);
@@ -206,7 +179,9 @@ static bool fault(struct world *world, unsigned int cpu, uint64_t address, struc
 			           fault.code);
 		return result != FAULT_REFLECT;
 	}
-	check_written(world, &expected, start);
+	wrong = marks_wrong(ram, &expected, start);
+	if (wrong)
+		world_fail(world, "%s", wrong);
 	if (expected.fault != (result == FAULT_REFLECT))
 		world_fail(world, "root %u address %#lx: result %d, the reference has code %#x",
 		           at->root, address, result, expected.fault ? expected.code : 0);
@@ -271,12 +246,20 @@ static void access_direct(struct world *world, unsigned int cpu, const struct op
 	world_remember(world, cpu, 0, WORLD_ROOTS, gpa, &seen);
 }
 
+static void ask_watched(struct world *world, struct mmu_cpu *cpu, unsigned int page)
+{
+	if (!watch_holds(&world->watched, world->rig, cpu, page))
+		world_fail(world, "the watched page %u was written, and nothing told", page);
+}
+
 static void run_op(struct world *world, const struct op *op)
 {
 	unsigned int cpu = op->cpu % world->cpus, asid = op->asid % WORLD_ASIDS;
 	struct mmu_cpu *at = &world->rig->cpu[cpu];
+	struct entries entries = world_entries(world, op);
 
 	world->self = cpu;
+	world->cpu[cpu].address = op->address;
 	if (op->kind % OP_KINDS != OP_EDIT && op->kind % OP_KINDS != OP_MEND)
 		world->cpu[cpu].in_l1 = false;
 	world_l1_runs(world);
@@ -289,10 +272,10 @@ static void run_op(struct world *world, const struct op *op)
 		load(world, cpu, world_root(world, op->root), asid);
 		break;
 	case OP_EDIT:
-		world_edit(world, op);
+		entries_edit(&entries, op);
 		break;
 	case OP_MEND:
-		world_mend(world, op);
+		entries_mend(&entries, op);
 		break;
 	case OP_FLUSH:
 		mmu_flush_asid(at, asid + 1);
@@ -318,11 +301,11 @@ static void run_op(struct world *world, const struct op *op)
 		break;
 	case OP_WATCH:
 		if (world->tracking)
-			world_watch(world, cpu, op->value % RAM_PAGES);
+			watch_toggle(&world->watched, world->rig, at, op->value % RAM_PAGES);
 		break;
 	case OP_WATCHED:
 		if (world->tracking)
-			world_watched(world, cpu, op->value % RAM_PAGES);
+			ask_watched(world, at, op->value % RAM_PAGES);
 		break;
 	case OP_CHECK:
 		world_check_all(world);
@@ -336,10 +319,10 @@ static int run(const struct script *script, char *message, size_t size)
 	static char why[512];
 	static uint32_t at;
 
-	world = (struct world){.message = why, .message_size = sizeof(why)};
+	world = (struct world){.run = {.message = why, .size = sizeof(why)}};
 	world_init(&world, &script->setting);
 	at = 0;
-	if (setjmp(world.failed)) {
+	if (setjmp(world.run.failed)) {
 		snprintf(message, size, "operation %u: %s", at, why);
 		world_end(&world);
 		return -1;

@@ -5,11 +5,10 @@
 #ifndef TESTS_MODEL_WORLD_H
 #define TESTS_MODEL_WORLD_H
 
+#include "tests/model/entries.h"
 #include "tests/model/history.h"
 #include "tests/model/rig.h"
-#include "tests/model/script.h"
-
-#include <setjmp.h>
+#include "tests/model/watch.h"
 
 enum { WORLD_ROOTS = 24, WORLD_ASIDS = 3, WORLD_ADDRESSES = 256, WORLD_POINTS = 96 };
 
@@ -23,6 +22,7 @@ struct cached_point {
 struct world_cpu {
 	bool running; /* has loaded a root since the last flush */
 	unsigned int root, asid;
+	uint8_t address; /* number of the last one */
 	uint64_t hpa, direct;
 	struct {
 		bool valid;
@@ -47,27 +47,21 @@ struct world {
 	struct cached_point point[WORLD_POINTS];
 	unsigned int points; /* ever stored: the place is modulo WORLD_POINTS */
 
-	struct {
-		bool on;
-		size_t since; /* when mmu/ last told of a write, or was asked */
-	} watch[RAM_PAGES];
+	struct watched_pages watched;
 
 	const struct op *race; /* pending; happens after countdown looks at guest memory */
 	unsigned int countdown;
 	bool racing, raced;
 	bool amid; /* the work of mmu/ */
 
-	jmp_buf failed;
-	char *message;
-	size_t message_size;
+	struct script_run run;
 };
 
 void world_init(struct world *world, const struct setting *setting);
 void world_end(struct world *world);
 
 /* Ends the run. */
-_Noreturn void world_fail(struct world *world, const char *format, ...)
-	__attribute__((format(printf, 2, 3)));
+#define world_fail(world, ...) script_fail(&(world)->run, __VA_ARGS__)
 
 /* world_guest.c: the guest's side by number. */
 unsigned int world_root(const struct world *world, unsigned int number);
@@ -75,8 +69,8 @@ const struct ref_mode *world_mode(const struct world *world, unsigned int root);
 /* The tables of a root. */
 struct guest_tables world_tables(const struct world *world, unsigned int root);
 uint64_t world_address(const struct world *world, unsigned int root, const struct op *op);
-void world_edit(struct world *world, const struct op *op);
-void world_mend(struct world *world, const struct op *op);
+/* The tables that the operation edits. */
+struct entries world_entries(struct world *world, const struct op *op);
 uint64_t world_frame(const struct world *world, unsigned int value, unsigned int shift);
 
 /* world_memory.c: who writes guest memory, and what tells mmu/ of it. */
@@ -92,9 +86,6 @@ struct host_result world_reach(struct world *world, unsigned int cpu, uint64_t g
 /* L2 may write by this translation until it is flushed. */
 void world_l2_may_write(struct world *world, unsigned int cpu, unsigned int asid,
                         const struct host_result *seen);
-void world_watch(struct world *world, unsigned int cpu, unsigned int page);
-void world_watched(struct world *world, unsigned int cpu, unsigned int page);
-void world_told(struct world *world, uint64_t gpa);
 
 /* world_check.c: what may be seen. */
 

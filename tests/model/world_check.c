@@ -7,9 +7,6 @@
 
 #include <string.h>
 
-/* What L0 wrote into the PAT that its own tables use: PAT index to memory type. */
-static const uint8_t host_types[8] = {6, 4, 7, 0, 5, 1, 7, 0};
-
 struct seen {
 	const struct world *world;
 	unsigned int root;
@@ -23,7 +20,7 @@ static bool explains(void *context, uint64_t gpa, unsigned int pat, bool write, 
 	unsigned int type = seen->world->pat[seen->root & 1] >> (8 * pat) & 7;
 
 	return rig_hpa(seen->world->rig, gpa) == seen->host->hpa &&
-	       type == host_types[seen->host->pat] && write >= seen->host->write &&
+	       type == rig_host_types[seen->host->pat] && write >= seen->host->write &&
 	       execute >= seen->host->execute;
 }
 
@@ -50,8 +47,8 @@ static void check_since(struct world *world, unsigned int cpu, unsigned int asid
 		world_fail(world,
 		           "cpu %u asid %u root %u address %#lx: hpa %#lx type %u w %d x %d level "
 		           "%d is not what the tables have said since",
-		           cpu, asid, root, address, seen->hpa, host_types[seen->pat], seen->write,
-		           seen->execute, seen->level);
+		           cpu, asid, root, address, seen->hpa, rig_host_types[seen->pat],
+		           seen->write, seen->execute, seen->level);
 }
 
 void world_check_translation(struct world *world, unsigned int cpu, unsigned int asid,
@@ -78,7 +75,7 @@ void world_check_direct(struct world *world, uint64_t gpa, const struct host_res
 		world_fail(world, "NPT01: reserved bits or a wrong table at %#lx", gpa);
 	if (seen->status == HOST_OK &&
 	    (seen->hpa != rig_hpa(world->rig, gpa) || !seen->write || !seen->execute ||
-	     seen->level > map.level || host_types[seen->pat] != 6))
+	     seen->level > map.level || rig_host_types[seen->pat] != 6))
 		world_fail(world, "NPT01: gpa %#lx leads to %#lx", gpa, seen->hpa);
 }
 

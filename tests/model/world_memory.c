@@ -146,29 +146,3 @@ void world_l2_may_write(struct world *world, unsigned int cpu, unsigned int asid
 		return;
 	world->cpu[cpu].l2_writes[asid][page] = true;
 }
-
-void world_watch(struct world *world, unsigned int cpu, unsigned int page)
-{
-	world->watch[page].on = !world->watch[page].on;
-	if (!world->watch[page].on) {
-		mmu_unwatch(&world->rig->mmu, ram_page_gpa(page));
-		return;
-	}
-	mmu_watch(&world->rig->mmu, &world->rig->cpu[cpu], ram_page_gpa(page));
-	world->watch[page].since = ram_now(&world->rig->ram);
-}
-
-void world_told(struct world *world, uint64_t gpa)
-{
-	ram_collect(&world->rig->ram);
-	world->watch[ram_page_number(gpa)].since = ram_now(&world->rig->ram);
-}
-
-void world_watched(struct world *world, unsigned int cpu, unsigned int page)
-{
-	if (!world->watch[page].on)
-		return;
-	mmu_watch_written(&world->rig->mmu, &world->rig->cpu[cpu], ram_page_gpa(page));
-	if (ram_page_changed(&world->rig->ram, page, world->watch[page].since))
-		world_fail(world, "the watched page %u was written, and nothing told", page);
-}

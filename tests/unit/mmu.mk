@@ -1,13 +1,15 @@
 # What the host tests of mmu/ are made of, and what shows that they are good ones.
 MMU_RIG   := tests/model/ram.c tests/model/ref_walk.c tests/model/host_walk.c tests/model/rig.c \
 	tests/model/invariants.c $(sort $(wildcard mmu/*.c))
-MMU_MODEL := tests/model/history.c tests/model/script.c tests/model/world.c \
-	tests/model/world_guest.c tests/model/world_check.c \
-	tests/model/world_memory.c
+SCRIPTS   := tests/model/history.c tests/model/entries.c tests/model/marks.c \
+	tests/model/watch.c tests/model/script.c
+MMU_MODEL := $(SCRIPTS) tests/model/world.c tests/model/world_guest.c \
+	tests/model/world_check.c tests/model/world_memory.c
 
 OWN_RIG   := $(MMU_RIG) tests/model/own_rig.c tests/model/own_invariants.c
-OWN_MODEL := tests/model/own_history.c tests/model/own_tlb.c tests/model/own_guest.c \
-	tests/model/own_run.c tests/model/own_script.c tests/model/script.c
+OWN_MODEL := $(SCRIPTS) tests/model/own_history.c tests/model/own_tlb.c \
+	tests/model/own_guest.c tests/model/own_run.c tests/model/own_race.c \
+	tests/model/own_ops.c tests/model/own_script.c
 
 RANDOM    := tests/model/random_scripts.c
 

@@ -1,0 +1,34 @@
+/*
+ * Watched frames. Relies on tests/model/watch.h.
+ */
+#include "tests/model/watch.h"
+
+/* Who watches reads the frame only then. */
+void watch_toggle(struct watched_pages *watched, struct rig *rig, struct mmu_cpu *cpu,
+                  unsigned int page)
+{
+	watched->page[page].on = !watched->page[page].on;
+	if (!watched->page[page].on) {
+		mmu_unwatch(&rig->mmu, ram_page_gpa(page));
+		return;
+	}
+	mmu_watch(&rig->mmu, cpu, ram_page_gpa(page));
+	ram_collect(&rig->ram);
+	watched->page[page].since = ram_now(&rig->ram);
+}
+
+void watch_told(struct watched_pages *watched, struct rig *rig, uint64_t gpa)
+{
+	ram_collect(&rig->ram);
+	watched->page[ram_page_number(gpa)].since = ram_now(&rig->ram);
+}
+
+bool watch_holds(const struct watched_pages *watched, struct rig *rig, struct mmu_cpu *cpu,
+                 unsigned int page)
+{
+	if (!watched->page[page].on)
+		return true;
+	mmu_watch_written(&rig->mmu, cpu, ram_page_gpa(page));
+	ram_collect(&rig->ram);
+	return !ram_page_changed(&rig->ram, page, watched->page[page].since);
+}

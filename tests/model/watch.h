@@ -1,0 +1,25 @@
+/*
+ * Frames of guest memory that mmu/ watches: no write may go untold. Relies on tests/model/rig.h.
+ */
+#ifndef TESTS_MODEL_WATCH_H
+#define TESTS_MODEL_WATCH_H
+
+#include "tests/model/rig.h"
+
+struct watched_pages {
+	struct {
+		bool on;
+		size_t since; /* when mmu/ last told of a write, or began */
+	} page[RAM_PAGES];
+};
+
+/* Begins to watch a page of guest memory, or no longer does. */
+void watch_toggle(struct watched_pages *watched, struct rig *rig, struct mmu_cpu *cpu,
+                  unsigned int page);
+/* mmu/ tells that the page at gpa was written: it is read now. */
+void watch_told(struct watched_pages *watched, struct rig *rig, uint64_t gpa);
+/* Asks mmu/ whether the page was written. False when it was, and nothing has told. */
+bool watch_holds(const struct watched_pages *watched, struct rig *rig, struct mmu_cpu *cpu,
+                 unsigned int page);
+
+#endif
