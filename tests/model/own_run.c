@@ -61,9 +61,13 @@ void own_load(struct own_world *world, struct own_cpu *cpu, unsigned int asid, u
 		own_load_pdptes(world->rig, &at->tables, at->pdptes);
 	note_load(world, at, space);
 	start = ram_now(&world->rig->ram);
-	own_enter_l0(world, cpu);
-	cpu->root = mmu_load_root(&world->rig->mmu, cpu->mmu, &at->tables, asid);
-	own_leave_l0(world);
+	world->raced = false;
+	cpu->root = mmu_current_root(&world->rig->mmu, cpu->mmu, &at->tables, asid);
+	if (!cpu->root) {
+		own_enter_l0(world, cpu);
+		cpu->root = mmu_load_root(&world->rig->mmu, cpu->mmu, &at->tables, asid);
+		own_leave_l0(world);
+	}
 	cpu->now = asid;
 	at->running = true;
 	if (ram_now(&world->rig->ram) - start > world->raced)
@@ -233,6 +237,18 @@ static void store_without_paging(struct own_world *world, struct own_cpu *cpu, u
 	own_load(world, cpu, asid, space, false);
 }
 
+/* L0 itself, as when it writes a VMCB back, and tells mmu/ of it afterwards. */
+static void write_by_l0(struct own_world *world, struct own_cpu *cpu, uint64_t gpa,
+                        unsigned int size, uint64_t value)
+{
+	ram_write(&world->rig->ram, gpa, size, value);
+	if (!mmu_wants_note(&world->rig->mmu, gpa))
+		return;
+	own_enter_l0(world, cpu);
+	mmu_note_write(&world->rig->mmu, gpa);
+	own_leave_l0(world);
+}
+
 void own_store(struct own_world *world, const struct op *op, uint64_t gpa, unsigned int size,
                uint64_t value)
 {
@@ -251,11 +267,7 @@ void own_store(struct own_world *world, const struct op *op, uint64_t gpa, unsig
 		store_without_paging(world, cpu, gpa, size, value);
 		return;
 	}
-	/* L0 itself, as when it writes a VMCB back. */
-	own_enter_l0(world, cpu);
-	mmu_note_write(&world->rig->mmu, gpa);
-	ram_write(&world->rig->ram, gpa, size, value);
-	own_leave_l0(world);
+	write_by_l0(world, cpu, gpa, size, value);
 }
 
 void own_warm_up(struct own_world *world, const struct op *op)

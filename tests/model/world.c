@@ -132,9 +132,12 @@ static void load(struct world *world, unsigned int cpu, unsigned int root, unsig
 	struct guest_tables tables = world_tables(world, root);
 	size_t start = ram_now(&world->rig->ram);
 
-	begin_race(world);
-	at->hpa = mmu_load_root(&world->rig->mmu, &world->rig->cpu[cpu], &tables, asid + 1);
-	end_race(world);
+	at->hpa = mmu_current_root(&world->rig->mmu, &world->rig->cpu[cpu], &tables, asid + 1);
+	if (!at->hpa) {
+		begin_race(world);
+		at->hpa = mmu_load_root(&world->rig->mmu, &world->rig->cpu[cpu], &tables, asid + 1);
+		end_race(world);
+	}
 	at->root = root;
 	at->asid = asid;
 	at->running = true;
