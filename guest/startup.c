@@ -3,6 +3,7 @@
  * run. For machines with two processors or more, with APIC ids from 0; the command line's cpus=
  * says how many.
  */
+#include "guest/lib/cpus.h"
 #include "guest/points/points.h"
 
 enum {
@@ -12,14 +13,8 @@ enum {
 	NMI_VECTOR_AT = VEC_NMI * 4, /* of real mode's table */
 
 	ICR_NMI = 4 << 8,
-	ICR_INIT = 5 << 8,
-	ICR_STARTUP = 6 << 8,
-	ICR_ASSERT = 1 << 14,
-	ICR_LEVEL = 1 << 15,
-	ICR_ALL_BUT_SELF = 3 << 18,
+	ICR_INIT_DEASSERT = 5 << 8 | 1 << 15,
 
-	POLLS = 20000000, /* until what must happen counts as missing */
-	PAUSES = 300000,  /* until what must not happen would have */
 	MANY = 50,
 	LEAF_FEATURES = 1,
 };
@@ -40,38 +35,24 @@ extern const char ap_code[], ap_nmi[], ap_code_end[];
 static volatile struct mailbox *mailbox;
 static uint32_t target;
 
-/* Low memory, behind the compiler's back: it takes such addresses for mistakes. */
-static void *low(uintptr_t address)
-{
-	__asm__("" : "+r"(address));
-	return (void *)address;
-}
-
 static void put_code(void)
 {
 	size_t bytes = (size_t)(ap_code_end - ap_code);
-	uint16_t *nmi = low(NMI_VECTOR_AT);
+	uint16_t *nmi = low_memory(NMI_VECTOR_AT);
 
-	memcpy(low(PAGE_A), ap_code, bytes);
-	memcpy(low(PAGE_B), ap_code, bytes);
+	memcpy(low_memory(PAGE_A), ap_code, bytes);
+	memcpy(low_memory(PAGE_B), ap_code, bytes);
 	nmi[0] = (uint16_t)(ap_nmi - ap_code);
 	nmi[1] = PAGE_A >> 4;
-	mailbox = low(MAILBOX);
-	memset(low(MAILBOX), 0xa5, sizeof(*mailbox));
+	mailbox = low_memory(MAILBOX);
+	memset(low_memory(MAILBOX), 0xa5, sizeof(*mailbox));
 	mailbox->starts = mailbox->alive = mailbox->halt = mailbox->nmis = 0;
-}
-
-static void pause_a_while(void)
-{
-	for (unsigned int i = 0; i < PAUSES; i++)
-		cpu_relax();
 }
 
 /* Waits until the field is as large as that. */
 static uint32_t wait_for(const volatile uint32_t *field, uint32_t value)
 {
-	for (unsigned int i = 0; i < POLLS && *field < value; i++)
-		cpu_relax();
+	cpus_wait_for(field, value);
 	return *field;
 }
 
@@ -79,7 +60,7 @@ static bool is_alive(void)
 {
 	uint32_t alive = mailbox->alive;
 
-	for (unsigned int i = 0; i < POLLS && mailbox->alive == alive; i++)
+	for (unsigned int i = 0; i < CPUS_POLLS && mailbox->alive == alive; i++)
 		cpu_relax();
 	return mailbox->alive != alive;
 }
@@ -88,21 +69,21 @@ static bool stands_still(void)
 {
 	uint32_t alive;
 
-	pause_a_while();
+	cpus_pause();
 	alive = mailbox->alive;
-	pause_a_while();
+	cpus_pause();
 	return mailbox->alive == alive;
 }
 
 static void send_init(void)
 {
-	apic_send(target, ICR_INIT | ICR_ASSERT);
-	pause_a_while();
+	cpus_send_init(target, 0);
+	cpus_pause();
 }
 
 static void send_sipi(uint32_t page)
 {
-	apic_send(target, ICR_STARTUP | page >> PAGE_SHIFT);
+	cpus_send_sipi(target, 0, page);
 }
 
 static void check_registers(uint32_t page)
@@ -160,13 +141,13 @@ static void startup(void)
 
 	point("a second SIPI does nothing");
 	send_sipi(PAGE_B);
-	pause_a_while();
+	cpus_pause();
 	check("starts", mailbox->starts, 1);
 	check("runs", is_alive(), true);
 
 	point("INIT that is deasserted does nothing");
-	apic_send(target, ICR_INIT | ICR_LEVEL);
-	pause_a_while();
+	apic_send(target, ICR_INIT_DEASSERT);
+	cpus_pause();
 	check("runs", is_alive(), true);
 
 	point("INIT stops a processor");
@@ -212,8 +193,8 @@ static void many(void)
 
 	point("INITs and SIPIs at a processor that runs");
 	for (uint32_t i = 1; i <= MANY; i++) {
-		apic_send(target, ICR_INIT | ICR_ASSERT);
-		for (unsigned int j = 0; j < PAUSES / MANY; j++)
+		cpus_send_init(target, 0);
+		for (unsigned int j = 0; j < CPUS_PAUSES / MANY; j++)
 			cpu_relax();
 		send_sipi(i & 1 ? PAGE_A : PAGE_B);
 		if (wait_for(&mailbox->starts, starts + i) != starts + i)
@@ -247,14 +228,14 @@ static void everybody(void)
 		return;
 	}
 	point("INIT to all but oneself stops them all");
-	apic_send(0, ICR_INIT | ICR_ASSERT | ICR_ALL_BUT_SELF);
+	cpus_send_init(0, CPUS_OTHERS);
 	check("stands still", stands_still(), true);
 
 	point("SIPI to all but oneself starts them all");
 	starts = mailbox->starts;
-	apic_send(0, ICR_STARTUP | ICR_ALL_BUT_SELF | PAGE_A >> PAGE_SHIFT);
+	cpus_send_sipi(0, CPUS_OTHERS, PAGE_A);
 	check("starts", wait_for(&mailbox->starts, starts + others) - starts, others);
-	pause_a_while();
+	cpus_pause();
 	check("starts", mailbox->starts - starts, others);
 	check("runs", is_alive(), true);
 }

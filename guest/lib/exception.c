@@ -37,13 +37,18 @@ bool (*trap_handler)(struct trap_frame *frame);
 
 static struct gate idt[VECTORS] __attribute__((aligned(16)));
 
-void exception_init(void)
+void exception_load(void)
 {
 	struct {
 		uint16_t limit;
 		uintptr_t base;
 	} __attribute__((packed)) pointer = {sizeof(idt) - 1, (uintptr_t)idt};
 
+	__asm__ volatile("lidt %0" : : "m"(pointer));
+}
+
+void exception_init(void)
+{
 	for (unsigned int vector = 0; vector < VECTORS; vector++) {
 		uintptr_t stub = (uintptr_t)vector_stubs + vector * STUB_BYTES;
 
@@ -53,7 +58,7 @@ void exception_init(void)
 		idt[vector].type = GATE_PRESENT_INTERRUPT;
 	}
 	idt[USER_RETURN_VECTOR].type |= GATE_USER;
-	__asm__ volatile("lidt %0" : : "m"(pointer));
+	exception_load();
 }
 
 static void record(const struct trap_frame *frame)

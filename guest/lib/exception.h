@@ -49,7 +49,9 @@ extern bool (*trap_handler)(struct trap_frame *frame);
 /* By this interrupt, or by UD2, code at CPL 3 ends its run; the gate lets it. */
 #define USER_RETURN_VECTOR 0x81
 
+/* Fills the IDT; and loads it, as every processor has to. */
 void exception_init(void);
+void exception_load(void);
 
 /*
  * Calls f(argument). Returns -1 when it returns, or the vector of the exception that ended it;

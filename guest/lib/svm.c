@@ -6,8 +6,7 @@
 #include "guest/lib/exception.h"
 #include "guest/lib/tap.h"
 
-static uint8_t host_save[PAGE_SIZE] __attribute__((aligned(PAGE_SIZE)));
-static struct vmcb l1_state; /* L1's own FS, GS, TR, ... while L2's are loaded */
+static struct svm_host boot_host;
 
 static void read_vm_cr(void *value)
 {
@@ -21,22 +20,37 @@ void svm_init(void)
 	/* An emulator without VM_CR raises #GP; then nothing forbids SVM. */
 	if (try_call(read_vm_cr, &vm_cr) < 0 && (vm_cr & VM_CR_SVMDIS))
 		run_skipped("the firmware has disabled SVM: VM_CR.SVMDIS is 1");
-	wrmsr(MSR_EFER, rdmsr(MSR_EFER) | EFER_SVME);
-	wrmsr(MSR_VM_HSAVE_PA, (uintptr_t)host_save);
-	vmsave(&l1_state);
+	svm_begin(&boot_host);
 }
 
-void svm_run_gif0(struct l2_regs *regs, struct vmcb *vmcb)
+void svm_begin(struct svm_host *host)
+{
+	wrmsr(MSR_EFER, rdmsr(MSR_EFER) | EFER_SVME);
+	wrmsr(MSR_VM_HSAVE_PA, (uintptr_t)host->save);
+	vmsave(&host->state);
+}
+
+static void round_on(const struct svm_host *host, struct l2_regs *regs, struct vmcb *vmcb)
 {
 	vmload(vmcb);
 	vmrun_once(regs, vmcb);
 	vmsave(vmcb);
-	vmload(&l1_state);
+	vmload(&host->state);
+}
+
+void svm_run_gif0(struct l2_regs *regs, struct vmcb *vmcb)
+{
+	round_on(&boot_host, regs, vmcb);
 }
 
 void svm_run(struct l2_regs *regs, struct vmcb *vmcb)
 {
+	svm_run_on(&boot_host, regs, vmcb);
+}
+
+void svm_run_on(const struct svm_host *host, struct l2_regs *regs, struct vmcb *vmcb)
+{
 	clgi();
-	svm_run_gif0(regs, vmcb);
+	round_on(host, regs, vmcb);
 	stgi();
 }

@@ -38,7 +38,19 @@ struct l2_regs {
 _Static_assert(offsetof(struct l2_regs, r8_to_r15) == 48, "vmrun.asm");
 _Static_assert(offsetof(struct l2_regs, host_rax) == 112, "vmrun.asm");
 
-/* Sets EFER.SVME and VM_HSAVE_PA; ends the run as skipped if the firmware forbids it. */
+/* What each processor needs for itself: the area of VM_HSAVE_PA, and its own FS, GS, TR, ... */
+struct svm_host {
+	uint8_t save[PAGE_SIZE];
+	struct vmcb state;
+} __attribute__((aligned(PAGE_SIZE)));
+
+/* Sets EFER.SVME and VM_HSAVE_PA of this processor, and keeps its state in the host. */
+void svm_begin(struct svm_host *host);
+
+/* svm_run() on the processor whose host it is. */
+void svm_run_on(const struct svm_host *host, struct l2_regs *regs, struct vmcb *vmcb);
+
+/* svm_begin() for the first processor; ends the run as skipped if the firmware forbids it. */
 void svm_init(void);
 
 /* VMRUN, once. The caller has GIF=0 and has done VMLOAD. */
