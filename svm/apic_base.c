@@ -41,13 +41,14 @@ static uint64_t address_of(uint64_t base)
 void apic_read_names(struct vcpu *vcpu)
 {
 	struct local_apic *apic = &vcpu->apic;
+	bool x2apic = apic->page == APIC_NO_PAGE;
+	uint32_t id = apic_read(vcpu, APIC_ID);
 
-	apic->id = apic_read(vcpu, APIC_ID);
-	apic->ldr = apic_read(vcpu, APIC_LDR);
-	if (apic->page == APIC_NO_PAGE)
-		return;
-	apic->id >>= ID_SHIFT;
-	apic->dfr = apic_read(vcpu, APIC_DFR);
+	/* Each is written once, and whole: others kick this processor by its id meanwhile. */
+	__atomic_store_n(&apic->id, x2apic ? id : id >> ID_SHIFT, __ATOMIC_RELAXED);
+	__atomic_store_n(&apic->ldr, apic_read(vcpu, APIC_LDR), __ATOMIC_RELAXED);
+	if (!x2apic)
+		__atomic_store_n(&apic->dfr, apic_read(vcpu, APIC_DFR), __ATOMIC_RELAXED);
 }
 
 /* The pages of all processors, anew. False: they are too many. */

@@ -75,6 +75,8 @@ void *phys(uint64_t hpa)
 {
 	uint64_t page = hpa & ~APIC_PAGE_OFFSET;
 
+	/* Others kick a processor by its id at any time, while its INIT reads its names, too. */
+	assert_in_range(vcpus[current].apic.id, 0, 0xff);
 	if (page == address_of(real_base))
 		return (char *)registers[current] + (hpa & APIC_PAGE_OFFSET);
 	return (char *)registers[MAX - 1] + (hpa & APIC_PAGE_OFFSET);
@@ -95,6 +97,12 @@ void vcpu_init(struct vcpu *target)
 {
 	assert_int_equal(got[target - vcpus], NOTHING);
 	got[target - vcpus] = INIT;
+}
+
+void vcpu_nmi(struct vcpu *target)
+{
+	assert_int_equal(got[target - vcpus], NOTHING);
+	got[target - vcpus] = NMI;
 }
 
 void vcpu_sipi(struct vcpu *target, uint8_t vector)
