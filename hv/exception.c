@@ -4,6 +4,7 @@
  */
 #include "hv/exception.h"
 #include "hv/log.h"
+#include "hv/stack.h"
 #include "hv/x86.h"
 
 enum { VECTORS = 32, STUB_SIZE = 16, CODE64 = 0x08, INTERRUPT_GATE = 0x8e };
@@ -69,6 +70,10 @@ uint64_t exception(uint64_t vector, uint64_t error, uint64_t rip)
 	 */
 	if (vector == VEC_DB)
 		return rip;
+	if (vector == VEC_SX) { /* svm/ has opened its window for it */
+		stack_base()->inits++;
+		return rip;
+	}
 	for (unsigned int i = 0; i < bytes / sizeof(struct fixup); i++) {
 		if (fixup_table_start[i].at == rip)
 			return fixup_table_start[i].go_on;

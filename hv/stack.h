@@ -13,6 +13,7 @@
 struct stack_base {
 	void *processor; /* svm/vcpu.h's, NULL until there is one */
 	uint64_t nmis;   /* that the processor took in L0 */
+	uint64_t inits;  /* likewise, as #SX */
 };
 
 _Static_assert(offsetof(struct stack_base, nmis) == 8, "hv/exception.asm");

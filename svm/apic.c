@@ -1,6 +1,6 @@
 /*
  * What L1 writes to its local APICs. Relies on svm/apic_decode.h for the instruction, on
- * svm/processors.h for INIT and SIPI.
+ * svm/processors.h for what processors get by it.
  */
 #include "svm/apic.h"
 #include "hv/exception.h"
@@ -15,6 +15,7 @@
 enum {
 	ICR_VECTOR = 0xff,
 	ICR_MODE = 7 << 8,
+	ICR_MODE_NMI = 4 << 8,
 	ICR_MODE_INIT = 5 << 8,
 	ICR_MODE_STARTUP = 6 << 8,
 	ICR_LOGICAL = 1 << 11,
@@ -70,26 +71,31 @@ static bool is_target(const struct vcpu *sender, const struct vcpu *vcpu, uint32
 	return vcpu->apic.id == destination;
 }
 
-/* INIT and SIPI; all else is the real APIC's to send. */
+/*
+ * INIT and SIPI, and NMI, which a processor could not tell from L0's kicks; all else is the real
+ * APIC's to send.
+ */
 static bool is_l0s(uint32_t command)
 {
 	uint32_t mode = command & ICR_MODE;
 
-	return mode == ICR_MODE_INIT || mode == ICR_MODE_STARTUP;
+	return mode == ICR_MODE_NMI || mode == ICR_MODE_INIT || mode == ICR_MODE_STARTUP;
 }
 
 static void send(const struct vcpu *sender, uint32_t command, uint32_t destination)
 {
-	bool init = (command & ICR_MODE) == ICR_MODE_INIT;
+	uint32_t mode = command & ICR_MODE;
 
-	if (init && (command & (ICR_LEVEL | ICR_ASSERT)) == ICR_LEVEL)
+	if (mode == ICR_MODE_INIT && (command & (ICR_LEVEL | ICR_ASSERT)) == ICR_LEVEL)
 		return; /* the end of a level, which means nothing */
 	for (unsigned int i = 0; i < vcpu_count(); i++) {
 		struct vcpu *target = vcpu_at(i);
 
 		if (!is_target(sender, target, command, destination))
 			continue;
-		if (init)
+		if (mode == ICR_MODE_NMI)
+			vcpu_nmi(target);
+		else if (mode == ICR_MODE_INIT)
 			vcpu_init(target);
 		else
 			vcpu_sipi(target, command & ICR_VECTOR);

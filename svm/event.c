@@ -12,7 +12,8 @@
 
 static bool has_error_code(unsigned int vector)
 {
-	return vector == VEC_DF || (vector >= VEC_TS && vector <= VEC_PF) || vector == VEC_AC;
+	return vector == VEC_DF || (vector >= VEC_TS && vector <= VEC_PF) || vector == VEC_AC ||
+	       vector == VEC_SX;
 }
 
 void raise_exception(struct vcpu *vcpu, unsigned int vector, uint32_t error_code)

@@ -54,11 +54,21 @@ void update_interrupt_gate(struct vcpu *vcpu);
 
 void set_gif(struct vcpu *vcpu, bool gif);
 
-/* Takes the NMI for which the processor has exited. True: it is L1's, and no kick of L0's. */
+/*
+ * Takes the NMI, or the INIT, for which the processor has exited. True: there is an NMI for L1, not
+ * a kick of L0's only. The INIT (of an I/O APIC or a device: L0 performs all others) is noted for
+ * startup_attend().
+ */
 bool take_nmi(struct vcpu *vcpu);
 
-/* #VMEXIT(NMI): takes the NMI and passes it on to L1. */
+/* #VMEXIT(NMI) and #VMEXIT(INIT): takes what came and passes it on to L1. */
 void handle_nmi(struct vcpu *vcpu);
+
+/*
+ * L0's kick has come: could the processor have merged an NMI of L1's with it? Those that L1 sends
+ * by ICR are not physical ones at all; this is about the APIC's own sources (nmi_sources.c).
+ */
+bool nmi_may_be_l1s(struct vcpu *vcpu);
 
 /* Injects L1's pending NMI if L1 can take it now. */
 void deliver_nmi(struct vcpu *vcpu);

@@ -121,6 +121,7 @@ static void (*const handlers[EXIT_CODES])(struct vcpu *vcpu) = {
 	[VMEXIT_EXCP_BASE + VEC_PF] = handle_page_fault,
 	[VMEXIT_EXCP_BASE + VEC_AC] = handle_exception,
 	[VMEXIT_NMI] = handle_nmi,
+	[VMEXIT_INIT] = handle_nmi,
 	[VMEXIT_CPUID] = emulate_cpuid,
 	[VMEXIT_IRET] = handle_iret,
 	[VMEXIT_INVD] = handle_invd,
@@ -182,7 +183,7 @@ void handle_l2_exit(struct vcpu *vcpu)
 		handle_l2_npf(vcpu);
 	else if (low32(code) == low32(VMEXIT_INVALID)) /* QEMU writes 32 bits only */
 		nested_refused(vcpu);
-	else if (code == VMEXIT_NMI)
+	else if (code == VMEXIT_NMI || code == VMEXIT_INIT)
 		handle_nmi(vcpu); /* first L0 has to know whether it is L1's at all */
 	else if (is_l1s(vcpu, code))
 		nested_exit(vcpu, code, control->exit_info1, control->exit_info2);

@@ -45,6 +45,10 @@ void update_interrupt_gate(struct vcpu *vcpu)
 	if (vcpu->gif && masking_by_l1 && l1_takes)
 		vcpu->host_flags |= RFLAGS_IF;
 	control->clean &= ~CLEAN_TPR;
+	if (vcpu->gif && vcpu->init_held) {
+		vcpu->init_held = false;
+		vcpu_init(vcpu);
+	}
 }
 
 void set_gif(struct vcpu *vcpu, bool gif)
@@ -55,24 +59,32 @@ void set_gif(struct vcpu *vcpu, bool gif)
 	update_interrupt_gate(vcpu);
 }
 
-/* GIF=1 for two instructions, IF=0: the pending NMI goes to L0's handler, which counts it. */
-static bool open_window(void)
+/*
+ * GIF=1 for two instructions, IF=0: what is pending goes to L0's handlers, which count it. An INIT
+ * comes as #SX, since VM_CR.R_INIT is 1 (APM vol. 2, section 15.28), and becomes one of L1's.
+ * Returns the number of NMIs.
+ */
+static uint64_t open_window(struct vcpu *vcpu)
 {
-	volatile uint64_t *nmis = &stack_base()->nmis;
-	uint64_t before = *nmis;
+	const volatile struct stack_base *taken = stack_base();
+	uint64_t nmis = taken->nmis, inits = taken->inits;
 
 	__asm__ volatile("cli; stgi; nop; clgi" : : : "memory");
-	return *nmis != before;
+	if (taken->inits != inits)
+		vcpu_init(vcpu);
+	return taken->nmis - nmis;
 }
 
 bool take_nmi(struct vcpu *vcpu)
 {
-	if (!open_window())
+	uint64_t taken = open_window(vcpu);
+
+	if (!taken)
 		return false;
 	if (!vcpu_was_kicked(vcpu))
 		return true;
 	vcpu->counters.kicked++;
-	return false;
+	return taken > 1 || nmi_may_be_l1s(vcpu);
 }
 
 void handle_nmi(struct vcpu *vcpu)
@@ -80,6 +92,8 @@ void handle_nmi(struct vcpu *vcpu)
 	vcpu->counters.nmis++;
 	if (take_nmi(vcpu))
 		vcpu->nmi_pending = true;
+	if (vcpu->gif && vcpu->init_held)
+		update_interrupt_gate(vcpu);
 }
 
 /*

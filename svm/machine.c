@@ -214,6 +214,7 @@ static void become_host(struct vcpu *vcpu)
 	wrmsr(MSR_EFER, rdmsr(MSR_EFER) | EFER_SVME);
 	wrmsr(MSR_VM_HSAVE_PA, vcpu->hsave_hpa);
 	wrmsr(MSR_PAT, HOST_PAT);
+	wrmsr_safe(MSR_VM_CR, rdmsr(MSR_VM_CR) | VM_CR_R_INIT); /* see handle_init() */
 	__asm__ volatile("clgi");
 	startup_init_halt(vcpu);
 	lock_take(&mmu_lock);

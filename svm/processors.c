@@ -46,6 +46,12 @@ void vcpu_kick(struct vcpu *target)
 	lapic_send(target->ready ? target->apic.id : target->apic_id, ICR_NMI);
 }
 
+void vcpu_exit_again(struct vcpu *self)
+{
+	if (!__atomic_exchange_n(&self->kicked, true, __ATOMIC_SEQ_CST))
+		lapic_send(self->ready ? self->apic.id : self->apic_id, ICR_NMI);
+}
+
 bool vcpu_was_kicked(struct vcpu *vcpu)
 {
 	return __atomic_exchange_n(&vcpu->kicked, false, __ATOMIC_SEQ_CST);
@@ -81,6 +87,13 @@ void vcpu_sipi(struct vcpu *target, uint8_t vector)
 	} while (!__atomic_compare_exchange_n(&target->startup, &old, new, false, __ATOMIC_SEQ_CST,
 	                                      __ATOMIC_SEQ_CST));
 	vcpu_kick(target);
+}
+
+void vcpu_nmi(struct vcpu *target)
+{
+	__atomic_or_fetch(&target->startup, STARTUP_NMI, __ATOMIC_SEQ_CST);
+	if (is_in_guest(target))
+		vcpu_kick(target);
 }
 
 /* Its guest has exited since it was asked to flush, or it has flushed and entered anew. */

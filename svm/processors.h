@@ -37,8 +37,17 @@ void vcpu_init(struct vcpu *target);
 /* SIPI with this vector; ignored unless the target waits for one, or will when its INIT is done. */
 void vcpu_sipi(struct vcpu *target, uint8_t vector);
 
+/*
+ * An NMI of L1's arrives at the target, itself or another. One that waits for SIPI takes it when it
+ * starts; as on the machine, one at most is pending.
+ */
+void vcpu_nmi(struct vcpu *target);
+
 /* Makes the target exit soon, if it is another processor. Nobody waits for it. */
 void vcpu_kick(struct vcpu *target);
+
+/* Makes this processor exit as soon as it has injected its event. Bochs exits later. */
+void vcpu_exit_again(struct vcpu *self);
 
 /* Was the NMI that this processor has just taken a kick, and no NMI of L1's? */
 bool vcpu_was_kicked(struct vcpu *vcpu);

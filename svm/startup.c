@@ -11,12 +11,15 @@
 #include "svm/event.h"
 #include "svm/exit.h"
 #include "svm/machine.h"
-#include "svm/ports.h"
+#include "svm/nested.h"
 #include "svm/ports.h"
 #include "svm/processors.h"
 #include "svm/start_state.h"
 
-enum { LEAF_FEATURES = 1 };
+enum {
+	LEAF_FEATURES = 1,
+	SX_INIT = 1, /* #SX's error code; APM vol. 2, section 8.2.22 */
+};
 
 static void clear_debug_addresses(void)
 {
@@ -37,7 +40,7 @@ static void take_init(struct vcpu *vcpu)
 	vcpu->gif = true;
 	vcpu->efer = 0;
 	vcpu->l2_lme_held = false;
-	vcpu->nmi_pending = vcpu->nmi_blocked = vcpu->stepping_iret = false;
+	vcpu->nmi_pending = vcpu->nmi_blocked = vcpu->stepping_iret = vcpu->init_held = false;
 	vcpu->tpr_in_vmcb = false;
 	for (unsigned int i = 0; i < GPRS; i++)
 		vcpu->gpr[i] = 0;
@@ -53,10 +56,66 @@ static void take_init(struct vcpu *vcpu)
 	vcpu->flush = true;
 }
 
-/* Leads from INIT to the wait, whatever SIPI has come meanwhile. */
+/* From INIT to the wait. The boot processor does not wait: it starts the firmware. */
 static void begin_waiting(struct vcpu *vcpu)
 {
+	if (vcpu == vcpu_at(0))
+		reset_machine("INIT of the boot processor");
 	__atomic_or_fetch(&vcpu->startup, STARTUP_WAITING, __ATOMIC_SEQ_CST);
+	__atomic_and_fetch(&vcpu->startup, ~(uint32_t)STARTUP_INIT, __ATOMIC_SEQ_CST);
+	take_init(vcpu);
+}
+
+/* SIPI behind an INIT that does not make the processor wait is for nothing. */
+static void forget_init(struct vcpu *vcpu, bool held)
+{
+	vcpu->init_held = held;
+	__atomic_and_fetch(&vcpu->startup, STARTUP_WAITING | STARTUP_STOP | STARTUP_NMI,
+	                   __ATOMIC_SEQ_CST);
+}
+
+/* An event that L1 or L0 wants in L2 has not been injected: L1 finds it as interrupted. */
+static void exit_with_init(struct vcpu *vcpu)
+{
+	struct vmcb_control *control = &vcpu->vmcb->control;
+
+	control->exit_int_info = (control->event_inj & EVENT_VALID) ? control->event_inj : 0;
+	control->event_inj = 0;
+	nested_exit(vcpu, VMEXIT_INIT, 0, 0);
+}
+
+static void redirect_init(struct vcpu *vcpu)
+{
+	if (vcpu->vmcb->control.event_inj & EVENT_VALID) {
+		forget_init(vcpu, true); /* first what is to be injected anyway */
+		vcpu_exit_again(vcpu);
+		return;
+	}
+	forget_init(vcpu, false);
+	raise_exception(vcpu, VEC_SX, SX_INIT);
+}
+
+/*
+ * An INIT has come to a processor, which waits for SIPI or not. An intercepted one stays pending,
+ * which the GIF holds back; VM_CR.R_INIT makes an exception of it (APM vol. 2, sections 15.13.4,
+ * 15.17, 15.28).
+ */
+static void attend_init(struct vcpu *vcpu, bool waits)
+{
+	bool intercepted = vcpu->guest_mode && (vcpu->ctl.intercepts[INTERCEPT_MISC1] & MISC1_INIT);
+
+	if (waits) {
+		begin_waiting(vcpu);
+	} else if (!vcpu->gif) {
+		forget_init(vcpu, true);
+	} else if (intercepted) {
+		forget_init(vcpu, true);
+		exit_with_init(vcpu);
+	} else if (vcpu->vm_cr & VM_CR_R_INIT) {
+		redirect_init(vcpu);
+	} else {
+		begin_waiting(vcpu);
+	}
 }
 
 /*
@@ -64,11 +123,20 @@ static void begin_waiting(struct vcpu *vcpu)
  */
 static void take_sipi(struct vcpu *vcpu, uint32_t startup)
 {
-	if (!__atomic_compare_exchange_n(&vcpu->startup, &startup, 0, false, __ATOMIC_SEQ_CST,
+	uint32_t nmi = startup & STARTUP_NMI;
+
+	if (!__atomic_compare_exchange_n(&vcpu->startup, &startup, nmi, false, __ATOMIC_SEQ_CST,
 	                                 __ATOMIC_SEQ_CST))
 		return;
 	start_state_sipi(&vcpu->vmcb01->save, (uint8_t)(startup >> STARTUP_VECTOR_SHIFT));
 	vcpu->vmcb01->control.clean = 0;
+}
+
+static void attend_nmi(struct vcpu *vcpu)
+{
+	__atomic_and_fetch(&vcpu->startup, ~(uint32_t)STARTUP_NMI, __ATOMIC_SEQ_CST);
+	vcpu->nmi_pending = true;
+	deliver_nmi(vcpu);
 }
 
 /* The halting guest, which runs nothing but this, under L0's own tables. */
@@ -106,15 +174,18 @@ void startup_init_halt(struct vcpu *vcpu)
 
 static void halt_until_kicked(struct vcpu *vcpu)
 {
+	uint64_t code;
+
 	vcpu->vmcb_hpa = vcpu->halt_hpa;
 	vcpu->host_flags = RFLAGS_FIXED;
 	svm_enter(vcpu);
 	vcpu->vmcb_hpa = vcpu->vmcb01_hpa;
 	update_interrupt_gate(vcpu);
-	if (vcpu->halt->control.exit_code != VMEXIT_NMI)
-		panic("exit %llx of a processor that waits for SIPI",
-		      (unsigned long long)vcpu->halt->control.exit_code);
-	take_nmi(vcpu); /* L1's own goes nowhere while the processor waits */
+	code = vcpu->halt->control.exit_code;
+	if (code != VMEXIT_NMI && code != VMEXIT_INIT)
+		panic("exit %llx of a processor that waits for SIPI", (unsigned long long)code);
+	if (take_nmi(vcpu))
+		vcpu_nmi(vcpu);
 }
 
 static _Noreturn void stop_here(void)
@@ -131,16 +202,13 @@ void startup_attend(struct vcpu *vcpu)
 		if (startup & STARTUP_STOP)
 			stop_here();
 		if (startup & STARTUP_INIT) {
-			if (vcpu == vcpu_at(0))
-				reset_machine("INIT of the boot processor");
-			begin_waiting(vcpu);
-			__atomic_and_fetch(&vcpu->startup, ~(uint32_t)STARTUP_INIT,
-			                   __ATOMIC_SEQ_CST);
-			take_init(vcpu);
+			attend_init(vcpu, startup & STARTUP_WAITING);
 		} else if (startup & STARTUP_SIPI) {
 			take_sipi(vcpu, startup);
 		} else if (startup & STARTUP_WAITING) {
 			halt_until_kicked(vcpu);
+		} else if (startup & STARTUP_NMI) {
+			attend_nmi(vcpu);
 		} else {
 			return;
 		}

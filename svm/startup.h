@@ -12,6 +12,7 @@ enum {
 	STARTUP_SIPI = 1 << 1,    /* a SIPI came, behind the INIT if there is one */
 	STARTUP_WAITING = 1 << 2, /* the processor waits for SIPI */
 	STARTUP_STOP = 1 << 3,    /* another processor panics */
+	STARTUP_NMI = 1 << 4,     /* an NMI is to be taken, once it does not wait any more */
 	STARTUP_VECTOR_SHIFT = 8,
 };
 

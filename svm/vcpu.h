@@ -135,6 +135,7 @@ struct vcpu {
 	bool nmi_pending; /* for L1 */
 	bool stepping_iret;
 	bool nmi_blocked; /* until L1's IRET */
+	bool init_held; /* L1 cannot take it yet: until GIF is 1, or its event has been injected */
 
 	struct nested_control ctl; /* of VMCB12, while guest_mode */
 	struct vmcb *vmcb12;       /* in the window */

@@ -19,7 +19,7 @@
 #include "svm/features.h"
 #include "svm/vcpu.h"
 
-enum { MAX = 10, NOTHING = -1, INIT = 256 /* else the vector of a SIPI */ };
+enum { MAX = 10, NOTHING = -1, INIT = 256, NMI = 257 /* else the vector of a SIPI */ };
 #define PAGE  0xfee00000ull
 #define OTHER 0xfed40000ull
 #define ON    ((uint64_t)APIC_BASE_ENABLE)

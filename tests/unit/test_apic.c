@@ -86,10 +86,26 @@ static void logical(void **state)
 	assert_got(0x4, INIT);
 }
 
+/* NMIs are L0's, too: the processor that gets one could not tell it from a kick. */
+static void nmis(void **state)
+{
+	(void)state;
+	machine(4);
+	command(2, 0x4400);
+	assert_got(1 << 1, NMI);
+	command(0, 0x400); /* itself */
+	assert_got(1, NMI);
+	command(0, 0xc4400);
+	assert_got(0xe, NMI);
+	command(0, 0x84400);
+	assert_got(0xf, NMI);
+	command(0x0a, 0x4c00);
+	assert_got(0xa, NMI);
+}
+
 static void all_else_passes(void **state)
 {
-	static const uint32_t commands[] = {0x4030, 0x4130,  0x4200, 0x4400,
-	                                    0x4700, 0xc40fd, 0x440fd};
+	static const uint32_t commands[] = {0x4030, 0x4130, 0x4200, 0x4700, 0xc40fd, 0x440fd};
 
 	(void)state;
 	machine(2);
@@ -225,6 +241,7 @@ int main(void)
 		cmocka_unit_test(logical),      cmocka_unit_test(all_else_passes),
 		cmocka_unit_test(odd_accesses), cmocka_unit_test(read_modify_write),
 		cmocka_unit_test(refused),      cmocka_unit_test(decode_assists),
+		cmocka_unit_test(nmis),
 	};
 
 	return cmocka_run_group_tests_name("apic", tests, NULL, NULL);
