@@ -1,0 +1,118 @@
+/*
+ * The L1 image `hostile`: what L1 can do to a machine that should not hurt L0, nor one processor
+ * the others. With case=NAME on the command line it ends the machine in that way; else it goes on
+ * and reports in points. cpus= says how many processors there are.
+ */
+#include "guest/hostile/hostile.h"
+
+enum { SEED_TIMES = 1664525u, SEED_PLUS = 1013904223u, FLUSHES = 20 };
+
+volatile bool hostile_stop;
+
+struct l2 *hostile_l2(unsigned int number)
+{
+	return l2_new(number, &l2_prot);
+}
+
+bool hostile_run_l2(struct l2 *l2, uint32_t rounds)
+{
+	uint32_t expected = 1;
+
+	for (uint32_t i = 0; i < rounds; i++)
+		expected = expected * SEED_TIMES + SEED_PLUS;
+	l2->vmcb->save.rax = 1;
+	l2->regs.rcx = rounds;
+	l2_start(l2, L2_COMPUTE);
+	return l2->vmcb->control.exit_code == VMEXIT_VMMCALL && l2_eax(l2) == expected;
+}
+
+static struct l2 *l2_of[L2_SLOTS];
+
+void hostile_l2s(unsigned int number)
+{
+	while (!hostile_stop) {
+		l2_of[number]->vmcb->save.rax = 1;
+		l2_of[number]->regs.rcx = 1000;
+		l2_aim(l2_of[number], L2_COMPUTE);
+		svm_run(&l2_of[number]->regs, l2_of[number]->vmcb);
+		processors[number].alive++;
+	}
+}
+
+/* The memory types of all memory: L0 makes its tables anew, and every processor flushes. */
+void hostile_flush(void)
+{
+	wrmsr(MSR_MTRR_DEF_TYPE, rdmsr(MSR_MTRR_DEF_TYPE));
+}
+
+bool hostile_restart_all(void)
+{
+	bool good = true;
+
+	hostile_stop = false;
+	for (unsigned int i = 1; i < processor_count(); i++)
+		good &= check("starts", processor_restart(i), true);
+	return good;
+}
+
+void hostile_all_answer(unsigned int first)
+{
+	unsigned int l2s = processor_count() < L2_SLOTS ? processor_count() : L2_SLOTS;
+
+	point("every processor starts anew");
+	hostile_stop = false;
+	for (unsigned int i = first; i < processor_count(); i++)
+		check("starts", processor_restart(i), true);
+	for (unsigned int i = 1; i < processor_count(); i++)
+		check("is alive", processor_is_alive(i), true);
+
+	point("each takes one NMI for one that is sent");
+	for (unsigned int i = 0; i < processor_count(); i++) {
+		uint32_t nmis = processors[i].nmis;
+
+		apic_send(i, ICR_NMI | ICR_ASSERT);
+		check("NMIs", wait_until(&processors[i].nmis, nmis + 1) - nmis, 1);
+	}
+
+	point("L2s run everywhere while tables change for all");
+	for (unsigned int i = 0; i < l2s; i++)
+		l2_of[i] = hostile_l2(i);
+	for (unsigned int i = first; i < l2s; i++)
+		processor_begin(i, hostile_l2s);
+	for (unsigned int i = 0; i < FLUSHES; i++) {
+		hostile_flush();
+		if (!check("L2 computes", hostile_run_l2(l2_of[0], 1000), true))
+			break;
+	}
+	for (unsigned int i = 1; i < processor_count(); i++)
+		check("is alive", processor_is_alive(i), true);
+	hostile_stop = true;
+	for (unsigned int i = first; i < l2s; i++) {
+		for (unsigned int j = 0; j < 1000 && processors[i].task; j++)
+			wait_a_while();
+		check("has finished", !processors[i].task, true);
+	}
+	point_end();
+}
+
+static void run(void)
+{
+	const char *name = cmdline_value("case");
+
+	processors_init();
+	if (name) {
+		point(name);
+		hostile_end(name);
+		point_fail("# the machine goes on\n");
+		point_end();
+		return;
+	}
+	hostile_init();
+	hostile_storms();
+	hostile_apic();
+	hostile_loops();
+	hostile_memory();
+	hostile_sleep();
+}
+
+const struct image image = {.name = "hostile", .format = pt_format_of_width, .run = run};

@@ -1,0 +1,41 @@
+/*
+ * What the L1 image `hostile` does to its machine, in parts. Relies on guest/lib/processors.h.
+ */
+#ifndef GUEST_HOSTILE_H
+#define GUEST_HOSTILE_H
+
+#include "guest/lib/guest.h"
+#include "guest/lib/processors.h"
+
+/* Ends the machine in the way of this name (end.c); comes back if it did not. */
+void hostile_end(const char *name);
+
+/* Groups of points. Each ends with hostile_all_answer(). */
+void hostile_init(void);   /* INIT held back, intercepted, redirected; NMI while waiting */
+void hostile_storms(void); /* INIT, SIPI and NMI, again and again */
+void hostile_apic(void);   /* APIC_BASE, stores to the APIC that nobody expects */
+void hostile_loops(void);  /* deliveries that never end */
+void hostile_memory(void); /* INVD */
+void hostile_sleep(void);  /* S3 */
+
+/*
+ * The rest of the group: every processor starts anew and takes one NMI, L0 does what reaches them
+ * all, and L2s run. After first, processors below it are left alone (1: none is).
+ */
+void hostile_all_answer(unsigned int first);
+
+/* Makes the other processors start anew, as a point's first check. */
+bool hostile_restart_all(void);
+
+/* An L2 that computes, in the slot of the processor; for a run of hostile_run_l2() there. */
+struct l2 *hostile_l2(unsigned int number);
+bool hostile_run_l2(struct l2 *l2, uint32_t rounds);
+
+/* The task of running L2s until told to stop; each one is counted as a sign of life. */
+void hostile_l2s(unsigned int number);
+extern volatile bool hostile_stop;
+
+/* What makes L0 ask every other processor to leave its guest. */
+void hostile_flush(void);
+
+#endif

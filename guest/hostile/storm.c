@@ -1,0 +1,204 @@
+/*
+ * INIT, SIPI and NMI without end, from one processor or from several, at processors that wait, run
+ * or have L2s.
+ */
+#include "guest/hostile/hostile.h"
+
+static unsigned int sends = 300;
+static volatile uint32_t phase;
+
+static bool too_few(unsigned int needed)
+{
+	if (processor_count() >= needed)
+		return false;
+	point("all of the group");
+	point_skip("there are too few processors");
+	point_end();
+	return true;
+}
+
+static void let_l2s_run(unsigned int first)
+{
+	hostile_stop = false;
+	for (unsigned int i = first; i < processor_count(); i++) {
+		check("starts", processor_restart(i), true);
+		processor_begin(i, hostile_l2s);
+	}
+}
+
+static void storm(uint32_t command)
+{
+	for (unsigned int i = 0; i < sends; i++)
+		apic_send(0, command | ICR_ALL_BUT_SELF);
+}
+
+static void storm_from_here(void)
+{
+	if (!tap_group("hostile", "storm") || too_few(2))
+		return;
+	point("INITs to processors that run");
+	hostile_restart_all();
+	storm(ICR_INIT | ICR_ASSERT);
+	hostile_all_answer(1);
+
+	point("INITs and SIPIs to processors that run");
+	for (unsigned int i = 0; i < sends; i++) {
+		apic_send(0, ICR_INIT | ICR_ASSERT | ICR_ALL_BUT_SELF);
+		apic_send(0, ICR_STARTUP | ICR_ALL_BUT_SELF | PROCESSOR_PAGE >> PAGE_SHIFT);
+		apic_send(0, ICR_STARTUP | ICR_ALL_BUT_SELF | PROCESSOR_PAGE >> PAGE_SHIFT);
+	}
+	hostile_all_answer(1);
+
+	point("SIPIs to processors that run");
+	storm(ICR_STARTUP | PROCESSOR_PAGE >> PAGE_SHIFT);
+	for (unsigned int i = 1; i < processor_count(); i++)
+		check("is alive", processor_is_alive(i), true);
+	hostile_all_answer(1);
+}
+
+static void storm_at_l2s(void)
+{
+	if (!tap_group("hostile", "storm-l2") || too_few(2))
+		return;
+	for (unsigned int i = 0; i < L2_SLOTS && i < processor_count(); i++)
+		hostile_l2(i);
+	point("INITs to processors that run L2s");
+	let_l2s_run(1);
+	storm(ICR_INIT | ICR_ASSERT);
+	hostile_all_answer(1);
+
+	point("NMIs to processors that run L2s");
+	let_l2s_run(1);
+	storm(ICR_NMI | ICR_ASSERT);
+	for (unsigned int i = 1; i < processor_count(); i++)
+		check("is alive", processor_is_alive(i), true);
+	hostile_all_answer(1);
+}
+
+/* The tasks of others. */
+static void nmis_to_the_first(unsigned int number)
+{
+	while (!hostile_stop) {
+		apic_send(0, ICR_NMI | ICR_ASSERT);
+		processors[number].alive++;
+	}
+}
+
+static void startups_of_the_last(unsigned int number)
+{
+	unsigned int last = processor_count() - 1;
+
+	while (!hostile_stop) {
+		apic_send(last, ICR_INIT | ICR_ASSERT);
+		apic_send(last, ICR_STARTUP | PROCESSOR_PAGE >> PAGE_SHIFT);
+		processors[number].alive++;
+	}
+}
+
+static void flushes(unsigned int number)
+{
+	while (!hostile_stop) {
+		hostile_flush();
+		processors[number].alive++;
+	}
+}
+
+/* NMIs may come so fast that no L2 gets anywhere; each of its runs ends, though. */
+static void run_under_storm(void)
+{
+	struct l2 *l2 = hostile_l2(0);
+	unsigned int ran = 0;
+
+	l2->vmcb->control.intercepts[INTERCEPT_MISC1] |= MISC1_NMI;
+	while (ran < sends && (hostile_run_l2(l2, 10) || l2->vmcb->control.exit_code == VMEXIT_NMI))
+		ran++;
+	check("runs of L2", ran, sends);
+}
+
+static void end_of_storm(unsigned int first)
+{
+	hostile_stop = true;
+	for (unsigned int i = first; i < processor_count(); i++) {
+		for (unsigned int j = 0; j < 1000 && processors[i].task; j++)
+			wait_a_while();
+	}
+}
+
+static void storm_from_there(void)
+{
+	uint32_t before;
+
+	if (!tap_group("hostile", "storm-nmi") || too_few(2))
+		return;
+	point("NMIs without end to one that runs L2s");
+	before = processors[0].nmis;
+	hostile_restart_all();
+	processor_begin(1, nmis_to_the_first);
+	run_under_storm();
+	check("the sender is alive", processor_is_alive(1), true);
+	end_of_storm(1);
+	check("NMIs came", processors[0].nmis != before, true);
+	hostile_all_answer(1);
+}
+
+/* The last one is started all the time, while all the others flush and run L2s. */
+static void storm_together(void)
+{
+	if (!tap_group("hostile", "storm-all") || too_few(4))
+		return;
+	point("all at once");
+	hostile_restart_all();
+	processor_begin(1, startups_of_the_last);
+	processor_begin(2, flushes);
+	run_under_storm();
+	check("is alive", processor_is_alive(1), true);
+	check("is alive", processor_is_alive(2), true);
+	end_of_storm(1);
+	hostile_all_answer(1);
+}
+
+/* NMIs one by one beside L0's own: none is lost and none is added. */
+static void nmis_beside_kicks(void)
+{
+	uint32_t before;
+
+	if (!tap_group("hostile", "nmi-kicks") || too_few(2))
+		return;
+	point("L0's kicks are no NMIs");
+	hostile_restart_all();
+	processor_begin(1, flushes);
+	before = processors[0].nmis;
+	for (unsigned int i = 0; i < 20; i++)
+		wait_a_while();
+	check("NMIs", processors[0].nmis - before, 0);
+
+	point("no NMI is lost beside them");
+	for (unsigned int i = 1; i <= sends; i++) {
+		apic_send(0, ICR_NMI | ICR_ASSERT);
+		if (wait_until(&processors[0].nmis, before + i) != before + i)
+			break;
+	}
+	check("NMIs", processors[0].nmis - before, sends);
+	end_of_storm(1);
+	hostile_all_answer(1);
+}
+
+static void longer(void)
+{
+	const char *text = cmdline_value("sends");
+	unsigned int count = 0;
+
+	while (text && *text >= '0' && *text <= '9')
+		count = count * 10 + (unsigned int)(*text++ - '0');
+	sends = count ? count : sends;
+}
+
+void hostile_storms(void)
+{
+	longer();
+	storm_from_here();
+	storm_at_l2s();
+	storm_from_there();
+	storm_together();
+	nmis_beside_kicks();
+}
