@@ -17,6 +17,7 @@ REAL_IVT equ 0xc00
 REAL_VECTOR equ 0x20
 
 global modes_run, modes_store, modes_paging, modes_real, modes_real_code, modes_real_code_end
+global back_from_real
 
 %include "width.inc"
 

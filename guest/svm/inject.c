@@ -1,0 +1,163 @@
+/*
+ * EVENTINJ of every type and vector: it arrives through L2's IDT, once, whatever L2's IF and what
+ * L1 intercepts, and brings what EXITINTINFO shows when it cannot. Relies on guest/lib; APM 15.20.
+ */
+#include "guest/svm/suite.h"
+
+enum { VECTOR = 0x21, ERROR_CODE = 0x5678, ERROR_VECTORS = 0x27d00 /* 8, 10 to 14, 17 */ };
+
+static const char ignores_ev[] = "the error code goes by the vector, not by EVENTINJ";
+
+static void run_with(struct l2 *l2, uint64_t what)
+{
+	l2->vmcb->control.event_inj = what;
+	l2_start(l2, L2_VMMCALL);
+}
+
+/* Where in L2 the event found it, as L2's stack has it behind the error code, if there is one. */
+static void check_arrived(struct l2 *l2, unsigned int vector, bool error)
+{
+	uint64_t rip;
+
+	l2_check_vector(l2, vector);
+	if (error)
+		check("error code", l2_stack(l2, 0), ERROR_CODE);
+	rip = l2_stack(l2, error);
+	l2_aim(l2, L2_VMMCALL);
+	check("rip on L2's stack", rip, l2->vmcb->save.rip);
+	check("EVENTINJ", l2->vmcb->control.event_inj & EVENT_VALID, 0);
+	check("EXITINTINFO", l2->vmcb->control.exit_int_info & EVENT_VALID, 0);
+}
+
+static void exceptions(void)
+{
+	static const uint8_t vectors[] = {VEC_DE, VEC_DB, VEC_BP, VEC_OF, VEC_BR, VEC_UD,
+	                                  VEC_NM, VEC_DF, VEC_TS, VEC_NP, VEC_SS, VEC_GP,
+	                                  VEC_PF, VEC_MF, VEC_AC, VEC_MC, VEC_XF};
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(vectors); i++) {
+		unsigned int vector = vectors[i];
+		bool error = ERROR_VECTORS >> vector & 1;
+		/* INTO and BOUND are not in 64-bit code. */
+		bool absent = vector == VEC_OF || vector == VEC_BR;
+		struct l2 *l2 = l2_new(0, absent ? &l2_prot : l2_widest());
+
+		point_named("exception %u arrives", vector);
+		if (!l2->nested && vector == VEC_PF)
+			l2->vmcb->control.intercepts[INTERCEPT_EXCEPTION] = 0;
+		run_with(l2, error ? event_error(vector, ERROR_CODE) : event(EVENT_EXCEPTION, vector));
+		check_arrived(l2, vector, error);
+	}
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(vectors); i++) {
+		unsigned int vector = vectors[i];
+		bool error = ERROR_VECTORS >> vector & 1;
+		bool absent = vector == VEC_OF || vector == VEC_BR;
+		struct l2 *l2 = l2_new(0, absent ? &l2_prot : l2_widest());
+
+		point_named("exception %u, injected, is not intercepted", vector);
+		l2->vmcb->control.intercepts[INTERCEPT_EXCEPTION] = ~0u;
+		run_with(l2, error ? event_error(vector, ERROR_CODE) : event(EVENT_EXCEPTION, vector));
+		check_arrived(l2, vector, error);
+	}
+}
+
+static void error_codes(void)
+{
+	struct l2 *l2 = fresh("EVENTINJ.EV brings an error code to an exception that has none");
+
+	run_with(l2, event_error(VEC_UD, ERROR_CODE));
+	l2_check_vector(l2, VEC_UD);
+	if (l2_stack(l2, 0) != ERROR_CODE && emulator_is(QEMU))
+		point_known(QEMU, ignores_ev);
+	else
+		check_arrived(l2, VEC_UD, true);
+
+	l2 = fresh("without EVENTINJ.EV an exception brings no error code");
+	run_with(l2, event(EVENT_EXCEPTION, VEC_GP));
+	l2_check_vector(l2, VEC_GP);
+	if (!l2_stack(l2, 0) && emulator_is(QEMU))
+		point_known(QEMU, ignores_ev);
+	else
+		check_arrived(l2, VEC_GP, false);
+
+	l2 = fresh("an injected #PF leaves CR2 as the VMCB has it");
+	l2->vmcb->save.cr2 = 0x12345678;
+	l2->vmcb->control.intercepts[INTERCEPT_EXCEPTION] = 0;
+	run_with(l2, event_error(VEC_PF, ERROR_CODE));
+	check_arrived(l2, VEC_PF, true);
+	check("CR2", l2->vmcb->save.cr2, 0x12345678);
+}
+
+static void interrupts(void)
+{
+	static const uint8_t vectors[] = {0, 0x0e, 0x20, 0x3f};
+	struct l2 *l2;
+
+	for (unsigned int i = 0; i < 2 * ARRAY_SIZE(vectors); i++) {
+		unsigned int vector = vectors[i / 2];
+		bool soft = i % 2;
+
+		point_named("%s interrupt %u arrives with IF=0",
+		            soft ? "a software" : "an external", vector);
+		l2 = l2_new(0, l2_widest());
+		l2->vmcb->control.intercepts[INTERCEPT_EXCEPTION] = 0;
+		l2->vmcb->control.intercepts[INTERCEPT_MISC1] |= MISC1_INTN | MISC1_VINTR;
+		run_with(l2, event(soft ? EVENT_SOFT_INTR : EVENT_INTR, vector));
+		check_arrived(l2, vector, false);
+	}
+
+	l2 = fresh("an injected interrupt clears IF, and IRET brings it back");
+	l2->vmcb->save.rflags |= RFLAGS_IF;
+	run_with(l2, event(EVENT_INTR, VECTOR));
+	l2_check_vector(l2, VECTOR);
+	check("IF", l2->vmcb->save.rflags & RFLAGS_IF, 0);
+	l2_start(l2, L2_RETURN);
+	l2_check_done(l2);
+	check("IF", l2->vmcb->save.rflags & RFLAGS_IF, RFLAGS_IF);
+
+	l2 = fresh("an event is injected once");
+	run_with(l2, event(EVENT_INTR, VECTOR));
+	l2_check_vector(l2, VECTOR);
+	l2_start(l2, L2_VMMCALL);
+	l2_check_done(l2);
+
+	l2 = fresh("EVENTINJ without V injects nothing");
+	run_with(l2, event(EVENT_INTR, VECTOR) & ~EVENT_VALID);
+	l2_check_done(l2);
+
+	l2 = fresh("EVENTINJ comes before V_IRQ");
+	l2->vmcb->control.int_ctl |= INT_CTL_V_IRQ | INT_CTL_V_IGN_TPR |
+	                             (VECTOR + 1ull) << INT_CTL_V_INTR_VECTOR_S;
+	l2->vmcb->save.rflags |= RFLAGS_IF;
+	run_with(l2, event(EVENT_INTR, VECTOR));
+	l2_check_vector(l2, VECTOR);
+	check("V_IRQ", l2->vmcb->control.int_ctl & INT_CTL_V_IRQ, INT_CTL_V_IRQ);
+
+	l2 = fresh("an injected INT3 finds the gate's DPL at CPL 3");
+	l2 = new_user();
+	l2->vmcb->control.intercepts[INTERCEPT_EXCEPTION] = 1u << VEC_GP;
+	run_with(l2, event(EVENT_EXCEPTION, VEC_BP));
+	if (l2->vmcb->control.exit_code == VMEXIT_VMMCALL && emulator_is(QEMU))
+		point_known(QEMU, "the gate's DPL is not looked at");
+	else
+		l2_check_exit(l2, VMEXIT_EXCP_BASE + VEC_GP);
+
+	l2 = fresh("an injected #UD does not look at the gate's DPL at CPL 3");
+	l2 = new_user();
+	l2->vmcb->control.intercepts[INTERCEPT_EXCEPTION] = 1u << VEC_GP;
+	run_with(l2, event(EVENT_EXCEPTION, VEC_UD));
+	l2_check_vector(l2, VEC_UD);
+	check("CPL", l2->vmcb->save.cpl, 0);
+}
+
+void suite_inject(void)
+{
+	if (tap_group("inject", "exception")) {
+		exceptions();
+		error_codes();
+	}
+	if (tap_group("inject", "interrupt"))
+		interrupts();
+	point_end();
+}
