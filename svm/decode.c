@@ -26,6 +26,7 @@ static const struct opcode opcodes[] = {
 	[VMEXIT_CLGI] = {0xdd010f, 0xffffff, 3, false},
 	[VMEXIT_SKINIT] = {0xde010f, 0xffffff, 3, false},
 	[VMEXIT_INVLPGA] = {0xdf010f, 0xffffff, 3, false},
+	[VMEXIT_EXCP_BASE + VEC_GP] = {0xd8010f, 0xf8ffff, 3, false}, /* all of these */
 	[VMEXIT_INVD] = {0x080f, 0xffff, 2, false},
 	[VMEXIT_WBINVD] = {0x080f, 0xfeff, 2, false},  /* 09; QEMU exits so for 08, INVD, too */
 	[VMEXIT_CR0_READ] = {0x200f, 0xffff, 2, true}, /* or SMSW */

@@ -25,7 +25,7 @@ void raise_exception(struct vcpu *vcpu, unsigned int vector, uint32_t error_code
 		            has_error_code(vector) ? error_code : 0, 0);
 		return;
 	}
-	if (has_error_code(vector))
+	if (has_error_code(vector) && (vcpu->vmcb->save.cr0 & CR0_PE))
 		event |= EVENT_ERROR_VALID | (uint64_t)error_code << EVENT_ERROR_SHIFT;
 	vcpu->vmcb->control.event_inj = event;
 }

@@ -118,6 +118,7 @@ static void (*const handlers[EXIT_CODES])(struct vcpu *vcpu) = {
 	[VMEXIT_CR3_WRITE] = handle_cr_write,
 	[VMEXIT_CR4_WRITE] = handle_cr_write,
 	[VMEXIT_EXCP_BASE + VEC_DB] = handle_exception,
+	[VMEXIT_EXCP_BASE + VEC_GP] = handle_gp,
 	[VMEXIT_EXCP_BASE + VEC_PF] = handle_page_fault,
 	[VMEXIT_EXCP_BASE + VEC_AC] = handle_exception,
 	[VMEXIT_NMI] = handle_nmi,

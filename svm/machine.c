@@ -132,6 +132,7 @@ void machine_init_control(struct vcpu *vcpu)
 
 	memset(control, 0, sizeof(*control));
 	intercept_for_l0(control);
+	watch_gp(vcpu);
 	control->intercepts[INTERCEPT_MISC2] |= MISC2_VMMCALL; /* not L2's */
 	control->msrpm_base_pa = hpa_of(vcpu->msrpm01);
 	control->iopm_base_pa = hpa_of(iopm01);

@@ -8,6 +8,7 @@
 #include "svm/apic.h"
 #include "svm/emulate.h"
 #include "svm/event.h"
+#include "svm/exit.h"
 #include "svm/features.h"
 #include "svm/hypercall.h"
 #include "svm/own_paging.h"
@@ -69,10 +70,12 @@ static bool write_efer(struct vcpu *vcpu, uint64_t value)
 	if ((value ^ old) & EFER_NXE)
 		own_paging_flush(vcpu);
 	held = hold_back_lme(vcpu->vmcb);
-	if (vcpu->guest_mode)
+	if (vcpu->guest_mode) {
 		vcpu->l2_lme_held = held;
-	else
-		vcpu->efer = value;
+		return true;
+	}
+	vcpu->efer = value;
+	watch_gp(vcpu);
 	return true;
 }
 

@@ -203,3 +203,26 @@ void handle_invlpga(struct vcpu *vcpu)
 	}
 	finish_instruction(vcpu, length);
 }
+
+void watch_gp(struct vcpu *vcpu)
+{
+	struct vmcb_control *control = &vcpu->vmcb01->control;
+
+	if (vcpu->efer & EFER_SVME)
+		control->intercepts[INTERCEPT_EXCEPTION] &= ~(1u << VEC_GP);
+	else
+		control->intercepts[INTERCEPT_EXCEPTION] |= 1u << VEC_GP;
+	control->clean &= ~CLEAN_I;
+}
+
+void handle_gp(struct vcpu *vcpu)
+{
+	const struct vmcb *vmcb = vcpu->vmcb;
+	struct instruction instruction;
+	bool in_delivery = interrupted_event(vcpu) & EVENT_VALID;
+
+	if (!in_delivery && vmcb->save.cpl && decode(vcpu, vmcb->control.exit_code, &instruction))
+		raise_exception(vcpu, VEC_UD, 0);
+	else if (!makes_double_fault(vcpu, VEC_GP))
+		raise_exception(vcpu, VEC_GP, low32(vmcb->control.exit_info1));
+}
