@@ -81,6 +81,12 @@ static struct l2 *with_breakpoint(const char *name, uintptr_t address, uint32_t 
 	return l2;
 }
 
+static void check_dr6(const struct l2 *l2, uint64_t bit)
+{
+	check_known("DR6", l2->vmcb->save.dr6 & bit, bit, 0, BOCHS,
+	            "the VMCB's DR6 is the one before #DB");
+}
+
 static bool unarmed(const struct l2 *l2, unsigned int length)
 {
 	return lets_pass(l2->vmcb->save.rip == L2_BOOT + length, QEMU, not_armed);
@@ -96,7 +102,7 @@ static void breakpoints(void)
 	if (!unarmed(l2, nops.length)) {
 		l2_check_exit(l2, VMEXIT_EXCP_BASE + VEC_DB);
 		check("rip", l2->vmcb->save.rip, L2_BOOT + 1);
-		check("DR6.B0", l2->vmcb->save.dr6 & DR6_B0, DR6_B0);
+		check_dr6(l2, DR6_B0);
 	}
 
 	l2 = with_breakpoint("a breakpoint on code reaches L2's handler", L2_BOOT + 1, DR7_EXECUTE_0,
@@ -105,7 +111,7 @@ static void breakpoints(void)
 	if (!unarmed(l2, nops.length)) {
 		l2_check_vector(l2, VEC_DB);
 		check("rip on L2's stack", l2_stack(l2, 0), L2_BOOT + 1);
-		check("DR6.B0", l2->vmcb->save.dr6 & DR6_B0, DR6_B0);
+		check_dr6(l2, DR6_B0);
 	}
 
 	l2 = with_breakpoint("a breakpoint on data exits behind the access", L2_SCRATCH, DR7_WRITE_0,
@@ -114,7 +120,7 @@ static void breakpoints(void)
 	if (!unarmed(l2, write.length)) {
 		l2_check_exit(l2, VMEXIT_EXCP_BASE + VEC_DB);
 		check("rip", l2->vmcb->save.rip, L2_BOOT + 2);
-		check("DR6.B0", l2->vmcb->save.dr6 & DR6_B0, DR6_B0);
+		check_dr6(l2, DR6_B0);
 	}
 
 	l2 = with_breakpoint("a breakpoint on data reaches L2's handler", L2_SCRATCH, DR7_WRITE_0,
@@ -126,11 +132,14 @@ static void breakpoints(void)
 	}
 
 	l2 = with_breakpoint("L1's DR7 does not count in L2", L2_BOOT + 1, 0, true);
-	__asm__ volatile("mov %0, %%dr7" : : "r"((uintptr_t)(DR7_FIXED | DR7_EXECUTE_0)));
-	run_code(l2, &nops);
-	if (!lets_pass(l2->vmcb->control.exit_code == VMEXIT_EXCP_BASE + VEC_DB, QEMU, not_armed))
+	if (emulator_is(QEMU)) { /* it would stay armed for good */
+		point_known(QEMU, not_armed);
+	} else {
+		__asm__ volatile("mov %0, %%dr7" : : "r"((uintptr_t)(DR7_FIXED | DR7_EXECUTE_0)));
+		run_code(l2, &nops);
 		check_through(l2, nops.length);
-	__asm__ volatile("mov %0, %%dr7" : : "r"((uintptr_t)DR7_FIXED));
+		__asm__ volatile("mov %0, %%dr7" : : "r"((uintptr_t)DR7_FIXED));
+	}
 
 	l2 = with_breakpoint("L2's DR7 does not count in L1", (uintptr_t)l2_spare_frame(0),
 	                     DR7_WRITE_0, true);
@@ -154,10 +163,12 @@ static void steps(void)
 	}
 
 	l2 = fresh("an instruction that exits does not trap by TF before that");
-	l2->vmcb->control.intercepts[INTERCEPT_EXCEPTION] |= 1u << VEC_DB;
-	l2->vmcb->save.rflags |= RFLAGS_TF;
-	l2_start(l2, L2_VMMCALL);
-	l2_check_done(l2);
+	if (!lets_pass(true, BOCHS, "the trap is then the host's: not tried")) {
+		l2->vmcb->control.intercepts[INTERCEPT_EXCEPTION] |= 1u << VEC_DB;
+		l2->vmcb->save.rflags |= RFLAGS_TF;
+		l2_start(l2, L2_VMMCALL);
+		l2_check_done(l2);
+	}
 
 	l2 = fresh("TF of L2 leaves none to L1");
 	l2->vmcb->save.rflags |= RFLAGS_TF;
@@ -165,7 +176,7 @@ static void steps(void)
 	l2_run(l2);
 	l2_check_vector(l2, VEC_DB);
 	check("rip on L2's stack", l2_stack(l2, 0), L2_BOOT + 1);
-	check("DR6.BS", l2->vmcb->save.dr6 & DR6_BS, DR6_BS);
+	check_dr6(l2, DR6_BS);
 
 	l2 = fresh("CPUID that L1 does not intercept traps by TF behind it");
 	l2->vmcb->control.intercepts[INTERCEPT_EXCEPTION] |= 1u << VEC_DB;
@@ -173,7 +184,7 @@ static void steps(void)
 	run_code(l2, &(struct code)CODE("\x0f\xa2"));
 	l2_check_exit(l2, VMEXIT_EXCP_BASE + VEC_DB);
 	check("rip", l2->vmcb->save.rip, L2_BOOT + 2);
-	check("DR6.BS", l2->vmcb->save.dr6 & DR6_BS, DR6_BS);
+	check_dr6(l2, DR6_BS);
 
 	l2 = fresh("DR7.GD exits as #DB, with GD clear and DR6.BD set");
 	l2->vmcb->control.intercepts[INTERCEPT_EXCEPTION] |= 1u << VEC_DB;
@@ -183,8 +194,9 @@ static void steps(void)
 		point_known(QEMU, "DR7.GD is not looked at");
 	} else {
 		l2_check_exit(l2, VMEXIT_EXCP_BASE + VEC_DB);
-		check("DR6.BD", l2->vmcb->save.dr6 & DR6_BD, DR6_BD);
-		check("DR7.GD", l2->vmcb->save.dr7 & DR7_GD, 0);
+		check_dr6(l2, DR6_BD);
+		check_known("DR7.GD", l2->vmcb->save.dr7 & DR7_GD, 0, DR7_GD, BOCHS,
+		            "GD of the VMCB stays set");
 	}
 }
 

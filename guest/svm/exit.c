@@ -13,6 +13,7 @@ enum {
 	DR7_ALL = 0xff,
 };
 
+static const char older_event[] = "EXITINTINFO shows an older event";
 static const char wrong_type[] = "an interrupt in flight is called an exception";
 
 static const uint64_t in_flight_bits = EVENT_VALID | EVENT_TYPE_MASK | EVENT_VECTOR_MASK;
@@ -139,8 +140,9 @@ static void own_in_flight(void)
 	stgi();
 	info = l2->vmcb->control.exit_int_info;
 	l2_check_exit(l2, l2_fault_exit(l2));
-	check_known("EXITINTINFO", info & in_flight_bits, event(EVENT_INTR, PHYSICAL),
-	            event(EVENT_EXCEPTION, PHYSICAL), QEMU_BARE, wrong_type);
+	if (!lets_pass(info != event(EVENT_INTR, PHYSICAL), BOCHS, older_event))
+		check_known("EXITINTINFO", info & in_flight_bits, event(EVENT_INTR, PHYSICAL),
+		            event(EVENT_EXCEPTION, PHYSICAL), QEMU_BARE, wrong_type);
 	apic_eoi(PHYSICAL);
 	open_window();
 	check("taken by L1", interrupt_count[PHYSICAL], 0);
@@ -154,7 +156,9 @@ static void own_in_flight(void)
 	l2_check_exit(l2, l2_fault_exit(l2));
 	if (!lets_pass((l2->vmcb->control.exit_int_info & in_flight_bits) ==
 	                       event(EVENT_EXCEPTION, VIRTUAL),
-	               QEMU_BARE, wrong_type)) {
+	               QEMU_BARE, wrong_type) &&
+	    !lets_pass(l2->vmcb->control.exit_int_info != event(EVENT_INTR, VIRTUAL), BOCHS,
+	               older_event)) {
 		check("EXITINTINFO", l2->vmcb->control.exit_int_info & in_flight_bits,
 		      event(EVENT_INTR, VIRTUAL));
 		check("V_IRQ", l2->vmcb->control.int_ctl & INT_CTL_V_IRQ, 0);
@@ -284,6 +288,8 @@ static void ends(void)
 
 	/* APM 15.4: undefined for L2. L1 must get its machine back. */
 	l2 = fresh("L2 that clears EFER.SVME does not take it from L1");
+	if (lets_pass(true, BOCHS_BARE, "#VMEXIT is no more then: not tried"))
+		return;
 	efer = rdmsr(MSR_EFER);
 	l2->regs.rcx = MSR_EFER;
 	l2->vmcb->save.rax = (uint32_t)(l2->vmcb->save.efer & ~(uint64_t)EFER_SVME);

@@ -86,7 +86,8 @@ static void error_codes(void)
 	l2->vmcb->control.intercepts[INTERCEPT_EXCEPTION] = 0;
 	run_with(l2, event_error(VEC_PF, ERROR_CODE));
 	check_arrived(l2, VEC_PF, true);
-	check("CR2", l2->vmcb->save.cr2, 0x12345678);
+	if (!lets_pass(l2->vmcb->save.cr2 != 0x12345678, BOCHS, "VMRUN does not load CR2"))
+		check("CR2", l2->vmcb->save.cr2, 0x12345678);
 }
 
 static void interrupts(void)

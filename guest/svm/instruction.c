@@ -151,6 +151,8 @@ static bool deviates(const struct row *row, uint64_t code)
 		const char *reason;
 	} known[] = {
 		{MISC1, MISC1_INVD, VMEXIT_VMMCALL, QEMU, "INVD asks for the intercept of WBINVD"},
+		{MISC1, MISC1_RSM, VMEXIT_VMMCALL, BOCHS,
+	         "RSM outside of SMM raises #UD before its intercept counts"},
 		{MISC2, MISC2_RDTSCP, VMEXIT_RDTSC, QEMU, "RDTSCP asks for the intercept of RDTSC"},
 		{MISC2, MISC2_RDTSCP, VMEXIT_VMMCALL, QEMU, "RDTSCP asks for the intercept of RDTSC"},
 		{MISC2, MISC2_ICEBP, VMEXIT_VMMCALL, QEMU, "there is no intercept of ICEBP"},

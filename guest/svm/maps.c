@@ -271,7 +271,7 @@ static void edits(void)
 	l2->vmcb->control.iopm_base_pa |= 0xfff;
 	l2_run(l2);
 	if (!lets_pass(l2->vmcb->control.exit_code == VMEXIT_VMMCALL, QEMU_BARE, they_count))
-		check_io(l2, &ios[3], PORT);
+		l2_check_exit(l2, VMEXIT_IOIO);
 
 	point("one page may be in both maps");
 	memset(l2_iopm, 0xff, sizeof(l2_iopm));

@@ -15,8 +15,6 @@ enum {
 
 #define VALUE 0x0012345600000000ull
 
-static const char exits_anyway[] = "it exits though it is not intercepted";
-
 static struct vmcb own, page;
 
 /* Runs L2 between L1's own VMSAVE and VMLOAD, without one of L2's state. */
@@ -33,6 +31,14 @@ static void end_bare(void)
 	stgi();
 }
 
+static bool passes_by_name(const struct l2 *l2, uint64_t code)
+{
+	uint64_t got = l2->vmcb->control.exit_code;
+
+	return lets_pass(got == code, QEMU_BARE, "it exits though it is not intercepted") ||
+	       lets_pass(!got, BOCHS_BARE, "#VMEXIT then writes to the VMCB that L2 named");
+}
+
 static void load_and_save(void)
 {
 	static const struct code load = CODE("\x0f\x01\xda"), save = CODE("\x0f\x01\xdb");
@@ -47,7 +53,7 @@ static void load_and_save(void)
 	run_bare(l2);
 	star = rdmsr(MSR_STAR);
 	end_bare();
-	if (!lets_pass(l2->vmcb->control.exit_code == VMEXIT_VMLOAD, QEMU_BARE, exits_anyway)) {
+	if (!passes_by_name(l2, VMEXIT_VMLOAD)) {
 		check_through(l2, 3);
 		check("STAR", star, VALUE);
 	}
@@ -59,7 +65,7 @@ static void load_and_save(void)
 	l2->vmcb->save.rax = l2_gpa(&page);
 	run_bare(l2);
 	end_bare();
-	if (!lets_pass(l2->vmcb->control.exit_code == VMEXIT_VMSAVE, QEMU_BARE, exits_anyway)) {
+	if (!passes_by_name(l2, VMEXIT_VMSAVE)) {
 		check_through(l2, 3);
 		check("STAR", page.save.star, VALUE + 1);
 	}
@@ -135,7 +141,7 @@ static void others(void)
 
 	if (cpuid(0x80000001, 0).ecx & 1u << 12) {
 		point_skip("SKINIT is offered: it would start a secure loader");
-	} else {
+	} else if (!lets_pass(true, BOCHS_BARE, "SKINIT panics: not tried")) {
 		run_code(l2, &skinit);
 		l2_check_vector(l2, VEC_UD);
 	}
