@@ -24,6 +24,13 @@ GUEST_LDFLAGS   := -nostdlib -static -z noexecstack -z max-page-size=4096 --buil
 GUEST_LIB_32 := $(GUEST_C:%.c=$(O)/guest/32/%.o) $(GUEST_ASM:%.asm=$(O)/guest/32/%.asm.o)
 GUEST_LIB_64 := $(GUEST_C:%.c=$(O)/guest/64/%.o) $(GUEST_ASM:%.asm=$(O)/guest/64/%.asm.o)
 
+# Libraries: an image has what it uses only, and stays small.
+$(O)/guest/library32.a: $(GUEST_LIB_32)
+$(O)/guest/library64.a: $(GUEST_LIB_64)
+$(O)/guest/library32.a $(O)/guest/library64.a:
+	@rm -f $@
+	$(AR) rcs $@ $^
+
 .PHONY: guest
 all: $(GUEST_IMAGES)
 guest: $(GUEST_IMAGES) ## build the bundled L1 images only
@@ -48,9 +55,9 @@ $(O)/guest/64/%.asm.o: %.asm
 define guest_image
 GUEST_OBJ_$(1) := $(patsubst %.c,$(O)/guest/$(2)/%.o,guest/$(3).c $(sort $(wildcard guest/$(3)/*.c)))
 
-$(O)/guest/$(1).elf: $$(GUEST_OBJ_$(1)) $(GUEST_LIB_$(2)) guest/guest.ld
+$(O)/guest/$(1).elf: $$(GUEST_OBJ_$(1)) $(O)/guest/library$(2).a guest/guest.ld
 	$(LD) $(GUEST_LD_$(2)) $(GUEST_LDFLAGS) -T guest/guest.ld -o $(O)/guest/$(2)/$(1).debug \
-		$$(filter %.o,$$^)
+		$$(filter %.o %.a,$$^)
 	$(OBJCOPY) -S $(GUEST_OBJCOPY_$(2)) $(O)/guest/$(2)/$(1).debug $$@
 
 -include $$(GUEST_OBJ_$(1):.o=.d)
