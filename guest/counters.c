@@ -25,6 +25,12 @@ static uint32_t hypercall(uint32_t number)
 	return result;
 }
 
+static void call_nobody(void *unused)
+{
+	(void)unused;
+	hypercall(VMMCALL_OF_NOBODY);
+}
+
 static void leaf(void)
 {
 	struct cpuid_regs r = cpuid(LEAF_HYPERVISOR_COUNTERS, 0);
@@ -124,8 +130,8 @@ static void calls(void)
 {
 	if (!tap_group("counters", "hypercall"))
 		return;
-	point("an unknown hypercall says so");
-	check("EAX", hypercall(VMMCALL_OF_NOBODY), HYPERCALL_UNKNOWN);
+	point("an unknown hypercall raises #UD");
+	check("vector", (uint64_t)(int64_t)try_call(call_nobody, NULL), VEC_UD);
 	point("the counters are dumped");
 	check("EAX", hypercall(HYPERCALL_DUMP), HYPERCALL_DONE);
 }

@@ -26,14 +26,13 @@ enum {
 	MSR_NESTLING_COUNTERS = 0x4e530000,
 
 	/*
-	 * VMMCALL of L1 at CPL 0 with the number in EAX; at other levels, and from L2, it raises
-	 * #UD as it does without a hypervisor. EAX is what came of it.
+	 * VMMCALL of L1 at CPL 0 with the number in EAX, which is then what came of it. With other
+	 * numbers, at other levels and from L2 it raises #UD, as it does without a hypervisor.
 	 */
 	HYPERCALL_DUMP = 0x4e530000, /* the counters of all processors go to COM1 */
 
 	HYPERCALL_DONE = 0,
 	HYPERCALL_BUSY = 1, /* another processor's dump is under way */
 };
-#define HYPERCALL_UNKNOWN 0xffffffffu
 
 #endif

@@ -94,12 +94,23 @@ void cpus_find(void)
 	cpus_pause();
 }
 
+/*
+ * GIF=0 holds an INIT back (APM vol. 2, section 15.17), and a SIPI before it is done is for
+ * nothing: hence several, as the MultiProcessor Specification has it.
+ */
 bool cpu_start(struct cpu *cpu)
 {
 	uint32_t starts = cpu->starts;
+	bool started = false;
 
-	cpus_send_sipi(cpu->id, 0, CPUS_PAGE);
-	return cpus_wait_for(&cpu->starts, starts + 1);
+	for (unsigned int i = 0; i < CPUS_POLLS / CPUS_PAUSES && !started; i++) {
+		cpus_send_sipi(cpu->id, 0, CPUS_PAGE);
+		for (unsigned int n = 0; n < CPUS_PAUSES && !started; n++) {
+			cpu_relax();
+			started = cpu->starts != starts;
+		}
+	}
+	return started;
 }
 
 void cpu_call(struct cpu *cpu, void (*function)(struct cpu *))
