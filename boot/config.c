@@ -120,15 +120,29 @@ static bool read_log(struct parser *parser, struct config *config)
 	return true;
 }
 
+/* The second of two names. */
+static bool read_flag(struct parser *parser, const char *const *names, bool *flag, const char *hint)
+{
+	unsigned int choice = 0;
+
+	if (!read_choice(parser, names, &choice, hint))
+		return false;
+	*flag = choice;
+	return true;
+}
+
 static bool read_hotkey(struct parser *parser, struct config *config)
 {
 	static const char *const names[] = {"off", "on", NULL};
-	unsigned int choice = 0;
 
-	if (!read_choice(parser, names, &choice, ": use on or off"))
-		return false;
-	config->hotkey = choice;
-	return true;
+	return read_flag(parser, names, &config->hotkey, ": use on or off");
+}
+
+static bool read_svm(struct parser *parser, struct config *config)
+{
+	static const char *const names[] = {"tried", "all", NULL};
+
+	return read_flag(parser, names, &config->untried, ": use tried or all");
 }
 
 static bool read_pool(struct parser *parser, struct config *config)
@@ -200,7 +214,7 @@ static const struct {
 } keys[] = {
 	{"la57", read_la57},       {"npt", read_npt},       {"log", read_log},
 	{"pool", read_pool},       {"l1", read_l1},         {"initrd", read_initrd},
-	{"cmdline", read_cmdline}, {"hotkey", read_hotkey},
+	{"cmdline", read_cmdline}, {"hotkey", read_hotkey}, {"svm", read_svm},
 };
 
 static bool read_word(struct parser *parser, struct config *config)

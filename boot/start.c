@@ -301,7 +301,7 @@ _Noreturn void start(uint32_t magic, uint64_t information, uint64_t image_at)
 	check_machine();
 	la57 = choose_la57();
 	npt = svm_use_npt(config.npt);
-	features_init(la57, npt);
+	features_init(&(struct feature_choice){la57, npt, config.untried});
 	read_memory_map(image_at);
 	region = choose_region();
 	heap = align_up(image_size(), PAGE_SIZE);

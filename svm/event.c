@@ -7,6 +7,7 @@
 #include "svm/exit.h"
 #include "svm/features.h"
 #include "svm/nested.h"
+#include "svm/strict.h"
 
 #define RFLAGS_RF (1u << 16)
 
@@ -62,6 +63,7 @@ bool exit_length(struct vcpu *vcpu, unsigned int *length)
 
 	if (has(SVM_FEATURE_NRIP)) {
 		*length = (unsigned int)(vmcb->control.next_rip - vmcb->save.rip);
+		strict_check_length(vcpu, *length);
 		return true;
 	}
 	if (!decode(vcpu, vmcb->control.exit_code, &instruction))
@@ -81,6 +83,7 @@ void finish_instruction(struct vcpu *vcpu, unsigned int length)
 	save->rflags &= ~(uint64_t)RFLAGS_RF;
 	if (save->rflags & RFLAGS_TF) {
 		save->dr6 |= DR6_BS;
+		vcpu->vmcb->control.clean &= ~CLEAN_DRX;
 		raise_exception(vcpu, VEC_DB, 0);
 	}
 }
@@ -96,8 +99,10 @@ uint64_t interrupted_event(struct vcpu *vcpu)
 	if ((event & EVENT_TYPE_MASK) == exception && (event & EVENT_VECTOR_MASK) > 31) {
 		event &= EVENT_VECTOR_MASK | EVENT_VALID;
 		if ((control->int_ctl & INT_CTL_V_INTR_VECTOR) >> INT_CTL_V_INTR_VECTOR_S ==
-		    (event & EVENT_VECTOR_MASK))
+		    (event & EVENT_VECTOR_MASK)) {
 			control->int_ctl &= ~INT_CTL_V_IRQ;
+			control->clean &= ~CLEAN_TPR;
+		}
 		control->exit_int_info = event;
 	}
 	return event;

@@ -254,6 +254,9 @@ void vcpu_run(struct vcpu *vcpu)
 		strict_check(vcpu);
 		svm_enter(vcpu);
 		has_left(vcpu);
+		strict_ran(vcpu);
+		if (features.clean)
+			control->clean = CLEAN_ALL;
 		control->tlb_control = TLB_CONTROL_NONE;
 		control->event_inj = 0;
 		count_exit(vcpu, control->exit_code);

@@ -4,6 +4,7 @@
 #include "svm/features.h"
 #include "hv/x86.h"
 #include "svm/interface.h"
+#include "svm/vmcb.h"
 
 enum {
 	LEAF_FEATURES = 1,
@@ -99,25 +100,54 @@ static void hide_for_own_paging(void)
 	features.efer_valid &= ~(uint64_t)EFER_UAIE;
 }
 
-void features_init(bool la57, bool npt)
+/*
+ * What L0 does for L1's L2s where the processor does it for L1. Clean bits need nothing: L0 reads
+ * all of VMCB12 anyway.
+ */
+#define OFFERED                                                                                    \
+	(SVM_FEATURE_NP | SVM_FEATURE_NRIP | SVM_FEATURE_FLUSH_ASID | SVM_FEATURE_ADDR_CHECK |     \
+	 SVM_FEATURE_VGIF | SVM_FEATURE_PAUSE_FILTER)
+
+/* The same, but no machine or emulator that has it was at hand. */
+#define OFFERED_UNTRIED                                                                            \
+	(SVM_FEATURE_LBR | SVM_FEATURE_DECODE | SVM_FEATURE_PAUSE_THRESH | SVM_FEATURE_CLEAN)
+
+/* int_ctl bits of every processor. */
+#define INT_CTL_PLAIN                                                                              \
+	(INT_CTL_V_TPR_MASK | INT_CTL_V_IRQ | INT_CTL_V_INTR_PRIO | INT_CTL_V_IGN_TPR |            \
+	 INT_CTL_V_INTR_MASKING | INT_CTL_V_INTR_VECTOR)
+
+static void choose_svm(bool untried)
+{
+	uint32_t moved = SVM_FEATURE_LBR | SVM_FEATURE_DECODE;
+
+	features.shown = features.svm & (untried ? OFFERED | OFFERED_UNTRIED : OFFERED);
+	features.int_ctl = INT_CTL_PLAIN;
+	if (is_shown(SVM_FEATURE_VGIF))
+		features.int_ctl |= INT_CTL_V_GIF | INT_CTL_V_GIF_ENABLE;
+	/* STRICT builds keep clean bits on any processor, and compare. */
+	features.clean = STRICT || (untried && has(SVM_FEATURE_CLEAN));
+	features.options =
+		is_shown(moved) || has(SVM_FEATURE_SPEC_CTRL) || (features.cr4_valid & CR4_CET);
+}
+
+void features_init(const struct feature_choice *choice)
 {
 	struct cpuid_regs svm = leaf(LEAF_SVM);
 
 	features.svm = svm.edx;
 	features.asids = svm.ebx;
-	/* What L0 does for L1 on any processor, and what it merely hands through. */
-	features.shown = svm.edx & (SVM_FEATURE_NP | SVM_FEATURE_NRIP | SVM_FEATURE_FLUSH_ASID |
-	                            SVM_FEATURE_ADDR_CHECK);
 	features.phys_bits = (uint8_t)leaf(LEAF_ADDRESS_SIZES).eax;
 	features.page_1g = leaf(LEAF_EXTENDED).edx & (1u << 26);
 	features.nx = leaf(LEAF_EXTENDED).edx & (1u << 20);
-	features.la57 = la57;
-	features.npt = npt;
+	features.la57 = choice->la57;
+	features.npt = choice->npt;
 	features.tcg = on_tcg();
 	features.efer_valid = granted(efer_grants, sizeof(efer_grants) / sizeof(*efer_grants));
 	features.cr4_valid = granted(cr4_grants, sizeof(cr4_grants) / sizeof(*cr4_grants));
-	if (la57)
+	if (choice->la57)
 		features.cr4_valid |= CR4_LA57;
-	if (!npt)
+	choose_svm(choice->untried);
+	if (!choice->npt)
 		hide_for_own_paging();
 }

@@ -17,8 +17,11 @@ struct features {
 	bool la57;           /* L0 runs with 5 levels */
 	bool npt;            /* L0 uses nested paging; false: it shadows L1's own */
 	bool tcg;            /* QEMU's own emulation: its quirks are dealt with where they show */
+	bool clean;          /* L0 uses clean bits */
+	bool options;        /* svm/nested_options.c has something to do */
 	uint64_t efer_valid; /* bits that L1 may set */
 	uint64_t cr4_valid;
+	uint64_t int_ctl; /* ... in a VMCB */
 };
 
 extern struct features features;
@@ -31,8 +34,15 @@ static inline bool pat_is_valid(uint64_t pat)
 	return !(pat & 0xf8f8f8f8f8f8f8f8ull) && !(two_or_three & 0x0101010101010101ull);
 }
 
-/* Reads CPUID. la57: whether L0 itself runs with 5 levels. npt: whether it uses nested paging. */
-void features_init(bool la57, bool npt);
+/* What of it to use. */
+struct feature_choice {
+	bool la57;    /* L0 itself runs with 5 levels */
+	bool npt;     /* L0 uses nested paging */
+	bool untried; /* also what Nestling has not yet run with on any machine */
+};
+
+/* Reads CPUID. */
+void features_init(const struct feature_choice *choice);
 
 static inline bool has(uint32_t svm_feature)
 {

@@ -163,5 +163,6 @@ bool iret_is_done(struct vcpu *vcpu)
 	vcpu->stepping_iret = false;
 	vcpu->nmi_blocked = false;
 	vcpu->vmcb->save.dr6 &= ~(uint64_t)DR6_BS;
+	vcpu->vmcb->control.clean &= ~CLEAN_DRX;
 	return true;
 }

@@ -167,7 +167,7 @@ enum {
 	VCPU_PAGES = (sizeof(struct vcpu) + PAGE_SIZE - 1) / PAGE_SIZE,
 	MSRPM_PAGES = MSRPM_SIZE / PAGE_SIZE,
 	IOPM_PAGES = IOPM_SIZE / PAGE_SIZE,
-	VMCBS = 5, /* 01, 02, halt, without_busy and the host's save area */
+	VMCBS = 5 + 2 * STRICT, /* 01, 02, halt, without_busy, the host's save area; seen */
 };
 
 uint64_t machine_vcpu_pages(void)
@@ -198,6 +198,10 @@ struct vcpu *machine_new_vcpu(uint32_t apic_id)
 	vcpu->halt = new_vmcb(&vcpu->halt_hpa);
 	vcpu->without_busy = new_vmcb(&hpa);
 	new_vmcb(&vcpu->hsave_hpa);
+#if STRICT
+	vcpu->seen[0] = new_vmcb(&hpa);
+	vcpu->seen[1] = new_vmcb(&hpa);
+#endif
 	vcpu->msrpm01 = heap_pages(MSRPM_PAGES);
 	init_maps(&vcpu->msrpms, vcpu->msrpm01, MSRPM_PAGES, MERGED_MSRPMS);
 	init_maps(&vcpu->iopms, iopm01, IOPM_PAGES, MERGED_IOPMS);

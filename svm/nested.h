@@ -39,6 +39,12 @@ void handle_l2_exit(struct vcpu *vcpu);
  */
 const char *nested_check(const struct nested_control *control, const struct vmcb_save *save);
 
+/* nested_options.c: only where features.options is set. */
+
+/* Makes the rest of VMCB02, from VMCB12; and of VMCB12, for a #VMEXIT with this code. */
+void nested_enter_options(struct vcpu *vcpu);
+void nested_exit_options(struct vcpu *vcpu, uint64_t code);
+
 /* nested_maps.c */
 
 /* To be called once, before any of the others. */

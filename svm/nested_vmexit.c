@@ -17,8 +17,10 @@ static void write_control(struct vcpu *vcpu, uint64_t code, uint64_t info1, uint
 	struct vmcb_control *to = &vcpu->vmcb12->control;
 	uint64_t live = INT_CTL_V_TPR_MASK | INT_CTL_V_IRQ;
 
+	if (vcpu->ctl.int_ctl & INT_CTL_V_GIF_ENABLE)
+		live |= INT_CTL_V_GIF;
 	to->exit_int_info = interrupted_event(vcpu); /* before int_ctl: it may change it */
-	to->int_ctl = (vcpu->ctl.int_ctl & ~live) | (from->int_ctl & live);
+	to->int_ctl = (to->int_ctl & ~live) | (from->int_ctl & live);
 	to->int_state = from->int_state;
 	to->exit_code = code;
 	to->exit_info1 = info1;
@@ -75,6 +77,8 @@ void nested_exit(struct vcpu *vcpu, uint64_t code, uint64_t info1, uint64_t info
 	if (vcpu->l2_lme_held)
 		vcpu->vmcb12->save.efer |= EFER_LME;
 	write_control(vcpu, code, info1, info2);
+	if (features.options)
+		nested_exit_options(vcpu, code);
 	l1_written(vcpu->vmcb12_gpa);
 	restore_l1(vcpu);
 	vcpu->guest_mode = false;

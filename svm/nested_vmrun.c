@@ -15,11 +15,6 @@
 #include "svm/own_paging.h"
 #include "svm/processors.h"
 
-/* int_ctl bits that are L1's to set: no AVIC, no vGIF, no vNMI unless they are offered. */
-#define INT_CTL_L1                                                                                 \
-	(INT_CTL_V_TPR_MASK | INT_CTL_V_IRQ | INT_CTL_V_INTR_PRIO | INT_CTL_V_IGN_TPR |            \
-	 INT_CTL_V_INTR_MASKING | INT_CTL_V_INTR_VECTOR)
-
 /* Intercepts that exist only with features that L1 is not shown: they count as clear. */
 #define UNSHOWN_MISC2 (MISC2_EFER_TRAP | (0xffffu << MISC2_CR_TRAP_SHIFT))
 #define SHOWN_MISC3   MISC3_INVPCID
@@ -36,14 +31,15 @@ static void snapshot_control(struct nested_control *to, const volatile struct vm
 	to->tsc_offset = from->tsc_offset;
 	to->asid = from->asid;
 	to->tlb_control = from->tlb_control;
-	to->int_ctl = from->int_ctl & INT_CTL_L1;
+	to->int_ctl = from->int_ctl & features.int_ctl;
 	to->int_state = from->int_state;
 	to->nested_ctl = from->nested_ctl & NESTED_CTL_NP_ENABLE;
 	to->event_inj = from->event_inj;
 	to->nested_cr3 = from->nested_cr3;
 	to->virt_ext = from->virt_ext;
-	to->pause_filter_threshold = from->pause_filter_threshold;
-	to->pause_filter_count = from->pause_filter_count;
+	to->pause_filter_threshold =
+		is_shown(SVM_FEATURE_PAUSE_THRESH) ? from->pause_filter_threshold : 0;
+	to->pause_filter_count = is_shown(SVM_FEATURE_PAUSE_FILTER) ? from->pause_filter_count : 0;
 }
 
 static void copy_segment(struct vmcb_segment *to, const volatile struct vmcb_segment *from)
@@ -82,6 +78,12 @@ static void build_intercepts(struct vmcb_control *control, const struct nested_c
 	for (int i = 0; i < INTERCEPT_WORDS; i++)
 		control->intercepts[i] = l1->intercepts[i];
 	intercept_for_l0(control);
+	/* With a virtual GIF, L2's STGI and CLGI act on that; APM vol. 2, section 15.33.2. */
+	if (l1->int_ctl & INT_CTL_V_GIF_ENABLE) {
+		control->intercepts[INTERCEPT_MISC2] &= ~(MISC2_STGI | MISC2_CLGI);
+		control->intercepts[INTERCEPT_MISC2] |=
+			l1->intercepts[INTERCEPT_MISC2] & (MISC2_STGI | MISC2_CLGI);
+	}
 }
 
 /* What L1 asks of the TLB is what the processor does: the ASIDs differ by one. */
@@ -127,6 +129,8 @@ static void build_vmcb02(struct vcpu *vcpu)
 	control->exit_int_info = 0;
 	control->virt_ext = 0;
 	control->clean = 0;
+	if (features.options)
+		nested_enter_options(vcpu);
 	nested_load_root(vcpu);
 	vcpu->l2_lme_held = hold_back_lme(vmcb02);
 }

@@ -8,7 +8,9 @@
 #if STRICT
 
 #include "hv/log.h"
+#include "hv/string.h"
 #include "hv/x86.h"
+#include "svm/decode.h"
 #include "svm/features.h"
 
 static void require(bool good, const char *rule)
@@ -25,10 +27,12 @@ static bool is_address(uint64_t hpa)
 static void check_l0(const struct vcpu *vcpu)
 {
 	const struct vmcb_control *c = &vcpu->vmcb->control;
-	uint32_t misc2 =
-		MISC2_VMRUN | MISC2_VMLOAD | MISC2_VMSAVE | MISC2_STGI | MISC2_CLGI | MISC2_SKINIT;
+	uint64_t int_ctl_l0 = INT_CTL_V_TPR_MASK | INT_CTL_V_INTR_MASKING;
+	uint32_t misc2 = MISC2_VMRUN | MISC2_VMLOAD | MISC2_VMSAVE | MISC2_SKINIT;
 
 	require(vcpu->vmcb == (vcpu->guest_mode ? vcpu->vmcb02 : vcpu->vmcb01), "the VMCB in use");
+	if (!(c->int_ctl & INT_CTL_V_GIF_ENABLE))
+		misc2 |= MISC2_STGI | MISC2_CLGI;
 	require((c->intercepts[INTERCEPT_MISC2] & misc2) == misc2, "SVM instructions are L0's");
 	require(c->intercepts[INTERCEPT_MISC1] & MISC1_INVLPGA, "INVLPGA is L0's");
 	require(c->intercepts[INTERCEPT_MISC1] & MISC1_MSR_PROT, "MSRs are L0's to check");
@@ -42,9 +46,10 @@ static void check_l0(const struct vcpu *vcpu)
 	        "task switches are L0's");
 	require(features.npt || (vcpu->vmcb->save.cr0 & CR0_PG && vcpu->vmcb->save.cr0 & CR0_WP),
 	        "L0's shadow protects what L0 protects");
-	require(!c->virt_ext, "virt_ext has only what was offered");
-	require(!(c->int_ctl & (INT_CTL_AVIC_ENABLE | INT_CTL_X2AVIC_ENABLE | INT_CTL_V_GIF_ENABLE |
-	                        INT_CTL_V_NMI_ENABLE)),
+	require(!c->virt_ext || (vcpu->guest_mode && c->virt_ext == VIRT_EXT_LBR &&
+	                         is_shown(SVM_FEATURE_LBR)),
+	        "virt_ext has only what was offered");
+	require(!(c->int_ctl & ~(vcpu->guest_mode ? features.int_ctl : int_ctl_l0)),
 	        "int_ctl has only what was offered");
 	require(vcpu->guest_mode || vcpu->gif || (c->int_ctl & INT_CTL_V_INTR_MASKING),
 	        "GIF=0 holds interrupts back");
@@ -90,10 +95,39 @@ static void check_manual(const struct vmcb *vmcb)
 	require(!(features.tcg && lme && !pg && !(s->cr4 & CR4_PAE)), "QEMU hangs on this state");
 }
 
-void strict_check(const struct vcpu *vcpu)
+/* A field may differ from what the processor saw last only if its clean bit is 0; APM 15.15. */
+static void check_clean(const struct vmcb *vmcb, const struct vmcb *seen)
+{
+#define CHECK_CLEAN(member, offset, bit)                                                           \
+	require(!((bit)&vmcb->control.clean) ||                                                    \
+	                !memcmp(&vmcb->member, &seen->member, sizeof(vmcb->member)),               \
+	        "its clean bit is set, and there changed " #member);
+	VMCB_FIELDS(CHECK_CLEAN)
+#undef CHECK_CLEAN
+}
+
+void strict_check(struct vcpu *vcpu)
 {
 	check_l0(vcpu);
 	check_manual(vcpu->vmcb);
+	check_clean(vcpu->vmcb, vcpu->seen[vcpu->guest_mode]);
+}
+
+void strict_ran(struct vcpu *vcpu)
+{
+	*vcpu->seen[vcpu->guest_mode] = *vcpu->vmcb;
+}
+
+void strict_check_length(struct vcpu *vcpu, unsigned int length)
+{
+	struct instruction instruction;
+
+	/* It cannot be decoded if another processor has changed it, or the way to it, since. */
+	if (decode(vcpu, vcpu->vmcb->control.exit_code, &instruction) &&
+	    instruction.length != length)
+		panic("STRICT: an instruction of %u bytes, by nRIP %u, exited as %llx",
+		      instruction.length, length,
+		      (unsigned long long)vcpu->vmcb->control.exit_code);
 }
 
 #endif

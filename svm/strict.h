@@ -7,13 +7,30 @@
 
 #include "svm/vcpu.h"
 
-/* Panics, with the rule that fails. Nothing in other builds. */
 #if STRICT
-void strict_check(const struct vcpu *vcpu);
+/* The VMCB in use is about to run. Panics, with the rule that fails. */
+void strict_check(struct vcpu *vcpu);
+
+/* It has run: the processor may have all of it cached as it is now. */
+void strict_ran(struct vcpu *vcpu);
+
+/* The processor says that the instruction has this length. */
+void strict_check_length(struct vcpu *vcpu, unsigned int length);
 #else
-static inline void strict_check(const struct vcpu *vcpu)
+static inline void strict_check(struct vcpu *vcpu)
 {
 	(void)vcpu;
+}
+
+static inline void strict_ran(struct vcpu *vcpu)
+{
+	(void)vcpu;
+}
+
+static inline void strict_check_length(struct vcpu *vcpu, unsigned int length)
+{
+	(void)vcpu;
+	(void)length;
 }
 #endif
 

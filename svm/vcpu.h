@@ -170,6 +170,9 @@ struct vcpu {
 	uint64_t halt_hpa;   /* VMCB of the guest that waits for SIPI */
 	struct vmcb *halt;
 	uint64_t hsave_hpa; /* L0's own */
+#if STRICT
+	struct vmcb *seen[2]; /* VMCB01 and VMCB02 as their last #VMEXIT left them */
+#endif
 
 	/* svm/svm_instructions.c, on TCG. */
 	struct vmcb *without_busy;

@@ -127,6 +127,7 @@ enum tlb_control {
 #define CLEAN_CR2   (1u << 9)
 #define CLEAN_LBR   (1u << 10)
 #define CLEAN_AVIC  (1u << 11)
+#define CLEAN_ALL   0xfffu
 #define CLEAN_NEVER 0 /* fields that no bit covers: always loaded */
 
 /* EVENTINJ and EXITINTINFO, offsets 0A8h and 088h; APM 15.20. */
