@@ -87,7 +87,7 @@ static void ask_watched(struct own_world *world, struct own_cpu *cpu, unsigned i
 	holds = watch_holds(&world->watched, world->rig, cpu->mmu, page);
 	own_leave_l0(world);
 	if (!holds)
-		own_fail(world, "the watched page %u was written, and nothing told", page);
+		own_fail(world, "a watched page was written, and nothing told");
 }
 
 static void load(struct own_world *world, struct own_cpu *cpu, const struct op *op)
@@ -112,6 +112,22 @@ static void reclaim(struct own_world *world, struct own_cpu *cpu, unsigned int p
 {
 	own_enter_l0(world, cpu);
 	pool_reserve(&world->rig->mmu, pages);
+	own_leave_l0(world);
+}
+
+/*
+ * Clears the spte of a root, as mmu/ does where memory for links has run out: what is below is
+ * there still, and is found by the next fault.
+ */
+static void drop_link(struct own_world *world, struct own_cpu *cpu, unsigned int number)
+{
+	uint64_t address = own_address(own_running(cpu)->space, number);
+	struct shadow_page *root = cpu->mmu->current;
+
+	if (!root)
+		return;
+	own_enter_l0(world, cpu);
+	spte_clear(&world->rig->mmu, root, shadow_index(root->role.level, address));
 	own_leave_l0(world);
 }
 
@@ -147,6 +163,11 @@ static void race(struct own_world *world, struct own_cpu *cpu, const struct op *
 	case 4:
 	case 5: /* tables get their shadows anew */
 		reclaim(world, victim, world->rig->mmu.page_count);
+		break;
+	case 6:
+		drop_link(world, victim, op->address);
+		break;
+	default:
 		break;
 	}
 	access_guest(world, victim, &access);

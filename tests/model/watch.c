@@ -26,8 +26,13 @@ void watch_told(struct watched_pages *watched, struct rig *rig, uint64_t gpa)
 bool watch_holds(const struct watched_pages *watched, struct rig *rig, struct mmu_cpu *cpu,
                  unsigned int page)
 {
-	if (!watched->page[page].on)
-		return true;
+	unsigned int first = page;
+
+	while (!watched->page[page].on) {
+		page = (page + 1) % RAM_PAGES;
+		if (page == first)
+			return true;
+	}
 	mmu_watch_written(&rig->mmu, cpu, ram_page_gpa(page));
 	ram_collect(&rig->ram);
 	return !ram_page_changed(&rig->ram, page, watched->page[page].since);

@@ -18,7 +18,10 @@ void watch_toggle(struct watched_pages *watched, struct rig *rig, struct mmu_cpu
                   unsigned int page);
 /* mmu/ tells that the page at gpa was written: it is read now. */
 void watch_told(struct watched_pages *watched, struct rig *rig, uint64_t gpa);
-/* Asks mmu/ whether the page was written. False when it was, and nothing has told. */
+/*
+ * Asks mmu/ whether this page, or the next one that is watched, was written. False when it was, and
+ * nothing has told.
+ */
 bool watch_holds(const struct watched_pages *watched, struct rig *rig, struct mmu_cpu *cpu,
                  unsigned int page);
 

@@ -252,7 +252,7 @@ static void access_direct(struct world *world, unsigned int cpu, const struct op
 static void ask_watched(struct world *world, struct mmu_cpu *cpu, unsigned int page)
 {
 	if (!watch_holds(&world->watched, world->rig, cpu, page))
-		world_fail(world, "the watched page %u was written, and nothing told", page);
+		world_fail(world, "a watched page was written, and nothing told");
 }
 
 static void run_op(struct world *world, const struct op *op)

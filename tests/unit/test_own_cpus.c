@@ -122,6 +122,31 @@ static void what_the_walk_read_before_protection_is_read_again(void **state)
 }
 
 /*
+ * The fault finds the table's shadow by a new way, and compares all that is dirty: the table, too,
+ * which another processor writes until it flushes. The fault's own entry has no spte yet.
+ */
+static void what_the_walk_read_before_a_comparison_is_read_again(void **state)
+{
+	struct own_bench *b = *state, other;
+	uint64_t again = ADDRESS + 4 * MIB;
+
+	rig_put(b->rig, &b->tables, again, 2, table_of(b, ADDRESS) | E_TABLE);
+	rig_put(b->rig, &b->tables, ADDRESS + 0x1000, 1, FRAME_A | E_PAGE);
+	own_second(&other, b);
+	own_mov_cr3(b);
+	assert_int_equal(own_touch(b, ADDRESS + 0x1000, 0), RIG_OK);
+	amid.other = &other;
+	amid.gpa = rig_entry(b->rig, &b->tables, ADDRESS, 1);
+	amid.value = FRAME_B | E_PAGE;
+	write_to(&other, window(amid.gpa));
+	b->rig->on_flush = write_amid;
+	assert_int_equal(own_touch(b, again, 0), RIG_OK);
+	assert_null(b->rig->on_flush);
+	assert_int_equal(own_look(b, again).hpa, FRAME_B);
+	assert_false(writable(&other, window(amid.gpa)));
+}
+
+/*
  * A write fault makes one frame more dirty than there is room for, so all written tables are
  * compared, behind the walk of this fault: what another processor wrote between the two is noted no
  * more.
@@ -232,6 +257,8 @@ int main(void)
 		TEST_PAE(pdptes_are_each_processors_own),
 		TEST(what_the_walk_read_before_protection_is_read_again),
 		TEST_PAE(what_the_walk_read_before_protection_is_read_again),
+		TEST(what_the_walk_read_before_a_comparison_is_read_again),
+		TEST_PAE(what_the_walk_read_before_a_comparison_is_read_again),
 		cmocka_unit_test(what_the_walk_read_before_room_was_made_is_read_again),
 		TEST(a_watched_frame_is_told_behind_the_flush),
 		cmocka_unit_test(large_pages_change_before_the_flush),
