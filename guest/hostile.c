@@ -1,17 +1,20 @@
 /*
  * The L1 image `hostile`: what L1 can do to a machine that should not hurt L0, nor one processor
- * the others. With case=NAME on the command line it ends the machine in that way; else it goes on
- * and reports in points. cpus= says how many processors there are.
+ * the others. With case=NAME on the command line it ends the machine in that way; with s3=1 it asks
+ * for S3, from which a bare machine would not come back; else it goes on and reports in points.
+ * cpus= says how many processors there are.
  */
 #include "guest/hostile/hostile.h"
 
-enum { SEED_TIMES = 1664525u, SEED_PLUS = 1013904223u, FLUSHES = 20 };
+enum { SEED_TIMES = 1664525u, SEED_PLUS = 1013904223u, FLUSHES = 5 };
 
 volatile bool hostile_stop;
+static struct l2 *l2_of[L2_SLOTS];
 
 struct l2 *hostile_l2(unsigned int number)
 {
-	return l2_new(number, &l2_prot);
+	l2_of[number] = l2_new(number, &l2_prot);
+	return l2_of[number];
 }
 
 bool hostile_run_l2(struct l2 *l2, uint32_t rounds)
@@ -25,8 +28,6 @@ bool hostile_run_l2(struct l2 *l2, uint32_t rounds)
 	l2_start(l2, L2_COMPUTE);
 	return l2->vmcb->control.exit_code == VMEXIT_VMMCALL && l2_eax(l2) == expected;
 }
-
-static struct l2 *l2_of[L2_SLOTS];
 
 void hostile_l2s(unsigned int number)
 {
@@ -76,7 +77,7 @@ void hostile_all_answer(unsigned int first)
 
 	point("L2s run everywhere while tables change for all");
 	for (unsigned int i = 0; i < l2s; i++)
-		l2_of[i] = hostile_l2(i);
+		hostile_l2(i);
 	for (unsigned int i = first; i < l2s; i++)
 		processor_begin(i, hostile_l2s);
 	for (unsigned int i = 0; i < FLUSHES; i++) {
@@ -107,12 +108,15 @@ static void run(void)
 		point_end();
 		return;
 	}
+	if (cmdline_value("s3")) {
+		hostile_sleep();
+		return;
+	}
 	hostile_init();
 	hostile_storms();
-	hostile_apic();
 	hostile_loops();
 	hostile_memory();
-	hostile_sleep();
+	hostile_apic(); /* turns one off for good */
 }
 
 const struct image image = {.name = "hostile", .format = pt_format_of_width, .run = run};

@@ -4,7 +4,7 @@
  */
 #include "guest/hostile/hostile.h"
 
-static unsigned int sends = 300;
+static unsigned int sends = 100;
 static volatile uint32_t phase;
 
 static bool too_few(unsigned int needed)

@@ -7,6 +7,7 @@
 
 enum {
 	LEAF_FEATURES = 1,
+	STARTUPS = 50, /* that a processor gets, at most */
 	ID_SHIFT = 24,
 	NMI_VECTOR_AT = VEC_NMI * 4, /* of real mode's table */
 	POLLS = 2000000,             /* until what must happen counts as missing */
@@ -111,8 +112,12 @@ bool processor_restart(unsigned int number)
 	apic_send(number, ICR_INIT | ICR_ASSERT);
 	wait_a_while();
 	processors[number].task = NULL;
-	apic_send(number, ICR_STARTUP | PROCESSOR_PAGE >> PAGE_SHIFT);
-	return wait_until(&processors[number].starts, starts + 1) != starts;
+	/* SIPI counts only once INIT is taken, which GIF=0 may have delayed. */
+	for (unsigned int i = 0; i < STARTUPS && processors[number].starts == starts; i++) {
+		apic_send(number, ICR_STARTUP | PROCESSOR_PAGE >> PAGE_SHIFT);
+		wait_a_while();
+	}
+	return processors[number].starts != starts;
 }
 
 bool processor_is_alive(unsigned int number)

@@ -1,0 +1,91 @@
+#!/bin/bash
+# An L1 that means harm: what ends the machine ends it as it does bare, and L0 says why where it had
+# a hand in it; after all else every processor answers. HOSTILE_SENDS makes the storms longer.
+. "$(dirname "$0")/lib.sh"
+
+export BOOT=direct MEM=128M
+sends=${HOSTILE_SENDS:+sends=$HOSTILE_SENDS}
+
+# resets NAME CASE TEXT VARIABLE=VALUE...: bare and under Nestling the machine resets, and the log has
+# the text.
+resets() {
+	local name=$1 case=$2 text=$3
+	shift 3
+	for bare in 1 0; do
+		new_log "$name $bare"
+		env LOG="$log" TIMEOUT=20 CMDLINE="cpus=$SMP case=$case" BARE=$bare "$@" \
+			tests/run </dev/null >/dev/null 2>"$log.runner"
+		if [ "$bare" = 1 ] && [ "$case" = "triple by=l2" ]; then
+			# QEMU's triple fault exits to L1, whatever L1 intercepts.
+			grep -qF 'the image reports failure' "$log.runner"
+			ok $? "$name, bare: the machine resets # TODO qemu: SHUTDOWN always exits"
+			continue
+		fi
+		grep -qF 'the machine was reset' "$log.runner"
+		ok $? "$name, bare=$bare: the machine resets"
+		! grep -qaE '^(not )?ok |panic|Bail out' "$log"
+		ok $? "$name, bare=$bare: and nothing comes after it"
+	done
+	[ -z "$text" ] || grep -qaF -- "$text" "$log"
+	ok $? "$name: the log says \"$text\""
+}
+
+# halts NAME VARIABLE=VALUE...: the image says that everything halts, and the machine goes on to be.
+halts() {
+	local name=$1 runner i=0
+	shift
+	new_log "$name"
+	env LOG="$log" TIMEOUT=20 CMDLINE="cpus=$SMP case=halt" "$@" tests/run </dev/null \
+		>/dev/null 2>"$log.runner" &
+	runner=$!
+	while [ "$i" -lt 50 ] && ! grep -qaF 'every processor halts' "$log"; do
+		sleep 0.2
+		i=$((i + 1))
+	done
+	grep -qaF 'every processor halts' "$log"
+	ok $? "$name: every processor halts"
+	sleep 1
+	kill -0 "$runner" 2>/dev/null && ! grep -qaE '^(not )?ok |panic' "$log"
+	ok $? "$name: and the machine neither resets nor ends"
+	kill "$runner" 2>/dev/null
+	wait "$runner" 2>/dev/null
+}
+
+export SMP=2 STRICT=1 L1=hostile64
+shutdown="resetting the machine"
+for case in triple "triple by=ap" "triple by=l2"; do
+	resets "$case" "$case" "shutdown of L"
+done
+resets "triple, npt=off" triple "shutdown of L1: $shutdown" L1=hostile32 L0CMDLINE=npt=off CPU=max
+for case in init-first "init-first by=ap" init-all; do
+	resets "$case" "$case" "INIT of the boot processor: $shutdown"
+done
+for case in cf9 "cf9 by=ap" "cf9 by=l2" keyboard "keyboard by=l2" port92; do
+	resets "$case" "$case" ""
+done
+halts "halt, bare" BARE=1
+halts halt
+halts "halt, npt=off" L0CMDLINE=npt=off CPU=max
+
+# L1 asks twice, and an L2 twice.
+sleeps_not() {
+	image_passes "$@"
+	[ "$(grep -acF 'S3: refused' "$log")" = 4 ]
+	ok $? "$1: S3 is refused four times, and logged"
+}
+
+export CMDLINE="cpus=2 s3=1"
+sleeps_not S3
+sleeps_not "S3, npt=off" L1=hostile32 L0CMDLINE=npt=off CPU=max
+
+export CMDLINE="cpus=2 $sends"
+bare_passes "64 bits, bare"
+image_passes "64 bits, strict"
+bare_passes "32 bits, bare" L1=hostile32
+image_passes "32 bits, npt=off" L1=hostile32 L0CMDLINE=npt=off CPU=max
+export SMP=1 CMDLINE=cpus=1
+bare_passes "one processor, bare"
+image_passes "one processor"
+export SMP=4 CMDLINE="cpus=4 filter=hostile.storm* $sends" bare_tap=
+image_passes "four processors" STRICT=0
+done_testing
