@@ -257,6 +257,22 @@ DEFINE_CONTROL_REGISTER(cr4)
 DEFINE_CONTROL_REGISTER(cr8)
 #endif
 
+static inline void clear_debug_addresses(void)
+{
+	__asm__ volatile("mov %0, %%dr0\n"
+	                 "mov %0, %%dr1\n"
+	                 "mov %0, %%dr2\n"
+	                 "mov %0, %%dr3"
+	                 :
+	                 : "r"(0ul));
+}
+
+/* GIF=1 for a moment, with IF=0: what GIF alone holds back comes now. */
+static inline void open_gif_window(void)
+{
+	__asm__ volatile("cli; stgi; nop; clgi" : : : "memory");
+}
+
 static inline void cpu_relax(void)
 {
 	__asm__ volatile("pause" : : : "memory");

@@ -69,7 +69,7 @@ static uint64_t open_window(struct vcpu *vcpu)
 	const volatile struct stack_base *taken = stack_base();
 	uint64_t nmis = taken->nmis, inits = taken->inits;
 
-	__asm__ volatile("cli; stgi; nop; clgi" : : : "memory");
+	open_gif_window();
 	if (taken->inits != inits)
 		vcpu_init(vcpu);
 	return taken->nmis - nmis;

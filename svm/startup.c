@@ -21,16 +21,6 @@ enum {
 	SX_INIT = 1, /* #SX's error code; APM vol. 2, section 8.2.22 */
 };
 
-static void clear_debug_addresses(void)
-{
-	__asm__ volatile("mov %0, %%dr0\n"
-	                 "mov %0, %%dr1\n"
-	                 "mov %0, %%dr2\n"
-	                 "mov %0, %%dr3"
-	                 :
-	                 : "r"(0ul));
-}
-
 /* An L2 that ran is gone without a #VMEXIT, as on a processor whose INIT is not redirected. */
 static void take_init(struct vcpu *vcpu)
 {

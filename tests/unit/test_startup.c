@@ -1,0 +1,385 @@
+/*
+ * svm/startup.c, svm/interrupt.c and svm/processors.c: what INIT, SIPI and NMI do to a processor
+ * that waits, runs L1 or L2, with GIF 0 or 1 (AMD64 APM vol. 2, sections 15.13.4, 15.17, 15.28);
+ * INIT that comes to L0 as #SX, which no emulator has. The world switch is not there.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "hv/stack.h"
+#include "hv/x86.h"
+
+static struct stack_base base;
+static void fake_window(void);
+static void ignore(uint64_t value);
+static uint64_t zero(void);
+
+/* What cannot be executed here. */
+#define stack_base()            (&base)
+#define open_gif_window         fake_window
+#define clear_debug_addresses() ((void)0)
+#define cpuid(leaf, subleaf)    ((struct cpuid_regs){.eax = 0x60fb1})
+#define rdmsr(msr)              zero()
+#define read_cr0                zero
+#define read_cr3                zero
+#define read_cr4                zero
+#define read_cr8                zero
+#define write_cr8               ignore
+#define write_cr2               ignore
+
+#include "svm/interrupt.c"
+#include "svm/processors.c"
+#include "svm/startup.c"
+
+struct features features;
+struct mmu mmu;
+static struct vcpu first, vcpu;
+static struct vmcb vmcb01, vmcb02, halt;
+static unsigned int pending_nmis, pending_inits; /* that the next window takes */
+static unsigned int sent;                        /* NMIs, to any processor */
+static unsigned int inits;                       /* that were taken */
+static int exception;
+static uint64_t exit_code;
+static jmp_buf ended; /* by a reset, or by a wait that nothing ends */
+enum { RESET = 1, WAITS };
+static unsigned int (*while_waiting)(void); /* NMIs that come; 0: none ever will */
+
+static void fake_window(void)
+{
+	base.nmis += pending_nmis;
+	base.inits += pending_inits;
+	pending_nmis = pending_inits = 0;
+}
+
+static void ignore(uint64_t value)
+{
+	(void)value;
+}
+
+static uint64_t zero(void)
+{
+	return 0;
+}
+
+void lapic_send(uint32_t id, uint32_t command)
+{
+	(void)id;
+	assert_int_equal(command, ICR_NMI);
+	sent++;
+}
+
+void lapic_init(void)
+{
+	inits++;
+}
+
+void apic_was_reset(struct vcpu *of)
+{
+	assert_ptr_equal(of, &vcpu);
+}
+
+void machine_init_control(struct vcpu *of)
+{
+	memset(&of->vmcb01->control, 0, sizeof(of->vmcb01->control));
+}
+
+void machine_init_segments(struct vcpu *of, void (*change)(struct vmcb_save *save))
+{
+	change(&of->vmcb01->save);
+}
+
+void intercept_for_l0(struct vmcb_control *control)
+{
+	(void)control;
+}
+
+bool nmi_may_be_l1s(struct vcpu *of)
+{
+	(void)of;
+	return false;
+}
+
+void reset_machine(const char *why)
+{
+	assert_non_null(why);
+	longjmp(ended, RESET);
+}
+
+void panic(const char *format, ...)
+{
+	fail_msg("%s", format);
+	__builtin_unreachable();
+}
+
+void raise_exception(struct vcpu *of, unsigned int vector, uint32_t error_code)
+{
+	assert_ptr_equal(of, &vcpu);
+	assert_int_equal(error_code, 1);
+	exception = (int)vector;
+}
+
+void nested_exit(struct vcpu *of, uint64_t code, uint64_t info1, uint64_t info2)
+{
+	assert_true(of->guest_mode && !info1 && !info2);
+	exit_code = code;
+	of->guest_mode = false;
+	of->vmcb = of->vmcb01;
+	of->gif = false;
+}
+
+void svm_enter(struct vcpu *of)
+{
+	assert_int_equal(of->vmcb_hpa, of->halt_hpa);
+	pending_nmis = while_waiting ? while_waiting() : 0;
+	if (!pending_nmis)
+		longjmp(ended, WAITS);
+	halt.control.exit_code = VMEXIT_NMI;
+}
+
+uint64_t mmu_current_root(const struct mmu *of, const struct mmu_cpu *cpu,
+                          const struct guest_tables *tables, uint32_t asid)
+{
+	(void)of, (void)cpu, (void)tables, (void)asid;
+	return 0;
+}
+
+uint64_t mmu_load_root(struct mmu *of, struct mmu_cpu *cpu, const struct guest_tables *tables,
+                       uint32_t asid)
+{
+	(void)of, (void)cpu, (void)tables, (void)asid;
+	return 0;
+}
+
+bool mmu_wants_note(const struct mmu *of, uint64_t gpa)
+{
+	(void)of, (void)gpa;
+	return false;
+}
+
+void mmu_note_write(struct mmu *of, uint64_t gpa)
+{
+	(void)of, (void)gpa;
+}
+
+void mmu_flush_all_asids(struct mmu_cpu *cpu)
+{
+	assert_ptr_equal(cpu, &vcpu.mmu_cpu);
+}
+
+uint64_t iopm01[IOPM_SIZE / sizeof(uint64_t)];
+
+uint64_t hpa_of(const void *at)
+{
+	return (uintptr_t)at;
+}
+
+static int setup(void **state)
+{
+	(void)state;
+	memset(&vcpu, 0, sizeof(vcpu));
+	memset(&vmcb01, 0, sizeof(vmcb01));
+	memset(&vmcb02, 0, sizeof(vmcb02));
+	memset(&base, 0, sizeof(base));
+	vcpu.vmcb = vcpu.vmcb01 = &vmcb01;
+	vcpu.vmcb02 = &vmcb02;
+	vcpu.halt = &halt;
+	vcpu.halt_hpa = 0x5000;
+	vcpu.vmcb01_hpa = 0x1000;
+	vcpu.gif = true;
+	vcpus[0] = &first;
+	vcpus[1] = &vcpu;
+	count = 2;
+	base.processor = &vcpu;
+	exception = -1;
+	exit_code = 0;
+	inits = sent = pending_nmis = pending_inits = 0;
+	while_waiting = NULL;
+	return 0;
+}
+
+/* 0: the guest may run; else how it ended. */
+static int attend(void)
+{
+	int how = setjmp(ended);
+
+	if (!how)
+		startup_attend(&vcpu);
+	return how;
+}
+
+static void run_l2(uint32_t intercepts)
+{
+	vcpu.guest_mode = true;
+	vcpu.vmcb = &vmcb02;
+	vcpu.ctl.intercepts[INTERCEPT_MISC1] = intercepts;
+}
+
+static void init_makes_it_wait(void **state)
+{
+	(void)state;
+	vcpu_init(&vcpu);
+	assert_int_equal(attend(), WAITS);
+	assert_int_equal(inits, 1);
+	vcpu_sipi(&vcpu, 0x9e);
+	assert_int_equal(attend(), 0);
+	assert_int_equal(vmcb01.save.cs.base, 0x9e000);
+	vcpu_sipi(&vcpu, 0x11); /* it runs */
+	assert_int_equal(attend(), 0);
+	assert_int_equal(vmcb01.save.cs.base, 0x9e000);
+}
+
+static void init_of_the_first_resets(void **state)
+{
+	(void)state;
+	vcpus[0] = &vcpu;
+	vcpu_init(&vcpu);
+	assert_int_equal(attend(), RESET);
+}
+
+static void gif_holds_init_and_sipi_is_lost(void **state)
+{
+	(void)state;
+	set_gif(&vcpu, false);
+	vcpu_init(&vcpu);
+	vcpu_sipi(&vcpu, 6);
+	assert_int_equal(attend(), 0);
+	vcpu_sipi(&vcpu, 7);
+	assert_int_equal(attend(), 0);
+	assert_int_equal(inits, 0);
+	set_gif(&vcpu, true);
+	assert_int_equal(attend(), WAITS);
+	assert_int_equal(inits, 1);
+	assert_false(vcpu.init_held);
+	assert_int_equal(vcpu.startup, STARTUP_WAITING);
+}
+
+static void l1_intercepts_init(void **state)
+{
+	(void)state;
+	run_l2(MISC1_INIT);
+	vmcb02.control.event_inj = EVENT_VALID | 0x31;
+	vcpu_init(&vcpu);
+	assert_int_equal(attend(), 0);
+	assert_int_equal(exit_code, VMEXIT_INIT);
+	assert_int_equal(vmcb02.control.exit_int_info, EVENT_VALID | 0x31);
+	assert_int_equal(vmcb02.control.event_inj, 0);
+	assert_int_equal(inits, 0);
+	set_gif(&vcpu, true);
+	assert_int_equal(attend(), WAITS);
+	assert_int_equal(inits, 1);
+}
+
+static void l1_does_not(void **state)
+{
+	(void)state;
+	run_l2(0);
+	vcpu_init(&vcpu);
+	assert_int_equal(attend(), WAITS);
+	assert_false(vcpu.guest_mode);
+	assert_int_equal(exit_code, 0);
+}
+
+static void redirected(void **state)
+{
+	(void)state;
+	vcpu.vm_cr = VM_CR_R_INIT;
+	vcpu_init(&vcpu);
+	vcpu_sipi(&vcpu, 6);
+	assert_int_equal(attend(), 0);
+	assert_int_equal(exception, VEC_SX);
+	assert_int_equal(vcpu.startup, 0);
+	/* Behind an event that is to be injected. */
+	exception = -1;
+	vmcb01.control.event_inj = EVENT_VALID | VEC_GP;
+	vcpu_init(&vcpu);
+	assert_int_equal(attend(), 0);
+	assert_int_equal(exception, -1);
+	assert_int_equal(sent, 1);
+	vmcb01.control.event_inj = 0;
+	pending_nmis = 1;
+	handle_nmi(&vcpu);
+	assert_false(vcpu.nmi_pending);
+	assert_int_equal(attend(), 0);
+	assert_int_equal(exception, VEC_SX);
+}
+
+/* From an I/O APIC, say. An NMI in the same window is not lost. */
+static void init_by_no_icr(void **state)
+{
+	(void)state;
+	pending_inits = pending_nmis = 1;
+	handle_nmi(&vcpu);
+	assert_true(vcpu.nmi_pending);
+	assert_int_equal(vcpu.startup, STARTUP_INIT);
+	assert_int_equal(attend(), WAITS);
+	assert_int_equal(inits, 1);
+	assert_false(vcpu.nmi_pending);
+}
+
+static unsigned int an_nmi_then_sipi(void)
+{
+	vcpu_sipi(&vcpu, 6);
+	vcpu.kicked = false;
+	return 1;
+}
+
+static void nmi_waits_for_sipi(void **state)
+{
+	uint64_t nmi = VEC_NMI | (uint64_t)EVENT_NMI << EVENT_TYPE_SHIFT | EVENT_VALID;
+
+	(void)state;
+	vcpu_nmi(&vcpu);
+	vcpu_init(&vcpu); /* takes it away */
+	assert_int_equal(attend(), WAITS);
+	vcpu_nmi(&vcpu);
+	vcpu_nmi(&vcpu);
+	assert_int_equal(attend(), WAITS);
+	vcpu_sipi(&vcpu, 6);
+	assert_int_equal(attend(), 0);
+	assert_int_equal(vmcb01.control.event_inj, nmi);
+	assert_false(vcpu.nmi_pending);
+	/* A physical one. */
+	vmcb01.control.event_inj = 0;
+	vcpu_init(&vcpu);
+	while_waiting = an_nmi_then_sipi;
+	assert_int_equal(attend(), 0);
+	assert_int_equal(vmcb01.control.event_inj, nmi);
+}
+
+static void nmis_and_kicks(void **state)
+{
+	(void)state;
+	vcpu.kicked = true;
+	pending_nmis = 1;
+	handle_nmi(&vcpu);
+	assert_false(vcpu.nmi_pending);
+	vcpu.kicked = true;
+	pending_nmis = 2;
+	handle_nmi(&vcpu);
+	assert_true(vcpu.nmi_pending);
+	vcpu.nmi_pending = false;
+	pending_nmis = 1;
+	handle_nmi(&vcpu);
+	assert_true(vcpu.nmi_pending);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(init_makes_it_wait, setup),
+		cmocka_unit_test_setup(init_of_the_first_resets, setup),
+		cmocka_unit_test_setup(gif_holds_init_and_sipi_is_lost, setup),
+		cmocka_unit_test_setup(l1_intercepts_init, setup),
+		cmocka_unit_test_setup(l1_does_not, setup),
+		cmocka_unit_test_setup(redirected, setup),
+		cmocka_unit_test_setup(init_by_no_icr, setup),
+		cmocka_unit_test_setup(nmi_waits_for_sipi, setup),
+		cmocka_unit_test_setup(nmis_and_kicks, setup),
+	};
+
+	return cmocka_run_group_tests_name("startup", tests, NULL, NULL);
+}
