@@ -88,4 +88,11 @@ bare_passes "one processor, bare"
 image_passes "one processor"
 export SMP=4 CMDLINE="cpus=4 filter=hostile.storm* $sends" bare_tap=
 image_passes "four processors" STRICT=0
+
+# Bochs holds INIT back and has #AC; bare, the endless #AC ends it.
+export SMP=2 EMU=bochs CPU=ryzen BOOT=grub CMDLINE="cpus=2 filter=hostile.init*"
+bare_passes "INIT on Bochs, bare"
+image_passes "INIT on Bochs"
+bare_tap=
+image_passes "loops on Bochs" CMDLINE="cpus=2 filter=hostile.loop"
 done_testing
