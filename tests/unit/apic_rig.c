@@ -76,7 +76,7 @@ void *phys(uint64_t hpa)
 	uint64_t page = hpa & ~APIC_PAGE_OFFSET;
 
 	/* Others kick a processor by its id at any time, while its INIT reads its names, too. */
-	assert_in_range(vcpus[current].apic.id, 0, 0xff);
+	assert_in_range(vcpus[current].apic.id, 0, 0xffffff);
 	if (page == address_of(real_base))
 		return (char *)registers[current] + (hpa & APIC_PAGE_OFFSET);
 	return (char *)registers[MAX - 1] + (hpa & APIC_PAGE_OFFSET);
