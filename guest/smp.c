@@ -172,6 +172,8 @@ static void restarts(const struct l2_kind *kind)
 {
 	point("INIT and SIPI to processors that run L2s, and they join again");
 	play_all(kind, (struct script){ALL_EDITS & ~MAPS, MANY, RESTART, 0}, 1);
+	point("what was edited meanwhile shows to one that joins, without a flush of its own");
+	play_all(kind, (struct script){ALL_EDITS & ~MAPS, MANY, RESTART | SILENT, 0}, 1);
 	point("INIT and SIPI beside interrupts and processors that do not flush");
 	play_all(kind, (struct script){ALL_EDITS, MANY, RESTART | POKE | HOLD, 0}, 1);
 }

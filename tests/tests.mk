@@ -50,6 +50,12 @@ check: ## every test: unit, lint, system; ends with the runner's summary
 	@$(MAKE) --no-print-directory lint
 	@$(MAKE) --no-print-directory check-system
 
+# Before the random scripts of tests/unit/mmu.mk; the image smp runs on each configuration in turn.
+.PHONY: soak-smp
+soak: soak-smp
+soak-smp: build-all
+	@BUILD='$(BUILD)' SOAK_SECONDS='$(SOAK_SECONDS)' tests/soak-smp
+
 INITRDS := $(BUILD)/linux/initrd-i386 $(BUILD)/linux/initrd-amd64
 
 $(INITRDS): $(BUILD)/linux/initrd-%: $(BUILD)/linux/busybox-% tests/system/linux/init tests/system/linux/make-initrd
@@ -63,8 +69,8 @@ check-linux: build-all $(INITRDS) ## boot Debian's i386 (PAE or not) and amd64 k
 
 define VARIABLES
 Variables of make run, and their defaults:
-  L1=pae              pae, pse, nopse, long, stress32, stress64, bench32, bench64, or the
-                      path of any image that QEMU's -kernel takes
+  L1=pae              pae, pse, nopse, long, stress32, stress64, smp32, smp64, bench32,
+                      bench64, or the path of any image that QEMU's -kernel takes
   CMDLINE= INITRD=    L1's command line and initrd (its first module)
   L0CMDLINE=          Nestling's own words: la57=auto|on|off, npt=auto|on|off, log=, pool=
   BOOT=uefi           uefi, grub, grub-efi, direct; stick, stick-efi, cd, cd-efi: make image's file

@@ -7,7 +7,8 @@
 enum {
 	TREE_PAGES = 10, /* upper tables, the low one, the private ones and their data page */
 	LOW_TREE_PAGES = 12,
-	WINDOW_PAGES = 1024,
+	WINDOW_BYTES = 4 << 20, /* more than a chunk has */
+	LARGE_SHIFT = 21,
 	BLOCK_STEP = 61, /* pages from one slot to the next in a table */
 	FIRST_SLOT = 3,
 };
@@ -100,14 +101,14 @@ static void make_tree(struct pt *tree, const struct l2 *l2, unsigned int number,
 	*(uint32_t *)(uintptr_t)data = scene_private_tag(number);
 }
 
+/* Every other scene shows the tables in large pages. */
 static void make_writer(const struct l2 *l2, uint64_t pages)
 {
-	uint64_t bytes = scene.chunk_end - scene.chunk, window = WINDOW_PAGES * PAGE_SIZE;
+	unsigned int level = 1 + (scene.chunk >> LARGE_SHIFT & 1);
 
 	pt_init(&scene.writer, l2->npt.format, pages, pages + LOW_TREE_PAGES * PAGE_SIZE, 0);
 	pt_map_range(&scene.writer, 0, l2_gpa(l2->low), L2_LOW_END, 1, PT_RWU);
-	pt_map_range(&scene.writer, L2_TO_TABLES, scene.chunk, bytes < window ? bytes : window, 1,
-	             PT_RWU);
+	pt_map_range(&scene.writer, L2_TO_TABLES, scene.chunk, WINDOW_BYTES, level, PT_RWU);
 }
 
 static struct vmcb templates[TESTERS], writer_vmcbs[TESTERS];

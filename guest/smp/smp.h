@@ -25,7 +25,7 @@ enum {
 	TESTERS = L2_SLOTS,
 	VERSIONS = 64,
 	ASIDS = 16, /* as many as are used at most */
-	TREES = 64,
+	TREES = 48,
 
 	/* Pages lie in three ranges of 2 MiB; the last is one large page at times. */
 	RANGES = 3,
