@@ -13,7 +13,7 @@ ifneq ($(filter deps deps-linux,$(MAKECMDGOALS)),)
 .NOTPARALLEL:
 endif
 
-.PHONY: deps-linux check-system check-linux check-unit build-all
+.PHONY: deps-linux check-system check-linux soak-linux check-unit build-all
 
 deps: ## install what building and testing need from Debian's packages (root or sudo)
 	@tests/deps
@@ -56,16 +56,22 @@ soak: soak-smp
 soak-smp: build-all
 	@BUILD='$(BUILD)' SOAK_SECONDS='$(SOAK_SECONDS)' tests/soak-smp
 
-INITRDS := $(BUILD)/linux/initrd-i386 $(BUILD)/linux/initrd-amd64
+LINUX_KERNELS := i386 686 amd64
+INITRDS       := $(LINUX_KERNELS:%=$(BUILD)/linux/initrd-%)
 
-$(INITRDS): $(BUILD)/linux/initrd-%: $(BUILD)/linux/busybox-% tests/system/linux/init tests/system/linux/make-initrd
-	tests/system/linux/make-initrd $< $@
+.SECONDEXPANSION:
+$(INITRDS): $(BUILD)/linux/initrd-%: $(BUILD)/linux/busybox-$$(subst 686,i386,$$*) $(BUILD)/linux/modules-% \
+            tests/system/linux/make-initrd $(wildcard tests/system/linux/initrd/*)
+	tests/system/linux/make-initrd $< $(BUILD)/linux/modules-$* $@
 
-$(BUILD)/linux/busybox-%:
+$(BUILD)/linux/busybox-% $(BUILD)/linux/modules-%:
 	@echo "$@ is missing: run make deps-linux first" >&2; false
 
 check-linux: build-all $(INITRDS) ## boot Debian's i386 (PAE or not) and amd64 kernels as L1 (after deps-linux)
 	BUILD='$(BUILD)' prove -j$(PROVE_JOBS) --timer tests/system/linux/*.t
+
+soak-linux: build-all $(INITRDS) ## the same kernels with 1, 2 and 4 processors, by all paging, long under load
+	BUILD='$(BUILD)' prove -j$(PROVE_JOBS) --timer tests/system/linux/soak/*.t
 
 define VARIABLES
 Variables of make run, and their defaults:

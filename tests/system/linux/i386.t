@@ -2,16 +2,14 @@
 # Debian's kernel for i386 with PAE, by every way to boot.
 . "$(dirname "$0")/runs.sh"
 
-linux_runs "bare" i386 i686 BARE=1
-linux_runs "direct" i386 i686 BOOT=direct
-linux_runs "strict, 4-level" i386 i686 BOOT=direct STRICT=1 CPU=max,la57=off
-linux_runs "no nested paging" i386 i686 BOOT=direct CPU=max,npt=off
-linux_runs "strict, npt=off" i386 i686 BOOT=direct STRICT=1 L0CMDLINE=npt=off
-linux_runs "GRUB from BIOS" i386 i686 BOOT=grub
-linux_runs "EFI program" i386 i686 BOOT=uefi
-linux_runs "2 processors, bare" i386 i686 BARE=1 SMP=2
-linux_runs "2 processors" i386 i686 BOOT=direct SMP=2
-linux_runs "2 processors, strict" i386 i686 BOOT=direct SMP=2 STRICT=1
-linux_runs "2 processors, no nested paging" i386 i686 BOOT=direct SMP=2 CPU=max,npt=off
-linux_runs "4 processors, GRUB from UEFI" i386 i686 BOOT=grub-efi SMP=4
+linux_bare "bare" i386 $every_part BARE=1 SMP=2
+linux_runs "2 processors" i386 $every_part BOOT=direct SMP=2
+linux_runs "2 processors, strict, 4-level" i386 $every_part BOOT=direct STRICT=1 CPU=max,la57=off SMP=2
+linux_runs "2 processors, no nested paging" i386 $every_part BOOT=direct CPU=max,npt=off SMP=2
+linux_runs "2 processors, GRUB from BIOS" i386 processors,disk BOOT=grub SMP=2
+linux_bare "1 processor, bare" i386 load BARE=1
+linux_runs "EFI program" i386 load BOOT=uefi
+linux_runs "strict, npt=off" i386 load BOOT=direct STRICT=1 L0CMDLINE=npt=off
+linux_bare "4 processors, bare" i386 processors BARE=1 SMP=4
+linux_runs "4 processors, GRUB from UEFI" i386 processors BOOT=grub-efi SMP=4
 done_testing
