@@ -59,10 +59,18 @@ soak-smp: build-all
 LINUX_KERNELS := i386 686 amd64
 INITRDS       := $(LINUX_KERNELS:%=$(BUILD)/linux/initrd-%)
 
+# The 686 kernel's programs are those for i386.
 .SECONDEXPANSION:
-$(INITRDS): $(BUILD)/linux/initrd-%: $(BUILD)/linux/busybox-$$(subst 686,i386,$$*) $(BUILD)/linux/modules-% \
-            tests/system/linux/make-initrd $(wildcard tests/system/linux/initrd/*)
-	tests/system/linux/make-initrd $< $(BUILD)/linux/modules-$* $@
+$(INITRDS): $(BUILD)/linux/initrd-%: $(BUILD)/linux/modules-% tests/system/linux/make-initrd \
+            $(wildcard tests/system/linux/initrd/*) \
+            $(BUILD)/linux/busybox-$$(subst 686,i386,$$*) $(BUILD)/linux/kvm-$$(subst 686,i386,$$*)
+	tests/system/linux/make-initrd $(BUILD)/linux/busybox-$(subst 686,i386,$*) $< \
+		$(BUILD)/linux/kvm-$(subst 686,i386,$*) $@
+
+$(BUILD)/linux/kvm-i386: BITS := 32
+$(BUILD)/linux/kvm-amd64: BITS := 64
+$(BUILD)/linux/kvm-%: tests/system/linux/kvm.c
+	gcc -m$(BITS) -std=c11 -Wall -Wextra -Werror -O2 -static -s -o $@ $<
 
 $(BUILD)/linux/busybox-% $(BUILD)/linux/modules-%:
 	@echo "$@ is missing: run make deps-linux first" >&2; false

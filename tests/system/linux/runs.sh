@@ -42,9 +42,9 @@ devices="-drive if=none,id=one,format=raw,file=$dir/virtio.img -device virtio-bl
 	$(user_network second 10.0.3) -device e1000,netdev=second,romfile="
 
 # shellcheck disable=SC2034 # for the tests
-every_part=processors,clock,disk,network,load,memory
-rounds=3   # of each load
-memory=128 # MiB to fill
+every_part=processors,clock,disk,network,load,memory,kvm
+rounds=2  # of each load
+memory=64 # MiB to fill
 
 # linux_points PASSES NAME KERNEL PARTS VARIABLE=VALUE...: these parts of the initrd, on disks of their
 # own; PASSES is bare_passes or image_passes.
