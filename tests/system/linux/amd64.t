@@ -5,11 +5,14 @@
 linux_bare "bare" amd64 $every_part BARE=1 SMP=2
 linux_runs "2 processors" amd64 $every_part BOOT=direct SMP=2
 linux_runs "2 processors, EFI program" amd64 $every_part BOOT=uefi SMP=2
-linux_runs "2 processors, strict, npt=off" amd64 $every_part BOOT=direct STRICT=1 L0CMDLINE=npt=off SMP=2
-linux_bare "1 processor, bare" amd64 load BARE=1
-linux_runs "GRUB from BIOS" amd64 load BOOT=grub
-linux_runs "strict, 4-level" amd64 load BOOT=direct STRICT=1 CPU=max,la57=off
-linux_runs "no nested paging" amd64 load BOOT=direct CPU=max,npt=off
+some=processors,network,memory
+linux_bare "bare, some parts" amd64 $some BARE=1 SMP=2
+linux_runs "2 processors, strict, npt=off" amd64 $some BOOT=direct STRICT=1 L0CMDLINE=npt=off SMP=2
+some=disk,load,kvm
+linux_bare "1 processor, bare" amd64 $some BARE=1
+linux_runs "GRUB from BIOS" amd64 $some BOOT=grub
+linux_runs "strict, 4-level" amd64 $some BOOT=direct STRICT=1 CPU=max,la57=off
+linux_runs "no nested paging" amd64 $some BOOT=direct CPU=max,npt=off
 linux_bare "4 processors, bare" amd64 processors BARE=1 SMP=4
 linux_runs "4 processors, GRUB from UEFI" amd64 processors BOOT=grub-efi SMP=4
 done_testing

@@ -5,11 +5,14 @@
 linux_bare "bare" i386 $every_part BARE=1 SMP=2
 linux_runs "2 processors" i386 $every_part BOOT=direct SMP=2
 linux_runs "2 processors, strict, 4-level" i386 $every_part BOOT=direct STRICT=1 CPU=max,la57=off SMP=2
-linux_runs "2 processors, no nested paging" i386 $every_part BOOT=direct CPU=max,npt=off SMP=2
-linux_runs "2 processors, GRUB from BIOS" i386 processors,disk BOOT=grub SMP=2
-linux_bare "1 processor, bare" i386 load BARE=1
-linux_runs "EFI program" i386 load BOOT=uefi
-linux_runs "strict, npt=off" i386 load BOOT=direct STRICT=1 L0CMDLINE=npt=off
+some=processors,clock,disk
+linux_bare "bare, some parts" i386 $some BARE=1 SMP=2
+linux_runs "2 processors, GRUB from BIOS" i386 $some BOOT=grub SMP=2
+linux_runs "2 processors, no nested paging" i386 $some BOOT=direct CPU=max,npt=off SMP=2
+some=load,network
+linux_bare "1 processor, bare" i386 $some BARE=1
+linux_runs "EFI program" i386 $some BOOT=uefi
+linux_runs "strict, npt=off" i386 $some BOOT=direct STRICT=1 L0CMDLINE=npt=off
 linux_bare "4 processors, bare" i386 processors BARE=1 SMP=4
 linux_runs "4 processors, GRUB from UEFI" i386 processors BOOT=grub-efi SMP=4
 done_testing
