@@ -10,6 +10,9 @@ linux_bare "bare, some parts" i386 $some BARE=1 SMP=2
 linux_runs "2 processors, GRUB from BIOS" i386 $some BOOT=grub SMP=2
 linux_runs "2 processors, no nested paging" i386 $some BOOT=direct CPU=max,npt=off SMP=2
 some=load,network
+# OVMF puts the registers of virtio's modern interface at e000000000h, where this kernel does not find
+# them in QEMU, bare neither: the legacy ones are low.
+devices=${devices//-pci,/-pci,disable-modern=on,}
 linux_bare "1 processor, bare" i386 $some BARE=1
 linux_runs "EFI program" i386 $some BOOT=uefi
 linux_runs "strict, npt=off" i386 $some BOOT=direct STRICT=1 L0CMDLINE=npt=off
