@@ -20,6 +20,7 @@
 #define RFLAGS_TF    (1u << 8)
 #define RFLAGS_IF    (1u << 9)
 #define RFLAGS_NT    (1u << 14)
+#define RFLAGS_RF    (1u << 16)
 #define RFLAGS_VM    (1u << 17)
 
 #define CR0_PE (1u << 0)
@@ -55,9 +56,12 @@
 #define CR4_PKE        (1u << 22)
 #define CR4_CET        (1u << 23)
 
-#define DR6_FIXED 0xffff0ff0u
-#define DR6_BS    (1u << 14)
-#define DR7_FIXED 0x00000400u
+#define DR6_FIXED    0xffff0ff0u
+#define DR6_B0_TO_B3 0x0000000fu
+#define DR6_BD       (1u << 13)
+#define DR6_BS       (1u << 14)
+#define DR6_BT       (1u << 15)
+#define DR7_FIXED    0x00000400u
 
 #define EFER_SCE     (1u << 0)
 #define EFER_LME     (1u << 8)

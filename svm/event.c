@@ -9,8 +9,6 @@
 #include "svm/nested.h"
 #include "svm/strict.h"
 
-#define RFLAGS_RF (1u << 16)
-
 static bool has_error_code(unsigned int vector)
 {
 	return vector == VEC_DF || (vector >= VEC_TS && vector <= VEC_PF) || vector == VEC_AC ||

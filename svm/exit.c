@@ -54,11 +54,25 @@ bool tables_deny(struct vcpu *vcpu, const struct guest_tables *tables, struct pa
 	return false;
 }
 
+/* GIF=0 discards breakpoints, but not single steps and INT1; APM vol. 2, table 15-10. */
+static bool discard_breakpoint(struct vcpu *vcpu)
+{
+	struct vmcb_save *save = &vcpu->vmcb->save;
+
+	if (vcpu->gif || (save->dr6 & (DR6_BD | DR6_BS | DR6_BT)) || !(save->dr6 & DR6_B0_TO_B3))
+		return false;
+	save->dr6 &= ~(uint64_t)DR6_B0_TO_B3;
+	save->rflags |= RFLAGS_RF; /* else one on an instruction comes again */
+	vcpu->vmcb->control.clean &= ~CLEAN_DRX;
+	return true;
+}
+
 static void handle_exception(struct vcpu *vcpu)
 {
 	const struct vmcb_control *control = &vcpu->vmcb->control;
 
-	if (control->exit_code == VMEXIT_EXCP_BASE + VEC_DB && iret_is_done(vcpu))
+	if (control->exit_code == VMEXIT_EXCP_BASE + VEC_DB &&
+	    (iret_is_done(vcpu) || discard_breakpoint(vcpu)))
 		return;
 	raise_exception(vcpu, (unsigned int)control->exit_code - VMEXIT_EXCP_BASE,
 	                low32(control->exit_info1));

@@ -13,7 +13,6 @@
 #define INFO2_ERROR_VALID (1ull << 44)
 #define INFO2_RF          (1ull << 48)
 
-#define RFLAGS_RF    (1u << 16)
 #define RFLAGS_VALID 0x3f7fd5u /* the others are reserved */
 
 #define DR6_BT    (1u << 15)

@@ -9,7 +9,6 @@ enum {
 	DR7_WRITE_0 = 0x2 | 0xd0000, /* 4 bytes */
 	DR7_GD = 1 << 13,
 	DR6_B0 = 1,
-	DR6_BD = 1 << 13,
 };
 
 static const struct code nops = CODE("\x90\x90\x90");
