@@ -15,7 +15,6 @@
 
 #define RFLAGS_VALID 0x3f7fd5u /* the others are reserved */
 
-#define DR6_BT    (1u << 15)
 #define DR7_LOCAL 0x155u /* L0 to L3, LE */
 
 enum { SELECTOR_TI = 4, SELECTOR_INDEX = 0xfff8, DESCRIPTOR_SIZE = 8 };

@@ -156,14 +156,25 @@ void pt_set(struct pt *pt, uint64_t address, unsigned int level, uint64_t value)
 
 void pt_map(struct pt *pt, uint64_t address, uint64_t to, unsigned int level, uint64_t flags)
 {
-	for (unsigned int l = pt->format->levels; l > level; l--) {
-		void *entry = seen(pt, pt_entry_address(pt, address, l));
+	const struct pt_format *format = pt->format;
+	uint64_t table = pt->root;
 
-		if (!(entry_read(pt->format, entry) & PT_PRESENT))
-			entry_write(pt->format, entry,
-			            new_table(pt) | pt->format->level[l].table_flags);
+	/* One walk, without find(): each L2 has thousands of entries. */
+	for (unsigned int l = format->levels; l > level; l--) {
+		void *entry = seen(pt, entry_at(pt, table, address, l));
+		uint64_t value = entry_read(format, entry);
+
+		if (!(value & PT_PRESENT)) {
+			value = new_table(pt) | format->level[l].table_flags;
+			entry_write(format, entry, value);
+		} else if (format->level[l].large && (value & PT_LARGE)) {
+			run_failed("# a %s page of level %u is in the way of 0x%llx\n",
+			           format->name, l, (unsigned long long)address);
+		}
+		table = value & address_bits(format);
 	}
-	pt_set(pt, address, level, to | flags | (level > 1 ? PT_LARGE : 0));
+	entry_write(format, seen(pt, entry_at(pt, table, address, level)),
+	            to | flags | (level > 1 ? PT_LARGE : 0));
 }
 
 void pt_map_range(struct pt *pt, uint64_t address, uint64_t to, uint64_t bytes,
