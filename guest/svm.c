@@ -39,7 +39,6 @@ static void run(void)
 	points_asid();
 	points_interrupt();
 	points_state();
-	points_invalid();
 }
 
 const struct image image = {.name = "svm", .format = pt_format_of_width, .run = run};
