@@ -11,6 +11,7 @@ static void run(void)
 	suite_msr();
 	suite_fails();
 	suite_entry();
+	suite_bases();
 	suite_own();
 	suite_npt();
 	suite_exit();
@@ -21,7 +22,6 @@ static void run(void)
 	suite_gif();
 	suite_nmi();
 	suite_inject();
-	suite_debug();
 	for (unsigned int i = 0; l2_kinds[i]; i++) {
 		const struct l2_kind *kind = l2_kinds[i];
 
@@ -39,6 +39,7 @@ static void run(void)
 	points_asid();
 	points_interrupt();
 	points_state();
+	suite_debug(); /* the last: QEMU is slow once it has seen a breakpoint */
 }
 
 const struct image image = {.name = "svm", .format = pt_format_of_width, .run = run};

@@ -5,7 +5,15 @@
 #include "guest/svm/suite.h"
 #include "hv/print.h"
 
-enum { NAME_BYTES = 120, DPL_3 = 3, TSS_ESP0 = 4, TSS_SS0 = 8, TSS_IOPB = 0x66, TSS_BYTES = 0x68, TSS_AVAILABLE = 0x89 };
+enum {
+	NAME_BYTES = 120,
+	DPL_3 = 3,
+	TSS_ESP0 = 4,
+	TSS_SS0 = 8,
+	TSS_IOPB = 0x66,
+	TSS_BYTES = 0x68,
+	TSS_AVAILABLE = 0x89
+};
 
 struct l2 *fresh(const char *name)
 {

@@ -104,8 +104,8 @@ static void breakpoints(void)
 		check_dr6(l2, DR6_B0);
 	}
 
-	l2 = with_breakpoint("a breakpoint on code reaches L2's handler", L2_BOOT + 1, DR7_EXECUTE_0,
-	                     false);
+	l2 = with_breakpoint("a breakpoint on code reaches L2's handler", L2_BOOT + 1,
+	                     DR7_EXECUTE_0, false);
 	run_code(l2, &nops);
 	if (!unarmed(l2, nops.length)) {
 		l2_check_vector(l2, VEC_DB);
@@ -113,8 +113,8 @@ static void breakpoints(void)
 		check_dr6(l2, DR6_B0);
 	}
 
-	l2 = with_breakpoint("a breakpoint on data exits behind the access", L2_SCRATCH, DR7_WRITE_0,
-	                     true);
+	l2 = with_breakpoint("a breakpoint on data exits behind the access", L2_SCRATCH,
+	                     DR7_WRITE_0, true);
 	run_code(l2, &write);
 	if (!unarmed(l2, write.length)) {
 		l2_check_exit(l2, VMEXIT_EXCP_BASE + VEC_DB);

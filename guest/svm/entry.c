@@ -56,12 +56,11 @@ static void whose_if(void)
 		svm_run_gif0(&l2->regs, l2->vmcb);
 		cli();
 		stgi();
-		check_known("what became of it", outcome(l2), expected, l2_if ? taken : OUTCOME_NONE,
-		            BOCHS, uses_guest_if);
+		check_known("what became of it", outcome(l2), expected,
+		            l2_if ? taken : OUTCOME_NONE, BOCHS, uses_guest_if);
 		apic_eoi(VECTOR);
 		open_window();
-		check("taken by L1 afterwards", interrupt_count[VECTOR],
-		      outcome(l2) != VECTOR);
+		check("taken by L1 afterwards", interrupt_count[VECTOR], outcome(l2) != VECTOR);
 	}
 }
 
@@ -72,7 +71,7 @@ static void priorities(void)
 		unsigned int priority, tpr;
 		bool ignore, taken;
 	} rows[] = {
-		{5, 4, false, true},   {4, 4, false, false},  {3, 4, false, false},
+		{5, 4, false, true},   {4, 4, false, false},   {3, 4, false, false},
 		{15, 14, false, true}, {15, 15, false, false}, {1, 0, false, true},
 		{0, 15, true, true},   {4, 4, true, true},
 	};
@@ -133,7 +132,8 @@ static void task_priority(void)
 		point_known(QEMU, "it fails an assertion of its own: not tried");
 		return;
 	}
-	l2->vmcb->control.int_ctl = INT_CTL_V_INTR_MASKING | INT_CTL_V_IRQ | 6 | 5ull << PRIO_SHIFT |
+	l2->vmcb->control.int_ctl = INT_CTL_V_INTR_MASKING | INT_CTL_V_IRQ | 6 |
+	                            5ull << PRIO_SHIFT |
 	                            (uint64_t)VIRTUAL << INT_CTL_V_INTR_VECTOR_S;
 	l2->vmcb->save.rax = 0;
 	run_code(l2, &lower);

@@ -5,8 +5,8 @@
 #include "guest/svm/suite.h"
 
 enum {
-	FCW_UNMASKED = 0x37b,     /* all but division by zero masked */
-	MXCSR_UNMASKED = 0x1d80,  /* likewise */
+	FCW_UNMASKED = 0x37b,    /* all but division by zero masked */
+	MXCSR_UNMASKED = 0x1d80, /* likewise */
 	FLOAT_ONE = 0x3f800000,
 	BEYOND_GDT = 0x1000,
 	RFLAGS_AC_BIT = 1 << 18,
@@ -102,13 +102,14 @@ static void unmasked_sse(struct l2 *l2)
 }
 
 static const struct row rows[] = {
-	{"#DE", VEC_DE, CODE("\xf6\xf1"), .prepare = NULL},         /* DIV CL */
-	{"#DB", VEC_DB, CODE("\x90"), .at = 1, .prepare = with_tf},                  /* NOP */
-	{"#BP", VEC_BP, CODE("\xcc"), .prepare = NULL},             /* INT3 */
-	{"#OF", VEC_OF, CODE("\xce"), .at = 0, .prepare = with_of, .prot = true},    /* INTO */
-	{"#BR", VEC_BR, CODE("\x62\x03"), .at = 0, .prepare = with_bounds, .prot = true}, /* BOUND EAX, [EBX] */
-	{"#UD", VEC_UD, CODE("\x0f\x0b"), .prepare = NULL},         /* UD2 */
-	{"#NM", VEC_NM, CODE("\xd9\xd0"), .at = 0, .prepare = with_ts},              /* FNOP */
+	{"#DE", VEC_DE, CODE("\xf6\xf1"), .prepare = NULL},                       /* DIV CL */
+	{"#DB", VEC_DB, CODE("\x90"), .at = 1, .prepare = with_tf},               /* NOP */
+	{"#BP", VEC_BP, CODE("\xcc"), .prepare = NULL},                           /* INT3 */
+	{"#OF", VEC_OF, CODE("\xce"), .at = 0, .prepare = with_of, .prot = true}, /* INTO */
+	{"#BR", VEC_BR, CODE("\x62\x03"), .at = 0, .prepare = with_bounds,
+         .prot = true},                                                 /* BOUND EAX, [EBX] */
+	{"#UD", VEC_UD, CODE("\x0f\x0b"), .prepare = NULL},             /* UD2 */
+	{"#NM", VEC_NM, CODE("\xd9\xd0"), .at = 0, .prepare = with_ts}, /* FNOP */
 	{"#DF", VEC_DF, CODE("\x0f\x0b"), .at = 0, .prepare = without_idt, .error = true},
 	{"#TS", VEC_TS, CODE("\xcf"), .at = 0, .prepare = with_nt, .prot = true, .error = true},
 	{"#NP", VEC_NP, CODE("\x8e\xe0"), .at = 0, .prepare = absent_segment, .error = true,
@@ -117,13 +118,16 @@ static const struct row rows[] = {
          .code_pushed = L2_BASED_SEL}, /* MOV SS, AX */
 	{"#GP", VEC_GP, CODE("\x8e\xe0"), .at = 0, .prepare = wrong_selector, .error = true,
          .code_pushed = BEYOND_GDT}, /* MOV FS, AX */
-	{"#PF", VEC_PF, CODE("\x8b\x03"), .at = 0, .prepare = missing_page, .error = true}, /* MOV EAX, [RBX] */
+	{"#PF", VEC_PF, CODE("\x8b\x03"), .at = 0, .prepare = missing_page,
+         .error = true}, /* MOV EAX, [RBX] */
 	/* FNINIT; FLDCW [RBX]; FLD1; FLDZ; FDIVP; FWAIT */
-	{"#MF", VEC_MF, CODE("\xdb\xe3\xd9\x2b\xd9\xe8\xd9\xee\xde\xf9\x9b"), .at = 10, .prepare = unmasked_x87},
-	{"#AC", VEC_AC, CODE("\x8b\x03"), .at = 0, .prepare = unaligned, .user = true, .error = true},
+	{"#MF", VEC_MF, CODE("\xdb\xe3\xd9\x2b\xd9\xe8\xd9\xee\xde\xf9\x9b"), .at = 10,
+         .prepare = unmasked_x87},
+	{"#AC", VEC_AC, CODE("\x8b\x03"), .at = 0, .prepare = unaligned, .user = true,
+         .error = true},
 	/* LDMXCSR [RBX]; XORPS XMM1, XMM1; MOVSS XMM0, [RBX + 4]; DIVSS XMM0, XMM1 */
-	{"#XF", VEC_XF,
-         CODE("\x0f\xae\x13\x0f\x57\xc9\xf3\x0f\x10\x43\x04\xf3\x0f\x5e\xc1"), .at = 11, .prepare = unmasked_sse},
+	{"#XF", VEC_XF, CODE("\x0f\xae\x13\x0f\x57\xc9\xf3\x0f\x10\x43\x04\xf3\x0f\x5e\xc1"),
+         .at = 11, .prepare = unmasked_sse},
 };
 
 static struct l2 *prepared(const struct row *row)

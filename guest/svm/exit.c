@@ -111,7 +111,8 @@ static void injected_in_flight(void)
 		check("EXITINTINFO", l2->vmcb->control.exit_int_info & mask, what);
 		check("EVENTINJ", l2->vmcb->control.event_inj & EVENT_VALID, 0);
 		l2_aim(l2, L2_VMMCALL);
-		check("rip", l2->vmcb->save.rip, L2_CODE + *(uint16_t *)(l2->low + L2_CODE + 2 * L2_VMMCALL));
+		check("rip", l2->vmcb->save.rip,
+		      L2_CODE + *(uint16_t *)(l2->low + L2_CODE + 2 * L2_VMMCALL));
 	}
 }
 
@@ -149,8 +150,8 @@ static void own_in_flight(void)
 
 	point("EXITINTINFO shows a virtual interrupt, and V_IRQ is clear");
 	l2 = without_idt();
-	l2->vmcb->control.int_ctl |= INT_CTL_V_IRQ | INT_CTL_V_IGN_TPR |
-	                             (uint64_t)VIRTUAL << INT_CTL_V_INTR_VECTOR_S;
+	l2->vmcb->control.int_ctl |=
+		INT_CTL_V_IRQ | INT_CTL_V_IGN_TPR | (uint64_t)VIRTUAL << INT_CTL_V_INTR_VECTOR_S;
 	l2->regs.rcx = 10000;
 	l2_start(l2, L2_STI);
 	l2_check_exit(l2, l2_fault_exit(l2));

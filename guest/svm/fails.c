@@ -191,6 +191,25 @@ static void numbers(void)
 	}
 }
 
+/* APM 15.20: INTO and BOUND are not in 64-bit code. */
+static void impossible_events(void)
+{
+	static const uint8_t vectors[] = {VEC_OF, VEC_BR};
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(vectors); i++) {
+		struct l2 *l2 = l2_new(0, l2_widest());
+
+		point_named("EVENTINJ of exception %u in 64-bit code", vectors[i]);
+		if (l2->kind->bits != 64) {
+			point_skip("this L1 runs no 64-bit code");
+			continue;
+		}
+		l2->vmcb->control.event_inj = event(EVENT_EXCEPTION, vectors[i]);
+		l2_start(l2, L2_VMMCALL);
+		invalid_is(l2, BY_BOTH);
+	}
+}
+
 /* APM 15.25.4: what nested paging adds. */
 static void nested(void)
 {
@@ -279,6 +298,7 @@ void suite_fails(void)
 		for (unsigned int i = 0; i < ARRAY_SIZE(rules); i++)
 			check_rule(&rules[i]);
 		numbers();
+		impossible_events();
 		nested();
 	}
 	if (tap_group("vmrun-fails", "beside"))

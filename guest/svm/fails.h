@@ -6,7 +6,8 @@
 
 #include "guest/svm/suite.h"
 
-/* Was the VMRUN refused? passed_by: 1 if QEMU is known to let it pass, 2 if Bochs is, 3 for both. */
+/* Was the VMRUN refused? passed_by: 1 if QEMU is known to let it pass, 2 if Bochs is, 3 for both.
+ */
 bool invalid_is(struct l2 *l2, unsigned int passed_by);
 
 void fails_leave(void);

@@ -62,9 +62,9 @@ static void vmcb(void)
 
 	l2 = failing("what L1 asks for in the VMCB is as it was");
 	l2_run(l2);
-	check("intercepts", (uint64_t)(memcmp(l2->vmcb->control.intercepts,
-	                                      before.control.intercepts,
-	                                      sizeof(before.control.intercepts)) != 0),
+	check("intercepts",
+	      (uint64_t)(memcmp(l2->vmcb->control.intercepts, before.control.intercepts,
+	                        sizeof(before.control.intercepts)) != 0),
 	      0);
 	check("ASID", l2->vmcb->control.asid, 0);
 	check("MSRPM", l2->vmcb->control.msrpm_base_pa, before.control.msrpm_base_pa);

@@ -124,7 +124,9 @@ static bool count_debug(struct trap_frame *frame)
 static void breakpoint(const void *at)
 {
 	__asm__ volatile("mov %0, %%dr0" : : "r"(at));
-	__asm__ volatile("mov %0, %%dr7" : : "r"((uintptr_t)(DR7_FIXED | DR7_EXECUTE_0 | DR7_WRITE_4)));
+	__asm__ volatile("mov %0, %%dr7"
+	                 :
+	                 : "r"((uintptr_t)(DR7_FIXED | DR7_EXECUTE_0 | DR7_WRITE_4)));
 }
 
 static void no_breakpoint(void)

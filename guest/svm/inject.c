@@ -45,7 +45,8 @@ static void exceptions(void)
 		point_named("exception %u arrives", vector);
 		if (!l2->nested && vector == VEC_PF)
 			l2->vmcb->control.intercepts[INTERCEPT_EXCEPTION] = 0;
-		run_with(l2, error ? event_error(vector, ERROR_CODE) : event(EVENT_EXCEPTION, vector));
+		run_with(l2,
+		         error ? event_error(vector, ERROR_CODE) : event(EVENT_EXCEPTION, vector));
 		check_arrived(l2, vector, error);
 	}
 
@@ -57,7 +58,8 @@ static void exceptions(void)
 
 		point_named("exception %u, injected, is not intercepted", vector);
 		l2->vmcb->control.intercepts[INTERCEPT_EXCEPTION] = ~0u;
-		run_with(l2, error ? event_error(vector, ERROR_CODE) : event(EVENT_EXCEPTION, vector));
+		run_with(l2,
+		         error ? event_error(vector, ERROR_CODE) : event(EVENT_EXCEPTION, vector));
 		check_arrived(l2, vector, error);
 	}
 }
@@ -128,8 +130,8 @@ static void interrupts(void)
 	l2_check_done(l2);
 
 	l2 = fresh("EVENTINJ comes before V_IRQ");
-	l2->vmcb->control.int_ctl |= INT_CTL_V_IRQ | INT_CTL_V_IGN_TPR |
-	                             (VECTOR + 1ull) << INT_CTL_V_INTR_VECTOR_S;
+	l2->vmcb->control.int_ctl |=
+		INT_CTL_V_IRQ | INT_CTL_V_IGN_TPR | (VECTOR + 1ull) << INT_CTL_V_INTR_VECTOR_S;
 	l2->vmcb->save.rflags |= RFLAGS_IF;
 	run_with(l2, event(EVENT_INTR, VECTOR));
 	l2_check_vector(l2, VECTOR);

@@ -8,7 +8,7 @@
 enum outcome {
 	RUNS,
 	TAKES_VECTOR, /* to row.vector */
-	UNTRIED, /* it would end L2, the caches' contents, or the test */
+	UNTRIED,      /* it would end L2, the caches' contents, or the test */
 };
 
 enum { FRAME_WORDS = 5, SAVED = 0x100, BEYOND_GDT = 0x1000 };
@@ -57,9 +57,8 @@ static void with_flags(struct l2 *l2, const struct row *row)
 
 static void with_frame(struct l2 *l2, const struct row *row)
 {
-	const uint64_t frame[FRAME_WORDS] = {L2_BOOT + row->code.length,
-	                                     l2->vmcb->save.cs.selector, RFLAGS_FIXED,
-	                                     L2_STACK_TOP, L2_DATA_SEL};
+	const uint64_t frame[FRAME_WORDS] = {L2_BOOT + row->code.length, l2->vmcb->save.cs.selector,
+	                                     RFLAGS_FIXED, L2_STACK_TOP, L2_DATA_SEL};
 	unsigned int bytes = l2->kind->bits / 8;
 
 	l2->vmcb->save.rsp = L2_STACK_TOP - SAVED;
@@ -110,8 +109,8 @@ static const struct row rows[] = {
 	{"LIDT", CODE("\x0f\x01\x1b"), MISC1, MISC1_IDTR_WRITE, .prepare = with_idtr},
 	{"LGDT", CODE("\x0f\x01\x13"), MISC1, MISC1_GDTR_WRITE, .prepare = with_gdtr},
 	{"LLDT", CODE("\x0f\x00\xd0"), MISC1, MISC1_LDTR_WRITE, .outcome = RUNS},
-	{"LTR", CODE("\x0f\x00\xd8"), MISC1, MISC1_TR_WRITE, .outcome = TAKES_VECTOR, .vector = VEC_GP,
-         .prepare = with_wrong_selector},
+	{"LTR", CODE("\x0f\x00\xd8"), MISC1, MISC1_TR_WRITE, .outcome = TAKES_VECTOR,
+         .vector = VEC_GP, .prepare = with_wrong_selector},
 	{"RDTSC", CODE("\x0f\x31"), MISC1, MISC1_RDTSC, .outcome = RUNS},
 	{"RDPMC", CODE("\x0f\x33"), MISC1, MISC1_RDPMC, .outcome = UNTRIED},
 	{"PUSHF", CODE("\x9c"), MISC1, MISC1_PUSHF, .outcome = RUNS},
@@ -119,7 +118,8 @@ static const struct row rows[] = {
 	{"CPUID", CODE("\x0f\xa2"), MISC1, MISC1_CPUID, .outcome = RUNS},
 	{"RSM", CODE("\x0f\xaa"), MISC1, MISC1_RSM, .outcome = TAKES_VECTOR, .vector = VEC_UD},
 	{"IRET", CODE(IRET), MISC1, MISC1_IRET, .prepare = with_frame},
-	{"INTn", CODE("\xcd\x31"), MISC1, MISC1_INTN, .outcome = TAKES_VECTOR, .vector = L2_SOFT_VECTOR},
+	{"INTn", CODE("\xcd\x31"), MISC1, MISC1_INTN, .outcome = TAKES_VECTOR,
+         .vector = L2_SOFT_VECTOR},
 	{"INVD", CODE("\x0f\x08"), MISC1, MISC1_INVD, .outcome = UNTRIED},
 	{"PAUSE", CODE("\xf3\x90"), MISC1, MISC1_PAUSE, .outcome = RUNS},
 	{"HLT", CODE("\xf4"), MISC1, MISC1_HLT, .outcome = UNTRIED},
@@ -131,14 +131,22 @@ static const struct row rows[] = {
 	{"STGI", CODE("\x0f\x01\xdc"), MISC2, MISC2_STGI, .outcome = RUNS},
 	{"CLGI", CODE("\x0f\x01\xdd"), MISC2, MISC2_CLGI, .outcome = UNTRIED},
 	{"SKINIT", CODE("\x0f\x01\xde"), MISC2, MISC2_SKINIT, .outcome = UNTRIED},
-	{"RDTSCP", CODE("\x0f\x01\xf9"), MISC2, MISC2_RDTSCP, .outcome = RUNS, .feature = "the processor has no RDTSCP", .leaf = 0x80000001, .edx = 1u << 27},
+	{"RDTSCP", CODE("\x0f\x01\xf9"), MISC2, MISC2_RDTSCP, .outcome = RUNS,
+         .feature = "the processor has no RDTSCP", .leaf = 0x80000001, .edx = 1u << 27},
 	{"ICEBP", CODE("\xf1"), MISC2, MISC2_ICEBP, .outcome = TAKES_VECTOR, .vector = VEC_DB},
 	{"WBINVD", CODE("\x0f\x09"), MISC2, MISC2_WBINVD, .outcome = RUNS},
-	{"MONITOR", CODE("\x0f\x01\xc8"), MISC2, MISC2_MONITOR, .outcome = UNTRIED, .feature = "the processor has no MONITOR", .leaf = 1, .ecx = 1u << 3},
-	{"MWAIT", CODE("\x0f\x01\xc9"), MISC2, MISC2_MWAIT, .outcome = UNTRIED, .feature = "the processor has no MWAIT", .leaf = 1, .ecx = 1u << 3},
-	{"XSETBV", CODE("\x0f\x01\xd1"), MISC2, MISC2_XSETBV, .outcome = RUNS, .prepare = with_xsave, .feature = "the processor has no XSETBV", .leaf = 1, .ecx = 1u << 26},
-	{"RDPRU", CODE("\x0f\x01\xfd"), MISC2, MISC2_RDPRU, .outcome = UNTRIED, .feature = "the processor has no RDPRU", .leaf = 0x80000008, .ebx = 1u << 4},
-	{"INVPCID", CODE("\x66\x0f\x38\x82\x03"), MISC3, MISC3_INVPCID, .outcome = RUNS, .prepare = with_all, .feature = "the processor has no INVPCID", .leaf = 7, .ebx = 1u << 10},
+	{"MONITOR", CODE("\x0f\x01\xc8"), MISC2, MISC2_MONITOR, .outcome = UNTRIED,
+         .feature = "the processor has no MONITOR", .leaf = 1, .ecx = 1u << 3},
+	{"MWAIT", CODE("\x0f\x01\xc9"), MISC2, MISC2_MWAIT, .outcome = UNTRIED,
+         .feature = "the processor has no MWAIT", .leaf = 1, .ecx = 1u << 3},
+	{"XSETBV", CODE("\x0f\x01\xd1"), MISC2, MISC2_XSETBV, .outcome = RUNS,
+         .prepare = with_xsave, .feature = "the processor has no XSETBV", .leaf = 1,
+         .ecx = 1u << 26},
+	{"RDPRU", CODE("\x0f\x01\xfd"), MISC2, MISC2_RDPRU, .outcome = UNTRIED,
+         .feature = "the processor has no RDPRU", .leaf = 0x80000008, .ebx = 1u << 4},
+	{"INVPCID", CODE("\x66\x0f\x38\x82\x03"), MISC3, MISC3_INVPCID, .outcome = RUNS,
+         .prepare = with_all, .feature = "the processor has no INVPCID", .leaf = 7,
+         .ebx = 1u << 10},
 };
 
 /* Deviations of exit codes: the point passes by name. */
@@ -154,7 +162,8 @@ static bool deviates(const struct row *row, uint64_t code)
 		{MISC1, MISC1_RSM, VMEXIT_VMMCALL, BOCHS,
 	         "RSM outside of SMM raises #UD before its intercept counts"},
 		{MISC2, MISC2_RDTSCP, VMEXIT_RDTSC, QEMU, "RDTSCP asks for the intercept of RDTSC"},
-		{MISC2, MISC2_RDTSCP, VMEXIT_VMMCALL, QEMU, "RDTSCP asks for the intercept of RDTSC"},
+		{MISC2, MISC2_RDTSCP, VMEXIT_VMMCALL, QEMU,
+	         "RDTSCP asks for the intercept of RDTSC"},
 		{MISC2, MISC2_ICEBP, VMEXIT_VMMCALL, QEMU, "there is no intercept of ICEBP"},
 		{MISC2, MISC2_XSETBV, VMEXIT_VMMCALL, QEMU, "there is no intercept of XSETBV"},
 		{MISC2, MISC2_RDPRU, VMEXIT_VMMCALL, QEMU, "there is no intercept of RDPRU"},

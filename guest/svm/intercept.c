@@ -43,8 +43,8 @@ static void encode(struct move *m)
 		m->lacks = "32-bit code cannot name it";
 	}
 	m->bytes[length++] = 0x0f;
-	m->bytes[length++] = (char)((m->debug ? OPCODE_READ_DR : OPCODE_READ_CR) +
-	                            (m->write ? WRITE : 0));
+	m->bytes[length++] =
+		(char)((m->debug ? OPCODE_READ_DR : OPCODE_READ_CR) + (m->write ? WRITE : 0));
 	m->bytes[length++] = (char)(MODRM | (m->n & 7) << 3);
 	m->code = (struct code){m->bytes, length};
 }
@@ -74,7 +74,8 @@ static void check_move(struct move *m)
 	if (exists)
 		point_named("MOV %s %s%u exits by its own bit", way, family, m->n);
 	else
-		point_named("MOV %s %s%u raises #UD before its intercept counts", way, family, m->n);
+		point_named("MOV %s %s%u raises #UD before its intercept counts", way, family,
+		            m->n);
 	if (m->lacks) {
 		point_skip(m->lacks);
 		return;
@@ -143,10 +144,12 @@ static void selective(void)
 		bool exits;
 	} rows[] = {
 		{"MOV to CR0 that changes nothing runs", CODE("\x0f\x22\xc0"), 0, false},
-		{"MOV to CR0 that changes TS and MP runs", CODE("\x0f\x22\xc0"), CR0_TS | CR0_MP, false},
+		{"MOV to CR0 that changes TS and MP runs", CODE("\x0f\x22\xc0"), CR0_TS | CR0_MP,
+	         false},
 		{"MOV to CR0 that changes EM exits", CODE("\x0f\x22\xc0"), CR0_EM, true},
 		{"MOV to CR0 that changes AM exits", CODE("\x0f\x22\xc0"), CR0_AM, true},
-		{"MOV to CR0 that changes AM and TS exits", CODE("\x0f\x22\xc0"), CR0_AM | CR0_TS, true},
+		{"MOV to CR0 that changes AM and TS exits", CODE("\x0f\x22\xc0"), CR0_AM | CR0_TS,
+	         true},
 		{"LMSW that changes TS and MP runs", CODE("\x0f\x01\xf0"), CR0_TS | CR0_MP, false},
 		{"LMSW that changes EM exits", CODE("\x0f\x01\xf0"), CR0_EM, true},
 		{"CLTS runs", CODE("\x0f\x06"), CR0_TS, false},

@@ -36,7 +36,8 @@ static const struct io ios[] = {
 	{"IN of 32 bits", CODE("\xed"), IOIO_SZ32 | IOIO_TYPE_IN, 4, false},
 	{"OUT of 8 bits to a port in the code", CODE("\xe6\x84"), IOIO_SZ8, 1, true},
 	{"OUT of 32 bits to a port in the code", CODE("\xe7\x84"), IOIO_SZ32, 4, true},
-	{"IN of 8 bits from a port in the code", CODE("\xe4\x84"), IOIO_SZ8 | IOIO_TYPE_IN, 1, true},
+	{"IN of 8 bits from a port in the code", CODE("\xe4\x84"), IOIO_SZ8 | IOIO_TYPE_IN, 1,
+         true},
 	{"IN of 32 bits from a port in the code", CODE("\xe5\x84"), IOIO_SZ32 | IOIO_TYPE_IN, 4,
          true},
 	{"OUTS of 8 bits", CODE("\x6e"), IOIO_SZ8 | IOIO_STRING, 1, false},
@@ -163,8 +164,7 @@ static void check_msr(struct l2 *l2, bool write)
 
 static void msr_ranges(void)
 {
-	static const uint32_t ends[] = {0,          0x1fff,     0xc0000000,
-	                                0xc0001fff, 0xc0010000, 0xc0011fff};
+	static const uint32_t ends[] = {0, 0x1fff, 0xc0000000, 0xc0001fff, 0xc0010000, 0xc0011fff};
 	static const uint32_t outside[] = {0x2000,     0x40000000, 0xbfffffff, 0xc0002000,
 	                                   0xc000ffff, 0xc0012000, 0xffffffff};
 	struct l2 *l2;
@@ -173,7 +173,8 @@ static void msr_ranges(void)
 		uint32_t msr = ends[i / 2];
 		bool write = i % 2;
 
-		point_named("%s of register %x exits by its own bit", write ? "WRMSR" : "RDMSR", msr);
+		point_named("%s of register %x exits by its own bit", write ? "WRMSR" : "RDMSR",
+		            msr);
 		l2 = with_msr(msr, write);
 		l2_msr_intercept(msr, write ? MSR_WRITE : MSR_READ);
 		l2_run(l2);

@@ -185,7 +185,8 @@ static void lock(void)
 		wrmsr(MSR_EFER, efer & ~(uint64_t)EFER_SVME);
 		check_write(MSR_VM_CR, (old | VM_CR_SVMDIS) & ~(uint64_t)VM_CR_LOCK, -1);
 		read_raises(MSR_VM_CR, &value);
-		check_known("VM_CR", value & (VM_CR_LOCK | VM_CR_SVMDIS), VM_CR_LOCK, 0, either(), no_vm_cr);
+		check_known("VM_CR", value & (VM_CR_LOCK | VM_CR_SVMDIS), VM_CR_LOCK, 0, either(),
+		            no_vm_cr);
 		wrmsr(MSR_EFER, efer);
 		check("EFER.SVME", rdmsr(MSR_EFER) & EFER_SVME, EFER_SVME);
 	}

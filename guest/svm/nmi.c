@@ -80,6 +80,7 @@ static void physical(void)
 		l2->vmcb->save.rip = L2_BOOT;
 		l2_run(l2);
 		check_through(l2, send.length);
+		l2->regs.rcx = 1; /* the end of the loop that it comes back to */
 		l2_start(l2, L2_RETURN);
 		l2_check_vector(l2, VEC_NMI);
 		l2_start(l2, L2_RETURN);

@@ -107,7 +107,8 @@ static struct l2 *sender(const char *name, const struct code *code)
 
 static void gif(void)
 {
-	static const struct code held = CODE(CLGI SEND LOOP), released = CODE(CLGI SEND LOOP STGI MORE LOOP);
+	static const struct code held = CODE(CLGI SEND LOOP),
+				 released = CODE(CLGI SEND LOOP STGI MORE LOOP);
 	struct l2 *l2 = sender("CLGI of L2 holds L1's interrupts back", &held);
 	uint64_t rip;
 
@@ -166,8 +167,9 @@ static void real_mode(void)
 		const char *name;
 		enum l2_snippet snippet;
 	} rows[] = {
-		{"VMRUN", L2_VMRUN}, {"VMLOAD", L2_VMLOAD}, {"VMSAVE", L2_VMSAVE}, {"STGI", L2_STGI},
-		{"CLGI", L2_CLGI},   {"SKINIT", L2_SKINIT}, {"INVLPGA", L2_INVLPGA},
+		{"VMRUN", L2_VMRUN},     {"VMLOAD", L2_VMLOAD}, {"VMSAVE", L2_VMSAVE},
+		{"STGI", L2_STGI},       {"CLGI", L2_CLGI},     {"SKINIT", L2_SKINIT},
+		{"INVLPGA", L2_INVLPGA},
 	};
 
 	for (unsigned int i = 0; i < ARRAY_SIZE(rows); i++) {

@@ -21,9 +21,9 @@ static const struct {
 	const char *name;
 	struct code code; /* and RET or UD2 behind it */
 } instructions[] = {
-	{"VMRUN", CODE("\x0f\x01\xd8")},  {"VMLOAD", CODE("\x0f\x01\xda")},
-	{"VMSAVE", CODE("\x0f\x01\xdb")}, {"STGI", CODE("\x0f\x01\xdc")},
-	{"CLGI", CODE("\x0f\x01\xdd")},   {"SKINIT", CODE("\x0f\x01\xde")},
+	{"VMRUN", CODE("\x0f\x01\xd8")},   {"VMLOAD", CODE("\x0f\x01\xda")},
+	{"VMSAVE", CODE("\x0f\x01\xdb")},  {"STGI", CODE("\x0f\x01\xdc")},
+	{"CLGI", CODE("\x0f\x01\xdd")},    {"SKINIT", CODE("\x0f\x01\xde")},
 	{"INVLPGA", CODE("\x0f\x01\xdf")},
 };
 
@@ -216,7 +216,8 @@ static void address(void)
 {
 	for (unsigned int i = VMRUN; i <= VMSAVE; i++) {
 		point_named("%s with rAX not at a page raises #GP", instructions[i].name);
-		check_raised(raised(&instructions[i].code, (uintptr_t)&operand + UNALIGNED), VEC_GP);
+		check_raised(raised(&instructions[i].code, (uintptr_t)&operand + UNALIGNED),
+		             VEC_GP);
 	}
 	for (unsigned int i = VMRUN; i <= VMSAVE; i++) {
 		point_named("%s with rAX beyond the physical address width raises #GP",
@@ -233,7 +234,8 @@ static void address(void)
 		if (!BITS64)
 			point_skip("rAX has 32 bits");
 		else
-			check_raised(raised(&instructions[i].code, (uintptr_t)(1ull << 63)), VEC_GP);
+			check_raised(raised(&instructions[i].code, (uintptr_t)(1ull << 63)),
+			             VEC_GP);
 	}
 }
 
@@ -252,7 +254,8 @@ static void address_size(void)
 	wrmsr(MSR_SYSENTER_CS, MARK);
 	check_raised(raised(&save, garbage | MODES_REAL_BASE), -1);
 	wrmsr(MSR_SYSENTER_CS, sysenter_cs);
-	if (!lets_pass(!BITS64 && !at->save.sysenter_cs, QEMU_BARE, "16-bit addresses count as EAX"))
+	if (!lets_pass(!BITS64 && !at->save.sysenter_cs, QEMU_BARE,
+	               "16-bit addresses count as EAX"))
 		check("SYSENTER_CS", at->save.sysenter_cs, MARK);
 	memcpy(at, saved_page, PAGE_SIZE);
 

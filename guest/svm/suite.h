@@ -14,6 +14,7 @@ void suite_permission(void); /* who may execute SVM's instructions, on which add
 void suite_msr(void);        /* VM_CR, VM_HSAVE_PA, SVM_KEY, EFER.SVME */
 void suite_fails(void);      /* VMRUNs that must fail, and what they leave */
 void suite_entry(void);      /* what VMRUN takes from the VMCB */
+void suite_bases(void);      /* bases that are not canonical */
 void suite_own(void);        /* SVM's instructions of L2 that L1 does not intercept */
 void suite_npt(void);        /* what guest/points has not of nested paging */
 void suite_exit(void);       /* what #VMEXIT saves and brings back; events in flight; order */
