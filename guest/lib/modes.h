@@ -31,8 +31,8 @@ extern const uint8_t modes_real[]; /* goes to real mode; modes_real_code is at M
 extern const uint8_t modes_real_code[], modes_real_code_end[];
 
 /*
- * Other code for MODES_REAL_BASE: it runs what L1 puts into its slot, with RET behind. The result is
- * the exception, 6 or 13, or REAL_TRY_NONE.
+ * Other code for MODES_REAL_BASE: it runs what L1 puts into its slot, with RET behind. The result
+ * is the exception, 6 or 13, or REAL_TRY_NONE.
  */
 #define REAL_TRY_NONE 0xffffu
 extern const uint8_t real_try_code[], real_try_slot[], real_try_end[];

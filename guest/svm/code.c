@@ -36,11 +36,11 @@ void point_named(const char *format, ...)
 
 void load_code(struct l2 *l2, const struct code *code)
 {
-	static const char vmmcall[] = "\x0f\x01\xd9";
+	static const uint8_t vmmcall[VMMCALL_BYTES] = {0x0f, 0x01, 0xd9};
 	uint8_t *to = l2->low + L2_BOOT;
 
 	memcpy(to, code->bytes, code->length);
-	memcpy(to + code->length, vmmcall, VMMCALL_BYTES);
+	memcpy(to + code->length, vmmcall, sizeof(vmmcall));
 	l2->vmcb->save.rip = L2_BOOT;
 }
 

@@ -19,13 +19,13 @@ enum {
 struct row {
 	const char *name;
 	unsigned int vector;
-	struct code code;
 	uint32_t at; /* where in the code RIP stays */
+	struct code code;
 	void (*prepare)(struct l2 *l2);
+	uint32_t code_pushed;
 	bool prot; /* in protected mode without paging, whatever the image */
 	bool user; /* at CPL 3 */
 	bool error;
-	uint32_t code_pushed;
 };
 
 static uint32_t *scratch(struct l2 *l2)
@@ -102,32 +102,34 @@ static void unmasked_sse(struct l2 *l2)
 }
 
 static const struct row rows[] = {
-	{"#DE", VEC_DE, CODE("\xf6\xf1"), .prepare = NULL},                       /* DIV CL */
-	{"#DB", VEC_DB, CODE("\x90"), .at = 1, .prepare = with_tf},               /* NOP */
-	{"#BP", VEC_BP, CODE("\xcc"), .prepare = NULL},                           /* INT3 */
-	{"#OF", VEC_OF, CODE("\xce"), .at = 0, .prepare = with_of, .prot = true}, /* INTO */
-	{"#BR", VEC_BR, CODE("\x62\x03"), .at = 0, .prepare = with_bounds,
-         .prot = true},                                                 /* BOUND EAX, [EBX] */
-	{"#UD", VEC_UD, CODE("\x0f\x0b"), .prepare = NULL},             /* UD2 */
-	{"#NM", VEC_NM, CODE("\xd9\xd0"), .at = 0, .prepare = with_ts}, /* FNOP */
-	{"#DF", VEC_DF, CODE("\x0f\x0b"), .at = 0, .prepare = without_idt, .error = true},
-	{"#TS", VEC_TS, CODE("\xcf"), .at = 0, .prepare = with_nt, .prot = true, .error = true},
-	{"#NP", VEC_NP, CODE("\x8e\xe0"), .at = 0, .prepare = absent_segment, .error = true,
+	{"#DE", VEC_DE, .code = CODE("\xf6\xf1"), .prepare = NULL},         /* DIV CL */
+	{"#DB", VEC_DB, .code = CODE("\x90"), .at = 1, .prepare = with_tf}, /* NOP */
+	{"#BP", VEC_BP, .code = CODE("\xcc"), .prepare = NULL},             /* INT3 */
+	{"#OF", VEC_OF, .code = CODE("\xce"), .at = 0, .prepare = with_of, .prot = true}, /* INTO */
+	{"#BR", VEC_BR, .code = CODE("\x62\x03"), .at = 0, .prepare = with_bounds,
+         .prot = true},                                             /* BOUND EAX, [EBX] */
+	{"#UD", VEC_UD, .code = CODE("\x0f\x0b"), .prepare = NULL}, /* UD2 */
+	{"#NM", VEC_NM, .code = CODE("\xd9\xd0"), .at = 0, .prepare = with_ts}, /* FNOP */
+	{"#DF", VEC_DF, .code = CODE("\x0f\x0b"), .at = 0, .prepare = without_idt, .error = true},
+	{"#TS", VEC_TS, .code = CODE("\xcf"), .at = 0, .prepare = with_nt, .prot = true,
+         .error = true},
+	{"#NP", VEC_NP, .code = CODE("\x8e\xe0"), .at = 0, .prepare = absent_segment, .error = true,
          .code_pushed = L2_BASED_SEL}, /* MOV FS, AX */
-	{"#SS", VEC_SS, CODE("\x8e\xd0"), .at = 0, .prepare = absent_segment, .error = true,
+	{"#SS", VEC_SS, .code = CODE("\x8e\xd0"), .at = 0, .prepare = absent_segment, .error = true,
          .code_pushed = L2_BASED_SEL}, /* MOV SS, AX */
-	{"#GP", VEC_GP, CODE("\x8e\xe0"), .at = 0, .prepare = wrong_selector, .error = true,
+	{"#GP", VEC_GP, .code = CODE("\x8e\xe0"), .at = 0, .prepare = wrong_selector, .error = true,
          .code_pushed = BEYOND_GDT}, /* MOV FS, AX */
-	{"#PF", VEC_PF, CODE("\x8b\x03"), .at = 0, .prepare = missing_page,
+	{"#PF", VEC_PF, .code = CODE("\x8b\x03"), .at = 0, .prepare = missing_page,
          .error = true}, /* MOV EAX, [RBX] */
 	/* FNINIT; FLDCW [RBX]; FLD1; FLDZ; FDIVP; FWAIT */
-	{"#MF", VEC_MF, CODE("\xdb\xe3\xd9\x2b\xd9\xe8\xd9\xee\xde\xf9\x9b"), .at = 10,
+	{"#MF", VEC_MF, .code = CODE("\xdb\xe3\xd9\x2b\xd9\xe8\xd9\xee\xde\xf9\x9b"), .at = 10,
          .prepare = unmasked_x87},
-	{"#AC", VEC_AC, CODE("\x8b\x03"), .at = 0, .prepare = unaligned, .user = true,
+	{"#AC", VEC_AC, .code = CODE("\x8b\x03"), .at = 0, .prepare = unaligned, .user = true,
          .error = true},
 	/* LDMXCSR [RBX]; XORPS XMM1, XMM1; MOVSS XMM0, [RBX + 4]; DIVSS XMM0, XMM1 */
-	{"#XF", VEC_XF, CODE("\x0f\xae\x13\x0f\x57\xc9\xf3\x0f\x10\x43\x04\xf3\x0f\x5e\xc1"),
-         .at = 11, .prepare = unmasked_sse},
+	{"#XF", VEC_XF,
+         .code = CODE("\x0f\xae\x13\x0f\x57\xc9\xf3\x0f\x10\x43\x04\xf3\x0f\x5e\xc1"), .at = 11,
+         .prepare = unmasked_sse},
 };
 
 static struct l2 *prepared(const struct row *row)

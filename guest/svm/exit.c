@@ -40,7 +40,7 @@ static void host(void)
 	stgi();
 	check("L2's DR7", l2->vmcb->save.dr7, DR7_FIXED);
 
-	l2 = fresh("L2 in real mode leaves CR0.PE and CPL 0 to L1");
+	point("L2 in real mode leaves CR0.PE and CPL 0 to L1");
 	l2 = l2_new(0, &l2_real);
 	l2_start(l2, L2_VMMCALL);
 	l2_check_done(l2);

@@ -137,7 +137,7 @@ static void interrupts(void)
 	l2_check_vector(l2, VECTOR);
 	check("V_IRQ", l2->vmcb->control.int_ctl & INT_CTL_V_IRQ, INT_CTL_V_IRQ);
 
-	l2 = fresh("an injected INT3 finds the gate's DPL at CPL 3");
+	point("an injected INT3 finds the gate's DPL at CPL 3");
 	l2 = new_user();
 	l2->vmcb->control.intercepts[INTERCEPT_EXCEPTION] = 1u << VEC_GP;
 	run_with(l2, event(EVENT_EXCEPTION, VEC_BP));
@@ -146,7 +146,7 @@ static void interrupts(void)
 	else
 		l2_check_exit(l2, VMEXIT_EXCP_BASE + VEC_GP);
 
-	l2 = fresh("an injected #UD does not look at the gate's DPL at CPL 3");
+	point("an injected #UD does not look at the gate's DPL at CPL 3");
 	l2 = new_user();
 	l2->vmcb->control.intercepts[INTERCEPT_EXCEPTION] = 1u << VEC_GP;
 	run_with(l2, event(EVENT_EXCEPTION, VEC_UD));

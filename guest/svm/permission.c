@@ -27,6 +27,8 @@ static const struct {
 	{"INVLPGA", CODE("\x0f\x01\xdf")},
 };
 
+static const uint8_t ud2[] = {0x0f, 0x0b};
+
 enum { STGI = 3, SKINIT = 5, VMRUN = 0, VMSAVE = 2 };
 
 static uint8_t user_pages[USER_PAGES * PAGE_SIZE] __attribute__((aligned(PAGE_SIZE)));
@@ -121,7 +123,7 @@ static int at_cpl3(const struct code *code)
 	};
 
 	memcpy(user_pages, code->bytes, code->length);
-	memcpy(user_pages + code->length, "\x0f\x0b", 2);
+	memcpy(user_pages + code->length, ud2, sizeof(ud2));
 	user_run(&user);
 	check("ip", trap_last.ip, USER_AT);
 	return (int)trap_last.vector;
@@ -188,6 +190,7 @@ static void virtual_8086(void)
 #else
 static void virtual_8086(void)
 {
+	const struct code vmrun = instructions[VMRUN].code;
 	uint8_t *low = (void *)(uintptr_t)MODES_REAL_BASE;
 	uint64_t entry = pt_get(&l1_tables, MODES_REAL_BASE, 2);
 	const struct user user = {
@@ -198,7 +201,8 @@ static void virtual_8086(void)
 
 	point("VMRUN in virtual 8086 mode raises #UD");
 	memcpy(saved_page, low, PAGE_SIZE);
-	memcpy(low, "\x0f\x01\xd8\x0f\x0b", 5); /* VMRUN, UD2 */
+	memcpy(low, vmrun.bytes, vmrun.length);
+	memcpy(low + vmrun.length, ud2, sizeof(ud2));
 	pt_set(&l1_tables, MODES_REAL_BASE, 2, entry | PT_USER);
 	write_cr3(read_cr3());
 	user_run(&user);
