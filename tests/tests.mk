@@ -63,9 +63,10 @@ INITRDS       := $(LINUX_KERNELS:%=$(BUILD)/linux/initrd-%)
 .SECONDEXPANSION:
 $(INITRDS): $(BUILD)/linux/initrd-%: $(BUILD)/linux/modules-% tests/system/linux/make-initrd \
             $(wildcard tests/system/linux/initrd/*) \
-            $(BUILD)/linux/busybox-$$(subst 686,i386,$$*) $(BUILD)/linux/kvm-$$(subst 686,i386,$$*)
+            $(BUILD)/linux/busybox-$$(subst 686,i386,$$*) $(BUILD)/linux/kvm-$$(subst 686,i386,$$*) \
+            $(O)/guest/nestling-stat-$$(subst 686,i386,$$*)
 	tests/system/linux/make-initrd $(BUILD)/linux/busybox-$(subst 686,i386,$*) $< \
-		$(BUILD)/linux/kvm-$(subst 686,i386,$*) $@
+		$(BUILD)/linux/kvm-$(subst 686,i386,$*) $(O)/guest/nestling-stat-$(subst 686,i386,$*) $@
 
 $(BUILD)/linux/kvm-i386: BITS := 32
 $(BUILD)/linux/kvm-amd64: BITS := 64
@@ -83,10 +84,10 @@ soak-linux: build-all $(INITRDS) ## the same kernels with 1, 2 and 4 processors,
 
 define VARIABLES
 Variables of make run, and their defaults:
-  L1=pae              pae, pse, nopse, long, stress32, stress64, smp32, smp64, bench32,
-                      bench64, or the path of any image that QEMU's -kernel takes
+  L1=pae              an image's name (ls guest/, README), or the path of any image that
+                      QEMU's -kernel takes
   CMDLINE= INITRD=    L1's command line and initrd (its first module)
-  L0CMDLINE=          Nestling's own words: la57=auto|on|off, npt=auto|on|off, log=, pool=
+  L0CMDLINE=          Nestling's own words: la57=, npt=auto|on|off, log=, pool=, hotkey=, svm=
   BOOT=uefi           uefi, grub, grub-efi, direct; stick, stick-efi, cd, cd-efi: make image's file
   BARE=0              1: the image on the same machine without Nestling
   STRICT=0            1: the build that checks itself
