@@ -25,6 +25,7 @@ test_startup_SRC   := svm/start_state.c
 test_apic_SRC      := tests/unit/apic_rig.c
 test_apic_base_SRC := tests/unit/apic_rig.c
 -include tests/unit/mmu.mk
+-include tests/unit/nested.mk
 
 $(UNIT_O)/%.o: %.c
 	@mkdir -p $(@D)

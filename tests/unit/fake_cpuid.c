@@ -1,0 +1,54 @@
+/*
+ * CPUID of a processor that the test makes up. Relies on tests/unit/fake_cpuid.h.
+ */
+#include "tests/unit/fake_cpuid.h"
+
+#include <string.h>
+
+#define cpuid fake_cpuid
+#include "svm/features.c"
+
+struct cpuid_regs fake_leaves[FAKE_LEAVES];
+
+static const uint32_t numbers[FAKE_LEAVES] = {
+	[FAKE_FEATURES] = 1,
+	[FAKE_STRUCTURED] = 7,
+	[FAKE_HYPERVISOR] = 0x40000000,
+	[FAKE_HYPERVISOR_1] = 0x40000001,
+	[FAKE_EXTENDED] = 0x80000001,
+	[FAKE_ADDRESS_SIZES] = 0x80000008,
+	[FAKE_SVM] = 0x8000000a,
+	[FAKE_ENCRYPTION] = 0x8000001f,
+	[FAKE_EXTENDED_2] = 0x80000021,
+};
+
+struct cpuid_regs fake_cpuid(uint32_t leaf, uint32_t subleaf)
+{
+	if (!leaf)
+		return (struct cpuid_regs){.eax = 0xd};
+	if (leaf == 0x80000000)
+		return (struct cpuid_regs){.eax = 0x80000021};
+	for (int i = 0; i < FAKE_LEAVES && !subleaf; i++) {
+		if (numbers[i] == leaf)
+			return fake_leaves[i];
+	}
+	return (struct cpuid_regs){0, 0, 0, 0};
+}
+
+void fake_processor(uint32_t svm, uint32_t asids, uint8_t phys_bits)
+{
+	enum {
+		FEATURES_EDX = 0x078bfbff,
+		EXTENDED_ECX = 1 << 2 | 1 << 12,
+		EXTENDED_EDX = 0x2fd3fbff,
+		STRUCTURED_EBX = 1 << 7 | 1 << 20
+	};
+
+	memset(fake_leaves, 0, sizeof(fake_leaves));
+	fake_leaves[FAKE_FEATURES].edx = FEATURES_EDX;
+	fake_leaves[FAKE_STRUCTURED].ebx = STRUCTURED_EBX;
+	fake_leaves[FAKE_EXTENDED].ecx = EXTENDED_ECX;
+	fake_leaves[FAKE_EXTENDED].edx = EXTENDED_EDX;
+	fake_leaves[FAKE_ADDRESS_SIZES].eax = 0x3000u | phys_bits;
+	fake_leaves[FAKE_SVM] = (struct cpuid_regs){1, asids, 0, svm};
+}

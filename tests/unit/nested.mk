@@ -1,0 +1,7 @@
+# Nested SVM on a VMCB12 that is made up, and on processors that no emulator is.
+NESTED_RIG := tests/unit/nested_rig.c tests/unit/nested_never.c tests/unit/fake_cpuid.c \
+	svm/nested_vmrun.c svm/nested_vmexit.c svm/nested_check.c svm/nested_options.c \
+	svm/nested_maps.c svm/nested_npt.c svm/event.c svm/msr.c svm/ports.c svm/strict.c mmu/format.c
+
+NESTED_TESTS := nested_options
+$(foreach test,$(NESTED_TESTS),$(eval test_$(test)_SRC := $(NESTED_RIG)))

@@ -1,0 +1,34 @@
+/*
+ * What the parts under test of nested SVM refer to, and must not come to in these tests: L1 has
+ * nested paging, and none of L0's own instructions is performed. Relies on nothing.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+
+#define NEVER(name)                                                                                \
+	void name(void);                                                                           \
+	void name(void)                                                                            \
+	{                                                                                          \
+		fputs(#name "() has no place in this test\n", stderr);                             \
+		abort();                                                                           \
+	}
+
+NEVER(apic_is_shared)
+NEVER(apic_read_base)
+NEVER(apic_write_base)
+NEVER(counter_read)
+NEVER(is_counter)
+NEVER(load_pdptes)
+NEVER(mmu_drop_large)
+NEVER(mtrr_is_register)
+NEVER(mtrr_read)
+NEVER(own_paging_begin_l2)
+NEVER(own_paging_enter)
+NEVER(own_paging_exit)
+NEVER(own_paging_flush)
+NEVER(own_paging_intercept)
+NEVER(rdmsr_safe)
+NEVER(startup_attend)
+NEVER(watch_gp)
+NEVER(wrmsr_safe)
+NEVER(x2apic_write_icr)

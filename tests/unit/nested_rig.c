@@ -1,0 +1,408 @@
+/*
+ * What nested SVM stands on, for unit tests: memory that is an array, a world switch that only
+ * exits, other parts of L0 that note what they are asked. Relies on tests/unit/nested_rig.h.
+ */
+#include "tests/unit/nested_rig.h"
+
+#include <stdio.h>
+
+#include "hv/stack.h"
+#include "svm/own_paging.h"
+
+static unsigned long fake_cr8(void);
+static void set_cr8(unsigned long value);
+static void no_port(uint16_t port, uint8_t value);
+static struct stack_base base;
+
+/* What cannot be executed here. */
+#define stack_base()      (&base)
+#define open_gif_window() (base.nmis++)
+#define read_cr8          fake_cr8
+#define write_cr8         set_cr8
+#define outb              no_port
+
+#include "svm/exit.c"
+#include "svm/interrupt.c"
+
+struct mmu mmu;
+struct lock mmu_lock;
+struct vcpu vcpu;
+struct vmcb vmcb01, vmcb02, entered;
+static struct vmcb seen[2];
+uint8_t ram[RAM_PAGES * PAGE_SIZE] __attribute__((aligned(PAGE_SIZE)));
+struct vmcb *const vmcb12 = (struct vmcb *)ram;
+uint64_t merged_msrpms[MERGED_MSRPMS][MSRPM_SIZE / sizeof(uint64_t)];
+uint64_t merged_iopms[MERGED_IOPMS][IOPM_SIZE / sizeof(uint64_t)];
+static uint64_t msrpm01[MSRPM_SIZE / sizeof(uint64_t)];
+static uint8_t sink[PAGE_SIZE] __attribute__((aligned(PAGE_SIZE)));
+struct noted noted;
+bool frame_written[RAM_PAGES];
+void (*processor_runs)(struct vmcb *vmcb);
+char panicked[256];
+static unsigned long cr8;
+static struct {
+	bool due;
+	uint64_t code, info1, info2;
+} exit_to_come;
+static jmp_buf stopped;
+
+static unsigned long fake_cr8(void)
+{
+	return cr8;
+}
+
+static void set_cr8(unsigned long value)
+{
+	cr8 = value;
+}
+
+static void no_port(uint16_t port, uint8_t value)
+{
+	snprintf(panicked, sizeof(panicked), "reset by %x, %x", port, value);
+	longjmp(stopped, 1);
+}
+
+void panic(const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(panicked, sizeof(panicked), format, arguments);
+	va_end(arguments);
+	longjmp(stopped, 1);
+}
+
+void log_set_serial(bool on)
+{
+	assert_true(on);
+}
+
+void log_info(const char *format, ...)
+{
+	(void)format;
+}
+
+void log_debug(const char *format, ...)
+{
+	(void)format;
+}
+
+/* L0's memory and L1's. */
+
+void *phys(uint64_t hpa)
+{
+	assert_int_equal(hpa, SINK_HPA);
+	return sink;
+}
+
+uint64_t l1_sink_hpa(void)
+{
+	return SINK_HPA;
+}
+
+uint64_t hpa_of(const void *at)
+{
+	if (at == iopm01)
+		return IOPM01_HPA;
+	return at == msrpm01 ? MSRPM01_HPA : ALL_ONES_HPA;
+}
+
+void *l1_page(void *context, uint64_t gpa)
+{
+	(void)context;
+	assert_int_equal(gpa % PAGE_SIZE, 0);
+	return gpa - RAM < sizeof(ram) ? &ram[gpa - RAM] : NULL;
+}
+
+void l1_written(uint64_t gpa)
+{
+	noted.written++;
+	noted.written_at = gpa;
+}
+
+/* mmu/ */
+
+void mmu_flush_asid(struct mmu_cpu *cpu, uint32_t asid)
+{
+	assert_ptr_equal(cpu, &vcpu.mmu_cpu);
+	noted.flushes_of_asid++;
+	noted.flushed_asid = asid;
+}
+
+void mmu_flush_all_asids(struct mmu_cpu *cpu)
+{
+	assert_ptr_equal(cpu, &vcpu.mmu_cpu);
+	noted.flushes_of_all++;
+}
+
+uint64_t load_root(struct vcpu *of, const struct guest_tables *tables, uint32_t asid)
+{
+	assert_ptr_equal(of, &vcpu);
+	noted.roots++;
+	noted.tables = *tables;
+	noted.root_asid = asid;
+	noted.flushes_before_root = noted.flushes_of_all + noted.flushes_of_asid;
+	return NPT02_HPA;
+}
+
+uint32_t pack_pat(uint64_t pat)
+{
+	return (uint32_t)pat;
+}
+
+void mmu_watch(struct mmu *of, struct mmu_cpu *cpu, uint64_t gpa)
+{
+	assert_true(of == &mmu && cpu == &vcpu.mmu_cpu);
+	frame_written[(gpa - RAM) / PAGE_SIZE] = false;
+}
+
+void mmu_unwatch(struct mmu *of, uint64_t gpa)
+{
+	assert_true(of == &mmu && gpa - RAM < sizeof(ram));
+}
+
+bool mmu_watch_written(struct mmu *of, struct mmu_cpu *cpu, uint64_t gpa)
+{
+	bool *written = &frame_written[(gpa - RAM) / PAGE_SIZE];
+	bool was = *written;
+
+	assert_true(of == &mmu && cpu == &vcpu.mmu_cpu && gpa - RAM < sizeof(ram));
+	noted.merges++;
+	*written = false;
+	if (was)
+		map_changed(&vcpu, gpa);
+	return was;
+}
+
+bool mmu_direct_fault(struct mmu *of, struct mmu_cpu *cpu, uint64_t gpa)
+{
+	(void)of, (void)cpu, (void)gpa;
+	noted.handled = VMEXIT_NPF;
+	return true;
+}
+
+enum fault_result mmu_fault(struct mmu *of, struct mmu_cpu *cpu, const struct guest_tables *tables,
+                            struct page_fault *fault)
+{
+	(void)of, (void)cpu;
+	assert_ptr_equal(tables, &vcpu.nested);
+	fault->code = FAULT_U | (fault->access & ACCESS_WRITE ? FAULT_W : 0);
+	return fault->address & 1 ? FAULT_FILLED : FAULT_REFLECT;
+}
+
+/* Other processors, and what interrupt.c asks of them. */
+
+unsigned int vcpu_count(void)
+{
+	return 1;
+}
+
+struct vcpu *vcpu_at(unsigned int index)
+{
+	assert_int_equal(index, 0);
+	return &vcpu;
+}
+
+void vcpu_init(struct vcpu *target)
+{
+	assert_ptr_equal(target, &vcpu);
+}
+
+bool vcpu_was_kicked(struct vcpu *of)
+{
+	(void)of;
+	return false;
+}
+
+bool nmi_may_be_l1s(struct vcpu *of)
+{
+	(void)of;
+	return false;
+}
+
+/* L0's handlers; where they would perform an instruction, it cannot be decoded. */
+
+bool decode(struct vcpu *of, uint64_t exit_code, struct instruction *instruction)
+{
+	(void)instruction;
+	assert_ptr_equal(of, &vcpu);
+	noted.handled = exit_code;
+	return false;
+}
+
+bool apic_npf(struct vcpu *of, uint64_t gpa)
+{
+	(void)of, (void)gpa;
+	return false;
+}
+
+#define HANDLER(name)                                                                              \
+	void name(struct vcpu *of)                                                                 \
+	{                                                                                          \
+		noted.handled = of->vmcb->control.exit_code;                                       \
+	}
+
+HANDLER(emulate_cpuid)
+HANDLER(handle_clgi)
+HANDLER(handle_cr_read)
+HANDLER(handle_cr_write)
+HANDLER(handle_gp)
+HANDLER(handle_invlpg)
+HANDLER(handle_invlpga)
+HANDLER(handle_invpcid)
+HANDLER(handle_page_fault)
+HANDLER(handle_skinit)
+HANDLER(handle_stgi)
+HANDLER(handle_task_switch)
+HANDLER(handle_vmload)
+HANDLER(handle_vmmcall)
+HANDLER(handle_vmrun)
+HANDLER(handle_vmsave)
+
+/* The world switch. */
+
+void svm_enter(struct vcpu *of)
+{
+	struct vmcb_control *control = &of->vmcb->control;
+
+	if (!exit_to_come.due)
+		longjmp(stopped, 1);
+	exit_to_come.due = false;
+	entered = *of->vmcb;
+	control->exit_code = exit_to_come.code;
+	control->exit_info1 = exit_to_come.info1;
+	control->exit_info2 = exit_to_come.info2;
+	if (processor_runs)
+		processor_runs(of->vmcb);
+}
+
+void run(void (*call)(void))
+{
+	panicked[0] = 0;
+	if (!setjmp(stopped))
+		call();
+}
+
+static void go_on(void)
+{
+	vcpu_run(&vcpu);
+}
+
+static void init_maps(struct merged_maps *maps, const uint64_t *l0, unsigned int size,
+                      unsigned int count)
+{
+	maps->l0 = l0;
+	maps->pages = size / PAGE_SIZE;
+	maps->count = count;
+}
+
+void good_vmcb12(void)
+{
+	struct vmcb_control *control = &vmcb12->control;
+	struct vmcb_save *save = &vmcb12->save;
+
+	memset(vmcb12, 0, sizeof(*vmcb12));
+	control->intercepts[INTERCEPT_MISC2] = MISC2_VMRUN;
+	control->asid = 1;
+	control->iopm_base_pa = IOPM12;
+	control->msrpm_base_pa = MSRPM12;
+	save->efer = EFER_SVME;
+	save->cr0 = CR0_PE;
+	save->dr6 = DR6_FIXED;
+	save->dr7 = DR7_FIXED;
+	save->rflags = RFLAGS_FIXED;
+	save->g_pat = HOST_PAT;
+}
+
+static void init_vcpu(void)
+{
+	memset(&vcpu, 0, sizeof(vcpu));
+	vcpu.vmcb = vcpu.vmcb01 = &vmcb01;
+	vcpu.vmcb02 = &vmcb02;
+	vcpu.vmcb_hpa = vcpu.vmcb01_hpa = VMCB01_HPA;
+	vcpu.vmcb02_hpa = VMCB02_HPA;
+	vcpu.seen[0] = &seen[0];
+	vcpu.seen[1] = &seen[1];
+	vcpu.gif = true;
+	vcpu.efer = EFER_SVME;
+	vcpu.npt01 = NPT01_HPA;
+	vcpu.msrpm01 = msrpm01;
+	init_maps(&vcpu.msrpms, msrpm01, MSRPM_SIZE, MERGED_MSRPMS);
+	init_maps(&vcpu.iopms, iopm01, IOPM_SIZE, MERGED_IOPMS);
+	for (unsigned int i = 0; i < MERGED_MSRPMS; i++) {
+		vcpu.msrpms.map[i].map = merged_msrpms[i];
+		vcpu.msrpms.map[i].hpa = MERGED_MSRPM_HPA + i * MSRPM_SIZE;
+	}
+	vcpu.iopms.map[0].map = merged_iopms[0];
+	vcpu.iopms.map[0].hpa = MERGED_IOPM_HPA;
+}
+
+static void init_vmcb01(void)
+{
+	struct vmcb_control *control = &vmcb01.control;
+	struct vmcb_save *save = &vmcb01.save;
+
+	memset(&vmcb01, 0, sizeof(vmcb01));
+	intercept_for_l0(control);
+	control->iopm_base_pa = IOPM01_HPA;
+	control->msrpm_base_pa = MSRPM01_HPA;
+	control->asid = ASID_L1;
+	control->nested_ctl = NESTED_CTL_NP_ENABLE;
+	control->nested_cr3 = NPT01_HPA;
+	save->efer = EFER_SVME | EFER_LME | EFER_LMA;
+	save->cr0 = CR0_PG | CR0_PE;
+	save->cr4 = CR4_PAE;
+	save->dr7 = DR7_FIXED;
+	save->rflags = RFLAGS_FIXED;
+	save->g_pat = HOST_PAT;
+}
+
+void machine(uint32_t svm, bool untried)
+{
+	fake_processor(svm, ASIDS, PHYS_BITS);
+	features_init(&(struct feature_choice){.npt = true, .untried = untried});
+	memset(ram, 0, sizeof(ram));
+	memset(&vmcb02, 0, sizeof(vmcb02));
+	memset(seen, 0, sizeof(seen));
+	memset(msrpm01, 0, sizeof(msrpm01));
+	memset(frame_written, 0, sizeof(frame_written));
+	memset(&base, 0, sizeof(base));
+	init_vcpu();
+	init_vmcb01();
+	good_vmcb12();
+	nested_maps_init();
+	noted = (struct noted){.handled = NOBODY};
+	processor_runs = NULL;
+	exit_to_come.due = false;
+	panicked[0] = 0;
+	cr8 = 0;
+}
+
+bool vmrun(void)
+{
+	nested_vmrun(&vcpu, VMCB12);
+	assert_true(vcpu.vmcb == (vcpu.guest_mode ? &vmcb02 : &vmcb01));
+	assert_int_equal(vcpu.vmcb_hpa, vcpu.guest_mode ? VMCB02_HPA : VMCB01_HPA);
+	return vcpu.guest_mode;
+}
+
+void l2_exits(uint64_t code, uint64_t info1, uint64_t info2)
+{
+	assert_true(vcpu.guest_mode);
+	exit_to_come.due = true;
+	exit_to_come.code = code;
+	exit_to_come.info1 = info1;
+	exit_to_come.info2 = info2;
+	noted.handled = NOBODY;
+	run(go_on);
+	if (panicked[0])
+		fail_msg("%s", panicked);
+}
+
+void run_l2(uint64_t code)
+{
+	assert_true(vmrun());
+	l2_exits(code, 0, 0);
+	assert_false(vcpu.guest_mode);
+	assert_true(vcpu.vmcb == &vmcb01 && vcpu.vmcb_hpa == VMCB01_HPA);
+}
