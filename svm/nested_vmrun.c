@@ -17,7 +17,7 @@
 
 /* Intercepts that exist only with features that L1 is not shown: they count as clear. */
 #define UNSHOWN_MISC2 (MISC2_EFER_TRAP | (0xffffu << MISC2_CR_TRAP_SHIFT))
-#define SHOWN_MISC3   MISC3_INVPCID
+#define SHOWN_MISC3   (MISC3_INVPCID | MISC3_MCOMMIT)
 
 /* Each field is read once: another processor of L1's may write VMCB12 meanwhile. */
 static void snapshot_control(struct nested_control *to, const volatile struct vmcb_control *from)
