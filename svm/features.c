@@ -144,7 +144,9 @@ void features_init(const struct feature_choice *choice)
 	features.npt = choice->npt;
 	features.tcg = on_tcg();
 	features.efer_valid = granted(efer_grants, sizeof(efer_grants) / sizeof(*efer_grants));
-	features.cr4_valid = granted(cr4_grants, sizeof(cr4_grants) / sizeof(*cr4_grants));
+	/* CPUID does not tell of PCE: performance counters are older than SVM. */
+	features.cr4_valid =
+		CR4_PCE | granted(cr4_grants, sizeof(cr4_grants) / sizeof(*cr4_grants));
 	if (choice->la57)
 		features.cr4_valid |= CR4_LA57;
 	choose_svm(choice->untried);
