@@ -72,6 +72,8 @@ static const char *check_save(const struct vmcb_save *save)
 		return "CR3 is beyond the physical address width";
 	if (save->cr4 & ~features.cr4_valid)
 		return "CR4 has reserved bits";
+	if ((save->cr4 & CR4_CET) && !(save->cr0 & CR0_WP))
+		return "CR4.CET without CR0.WP";
 	if (save->dr6 & HIGH_HALF)
 		return "DR6[63:32]";
 	if (save->dr7 & HIGH_HALF)

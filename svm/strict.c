@@ -69,6 +69,7 @@ static void check_manual(const struct vmcb *vmcb)
 	require(!(s->cr0 >> 32), "CR0[63:32]");
 	require(!(s->cr3 >> features.phys_bits), "CR3's reserved bits");
 	require(!(s->cr4 & ~features.cr4_valid), "CR4's reserved bits");
+	require(!(s->cr4 & CR4_CET) || (s->cr0 & CR0_WP), "CET without WP");
 	require(!(s->dr6 >> 32) && !(s->dr7 >> 32), "DR6[63:32], DR7[63:32]");
 	require(!(lme && pg) || ((s->cr4 & CR4_PAE) && (s->cr0 & CR0_PE)),
 	        "long mode needs PAE, PE");

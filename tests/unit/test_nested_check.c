@@ -105,6 +105,11 @@ static const struct row rows[] = {
 	{"CR0[63:32]", {END}, SET(save.cr0, 1ull << 63), SET(save.cr0, CR0_WP)},
 	{"CR3", {END}, SET(save.cr3, END_OF(PHYS_BITS)), SET(save.cr3, END_OF(PHYS_BITS) - 1)},
 	{"CR3", {END}, SET(save.cr3, 1ull << 63), SET(save.cr3, 0xfff)},
+	{"CET without CR0.WP",
+         {SET(save.cr4, CR4_CET)},
+         SET(save.cr0, CR0_PE),
+         SET(save.cr0, CR0_PE | CR0_WP)},
+	{"CET without CR0.WP", {END}, SET(save.cr4, CR4_CET), SET(save.cr4, CR4_PSE)},
 	{"DR6[63:32]", {END}, SET(save.dr6, 1ull << 32), SET(save.dr6, 0xffffffff)},
 	{"DR6[63:32]", {END}, SET(save.dr6, 1ull << 63), SET(save.dr6, 0)},
 	{"DR7[63:32]", {END}, SET(save.dr7, 1ull << 32), SET(save.dr7, 0xffffffff)},
@@ -162,6 +167,7 @@ static void each_rule_and_its_neighbour(void **state)
 {
 	(void)state;
 	machine(ALL_FEATURES, true);
+	features.cr4_valid |= CR4_CET;
 	assert_null(judge(&(struct judged){good().control, good().save}));
 	for (unsigned int i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
 		struct judged judged = good();

@@ -248,6 +248,7 @@ static void shadow_stacks_in_and_out(void **state)
 		features_init(&(struct feature_choice){.npt = true});
 		vmcb12->control.intercepts[INTERCEPT_MISC1] = MISC1_HLT;
 		vmcb12->save.cr4 = cet ? CR4_CET : 0;
+		vmcb12->save.cr0 |= CR0_WP;
 		fill_shadow_stack(&vmcb12->save, 0x100);
 		fill_shadow_stack(&vmcb02.save, 0x200);
 		fill_shadow_stack(&vmcb01.save, 0x400);
