@@ -150,24 +150,35 @@ uint32_t pack_pat(uint64_t pat)
 	return (uint32_t)pat;
 }
 
+/* Where L1 has no memory nothing is ever written. */
+static bool *frame_at(uint64_t gpa)
+{
+	static bool nowhere;
+
+	nowhere = false;
+	return gpa - RAM < sizeof(ram) ? &frame_written[(gpa - RAM) / PAGE_SIZE] : &nowhere;
+}
+
 void mmu_watch(struct mmu *of, struct mmu_cpu *cpu, uint64_t gpa)
 {
 	assert_true(of == &mmu && cpu == &vcpu.mmu_cpu);
-	frame_written[(gpa - RAM) / PAGE_SIZE] = false;
+	*frame_at(gpa) = false;
+	noted.watched++;
 }
 
 void mmu_unwatch(struct mmu *of, uint64_t gpa)
 {
-	assert_true(of == &mmu && gpa - RAM < sizeof(ram));
+	assert_true(of == &mmu);
+	assert_int_equal(gpa % PAGE_SIZE, 0);
+	noted.watched--;
 }
 
 bool mmu_watch_written(struct mmu *of, struct mmu_cpu *cpu, uint64_t gpa)
 {
-	bool *written = &frame_written[(gpa - RAM) / PAGE_SIZE];
+	bool *written = frame_at(gpa);
 	bool was = *written;
 
-	assert_true(of == &mmu && cpu == &vcpu.mmu_cpu && gpa - RAM < sizeof(ram));
-	noted.merges++;
+	assert_true(of == &mmu && cpu == &vcpu.mmu_cpu);
 	*written = false;
 	if (was)
 		map_changed(&vcpu, gpa);

@@ -62,14 +62,14 @@ struct noted {
 	unsigned int flushes_before_root;
 	unsigned int written; /* notes of writes to L1's memory */
 	uint64_t written_at;
-	uint64_t handled;    /* exit that L0's handler got; NOBODY */
-	unsigned int merges; /* maps asked for their being written */
+	uint64_t handled;     /* exit that L0's handler got; NOBODY */
+	unsigned int watched; /* frames of L1's maps, now */
 };
 
 #define NOBODY (~1ull)
 extern struct noted noted;
 
-/* For tests of maps: a watched frame, by number in ram, that was written since. */
+/* Watched frames, by number in ram, that were written since L0 looked. */
 extern bool frame_written[RAM_PAGES];
 
 /* At the world switch: what the processor got, and what else it writes before it exits. */
