@@ -9,6 +9,7 @@
 #include "svm/features.c"
 
 struct cpuid_regs fake_leaves[FAKE_LEAVES];
+uint32_t fake_last_extended = 0x80000021;
 
 static const uint32_t numbers[FAKE_LEAVES] = {
 	[FAKE_FEATURES] = 1,
@@ -27,7 +28,7 @@ struct cpuid_regs fake_cpuid(uint32_t leaf, uint32_t subleaf)
 	if (!leaf)
 		return (struct cpuid_regs){.eax = 0xd};
 	if (leaf == 0x80000000)
-		return (struct cpuid_regs){.eax = 0x80000021};
+		return (struct cpuid_regs){.eax = fake_last_extended};
 	for (int i = 0; i < FAKE_LEAVES && !subleaf; i++) {
 		if (numbers[i] == leaf)
 			return fake_leaves[i];

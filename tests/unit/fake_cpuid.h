@@ -22,6 +22,7 @@ enum fake_leaf {
 };
 
 extern struct cpuid_regs fake_leaves[FAKE_LEAVES];
+extern uint32_t fake_last_extended; /* the last leaf from 8000_0000 on */
 
 /* In place of hv/x86.h's. */
 struct cpuid_regs fake_cpuid(uint32_t leaf, uint32_t subleaf);

@@ -36,7 +36,7 @@ uint64_t merged_iopms[MERGED_IOPMS][IOPM_SIZE / sizeof(uint64_t)];
 static uint64_t msrpm01[MSRPM_SIZE / sizeof(uint64_t)];
 static uint8_t sink[PAGE_SIZE] __attribute__((aligned(PAGE_SIZE)));
 struct noted noted;
-bool frame_written[RAM_PAGES];
+struct frame frames[RAM_PAGES];
 void (*processor_runs)(struct vmcb *vmcb);
 char panicked[256];
 static unsigned long cr8;
@@ -151,38 +151,46 @@ uint32_t pack_pat(uint64_t pat)
 }
 
 /* Where L1 has no memory nothing is ever written. */
-static bool *frame_at(uint64_t gpa)
+static struct frame *frame_at(uint64_t gpa)
 {
-	static bool nowhere;
+	static struct frame nowhere;
 
-	nowhere = false;
-	return gpa - RAM < sizeof(ram) ? &frame_written[(gpa - RAM) / PAGE_SIZE] : &nowhere;
+	nowhere.written = false;
+	assert_int_equal(gpa % PAGE_SIZE, 0);
+	return gpa - RAM < sizeof(ram) ? &frames[(gpa - RAM) / PAGE_SIZE] : &nowhere;
 }
 
 void mmu_watch(struct mmu *of, struct mmu_cpu *cpu, uint64_t gpa)
 {
 	assert_true(of == &mmu && cpu == &vcpu.mmu_cpu);
-	*frame_at(gpa) = false;
-	noted.watched++;
+	*frame_at(gpa) = (struct frame){.watched = true};
 }
 
 void mmu_unwatch(struct mmu *of, uint64_t gpa)
 {
 	assert_true(of == &mmu);
-	assert_int_equal(gpa % PAGE_SIZE, 0);
-	noted.watched--;
+	frame_at(gpa)->watched = false;
 }
 
 bool mmu_watch_written(struct mmu *of, struct mmu_cpu *cpu, uint64_t gpa)
 {
-	bool *written = frame_at(gpa);
-	bool was = *written;
+	struct frame *frame = frame_at(gpa);
+	bool was = frame->written;
 
-	assert_true(of == &mmu && cpu == &vcpu.mmu_cpu);
-	*written = false;
+	assert_true(of == &mmu && cpu == &vcpu.mmu_cpu && frame->watched);
+	frame->written = false;
 	if (was)
 		map_changed(&vcpu, gpa);
 	return was;
+}
+
+unsigned int frames_watched(void)
+{
+	unsigned int count = 0;
+
+	for (unsigned int i = 0; i < RAM_PAGES; i++)
+		count += frames[i].watched;
+	return count;
 }
 
 bool mmu_direct_fault(struct mmu *of, struct mmu_cpu *cpu, uint64_t gpa)
@@ -376,7 +384,7 @@ void machine(uint32_t svm, bool untried)
 	memset(&vmcb02, 0, sizeof(vmcb02));
 	memset(seen, 0, sizeof(seen));
 	memset(msrpm01, 0, sizeof(msrpm01));
-	memset(frame_written, 0, sizeof(frame_written));
+	memset(frames, 0, sizeof(frames));
 	memset(&base, 0, sizeof(base));
 	init_vcpu();
 	init_vmcb01();

@@ -62,15 +62,19 @@ struct noted {
 	unsigned int flushes_before_root;
 	unsigned int written; /* notes of writes to L1's memory */
 	uint64_t written_at;
-	uint64_t handled;     /* exit that L0's handler got; NOBODY */
-	unsigned int watched; /* frames of L1's maps, now */
+	uint64_t handled; /* exit that L0's handler got; NOBODY */
 };
 
 #define NOBODY (~1ull)
 extern struct noted noted;
 
-/* Watched frames, by number in ram, that were written since L0 looked. */
-extern bool frame_written[RAM_PAGES];
+/* Frames of ram as mmu/ watches them for L0; written: since L0 looked. */
+struct frame {
+	bool watched, written;
+};
+
+extern struct frame frames[RAM_PAGES];
+unsigned int frames_watched(void);
 
 /* At the world switch: what the processor got, and what else it writes before it exits. */
 extern struct vmcb entered;

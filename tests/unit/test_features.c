@@ -1,0 +1,241 @@
+/*
+ * CPUID as L1 sees it, 8000_000A first, on processors with any set of SVM features, with what has
+ * been tried and with all (svm=tried, svm=all): svm/features.c, svm/cpuid.c.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "svm/vcpu.h"
+#include "tests/unit/fake_cpuid.h"
+
+#define cpuid fake_cpuid
+#include "svm/cpuid.c"
+
+/* What L0 does for L2s; by number, as the manual has it (APM vol. 3, appendix E). */
+#define TRIED   0x10010449u /* NP, nRIP, flush by ASID, pause filter, vGIF, address check */
+#define UNTRIED 0x000010a2u /* LBR, clean bits, decode assists, pause filter threshold */
+
+enum { ASIDS = 64, PHYS_BITS = 40, LENGTH = 2 };
+
+static struct vcpu vcpu;
+static struct vmcb vmcb;
+static unsigned int finished;
+
+bool exit_length(struct vcpu *of, unsigned int *length)
+{
+	assert_ptr_equal(of, &vcpu);
+	*length = LENGTH;
+	return true;
+}
+
+void finish_instruction(struct vcpu *of, unsigned int length)
+{
+	assert_ptr_equal(of, &vcpu);
+	finished = length;
+}
+
+unsigned int vcpu_count(void)
+{
+	return 3;
+}
+
+static void choose(bool npt, bool untried, bool la57)
+{
+	features_init(&(struct feature_choice){.npt = npt, .untried = untried, .la57 = la57});
+}
+
+/* L1's CPUID; upper halves of its registers are not looked at. */
+static struct cpuid_regs ask(uint32_t leaf, uint32_t subleaf)
+{
+	vcpu.vmcb = &vmcb;
+	vmcb.save.rax = 0xffffffff00000000 | leaf;
+	vcpu.gpr[GPR_RCX] = 0xffffffff00000000 | subleaf;
+	finished = 0;
+	emulate_cpuid(&vcpu);
+	assert_int_equal(finished, LENGTH);
+	assert_int_equal(
+		(vmcb.save.rax | vcpu.gpr[GPR_RBX] | vcpu.gpr[GPR_RCX] | vcpu.gpr[GPR_RDX]) >> 32,
+		0);
+	return (struct cpuid_regs){(uint32_t)vmcb.save.rax, (uint32_t)vcpu.gpr[GPR_RBX],
+	                           (uint32_t)vcpu.gpr[GPR_RCX], (uint32_t)vcpu.gpr[GPR_RDX]};
+}
+
+static void assert_svm(uint32_t asids, uint32_t shown)
+{
+	struct cpuid_regs r = ask(0x8000000a, 0);
+
+	assert_int_equal(r.eax, 1);
+	assert_int_equal(r.ebx, asids);
+	assert_int_equal(r.ecx, 0);
+	assert_int_equal(r.edx, shown);
+}
+
+/* Each feature alone, none and all. */
+static void what_l1_is_shown_of_svm(void **state)
+{
+	(void)state;
+	for (unsigned int bit = 0; bit <= 33; bit++) {
+		uint32_t svm = bit < 32 ? 1u << bit : bit == 32 ? 0 : ~0u;
+
+		fake_processor(svm, ASIDS, PHYS_BITS);
+		choose(true, false, false);
+		assert_svm(ASIDS - 1, svm & TRIED);
+		assert_int_equal(features.svm, svm);
+		choose(true, true, false);
+		assert_svm(ASIDS - 1, svm & (TRIED | UNTRIED));
+		choose(false, false, false); /* npt=off */
+		assert_svm(ASIDS - 1, svm & TRIED & ~SVM_FEATURE_NP);
+		choose(false, true, false);
+		assert_svm(ASIDS - 1, svm & (TRIED | UNTRIED) & ~SVM_FEATURE_NP);
+	}
+}
+
+/* EDX of emulators and processors, and what becomes of it. */
+static void processors_there_are(void **state)
+{
+	static const struct {
+		uint32_t asids, svm, tried, all;
+	} rows[] = {
+		{64, 0x00000000, 0x00000000, 0x00000000},     /* the first ones */
+		{64, 0x0000000f, 0x00000009, 0x0000000b},     /* NP, LBR, SVM lock, nRIP */
+		{16, 0x10010001, 0x10010001, 0x10010001},     /* QEMU's own emulation */
+		{0x8000, 0x0000044f, 0x00000449, 0x0000044b}, /* Bochs */
+		{0x8000, 0x0001bcff, 0x00010449, 0x000114eb}, /* with AVIC and virtual VMLOAD */
+		{0x8000, 0x1ebfbcff, 0x10010449, 0x100114eb}, /* with SPEC_CTRL, vNMI, x2AVIC */
+	};
+
+	(void)state;
+	for (unsigned int i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		fake_processor(rows[i].svm, rows[i].asids, PHYS_BITS);
+		choose(true, false, false);
+		assert_svm(rows[i].asids - 1, rows[i].tried);
+		choose(true, true, false);
+		assert_svm(rows[i].asids - 1, rows[i].all);
+	}
+}
+
+/* What nested VMRUNs may have follows what is shown. */
+static void what_follows(void **state)
+{
+	const uint64_t gif = INT_CTL_V_GIF | INT_CTL_V_GIF_ENABLE;
+
+	(void)state;
+	for (unsigned int bit = 0; bit < 64; bit++) {
+		uint32_t svm = 1u << bit % 32;
+		bool untried = bit / 32;
+		bool moved = untried && (svm & (SVM_FEATURE_LBR | SVM_FEATURE_DECODE));
+
+		fake_processor(svm, ASIDS, PHYS_BITS);
+		choose(true, untried, false);
+		assert_int_equal(features.int_ctl & gif, svm == SVM_FEATURE_VGIF ? gif : 0);
+		assert_int_equal(features.int_ctl & ~gif, 0xff011f01ffull);
+		assert_int_equal(features.options, moved || svm == SVM_FEATURE_SPEC_CTRL);
+	}
+	fake_processor(0, ASIDS, PHYS_BITS);
+	fake_leaves[FAKE_STRUCTURED].ecx = 1 << 7;
+	choose(true, false, false);
+	assert_true(features.options); /* shadow stacks */
+}
+
+/* No processor that has fewer leaves is asked for them. */
+static void leaves_beyond_the_last(void **state)
+{
+	(void)state;
+	fake_processor(~0u, ASIDS, PHYS_BITS);
+	fake_leaves[FAKE_EXTENDED_2].eax = 1 << 7;
+	choose(true, false, false);
+	assert_true(features.efer_valid & EFER_UAIE);
+	fake_last_extended = 0x8000000a;
+	choose(true, false, false);
+	assert_false(features.efer_valid & EFER_UAIE);
+	fake_last_extended = 0x80000021;
+}
+
+/* All leaves as ones: what L0 takes away of them. */
+static void bits_that_are_hidden(void **state)
+{
+	struct cpuid_regs r;
+
+	(void)state;
+	for (unsigned int i = 0; i < 4; i++) {
+		bool npt = i & 1, la57 = i & 2;
+
+		fake_processor(~0u, ASIDS, PHYS_BITS);
+		memset(fake_leaves, 0xff, sizeof(fake_leaves));
+		choose(npt, false, la57);
+		vmcb.save.cr4 = 0;
+		r = ask(1, 0);
+		assert_int_equal(r.ecx, ~(1u << 27) & ~(npt ? 0 : 1u << 17));
+		r = ask(7, 0);
+		assert_int_equal(r.ebx, ~(npt ? 0 : 1u << 10));
+		assert_int_equal(r.ecx, ~(1u << 4) & ~(la57 ? 0 : 1u << 16) &
+		                                ~(npt ? 0 : 1u << 3 | 1u << 7));
+		assert_int_equal(r.edx, ~(npt ? 0 : 1u << 20));
+		r = ask(0x80000001, 0);
+		assert_int_equal(r.ecx, ~(1u << 12)); /* SKINIT */
+		assert_int_equal(r.edx, ~0u);
+		r = ask(0x80000008, 0);
+		assert_int_equal(r.ebx, ~(1u << 3)); /* INVLPGB */
+		r = ask(0x8000001f, 0);              /* memory encryption */
+		assert_int_equal(r.eax | r.ebx | r.ecx | r.edx, 0);
+		r = ask(0x80000021, 0);
+		assert_int_equal(r.eax, ~(npt ? 0 : 1u << 7));
+	}
+}
+
+/* Bits that mirror the guest's own CR4; that there is a hypervisor. */
+static void bits_that_mirror(void **state)
+{
+	(void)state;
+	fake_processor(0, ASIDS, PHYS_BITS);
+	choose(true, false, false);
+	vmcb.save.cr4 = 0;
+	assert_int_equal(ask(1, 0).ecx, 1u << 31);
+	vmcb.save.cr4 = CR4_OSXSAVE | CR4_PKE;
+	assert_int_equal(ask(1, 0).ecx, 1u << 31 | 1u << 27);
+	assert_int_equal(ask(7, 0).ecx, 1u << 4);
+	assert_int_equal(ask(7, 1).ecx, 0);
+	vmcb.save.cr4 = 0;
+}
+
+static void leaves_of_nestlings(void **state)
+{
+	struct cpuid_regs r;
+
+	(void)state;
+	fake_processor(0, ASIDS, PHYS_BITS);
+	/* QEMU's own emulation below: it has leaves there, too. */
+	fake_leaves[FAKE_HYPERVISOR] =
+		(struct cpuid_regs){0x40000001, 0x54474354, 0x43544743, 0x47435447};
+	choose(true, false, false);
+	assert_true(features.tcg);
+	r = ask(0x40000000, 0);
+	assert_int_equal(r.eax, 0x40000002);
+	assert_memory_equal(&r.ebx, "NestlingNest", 12);
+	r = ask(0x40000001, 0);
+	assert_int_equal(r.eax, 1);
+	assert_int_equal(r.ebx, QUIRKS_TCG);
+	assert_int_equal(ask(0x40000002, 0).ecx, 3);
+	assert_int_equal(ask(0x40000003, 0).eax, 0);
+	assert_int_equal(ask(0x400000ff, 0).eax, 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(what_l1_is_shown_of_svm),
+		cmocka_unit_test(processors_there_are),
+		cmocka_unit_test(what_follows),
+		cmocka_unit_test(leaves_beyond_the_last),
+		cmocka_unit_test(bits_that_are_hidden),
+		cmocka_unit_test(bits_that_mirror),
+		cmocka_unit_test(leaves_of_nestlings),
+	};
+
+	return cmocka_run_group_tests_name("features", tests, NULL, NULL);
+}
