@@ -94,14 +94,12 @@ static void attend_init(struct vcpu *vcpu, bool waits)
 {
 	bool intercepted = vcpu->guest_mode && (vcpu->ctl.intercepts[INTERCEPT_MISC1] & MISC1_INIT);
 
-	if (waits) {
-		begin_waiting(vcpu);
-	} else if (!vcpu->gif) {
+	if (!waits && !vcpu->gif) {
 		forget_init(vcpu, true);
-	} else if (intercepted) {
+	} else if (!waits && intercepted) {
 		forget_init(vcpu, true);
 		exit_with_init(vcpu);
-	} else if (vcpu->vm_cr & VM_CR_R_INIT) {
+	} else if (!waits && (vcpu->vm_cr & VM_CR_R_INIT)) {
 		redirect_init(vcpu);
 	} else {
 		begin_waiting(vcpu);

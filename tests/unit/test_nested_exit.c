@@ -35,7 +35,7 @@ static void fill_state(struct vmcb_save *save, uint64_t number)
 static void assert_state(const struct vmcb_save *save, const struct vmcb_save *expected)
 {
 #define IS_STATE(member, offset, clean)                                                            \
-	if (offset >= 0x400 && (clean) && (clean) != CLEAN_LBR)                                    \
+	if ((offset) >= 0x400 && (clean) && (clean) != CLEAN_LBR)                                  \
 		assert_memory_equal((const char *)save + (offset)-0x400,                           \
 		                    (const char *)expected + (offset)-0x400,                       \
 		                    sizeof(((struct vmcb *)0)->member));
