@@ -6,10 +6,47 @@
  */
 #include "guest/hostile/hostile.h"
 
-enum { SEED_TIMES = 1664525u, SEED_PLUS = 1013904223u, FLUSHES = 5 };
+enum {
+	SEED_TIMES = 1664525u,
+	SEED_PLUS = 1013904223u,
+	FLUSHES = 5,
+	PAUSES = 40000, /* there are many of them */
+};
 
 volatile bool hostile_stop;
+volatile uint32_t *hostile_early_nmis;
+volatile struct seen hostile_seen[CPUS_MAX];
 static struct l2 *l2_of[L2_SLOTS];
+
+unsigned int hostile_count(void)
+{
+	uint32_t told = cmdline_number("cpus", 1);
+
+	return told < CPUS_MAX ? told : CPUS_MAX;
+}
+
+bool hostile_does(unsigned int number, void (*function)(struct cpu *))
+{
+	cpu_call(cpu_by_id(number), function);
+	return cpu_wait(cpu_by_id(number));
+}
+
+/* The first processor has try_call() for itself: what others get is only noted. */
+static bool note_trap(struct trap_frame *frame)
+{
+	uint32_t number = cpu_self()->id;
+	volatile struct seen *seen = &hostile_seen[number];
+
+	if (frame->vector == VEC_NMI) {
+		seen->nmis++;
+		return true;
+	}
+	if (!number || frame->vector >= 32)
+		return false;
+	seen->exceptions = (uint32_t)frame->vector + 1;
+	seen->error_code = (uint32_t)frame->error;
+	return frame->vector == VEC_SX; /* which goes on where it was */
+}
 
 struct l2 *hostile_l2(unsigned int number)
 {
@@ -29,14 +66,16 @@ bool hostile_run_l2(struct l2 *l2, uint32_t rounds)
 	return l2->vmcb->control.exit_code == VMEXIT_VMMCALL && l2_eax(l2) == expected;
 }
 
-void hostile_l2s(unsigned int number)
+void hostile_l2s(struct cpu *cpu)
 {
+	struct l2 *l2 = l2_of[cpu->id];
+
 	while (!hostile_stop) {
-		l2_of[number]->vmcb->save.rax = 1;
-		l2_of[number]->regs.rcx = 1000;
-		l2_aim(l2_of[number], L2_COMPUTE);
-		svm_run(&l2_of[number]->regs, l2_of[number]->vmcb);
-		processors[number].alive++;
+		l2->vmcb->save.rax = 1;
+		l2->regs.rcx = 1000;
+		l2_aim(l2, L2_COMPUTE);
+		svm_run_on(cpu->host, &l2->regs, l2->vmcb);
+		cpu->alive++;
 	}
 }
 
@@ -51,48 +90,45 @@ bool hostile_restart_all(void)
 	bool good = true;
 
 	hostile_stop = false;
-	for (unsigned int i = 1; i < processor_count(); i++)
-		good &= check("starts", processor_restart(i), true);
+	for (unsigned int i = 1; i < hostile_count(); i++)
+		good &= check("starts", cpu_restart(cpu_by_id(i)), true);
 	return good;
 }
 
 void hostile_all_answer(unsigned int first)
 {
-	unsigned int l2s = processor_count() < L2_SLOTS ? processor_count() : L2_SLOTS;
+	unsigned int l2s = hostile_count() < L2_SLOTS ? hostile_count() : L2_SLOTS;
 
 	point("every processor starts anew");
 	hostile_stop = false;
-	for (unsigned int i = first; i < processor_count(); i++)
-		check("starts", processor_restart(i), true);
-	for (unsigned int i = 1; i < processor_count(); i++)
-		check("is alive", processor_is_alive(i), true);
+	for (unsigned int i = first; i < hostile_count(); i++)
+		check("starts", cpu_restart(cpu_by_id(i)), true);
+	for (unsigned int i = 1; i < hostile_count(); i++)
+		check("is alive", cpus_counts(&cpu_by_id(i)->alive), true);
 
 	point("each takes one NMI for one that is sent");
-	for (unsigned int i = 0; i < processor_count(); i++) {
-		uint32_t nmis = processors[i].nmis;
+	for (unsigned int i = 0; i < hostile_count(); i++) {
+		uint32_t nmis = hostile_seen[i].nmis;
 
 		apic_send(i, ICR_NMI | ICR_ASSERT);
-		check("NMIs", wait_until(&processors[i].nmis, nmis + 1) - nmis, 1);
+		check("NMIs", cpus_wait_for(&hostile_seen[i].nmis, nmis + 1) - nmis, 1);
 	}
 
 	point("L2s run everywhere while tables change for all");
 	for (unsigned int i = 0; i < l2s; i++)
 		hostile_l2(i);
 	for (unsigned int i = first; i < l2s; i++)
-		processor_begin(i, hostile_l2s);
+		cpu_call(cpu_by_id(i), hostile_l2s);
 	for (unsigned int i = 0; i < FLUSHES; i++) {
 		hostile_flush();
 		if (!check("L2 computes", hostile_run_l2(l2_of[0], 1000), true))
 			break;
 	}
-	for (unsigned int i = 1; i < processor_count(); i++)
-		check("is alive", processor_is_alive(i), true);
+	for (unsigned int i = 1; i < hostile_count(); i++)
+		check("is alive", cpus_counts(&cpu_by_id(i)->alive), true);
 	hostile_stop = true;
-	for (unsigned int i = first; i < l2s; i++) {
-		for (unsigned int j = 0; j < 1000 && processors[i].task; j++)
-			wait_a_while();
-		check("has finished", !processors[i].task, true);
-	}
+	for (unsigned int i = first; i < l2s; i++)
+		check("has finished", cpu_wait(cpu_by_id(i)), true);
 	point_end();
 }
 
@@ -100,7 +136,9 @@ static void run(void)
 {
 	const char *name = cmdline_value("case");
 
-	processors_init();
+	cpus_pauses = PAUSES;
+	hostile_early_nmis = cpus_init();
+	trap_handler = note_trap;
 	if (name) {
 		point(name);
 		hostile_end(name);

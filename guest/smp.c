@@ -12,21 +12,9 @@ enum { EDITS = 32, ROUNDS = 4, SHARED_ROUNDS = 4 };
 enum { FEW, MANY };
 static unsigned int few, many; /* edits of one point, by all its editors together */
 
-static uint32_t number_of(const char *key, uint32_t otherwise)
-{
-	const char *text = cmdline_value(key);
-	uint32_t value = 0;
-
-	if (!text)
-		return otherwise;
-	for (; *text >= '0' && *text <= '9'; text++)
-		value = value * 10 + (uint32_t)(*text - '0');
-	return value;
-}
-
 uint32_t smp_seed(void)
 {
-	return number_of("seed", 1);
+	return cmdline_number("seed", 1);
 }
 
 uint32_t smp_random(struct tester *tester, uint32_t n)
@@ -188,7 +176,7 @@ static void roots(const struct l2_kind *kind)
 
 static void mixed(const struct l2_kind *kind)
 {
-	uint32_t rounds = number_of("rounds", ROUNDS);
+	uint32_t rounds = cmdline_number("rounds", ROUNDS);
 	struct tester *self = &testers[0];
 
 	point("all of this, at random");
@@ -239,7 +227,7 @@ static void run(void)
 	testers_init();
 	if (tester_count < 2)
 		run_skipped("one processor only: this image is for 2 to 4 (SMP=2)");
-	few = number_of("edits", EDITS);
+	few = cmdline_number("edits", EDITS);
 	many = 2 * few;
 	scene_memory_init();
 	shoot_init();

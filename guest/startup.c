@@ -8,71 +8,50 @@
 
 enum {
 	MAILBOX = 0x5000,
-	PAGE_A = 0x6000,
-	PAGE_B = 0x7000,
-	NMI_VECTOR_AT = VEC_NMI * 4, /* of real mode's table */
-
-	ICR_NMI = 4 << 8,
-	ICR_INIT_DEASSERT = 5 << 8 | 1 << 15,
+	PAGE_A = 0x7000,
+	PAGE_B = 0x8000,
 
 	MANY = 50,
 	LEAF_FEATURES = 1,
 };
 
-/* In guest/lib/ap.asm's order. */
+/* In guest/lib/init_state.asm's order. */
 struct mailbox {
 	uint32_t eax, ecx, edx, ebx, esp, ebp, esi, edi;
 	uint32_t cs, ds, es, ss, fs, gs, eflags;
 	uint32_t cr0, cr2, cr3, cr4, dr6, dr7, efer;
 	uint16_t gdtr[4], idtr[4];
 	uint32_t id;
-	uint32_t starts, alive, halt, nmis;
+	uint32_t starts, alive, halt;
 };
-_Static_assert(offsetof(struct mailbox, nmis) == 30 * 4, "guest/lib/ap.asm");
+_Static_assert(offsetof(struct mailbox, halt) == 29 * 4, "guest/lib/init_state.asm");
 
-extern const char ap_code[], ap_nmi[], ap_code_end[];
+extern const char init_state_code[], init_state_end[];
 
 static volatile struct mailbox *mailbox;
+static volatile uint32_t *nmis;
 static uint32_t target;
 
 static void put_code(void)
 {
-	size_t bytes = (size_t)(ap_code_end - ap_code);
-	uint16_t *nmi = low_memory(NMI_VECTOR_AT);
+	size_t bytes = (size_t)(init_state_end - init_state_code);
 
-	memcpy(low_memory(PAGE_A), ap_code, bytes);
-	memcpy(low_memory(PAGE_B), ap_code, bytes);
-	nmi[0] = (uint16_t)(ap_nmi - ap_code);
-	nmi[1] = PAGE_A >> 4;
+	nmis = cpus_init();
+	memcpy(low_memory(PAGE_A), init_state_code, bytes);
+	memcpy(low_memory(PAGE_B), init_state_code, bytes);
 	mailbox = low_memory(MAILBOX);
 	memset(low_memory(MAILBOX), 0xa5, sizeof(*mailbox));
-	mailbox->starts = mailbox->alive = mailbox->halt = mailbox->nmis = 0;
-}
-
-/* Waits until the field is as large as that. */
-static uint32_t wait_for(const volatile uint32_t *field, uint32_t value)
-{
-	cpus_wait_for(field, value);
-	return *field;
+	mailbox->starts = mailbox->alive = mailbox->halt = 0;
 }
 
 static bool is_alive(void)
 {
-	uint32_t alive = mailbox->alive;
-
-	for (unsigned int i = 0; i < CPUS_POLLS && mailbox->alive == alive; i++)
-		cpu_relax();
-	return mailbox->alive != alive;
+	return cpus_counts(&mailbox->alive);
 }
 
 static bool stands_still(void)
 {
-	uint32_t alive;
-
-	cpus_pause();
-	alive = mailbox->alive;
-	cpus_pause();
-	return mailbox->alive == alive;
+	return cpus_stands_still(&mailbox->alive);
 }
 
 static void send_init(void)
@@ -135,7 +114,7 @@ static void startup(void)
 	point("INIT and SIPI start a processor");
 	send_init();
 	send_sipi(PAGE_A);
-	check("starts", wait_for(&mailbox->starts, 1), 1);
+	check("starts", cpus_wait_for(&mailbox->starts, 1), 1);
 	check("runs", is_alive(), true);
 	check_registers(PAGE_A);
 
@@ -146,7 +125,7 @@ static void startup(void)
 	check("runs", is_alive(), true);
 
 	point("INIT that is deasserted does nothing");
-	apic_send(target, ICR_INIT_DEASSERT);
+	apic_send(target, ICR_INIT | ICR_LEVEL);
 	cpus_pause();
 	check("runs", is_alive(), true);
 
@@ -161,7 +140,7 @@ static void startup(void)
 
 	point("SIPI starts it elsewhere");
 	send_sipi(PAGE_B);
-	check("starts", wait_for(&mailbox->starts, 2), 2);
+	check("starts", cpus_wait_for(&mailbox->starts, 2), 2);
 	check("runs", is_alive(), true);
 	check_registers(PAGE_B);
 
@@ -172,7 +151,7 @@ static void startup(void)
 	check("stands still", stands_still(), true);
 	send_init();
 	send_sipi(PAGE_A);
-	check("starts", wait_for(&mailbox->starts, 3), 3);
+	check("starts", cpus_wait_for(&mailbox->starts, 3), 3);
 	check("runs", is_alive(), true);
 }
 
@@ -185,56 +164,46 @@ static void many(void)
 	point("NMIs, one after the other");
 	for (uint32_t i = 1; i <= MANY; i++) {
 		apic_send(target, ICR_NMI);
-		if (wait_for(&mailbox->nmis, i) != i)
+		if (cpus_wait_for(nmis, i) != i)
 			break;
 	}
-	check("NMIs", mailbox->nmis, MANY);
+	check("NMIs", *nmis, MANY);
 	check("runs", is_alive(), true);
 
 	point("INITs and SIPIs at a processor that runs");
 	for (uint32_t i = 1; i <= MANY; i++) {
 		cpus_send_init(target, 0);
-		for (unsigned int j = 0; j < CPUS_PAUSES / MANY; j++)
+		for (unsigned int j = 0; j < cpus_pauses / MANY; j++)
 			cpu_relax();
 		send_sipi(i & 1 ? PAGE_A : PAGE_B);
-		if (wait_for(&mailbox->starts, starts + i) != starts + i)
+		if (cpus_wait_for(&mailbox->starts, starts + i) != starts + i)
 			break;
 	}
 	check("starts", mailbox->starts - starts, MANY);
 	check("runs", is_alive(), true);
-	check("NMIs", mailbox->nmis, MANY);
-}
-
-static uint32_t processors(void)
-{
-	const char *text = cmdline_value("cpus");
-	uint32_t count = 0;
-
-	while (text && *text >= '0' && *text <= '9')
-		count = count * 10 + (uint32_t)(*text++ - '0');
-	return count;
+	check("NMIs", *nmis, MANY);
 }
 
 /* They all count in the same mailbox, so only their number and that they run is certain. */
 static void everybody(void)
 {
-	uint32_t starts, others = processors() - 1;
+	uint32_t starts, all = cmdline_number("cpus", 0), others = all - 1;
 
 	if (!tap_group("startup", "everybody"))
 		return;
-	if (!processors()) {
+	if (!all) {
 		point("all but oneself");
 		point_skip("the command line has no cpus=");
 		return;
 	}
 	point("INIT to all but oneself stops them all");
-	cpus_send_init(0, CPUS_OTHERS);
+	cpus_send_init(0, ICR_OTHERS);
 	check("stands still", stands_still(), true);
 
 	point("SIPI to all but oneself starts them all");
 	starts = mailbox->starts;
-	cpus_send_sipi(0, CPUS_OTHERS, PAGE_A);
-	check("starts", wait_for(&mailbox->starts, starts + others) - starts, others);
+	cpus_send_sipi(0, ICR_OTHERS, PAGE_A);
+	check("starts", cpus_wait_for(&mailbox->starts, starts + others) - starts, others);
 	cpus_pause();
 	check("starts", mailbox->starts - starts, others);
 	check("runs", is_alive(), true);

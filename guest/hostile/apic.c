@@ -5,45 +5,43 @@
 
 enum { APIC_ESR = 0x280, APIC_TIMER_INITIAL = 0x380 };
 
-static void apic_off(unsigned int number)
+static void apic_off(struct cpu *cpu)
 {
-	(void)number;
+	(void)cpu;
 	wrmsr(MSR_APIC_BASE, rdmsr(MSR_APIC_BASE) & ~(uint64_t)APIC_BASE_ENABLE);
 }
 
-static void apic_away(unsigned int number)
+static void apic_away(struct cpu *cpu)
 {
-	uint64_t to = (apic_base() + (uint64_t)PAGE_SIZE * (number + 1)) | APIC_BASE_ENABLE;
+	uint64_t to = (apic_base() + (uint64_t)PAGE_SIZE * (cpu->id + 1)) | APIC_BASE_ENABLE;
 
 	wrmsr(MSR_APIC_BASE, to | (rdmsr(MSR_APIC_BASE) & APIC_BASE_BSP));
 }
 
-static void try_apic_away(void *number)
+static void try_apic_away(void *cpu)
 {
-	apic_away(*(const unsigned int *)number);
+	apic_away(cpu);
 }
 
-static void apic_back(unsigned int number)
+static void apic_back(struct cpu *cpu)
 {
-	uint64_t offset = (uint64_t)PAGE_SIZE * (number + 1);
+	uint64_t offset = (uint64_t)PAGE_SIZE * (cpu->id + 1);
 
 	wrmsr(MSR_APIC_BASE, rdmsr(MSR_APIC_BASE) - offset);
 }
 
 static void moves(void)
 {
-	unsigned int zero = 0;
-
 	if (!tap_group("hostile", "apic-moved"))
 		return;
 	point("every processor moves its APIC's page and back");
 	hostile_restart_all();
-	for (unsigned int i = 1; i < processor_count(); i++) {
-		check("has done it", processor_does(i, apic_away), true);
-		check("has done it", processor_does(i, apic_back), true);
+	for (unsigned int i = 1; i < hostile_count(); i++) {
+		check("has done it", hostile_does(i, apic_away), true);
+		check("has done it", hostile_does(i, apic_back), true);
 	}
-	if (try_call(try_apic_away, &zero) < 0)
-		apic_back(0);
+	if (try_call(try_apic_away, cpu_self()) < 0)
+		apic_back(cpu_self());
 	check("the page is where it was", apic_base(), 0xfee00000);
 	hostile_all_answer(1);
 }
@@ -54,19 +52,19 @@ static void off(void)
 	if (!tap_group("hostile", "apic-off"))
 		return;
 	point("another processor turns its APIC off");
-	if (processor_count() < 2) {
+	if (hostile_count() < 2) {
 		point_skip("there is one processor");
 		point_end();
 		return;
 	}
 	hostile_restart_all();
-	check("has done it", processor_does(1, apic_off), true);
-	check("is alive", processor_is_alive(1), true);
+	check("has done it", hostile_does(1, apic_off), true);
+	check("is alive", cpus_counts(&cpu_by_id(1)->alive), true);
 	for (unsigned int i = 0; i < 20; i++)
 		hostile_flush();
-	check("is alive", processor_is_alive(1), true);
-	for (unsigned int i = 2; i < processor_count(); i++)
-		check("starts", processor_restart(i), true);
+	check("is alive", cpus_counts(&cpu_by_id(1)->alive), true);
+	for (unsigned int i = 2; i < hostile_count(); i++)
+		check("starts", cpu_restart(cpu_by_id(i)), true);
 	point_end();
 }
 

@@ -41,12 +41,12 @@ static void fast(void)
 
 static void init_first(void)
 {
-	apic_send(0, ICR_INIT | ICR_ASSERT);
+	cpus_send_init(0, 0);
 }
 
 static void init_all(void)
 {
-	apic_send(0, ICR_INIT | ICR_ASSERT | ICR_ALL);
+	cpus_send_init(0, ICR_ALL);
 }
 
 static void halt(void)
@@ -55,19 +55,19 @@ static void halt(void)
 		__asm__ volatile("cli; hlt");
 }
 
-static void halt_task(unsigned int number)
+static void halt_there(struct cpu *cpu)
 {
-	(void)number;
+	(void)cpu;
 	halt();
 }
 
 static void halt_all(void)
 {
-	for (unsigned int i = 1; i < processor_count(); i++) {
-		processor_restart(i);
-		processor_begin(i, halt_task);
+	for (unsigned int i = 1; i < hostile_count(); i++) {
+		cpu_restart(cpu_by_id(i));
+		cpu_call(cpu_by_id(i), halt_there);
 	}
-	wait_a_while();
+	cpus_pause();
 	say("# every processor halts\n");
 	halt();
 }
@@ -111,9 +111,9 @@ static const struct way {
 
 static const struct way *chosen;
 
-static void by_task(unsigned int number)
+static void by_it(struct cpu *cpu)
 {
-	(void)number;
+	(void)cpu;
 	chosen->by_l1();
 }
 
@@ -130,9 +130,9 @@ static void by_another(void)
 {
 	struct l2 *l2 = hostile_l2(0);
 
-	if (!check("starts", processor_restart(1), true))
+	if (!check("starts", cpu_restart(cpu_by_id(1)), true))
 		return;
-	processor_begin(1, by_task);
+	cpu_call(cpu_by_id(1), by_it);
 	for (unsigned int i = 0; i < 1000; i++)
 		hostile_run_l2(l2, 1000000);
 }
@@ -156,5 +156,5 @@ void hostile_end(const char *name)
 		by_another();
 	else if (chosen->by_l2)
 		by_l2();
-	wait_a_while();
+	cpus_pause();
 }

@@ -1,11 +1,11 @@
 /*
- * What the L1 image `hostile` does to its machine, in parts. Relies on guest/lib/processors.h.
+ * What the L1 image `hostile` does to its machine, in parts. Relies on guest/lib/cpus.h.
  */
 #ifndef GUEST_HOSTILE_H
 #define GUEST_HOSTILE_H
 
 #include "guest/lib/guest.h"
-#include "guest/lib/processors.h"
+#include "guest/lib/cpus.h"
 
 /* Ends the machine in the way of this name (end.c); comes back if it did not. */
 void hostile_end(const char *name);
@@ -24,6 +24,21 @@ void hostile_sleep(void);  /* S3 */
  */
 void hostile_all_answer(unsigned int first);
 
+/* How many processors there are, as the command line says. */
+unsigned int hostile_count(void);
+
+/* Has one of them do something, which it does to the end: true. */
+bool hostile_does(unsigned int number, void (*function)(struct cpu *));
+
+/* What each processor gets while it has no try_call(); NMIs in real mode are counted for all. */
+struct seen {
+	uint32_t nmis;
+	uint32_t exceptions; /* others: the last vector + 1 */
+	uint32_t error_code;
+};
+extern volatile struct seen hostile_seen[CPUS_MAX];
+extern volatile uint32_t *hostile_early_nmis;
+
 /* Makes the other processors start anew, as a point's first check. */
 bool hostile_restart_all(void);
 
@@ -31,8 +46,8 @@ bool hostile_restart_all(void);
 struct l2 *hostile_l2(unsigned int number);
 bool hostile_run_l2(struct l2 *l2, uint32_t rounds);
 
-/* The task of running L2s until told to stop; each one is counted as a sign of life. */
-void hostile_l2s(unsigned int number);
+/* For cpu_call(): L2s until told to stop; each one is counted as a sign of life. */
+void hostile_l2s(struct cpu *cpu);
 extern volatile bool hostile_stop;
 
 /* What makes L0 ask every other processor to leave its guest. */

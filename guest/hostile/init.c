@@ -9,15 +9,15 @@
 #define NO_REDIRECT   "VM_CR does not exist, and INIT is not redirected"
 #define NO_ERROR_CODE "QEMU delivers #SX without its error code"
 
-enum { TRIES = 20 };
+enum { POLLS_BARE = 2000000 };
 
 static struct l2 *other_l2;
 static volatile bool go_on;
-static volatile uint32_t phase, exit_code;
+static volatile uint32_t phase, told, exit_code;
 
 static bool one_alone(const char *name)
 {
-	if (processor_count() > 1)
+	if (hostile_count() > 1)
 		return false;
 	point(name);
 	point_skip("there is one processor");
@@ -25,31 +25,24 @@ static bool one_alone(const char *name)
 	return true;
 }
 
-/* It may take its time until it does. */
-static bool stands_still(unsigned int number)
-{
-	uint32_t alive;
-
-	for (unsigned int i = 0; i < TRIES; i++) {
-		alive = processors[number].alive;
-		wait_a_while();
-		if (processors[number].alive == alive)
-			return true;
-	}
-	return false;
-}
-
-static void live_until_told(unsigned int number)
+static void live_until_told(struct cpu *cpu)
 {
 	while (!go_on)
-		processors[number].alive++;
+		cpu->alive++;
+	told = true;
 }
 
-static void with_gif0(unsigned int number)
+static void tell(void)
+{
+	go_on = true;
+	cpus_wait_for(&told, true);
+}
+
+static void with_gif0(struct cpu *cpu)
 {
 	clgi();
 	phase = 1;
-	live_until_told(number);
+	live_until_told(cpu);
 	phase = 2;
 	stgi();
 	phase = 3;
@@ -57,19 +50,19 @@ static void with_gif0(unsigned int number)
 
 static void send_init(unsigned int number)
 {
-	apic_send(number, ICR_INIT | ICR_ASSERT);
-	wait_a_while();
+	cpus_send_init(number, 0);
+	cpus_pause();
 }
 
-static void begin(void (*task)(unsigned int number))
+static void begin(void (*function)(struct cpu *))
 {
 	go_on = false;
-	phase = exit_code = 0;
-	processors[1].exceptions = processors[1].error_code = 0;
-	check("starts", processor_restart(1), true);
-	processor_begin(1, task);
-	check("has begun", wait_until(&phase, 1), 1);
-	wait_a_while();
+	phase = told = exit_code = 0;
+	hostile_seen[1].exceptions = hostile_seen[1].error_code = 0;
+	check("starts", cpu_restart(cpu_by_id(1)), true);
+	cpu_call(cpu_by_id(1), function);
+	check("has begun", cpus_wait_for(&phase, 1), 1);
+	cpus_pause();
 }
 
 /* phase 1: it waited; 2: it went on; 3: INIT did not stop it then. */
@@ -81,18 +74,19 @@ static void held_by_gif(void)
 		return;
 	point("INIT while GIF is 0 waits");
 	begin(with_gif0);
-	starts = processors[1].starts;
+	starts = cpu_by_id(1)->starts;
 	send_init(1);
-	check_known("is alive", processor_is_alive(1), true, false, QEMU_BARE, NO_HOLD);
+	check_known("is alive", cpus_counts(&cpu_by_id(1)->alive), true, false, QEMU_BARE, NO_HOLD);
 
 	point("SIPI meanwhile does nothing");
-	apic_send(1, ICR_STARTUP | PROCESSOR_PAGE >> PAGE_SHIFT);
-	wait_a_while();
-	check_known("starts", processors[1].starts - starts, 0, 1, QEMU_BARE, NO_HOLD);
+	cpus_send_sipi(1, 0, CPUS_PAGE);
+	cpus_pause();
+	check_known("starts", cpu_by_id(1)->starts - starts, 0, 1, QEMU_BARE, NO_HOLD);
 
 	point("STGI lets it in");
-	go_on = true;
-	check_known("stands still", stands_still(1), true, false, QEMU_BARE, NO_HOLD);
+	tell();
+	check_known("stands still", cpus_stands_still(&cpu_by_id(1)->alive), true, false, QEMU_BARE,
+	            NO_HOLD);
 	if (emulator_is(QEMU_BARE))
 		point_known(QEMU_BARE, NO_HOLD); /* it has begun anew */
 	else
@@ -102,7 +96,7 @@ static void held_by_gif(void)
 }
 
 /* L2 computes for longer than anybody waits: 0 stands for 2^32 rounds. */
-static void exits_by_init(unsigned int number)
+static void exits_by_init(struct cpu *cpu)
 {
 	struct vmcb *vmcb = other_l2->vmcb;
 
@@ -113,7 +107,7 @@ static void exits_by_init(unsigned int number)
 	svm_run_gif0(&other_l2->regs, vmcb);
 	exit_code = (uint32_t)vmcb->control.exit_code;
 	phase = 2;
-	live_until_told(number);
+	live_until_told(cpu);
 	stgi();
 	phase = 3;
 }
@@ -133,41 +127,40 @@ static void intercepted(void)
 	make_l2(true);
 	begin(exits_by_init);
 	send_init(1);
-	check_known("phase", wait_until(&phase, 2), 2, 1, QEMU_BARE, NO_HOLD);
+	check_known("phase", cpus_wait_for(&phase, 2), 2, 1, QEMU_BARE, NO_HOLD);
 	check_known("exit code", exit_code, VMEXIT_INIT, 0, QEMU_BARE, NO_HOLD);
 
 	point("it stays pending while GIF is 0");
-	check_known("is alive", processor_is_alive(1), true, false, QEMU_BARE, NO_HOLD);
+	check_known("is alive", cpus_counts(&cpu_by_id(1)->alive), true, false, QEMU_BARE, NO_HOLD);
 
 	point("STGI lets it in");
-	go_on = true;
-	check("stands still", stands_still(1), true);
+	tell();
+	check("stands still", cpus_stands_still(&cpu_by_id(1)->alive), true);
 	check_known("phase", phase, 2, 1, QEMU_BARE, NO_HOLD);
 
 	point("INIT while L2 runs ends both, if L1 does not");
 	make_l2(false);
 	begin(exits_by_init);
 	send_init(1);
-	check("stands still", stands_still(1), true);
+	check("stands still", cpus_stands_still(&cpu_by_id(1)->alive), true);
 	check("phase", phase, 1);
 
 	hostile_all_answer(1);
 }
 
-static void redirect(unsigned int number)
+static void redirect(struct cpu *cpu)
 {
 	wrmsr(MSR_VM_CR, VM_CR_R_INIT);
 	phase = 1;
-	while (!go_on)
-		processors[number].alive++;
+	live_until_told(cpu);
 	wrmsr(MSR_VM_CR, 0);
 	phase = 2;
 }
 
-static void redirect_l2(unsigned int number)
+static void redirect_l2(struct cpu *cpu)
 {
 	wrmsr(MSR_VM_CR, VM_CR_R_INIT);
-	exits_by_init(number);
+	exits_by_init(cpu);
 	wrmsr(MSR_VM_CR, 0);
 	phase = 4;
 }
@@ -180,8 +173,8 @@ static void check_redirect(const char *what, uint64_t got, uint64_t expected, ui
 
 static void check_redirected(void)
 {
-	check_redirect("#SX", processors[1].exceptions, VEC_SX + 1, 0);
-	check_redirect("error code", processors[1].error_code, 1, 0);
+	check_redirect("#SX", hostile_seen[1].exceptions, VEC_SX + 1, 0);
+	check_redirect("error code", hostile_seen[1].error_code, 1, 0);
 }
 
 /* A handler for #SX would find a frame that QEMU has made too short. */
@@ -193,11 +186,11 @@ static void sx_in_l1(void)
 	} else {
 		begin(redirect);
 		send_init(1);
-		wait_until(&processors[1].exceptions, 1);
+		cpus_wait_for(&hostile_seen[1].exceptions, 1);
 		check_redirected();
-		check_redirect("is alive", processor_is_alive(1), true, false);
-		go_on = true;
-		check_redirect("phase", wait_until(&phase, 2), 2, 1);
+		check_redirect("is alive", cpus_counts(&cpu_by_id(1)->alive), true, false);
+		tell();
+		check_redirect("phase", cpus_wait_for(&phase, 2), 2, 1);
 	}
 
 	point("INIT that L2 has left by is #SX after STGI");
@@ -208,11 +201,11 @@ static void sx_in_l1(void)
 	make_l2(true);
 	begin(redirect_l2);
 	send_init(1);
-	check("phase", wait_until(&phase, 2), 2);
+	check("phase", cpus_wait_for(&phase, 2), 2);
 	check("exit code", exit_code, VMEXIT_INIT);
-	check("no exception yet", processors[1].exceptions, 0);
-	go_on = true;
-	check_redirect("phase", wait_until(&phase, 4), 4, 2);
+	check("no exception yet", hostile_seen[1].exceptions, 0);
+	tell();
+	check_redirect("phase", cpus_wait_for(&phase, 4), 4, 2);
 	check_redirected();
 }
 
@@ -227,48 +220,49 @@ static void redirected(void)
 	other_l2->vmcb->control.intercepts[INTERCEPT_EXCEPTION] |= 1u << VEC_SX;
 	begin(redirect_l2);
 	send_init(1);
-	check_redirect("phase", wait_until(&phase, 2), 2, 1);
+	check_redirect("phase", cpus_wait_for(&phase, 2), 2, 1);
 	check_redirect("exit code", exit_code, VMEXIT_EXCP_BASE + VEC_SX, 0);
 	check_redirect("error code", other_l2->vmcb->control.exit_info1, 1, 0);
-	go_on = true;
-	check_redirect("phase", wait_until(&phase, 4), 4, 1);
+	tell();
+	check_redirect("phase", cpus_wait_for(&phase, 4), 4, 1);
 
 	hostile_all_answer(1);
 }
 
 static void nmi_while_waiting(void)
 {
-	volatile uint32_t *early;
-	uintptr_t at = PROCESSOR_EARLY_NMIS;
 	uint32_t nmis, starts;
 
 	if (!tap_group("hostile", "nmi-waiting") || one_alone("NMI to one that waits"))
 		return;
-	__asm__("" : "+r"(at));
-	early = (volatile uint32_t *)at;
 	point("NMI to a processor that waits for SIPI stays pending");
-	check("starts", processor_restart(1), true);
+	check("starts", cpu_restart(cpu_by_id(1)), true);
 	send_init(1);
 	if (machine.qemu && machine.bare) {
 		point_known(QEMU_BARE, "the processor wakes up by it, in the firmware");
 	} else {
-		starts = processors[1].starts;
-		nmis = *early + processors[1].nmis;
+		starts = cpu_by_id(1)->starts;
+		nmis = *hostile_early_nmis + hostile_seen[1].nmis;
 		for (int i = 0; i < 3; i++)
 			apic_send(1, ICR_NMI | ICR_ASSERT);
-		check("stands still", stands_still(1), true);
-		apic_send(1, ICR_STARTUP | PROCESSOR_PAGE >> PAGE_SHIFT);
-		check("starts", wait_until(&processors[1].starts, starts + 1) - starts, 1);
-		check("is alive", processor_is_alive(1), true);
-		check("NMIs", *early + processors[1].nmis - nmis, 1);
+		check("stands still", cpus_stands_still(&cpu_by_id(1)->alive), true);
+		cpus_send_sipi(1, 0, CPUS_PAGE);
+		check("starts", cpus_wait_for(&cpu_by_id(1)->starts, starts + 1) - starts, 1);
+		check("is alive", cpus_counts(&cpu_by_id(1)->alive), true);
+		check("NMIs", *hostile_early_nmis + hostile_seen[1].nmis - nmis, 1);
 	}
 	hostile_all_answer(1);
 }
 
 void hostile_init(void)
 {
+	unsigned int polls = cpus_polls;
+
+	if (machine.bare) /* what the emulators do not do is not waited for that long */
+		cpus_polls = POLLS_BARE;
 	held_by_gif();
 	intercepted();
 	redirected();
 	nmi_while_waiting();
+	cpus_polls = polls;
 }

@@ -23,27 +23,27 @@ enum {
 static struct l2 *looping;
 static volatile uint32_t phase;
 
-static void run_it(unsigned int number)
+static void run_it(struct cpu *cpu)
 {
-	(void)number;
+	(void)cpu;
 	phase = 1;
 	svm_run(&looping->regs, looping->vmcb);
 	phase = 2;
 }
 
-static void run_with_breakpoint(unsigned int number)
+static void run_with_breakpoint(struct cpu *cpu)
 {
 	__asm__ volatile("mov %0, %%dr0" : : "r"((uintptr_t)(IST1_TOP - WORD)));
-	run_it(number);
+	run_it(cpu);
 }
 
-static void let_it_loop(void (*task)(unsigned int number))
+static void let_it_loop(void (*function)(struct cpu *))
 {
 	phase = 0;
-	check("starts", processor_restart(1), true);
-	processor_begin(1, task);
-	check("has begun", wait_until(&phase, 1) != 0, true);
-	wait_a_while();
+	check("starts", cpu_restart(cpu_by_id(1)), true);
+	cpu_call(cpu_by_id(1), function);
+	check("has begun", cpus_wait_for(&phase, 1) != 0, true);
+	cpus_pause();
 	for (int i = 0; i < 20; i++)
 		hostile_flush();
 }
@@ -93,7 +93,7 @@ void hostile_loops(void)
 {
 	if (!tap_group("hostile", "loop"))
 		return;
-	if (processor_count() < 2) {
+	if (hostile_count() < 2) {
 		point("all of the group");
 		point_skip("there is one processor");
 		point_end();

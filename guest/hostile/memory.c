@@ -14,12 +14,12 @@ enum {
 
 static volatile uint32_t words[WORDS];
 
-static void invalidate(unsigned int number)
+static void invalidate(struct cpu *cpu)
 {
 	for (uint32_t i = 0; i < WORDS; i++)
-		words[i] = number << 16 | i;
+		words[i] = cpu->id << 16 | i;
 	__asm__ volatile("invd" : : : "memory");
-	processors[number].alive++;
+	cpu->alive++;
 }
 
 static void check_words(unsigned int number)
@@ -39,11 +39,11 @@ void hostile_memory(void)
 	if (!tap_group("hostile", "invd"))
 		return;
 	point("INVD by every processor");
-	invalidate(0);
+	invalidate(cpu_self());
 	check_words(0);
 	hostile_restart_all();
-	for (unsigned int i = 1; i < processor_count(); i++) {
-		check("has done it", processor_does(i, invalidate), true);
+	for (unsigned int i = 1; i < hostile_count(); i++) {
+		check("has done it", hostile_does(i, invalidate), true);
 		check_words(i);
 	}
 

@@ -4,12 +4,14 @@
  */
 #include "guest/hostile/hostile.h"
 
-static unsigned int sends = 100;
+enum { SENDS = 100 };
+
+static unsigned int sends;
 static volatile uint32_t phase;
 
 static bool too_few(unsigned int needed)
 {
-	if (processor_count() >= needed)
+	if (hostile_count() >= needed)
 		return false;
 	point("all of the group");
 	point_skip("there are too few processors");
@@ -20,16 +22,16 @@ static bool too_few(unsigned int needed)
 static void let_l2s_run(unsigned int first)
 {
 	hostile_stop = false;
-	for (unsigned int i = first; i < processor_count(); i++) {
-		check("starts", processor_restart(i), true);
-		processor_begin(i, hostile_l2s);
+	for (unsigned int i = first; i < hostile_count(); i++) {
+		check("starts", cpu_restart(cpu_by_id(i)), true);
+		cpu_call(cpu_by_id(i), hostile_l2s);
 	}
 }
 
 static void storm(uint32_t command)
 {
 	for (unsigned int i = 0; i < sends; i++)
-		apic_send(0, command | ICR_ALL_BUT_SELF);
+		apic_send(0, command | ICR_OTHERS);
 }
 
 static void storm_from_here(void)
@@ -43,16 +45,16 @@ static void storm_from_here(void)
 
 	point("INITs and SIPIs to processors that run");
 	for (unsigned int i = 0; i < sends; i++) {
-		apic_send(0, ICR_INIT | ICR_ASSERT | ICR_ALL_BUT_SELF);
-		apic_send(0, ICR_STARTUP | ICR_ALL_BUT_SELF | PROCESSOR_PAGE >> PAGE_SHIFT);
-		apic_send(0, ICR_STARTUP | ICR_ALL_BUT_SELF | PROCESSOR_PAGE >> PAGE_SHIFT);
+		cpus_send_init(0, ICR_OTHERS);
+		cpus_send_sipi(0, ICR_OTHERS, CPUS_PAGE);
+		cpus_send_sipi(0, ICR_OTHERS, CPUS_PAGE);
 	}
 	hostile_all_answer(1);
 
 	point("SIPIs to processors that run");
-	storm(ICR_STARTUP | PROCESSOR_PAGE >> PAGE_SHIFT);
-	for (unsigned int i = 1; i < processor_count(); i++)
-		check("is alive", processor_is_alive(i), true);
+	storm(ICR_STARTUP | CPUS_PAGE >> PAGE_SHIFT);
+	for (unsigned int i = 1; i < hostile_count(); i++)
+		check("is alive", cpus_counts(&cpu_by_id(i)->alive), true);
 	hostile_all_answer(1);
 }
 
@@ -60,7 +62,7 @@ static void storm_at_l2s(void)
 {
 	if (!tap_group("hostile", "storm-l2") || too_few(2))
 		return;
-	for (unsigned int i = 0; i < L2_SLOTS && i < processor_count(); i++)
+	for (unsigned int i = 0; i < L2_SLOTS && i < hostile_count(); i++)
 		hostile_l2(i);
 	point("INITs to processors that run L2s");
 	let_l2s_run(1);
@@ -70,36 +72,36 @@ static void storm_at_l2s(void)
 	point("NMIs to processors that run L2s");
 	let_l2s_run(1);
 	storm(ICR_NMI | ICR_ASSERT);
-	for (unsigned int i = 1; i < processor_count(); i++)
-		check("is alive", processor_is_alive(i), true);
+	for (unsigned int i = 1; i < hostile_count(); i++)
+		check("is alive", cpus_counts(&cpu_by_id(i)->alive), true);
 	hostile_all_answer(1);
 }
 
-/* The tasks of others. */
-static void nmis_to_the_first(unsigned int number)
+/* What others do. */
+static void nmis_to_the_first(struct cpu *cpu)
 {
 	while (!hostile_stop) {
 		apic_send(0, ICR_NMI | ICR_ASSERT);
-		processors[number].alive++;
+		cpu->alive++;
 	}
 }
 
-static void startups_of_the_last(unsigned int number)
+static void startups_of_the_last(struct cpu *cpu)
 {
-	unsigned int last = processor_count() - 1;
+	unsigned int last = hostile_count() - 1;
 
 	while (!hostile_stop) {
-		apic_send(last, ICR_INIT | ICR_ASSERT);
-		apic_send(last, ICR_STARTUP | PROCESSOR_PAGE >> PAGE_SHIFT);
-		processors[number].alive++;
+		cpus_send_init(last, 0);
+		cpus_send_sipi(last, 0, CPUS_PAGE);
+		cpu->alive++;
 	}
 }
 
-static void flushes(unsigned int number)
+static void flushes(struct cpu *cpu)
 {
 	while (!hostile_stop) {
 		hostile_flush();
-		processors[number].alive++;
+		cpu->alive++;
 	}
 }
 
@@ -118,10 +120,8 @@ static void run_under_storm(void)
 static void end_of_storm(unsigned int first)
 {
 	hostile_stop = true;
-	for (unsigned int i = first; i < processor_count(); i++) {
-		for (unsigned int j = 0; j < 1000 && processors[i].task; j++)
-			wait_a_while();
-	}
+	for (unsigned int i = first; i < hostile_count(); i++)
+		cpu_wait(cpu_by_id(i));
 }
 
 static void storm_from_there(void)
@@ -131,13 +131,13 @@ static void storm_from_there(void)
 	if (!tap_group("hostile", "storm-nmi") || too_few(2))
 		return;
 	point("NMIs without end to one that runs L2s");
-	before = processors[0].nmis;
+	before = hostile_seen[0].nmis;
 	hostile_restart_all();
-	processor_begin(1, nmis_to_the_first);
+	cpu_call(cpu_by_id(1), nmis_to_the_first);
 	run_under_storm();
-	check("the sender is alive", processor_is_alive(1), true);
+	check("the sender is alive", cpus_counts(&cpu_by_id(1)->alive), true);
 	end_of_storm(1);
-	check("NMIs came", processors[0].nmis != before, true);
+	check("NMIs came", hostile_seen[0].nmis != before, true);
 	hostile_all_answer(1);
 }
 
@@ -148,11 +148,11 @@ static void storm_together(void)
 		return;
 	point("all at once");
 	hostile_restart_all();
-	processor_begin(1, startups_of_the_last);
-	processor_begin(2, flushes);
+	cpu_call(cpu_by_id(1), startups_of_the_last);
+	cpu_call(cpu_by_id(2), flushes);
 	run_under_storm();
-	check("is alive", processor_is_alive(1), true);
-	check("is alive", processor_is_alive(2), true);
+	check("is alive", cpus_counts(&cpu_by_id(1)->alive), true);
+	check("is alive", cpus_counts(&cpu_by_id(2)->alive), true);
 	end_of_storm(1);
 	hostile_all_answer(1);
 }
@@ -166,36 +166,26 @@ static void nmis_beside_kicks(void)
 		return;
 	point("L0's kicks are no NMIs");
 	hostile_restart_all();
-	processor_begin(1, flushes);
-	before = processors[0].nmis;
+	cpu_call(cpu_by_id(1), flushes);
+	before = hostile_seen[0].nmis;
 	for (unsigned int i = 0; i < 20; i++)
-		wait_a_while();
-	check("NMIs", processors[0].nmis - before, 0);
+		cpus_pause();
+	check("NMIs", hostile_seen[0].nmis - before, 0);
 
 	point("no NMI is lost beside them");
 	for (unsigned int i = 1; i <= sends; i++) {
 		apic_send(0, ICR_NMI | ICR_ASSERT);
-		if (wait_until(&processors[0].nmis, before + i) != before + i)
+		if (cpus_wait_for(&hostile_seen[0].nmis, before + i) != before + i)
 			break;
 	}
-	check("NMIs", processors[0].nmis - before, sends);
+	check("NMIs", hostile_seen[0].nmis - before, sends);
 	end_of_storm(1);
 	hostile_all_answer(1);
 }
 
-static void longer(void)
-{
-	const char *text = cmdline_value("sends");
-	unsigned int count = 0;
-
-	while (text && *text >= '0' && *text <= '9')
-		count = count * 10 + (unsigned int)(*text++ - '0');
-	sends = count ? count : sends;
-}
-
 void hostile_storms(void)
 {
-	longer();
+	sends = cmdline_number("sends", SENDS);
 	storm_from_here();
 	storm_at_l2s();
 	storm_from_there();

@@ -7,6 +7,21 @@
 
 #include <stdint.h>
 
+enum {
+	APIC_ICR_LOW = 0x300, /* offset of a register */
+
+	/* ICR's low half; APM vol. 2, section 16.5. */
+	ICR_NMI = 4 << 8,
+	ICR_INIT = 5 << 8,
+	ICR_STARTUP = 6 << 8,
+	ICR_PENDING = 1 << 12,
+	ICR_ASSERT = 1 << 14,
+	ICR_LEVEL = 1 << 15,
+	ICR_SELF = 1 << 18,
+	ICR_ALL = 2 << 18,
+	ICR_OTHERS = 3 << 18,
+};
+
 /* Masks the 8259s and the APIC's own sources, enables the APIC, takes what firmware left pending.
  */
 void apic_init(void);

@@ -51,6 +51,18 @@ const char *cmdline_value(const char *key)
 	return NULL;
 }
 
+uint32_t cmdline_number(const char *key, uint32_t otherwise)
+{
+	const char *text = cmdline_value(key);
+	uint32_t number = 0;
+
+	if (!text || *text < '0' || *text > '9')
+		return otherwise;
+	for (; *text >= '0' && *text <= '9'; text++)
+		number = number * 10 + (uint32_t)(*text - '0');
+	return number;
+}
+
 bool glob_match(const char *pattern, const char *text)
 {
 	const char *star = NULL, *resume = NULL;

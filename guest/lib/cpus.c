@@ -2,21 +2,24 @@
  * The other processors. Relies on cpus_start.asm for the way from SIPI to cpus_main().
  */
 #include "guest/lib/cpus.h"
-#include "guest/lib/apic.h"
 #include "guest/lib/exception.h"
 #include "hv/string.h"
 
 enum {
-	ICR_INIT = 5 << 8,
-	ICR_STARTUP = 6 << 8,
-	ICR_ASSERT = 1 << 14,
+	LEAF_FEATURES = 1,
+	ID_SHIFT = 24,               /* of its EBX */
+	NMI_VECTOR_AT = VEC_NMI * 4, /* of real mode's table */
+	EARLY_NMIS_AT = 0x5ffc,      /* as in cpus_start.asm */
+	TRIES = 20,
 };
 
-extern const char cpus_code[], cpus_code_end[];
+extern const char cpus_code[], cpus_nmi[], cpus_code_end[];
 _Noreturn void cpus_main(uint32_t id);
 
 /* What a processor loads on its way; cpus_start.asm reads them. */
 uint32_t cpus_cr0, cpus_cr3, cpus_cr4, cpus_efer;
+
+unsigned int cpus_polls = 20000000, cpus_pauses = 300000;
 
 static struct cpu cpus[CPUS_MAX];
 static struct svm_host hosts[CPUS_MAX];
@@ -28,20 +31,41 @@ struct cpu *cpu_by_id(uint32_t id)
 
 struct cpu *cpu_self(void)
 {
-	return &cpus[apic_id()];
+	return &cpus[cpuid(LEAF_FEATURES, 0).ebx >> ID_SHIFT];
 }
 
 void cpus_pause(void)
 {
-	for (unsigned int i = 0; i < CPUS_PAUSES; i++)
+	for (unsigned int i = 0; i < cpus_pauses; i++)
 		cpu_relax();
 }
 
-bool cpus_wait_for(const volatile uint32_t *field, uint32_t value)
+uint32_t cpus_wait_for(const volatile uint32_t *field, uint32_t value)
 {
-	for (unsigned int i = 0; i < CPUS_POLLS && *field < value; i++)
+	for (unsigned int i = 0; i < cpus_polls && *field < value; i++)
 		cpu_relax();
-	return *field >= value;
+	return *field;
+}
+
+bool cpus_counts(const volatile uint32_t *counter)
+{
+	uint32_t before = *counter;
+
+	for (unsigned int i = 0; i < cpus_polls && *counter == before; i++)
+		cpu_relax();
+	return *counter != before;
+}
+
+bool cpus_stands_still(const volatile uint32_t *counter)
+{
+	for (unsigned int i = 0; i < TRIES; i++) {
+		uint32_t before = *counter;
+
+		cpus_pause();
+		if (*counter == before)
+			return true;
+	}
+	return false;
 }
 
 void cpus_send_init(uint32_t id, uint32_t shorthand)
@@ -54,11 +78,19 @@ void cpus_send_sipi(uint32_t id, uint32_t shorthand, uint32_t page)
 	apic_send(id, ICR_STARTUP | shorthand | page >> PAGE_SHIFT);
 }
 
-static void begin(struct cpu *cpu, uint32_t id)
+static void begin(struct cpu *cpu)
 {
-	cpu->id = id;
-	cpu->host = &hosts[id];
+	cpu->host = &hosts[cpu->id];
 	svm_begin(cpu->host);
+}
+
+static void do_as_asked(struct cpu *cpu)
+{
+	void (*function)(struct cpu *) = cpu->function;
+
+	if (function) /* not so if cpu_restart() is about to end this */
+		function(cpu);
+	cpu->done++;
 }
 
 /* Here a processor arrives, with IF=0. */
@@ -68,29 +100,45 @@ void cpus_main(uint32_t id)
 
 	exception_load();
 	apic_init();
-	begin(cpu, id);
+	begin(cpu);
+	if (!cpu->function)
+		cpu->done = cpu->asked;
 	cpu->starts++;
 	for (;;) {
-		if (cpu->asked == cpu->done) {
-			cpu_relax();
+		if (cpu->asked != cpu->done) {
+			do_as_asked(cpu);
 			continue;
 		}
-		cpu->function(cpu);
-		cpu->done++;
+		cpu->alive++;
+		cpu_relax();
 	}
 }
 
-void cpus_find(void)
+volatile uint32_t *cpus_init(void)
 {
+	volatile uint32_t *early_nmis = low_memory(EARLY_NMIS_AT);
+	uint16_t *nmi = low_memory(NMI_VECTOR_AT);
+
 	memcpy(low_memory(CPUS_PAGE), cpus_code, (size_t)(cpus_code_end - cpus_code));
+	nmi[0] = (uint16_t)(cpus_nmi - cpus_code);
+	nmi[1] = CPUS_PAGE >> 4;
+	*early_nmis = 0;
 	cpus_cr0 = (uint32_t)read_cr0();
 	cpus_cr3 = (uint32_t)read_cr3();
 	cpus_cr4 = (uint32_t)read_cr4();
 	cpus_efer = (uint32_t)rdmsr(MSR_EFER) & ~(EFER_SVME | EFER_LMA);
-	begin(cpu_self(), apic_id());
-	cpus_send_init(0, CPUS_OTHERS);
+	for (uint32_t id = 0; id < CPUS_MAX; id++)
+		cpus[id].id = id;
+	begin(cpu_self());
+	return early_nmis;
+}
+
+void cpus_find(void)
+{
+	cpus_init();
+	cpus_send_init(0, ICR_OTHERS);
 	cpus_pause();
-	cpus_send_sipi(0, CPUS_OTHERS, CPUS_PAGE);
+	cpus_send_sipi(0, ICR_OTHERS, CPUS_PAGE);
 	cpus_pause();
 }
 
@@ -98,19 +146,30 @@ void cpus_find(void)
  * GIF=0 holds an INIT back (APM vol. 2, section 15.17), and a SIPI before it is done is for
  * nothing: hence several, as the MultiProcessor Specification has it.
  */
+static bool start_behind(struct cpu *cpu, uint32_t starts)
+{
+	for (unsigned int i = 0; i < cpus_polls / cpus_pauses && cpu->starts == starts; i++) {
+		cpus_send_sipi(cpu->id, 0, CPUS_PAGE);
+		for (unsigned int n = 0; n < cpus_pauses && cpu->starts == starts; n++)
+			cpu_relax();
+	}
+	return cpu->starts != starts;
+}
+
 bool cpu_start(struct cpu *cpu)
 {
-	uint32_t starts = cpu->starts;
-	bool started = false;
+	return start_behind(cpu, cpu->starts);
+}
 
-	for (unsigned int i = 0; i < CPUS_POLLS / CPUS_PAUSES && !started; i++) {
-		cpus_send_sipi(cpu->id, 0, CPUS_PAGE);
-		for (unsigned int n = 0; n < CPUS_PAUSES && !started; n++) {
-			cpu_relax();
-			started = cpu->starts != starts;
-		}
-	}
-	return started;
+/* Counts from before the INIT: a SIPI that was on its way may start it, too. */
+bool cpu_restart(struct cpu *cpu)
+{
+	uint32_t starts = cpu->starts;
+
+	cpus_send_init(cpu->id, 0);
+	cpus_pause();
+	cpu->function = NULL;
+	return start_behind(cpu, starts);
 }
 
 void cpu_call(struct cpu *cpu, void (*function)(struct cpu *))
@@ -121,5 +180,5 @@ void cpu_call(struct cpu *cpu, void (*function)(struct cpu *))
 
 bool cpu_wait(const struct cpu *cpu)
 {
-	return cpus_wait_for(&cpu->done, cpu->asked);
+	return cpus_wait_for(&cpu->done, cpu->asked) == cpu->asked;
 }

@@ -1,6 +1,6 @@
 ; The way of another processor from SIPI to cpus_main(): real mode, in a copy of cpus_code below
-; 1 MiB, then L1's own mode, on L1's tables. Relies on cpus.c, which says what to load, and on the
-; GDT of entry.asm.
+; 1 MiB, then L1's own mode, on L1's tables; NMIs on the way are counted. Relies on cpus.c, which
+; says what to load, and on the GDT of entry.asm.
 
 MAX equ 8                               ; CPUS_MAX
 STACK_BYTES equ 16384
@@ -8,8 +8,9 @@ CODE32 equ 0x08                         ; selectors, as in svm.h
 DATA equ 0x10
 CODE64 equ 0x18
 MSR_EFER equ 0xc0000080
+EARLY_NMIS equ 0x5ffc                   ; as in cpus.c
 
-global cpus_code, cpus_code_end
+global cpus_code, cpus_nmi, cpus_code_end
 extern cpus_main, cpus_cr0, cpus_cr3, cpus_cr4, cpus_efer, l1_gdt
 
 section .rodata
@@ -23,6 +24,13 @@ cpus_code:
 	or al, 1                        ; PE
 	mov cr0, eax
 	jmp dword CODE32:protected      ; the image, where it was linked
+cpus_nmi:                               ; by real mode's table
+	push ds
+	push word 0
+	pop ds
+	inc dword [EARLY_NMIS]
+	pop ds
+	iret
 align 4
 pointer:
 	dw 0x27                         ; five descriptors are enough

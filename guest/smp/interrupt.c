@@ -21,7 +21,7 @@ static void loop(struct cpu *cpu)
 	sti();
 	looping++;
 	svm_run_on(cpu->host, &t->l2->regs, t->l2->vmcb);
-	for (unsigned int i = 0; i < CPUS_POLLS && !t->interrupts; i++)
+	for (unsigned int i = 0; i < cpus_polls && !t->interrupts; i++)
 		cpu_relax();
 	cli();
 }
@@ -36,7 +36,7 @@ static void poke_first(struct cpu *cpu)
 {
 	(void)cpu;
 	cpus_wait_for(&looping, 1);
-	for (unsigned int i = 0; i < CPUS_PAUSES / 50; i++)
+	for (unsigned int i = 0; i < cpus_pauses / 50; i++)
 		cpu_relax();
 	apic_send(testers[0].cpu->id, POKE_VECTOR);
 }

@@ -23,12 +23,10 @@ static volatile bool stop;
 
 void testers_init(void)
 {
-	uint32_t self = apic_id();
-
 	cpus_find();
-	testers[tester_count++].cpu = cpu_by_id(self);
+	testers[tester_count++].cpu = cpu_self();
 	for (uint32_t id = 0; id < CPUS_MAX && tester_count < TESTERS; id++) {
-		if (id != self && cpu_by_id(id)->starts)
+		if (cpu_by_id(id)->starts)
 			testers[tester_count++].cpu = cpu_by_id(id);
 	}
 	for (unsigned int i = 0; i < tester_count; i++) {
@@ -56,7 +54,7 @@ static bool wait_for_all(struct tester *editor)
 	for (unsigned int i = 0; i < tester_count; i++) {
 		if (&testers[i] == editor || testers[i].out || testers[i].held)
 			continue;
-		if (!cpus_wait_for(&testers[i].acked, version) && !stop)
+		if (cpus_wait_for(&testers[i].acked, version) < version && !stop)
 			return fail(&testers[i], "no answer to the editor", NULL);
 	}
 	return !stop;
@@ -98,7 +96,7 @@ static bool restart(struct tester *editor, unsigned int n, struct tester **gone)
 		}
 		(*gone)->out = true;
 		cpus_send_init((*gone)->cpu->id, 0);
-		for (unsigned int i = 0; i < CPUS_PAUSES / 50; i++)
+		for (unsigned int i = 0; i < cpus_pauses / 50; i++)
 			cpu_relax();
 	} else if (n % RESTART_EVERY == 9 && *gone) {
 		if (!cpu_start((*gone)->cpu))
@@ -144,7 +142,7 @@ static void edit_loop(struct tester *editor)
 static void access_loop(struct tester *tester)
 {
 	uint32_t version = 0;
-	unsigned int stalled = 0, patience = scene.own ? CPUS_POLLS : STALLED;
+	unsigned int stalled = 0, patience = scene.own ? cpus_polls : STALLED;
 
 	while (!stop) {
 		if (version != scene.started)

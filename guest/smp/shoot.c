@@ -44,7 +44,7 @@ bool shoot_others(struct tester *tester, uint64_t what)
 	}
 	for (unsigned int i = 0; i < tester_count; i++) {
 		if (&testers[i] != tester && !testers[i].out && !testers[i].held &&
-		    !cpus_wait_for(&testers[i].acked, version))
+		    cpus_wait_for(&testers[i].acked, version) < version)
 			return fail(&testers[i], "no answer to the interrupt that asks for a flush",
 			            NULL);
 	}

@@ -6,8 +6,6 @@
 
 enum {
 	ROUNDS = 2000,
-	ICR_NMI = 4 << 8,
-	APIC_ICR_LOW = 0x300,
 	NGPA_APIC = L2_HOLE, /* where L2 sees the APIC's page */
 };
 

@@ -6,8 +6,6 @@
 
 enum {
 	VECTOR = 0x3e,
-	ICR_SELF = 1 << 18,
-	APIC_ICR_LOW = 0x300,
 	NGPA_APIC = L2_HOLE,
 	ROUNDS = 2000,
 	UNALIGNED = 0x10,

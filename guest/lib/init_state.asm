@@ -2,7 +2,7 @@
 ; 64 KiB. It writes down the state that it finds and then counts, until it is told to halt. Relies
 ; on DS=0, as INIT leaves it, and on struct mailbox of guest/startup.c, at MAILBOX.
 
-	global	ap_code, ap_nmi, ap_code_end
+	global	init_state_code, init_state_end
 
 MAILBOX		equ 0x5000
 STACK		equ 0x5ff0			; behind the mailbox
@@ -11,7 +11,7 @@ MSR_EFER	equ 0xc0000080
 
 	section .rodata
 	bits 16
-ap_code:
+init_state_code:
 	mov	FIELD(0), eax
 	mov	FIELD(1), ecx
 	mov	FIELD(2), edx
@@ -64,7 +64,4 @@ ap_code:
 	je	.count
 .halt:	hlt
 	jmp	.halt
-ap_nmi:						; by the vector table at 0
-	inc	dword FIELD(30)			; NMIs
-	iret
-ap_code_end:
+init_state_end:
