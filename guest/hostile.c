@@ -10,7 +10,8 @@ enum {
 	SEED_TIMES = 1664525u,
 	SEED_PLUS = 1013904223u,
 	FLUSHES = 5,
-	PAUSES = 40000, /* there are many of them */
+	PAUSES = 40000,      /* there are many of them */
+	PAUSES_BOCHS = 4000, /* which gives each processor its turn by instructions */
 };
 
 volatile bool hostile_stop;
@@ -136,7 +137,7 @@ static void run(void)
 {
 	const char *name = cmdline_value("case");
 
-	cpus_pauses = PAUSES;
+	cpus_pauses = machine.bochs ? PAUSES_BOCHS : PAUSES;
 	hostile_early_nmis = cpus_init();
 	trap_handler = note_trap;
 	if (name) {

@@ -50,11 +50,11 @@ check: ## every test: unit, lint, system; ends with the runner's summary
 	@$(MAKE) --no-print-directory lint
 	@$(MAKE) --no-print-directory check-system
 
-# Before the random scripts of tests/unit/mmu.mk; the image smp runs on each configuration in turn.
-.PHONY: soak-smp
-soak: soak-smp
-soak-smp: build-all
-	@BUILD='$(BUILD)' SOAK_SECONDS='$(SOAK_SECONDS)' tests/soak-smp
+# Before the random scripts of tests/unit/mmu.mk; images run on each configuration in turn.
+.PHONY: soak-images
+soak: soak-images
+soak-images: build-all
+	@BUILD='$(BUILD)' SOAK_SECONDS='$(SOAK_SECONDS)' tests/soak-images
 
 LINUX_KERNELS := i386 686 amd64
 INITRDS       := $(LINUX_KERNELS:%=$(BUILD)/linux/initrd-%)

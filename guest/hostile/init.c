@@ -9,7 +9,7 @@
 #define NO_REDIRECT   "VM_CR does not exist, and INIT is not redirected"
 #define NO_ERROR_CODE "QEMU delivers #SX without its error code"
 
-enum { POLLS_BARE = 2000000 };
+enum { PAUSES_BARE = 50 };
 
 static struct l2 *other_l2;
 static volatile bool go_on;
@@ -259,7 +259,7 @@ void hostile_init(void)
 	unsigned int polls = cpus_polls;
 
 	if (machine.bare) /* what the emulators do not do is not waited for that long */
-		cpus_polls = POLLS_BARE;
+		cpus_polls = PAUSES_BARE * cpus_pauses;
 	held_by_gif();
 	intercepted();
 	redirected();

@@ -4,7 +4,7 @@
  */
 #include "guest/hostile/hostile.h"
 
-enum { SENDS = 100 };
+enum { SENDS = 25 };
 
 static unsigned int sends;
 static volatile uint32_t phase;

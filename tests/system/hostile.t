@@ -1,6 +1,7 @@
 #!/bin/bash
 # An L1 that means harm: what ends the machine ends it as it does bare, and L0 says why where it had
-# a hand in it; after all else every processor answers. HOSTILE_SENDS makes the storms longer.
+# a hand in it; after all else every processor answers. HOSTILE_SENDS makes the storms longer, as
+# make soak has them.
 . "$(dirname "$0")/lib.sh"
 
 export BOOT=direct MEM=128M

@@ -42,7 +42,7 @@ MMU_TESTS := format walk spte shadow sync track cpus cpus_regions roots random \
 
 .PHONY: soak mutants coverage fuzz
 SOAK_SECONDS ?= 600
-soak: $(BUILD)/unit/test_random $(BUILD)/unit/test_own_random ## random scripts against mmu/, nested and own paging, and the image smp, for SOAK_SECONDS (600) each
+soak: $(BUILD)/unit/test_random $(BUILD)/unit/test_own_random ## random scripts against mmu/, nested and own paging, and the images smp and hostile, for SOAK_SECONDS (600) each
 	for test in $(filter $(BUILD)/unit/%,$^); do \
 		NESTLING_SEED_FROM=$$(date +%s%N) NESTLING_SECONDS=$(SOAK_SECONDS) $$test || exit 1; \
 	done
