@@ -47,7 +47,8 @@ soak: $(BUILD)/unit/test_random $(BUILD)/unit/test_own_random ## random scripts 
 		NESTLING_SEED_FROM=$$(date +%s%N) NESTLING_SECONDS=$(SOAK_SECONDS) $$test || exit 1; \
 	done
 
-mutants: $(MMU_TESTS:%=$(BUILD)/unit/test_%) ## show that each mistake of tests/mutants/list fails a test
+mutants: $(MMU_TESTS:%=$(BUILD)/unit/test_%) $(SVM_MUTANT_TESTS:%=$(BUILD)/unit/test_%) ## show that each mistake of tests/mutants/list fails a test
+	$(SVM_MUTANT_TESTS:%=SOURCES_test_%='$(NESTED_RIG)') SOURCES_test_features=tests/unit/fake_cpuid.c \
 	tests/mutants/run '$(UNIT_O)' '$(CC) $(filter-out -MMD -MP $(WARN),$(UNIT_CFLAGS)) -w' $(MUTANTS)
 
 # One set of objects for all tests, so that gcov adds up what they execute.

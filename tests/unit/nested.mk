@@ -6,5 +6,5 @@ NESTED_RIG := tests/unit/nested_rig.c tests/unit/nested_never.c tests/unit/fake_
 NESTED_TESTS := nested_options nested_entry nested_check nested_exit nested_reads nested_owner \
 	nested_maps strict
 $(foreach test,$(NESTED_TESTS),$(eval test_$(test)_SRC := $(NESTED_RIG)))
-
 test_features_SRC := tests/unit/fake_cpuid.c
+SVM_MUTANT_TESTS := $(NESTED_TESTS) features

@@ -24,8 +24,8 @@ test_start_state_SRC := svm/start_state.c
 test_startup_SRC   := svm/start_state.c
 test_apic_SRC      := tests/unit/apic_rig.c
 test_apic_base_SRC := tests/unit/apic_rig.c
--include tests/unit/mmu.mk
 -include tests/unit/nested.mk
+-include tests/unit/mmu.mk
 
 $(UNIT_O)/%.o: %.c
 	@mkdir -p $(@D)
