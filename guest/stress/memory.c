@@ -1,13 +1,10 @@
 /*
  * Free memory, nested tables in it, and random numbers. Relies on the memory map.
  */
+#include "guest/lib/free_memory.h"
 #include "guest/stress/stress.h"
 
-enum { ROUNDS = 65536, FEWEST_PAGES = 16384 };
-
-#define LIMIT 0xc0000000ull /* from here on, machines have other things */
-
-extern char image_end[];
+enum { ROUNDS = 65536, LEAST_BYTES = 64 << 20 };
 
 unsigned int stress_rounds;
 
@@ -43,27 +40,12 @@ static unsigned int rounds_wanted(void)
 
 void stress_memory_init(void)
 {
-	uint64_t image = ((uintptr_t)image_end + PAGE_SIZE - 1) & ~(uint64_t)(PAGE_SIZE - 1);
+	struct free_memory memory = free_memory_find(LEAST_BYTES);
 
 	stress_rounds = rounds_wanted();
-	for (unsigned int i = 0; memory_range(i); i++) {
-		const struct memory_range *range = memory_range(i);
-		uint64_t from = range->start > image ? range->start : image;
-		uint64_t to = range->end < LIMIT ? range->end : LIMIT;
-
-		from = (from + PAGE_SIZE - 1) & ~(uint64_t)(PAGE_SIZE - 1);
-		to &= ~(uint64_t)(PAGE_SIZE - 1);
-		if (!range->usable || from >= to)
-			continue;
-		if (to > top)
-			top = to;
-		if (to - from > end - next) {
-			next = from;
-			end = to;
-		}
-	}
-	if (end - next < (uint64_t)FEWEST_PAGES * PAGE_SIZE)
-		run_skipped("less than 64 MiB of free memory in the loader's map");
+	next = memory.start;
+	end = memory.end;
+	top = memory.top;
 }
 
 uint64_t stress_free_start(void)

@@ -4,6 +4,7 @@
  * comes of it is not prescribed, but that VMRUN ends, and that L1 and its L2s work on. Relies on
  * stress.h.
  */
+#include "guest/lib/places.h"
 #include "guest/stress/stress.h"
 #include "hv/print.h"
 
@@ -11,8 +12,6 @@ enum {
 	TREE_PAGES = 16,
 	GUARD_VECTOR = 0x71,
 	GUARD_COUNTS = 3000000,
-	MAX_PLACES = 48,
-	NEAR_TOP = 16 << 20,
 	INDEXES = 8,
 };
 
@@ -20,55 +19,13 @@ enum {
 #define SENTINEL 0x5e471e1u
 #define ALL      0xffffffffu
 
-struct place {
-	const char *kind;
-	uint64_t gpa;
-	bool write; /* nobody is harmed by a write there */
+static const char *const kinds[] = {
+	place_beyond,   place_mmio,    place_rom,      place_last,
+	place_reserved, place_highest, place_too_high,
 };
-
-static const char beyond[] = "beyond memory", mmio[] = "at MMIO", rom[] = "in ROM",
-		  last[] = "at the end of memory", reserved[] = "in reserved memory",
-		  highest[] = "at the highest address", too_high[] = "above the highest address";
-static const char *const kinds[] = {beyond, mmio, rom, last, reserved, highest, too_high};
 #define KINDS (sizeof(kinds) / sizeof(kinds[0]))
 
-static struct place places[MAX_PLACES];
-static unsigned int place_count;
 static struct vmcb l1_state;
-
-static void add(const char *kind, uint64_t gpa, bool write)
-{
-	if (place_count < MAX_PLACES)
-		places[place_count++] = (struct place){kind, gpa, write};
-}
-
-static void find_places(void)
-{
-	uint64_t top = stress_top();
-
-	add(beyond, top + 4ull * NEAR_TOP, false);
-	add(beyond, 0xd0000000u, false);
-	add(mmio, apic_base(), false);
-	add(mmio, 0xfec00000u, false);
-	add(mmio, 0xa0000u, false);
-	add(rom, 0xf0000u, false);
-	add(rom, 0xfffff000u, false);
-	add(last, top - PAGE_SIZE, top == stress_free_end());
-	for (unsigned int i = 0; memory_range(i); i++) {
-		const struct memory_range *r = memory_range(i);
-		uint64_t from = r->start & ~(PAGE_SIZE - 1ull),
-			 middle = (r->start + r->end) / 2 & ~(PAGE_SIZE - 1ull);
-
-		if (r->usable || from < NEAR_TOP || r->start > top + NEAR_TOP ||
-		    r->end > top + NEAR_TOP)
-			continue;
-		add(reserved, from, true);
-		add(reserved, middle, true);
-		add(reserved, (r->end - 1) & ~(PAGE_SIZE - 1ull), true);
-	}
-	add(highest, (1ull << machine.physical_bits) - PAGE_SIZE, false);
-	add(too_high, 1ull << machine.physical_bits, false);
-}
 
 /*
  * Nothing of this is for a real machine's own MMIO and firmware: L1 must be alone with an emulator,
@@ -76,7 +33,7 @@ static void find_places(void)
  */
 static const char *harmful(const char *kind)
 {
-	if (machine.bochs && kind == mmio)
+	if (machine.bochs && kind == place_mmio)
 		return "Bochs stops there";
 	return machine.bare && !machine.qemu && !machine.bochs ? "not on a real machine, bare"
 	                                                       : NULL;
@@ -180,7 +137,7 @@ static void as_page(const struct place *place)
 	/* And as code. */
 	l2->vmcb->save.rip = STRESS_FAR;
 	l2->vmcb->save.rsp = L2_STACK_TOP;
-	if (place->kind != mmio)
+	if (place->kind != place_mmio)
 		run(l2);
 }
 
@@ -211,7 +168,7 @@ static void as_vmcb(const struct place *place)
 	if ((uint64_t)(uintptr_t)vmcb != place->gpa)
 		return;
 	vmsave(&l1_state);
-	if (place->kind == too_high) {
+	if (place->kind == place_too_high) {
 		check("exception of VMRUN", (uint64_t)try_call(try_vmrun, vmcb), VEC_GP);
 		stgi();
 		check("exception of VMLOAD", (uint64_t)try_call(try_vmload, vmcb), VEC_GP);
@@ -280,16 +237,17 @@ static void each(const char *what, void (*f)(const struct place *))
 	for (unsigned int k = 0; k < KINDS; k++) {
 		snprint(names[k], sizeof(names[k]), "%s %s", what, kinds[k]);
 		point(names[k]);
-		for (unsigned int i = 0; i < place_count; i++) {
+		for (unsigned int i = 0; place_at(i); i++) {
+			const struct place *place = place_at(i);
 			uint64_t mark = stress_free_start();
 
-			if (places[i].kind != kinds[k])
+			if (place->kind != kinds[k])
 				continue;
 			if (harmful(kinds[k])) {
 				point_skip(harmful(kinds[k]));
 				continue;
 			}
-			f(&places[i]);
+			f(place);
 			stress_release(mark);
 			works_on();
 		}
@@ -300,7 +258,7 @@ void stress_places(void)
 {
 	if (!tap_group("stress", "places"))
 		return;
-	find_places();
+	places_find(stress_top(), stress_top() == stress_free_end());
 	each("an access of L1's", directly);
 	each("a nested page", as_page);
 	each("a nested table", as_table);
