@@ -4,7 +4,7 @@
 
 GUEST_32   := pae pse nopse
 GUEST_64   := long
-GUEST_BOTH := bench stress startup counters smp hostile svm
+GUEST_BOTH := bench stress startup counters smp hostile svm chaos
 
 GUEST_NAMES  := $(GUEST_32) $(GUEST_64) $(GUEST_BOTH:%=%32) $(GUEST_BOTH:%=%64)
 GUEST_IMAGES := $(GUEST_NAMES:%=$(O)/guest/%.elf)

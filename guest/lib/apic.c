@@ -108,6 +108,11 @@ void apic_timer(uint8_t vector, uint32_t counts)
 {
 	apic_write(APIC_TIMER_DIVIDE, DIVIDE_BY_1);
 	apic_write(APIC_LVT_TIMER, vector);
+	apic_timer_again(counts);
+}
+
+void apic_timer_again(uint32_t counts)
+{
 	apic_write(APIC_TIMER_INITIAL, counts);
 }
 

@@ -43,6 +43,7 @@ void apic_send(uint32_t id, uint32_t command);
 
 /* One interrupt after so many of the timer's counts. */
 void apic_timer(uint8_t vector, uint32_t counts);
+void apic_timer_again(uint32_t counts); /* with the same vector, from now on */
 void apic_timer_stop(void);
 
 /* Ends the interrupt in service, unless the vector is one that needs no end. */
