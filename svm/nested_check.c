@@ -27,7 +27,7 @@ static bool bad_event(uint64_t event, bool code64)
 	case EVENT_SOFT_INTR:
 		return false;
 	case EVENT_EXCEPTION: /* INTO and BOUND do not exist in 64-bit code */
-		return vector == VEC_NMI || vector > 31 ||
+		return vector == VEC_NMI || vector > VEC_SX ||
 		       (code64 && (vector == VEC_OF || vector == VEC_BR));
 	default:
 		return true;
