@@ -250,3 +250,17 @@ void handle_cr_read(struct vcpu *vcpu)
 		store_msw(vcpu, &smsw);
 	}
 }
+
+bool refused_cr_write(struct vcpu *vcpu)
+{
+	struct instruction instruction;
+
+	/* What was injected is gone once an instruction of the handler's has come this far. */
+	if (!features.tcg ||
+	    ((vcpu->injected & EVENT_VALID) && vcpu->vmcb->save.rip == vcpu->entry_rip))
+		return false;
+	if (!decode(vcpu, VMEXIT_CR3_WRITE, &instruction)) /* of all control registers */
+		return false;
+	raise_exception(vcpu, VEC_GP, 0);
+	return true;
+}

@@ -10,6 +10,12 @@
 void handle_cr_write(struct vcpu *vcpu);
 void handle_cr_read(struct vcpu *vcpu);
 
+/*
+ * QEMU's own emulation exits as if VMRUN had failed when a guest moves what is reserved to CR3 or
+ * CR4. True: it was that, and is #GP now.
+ */
+bool refused_cr_write(struct vcpu *vcpu);
+
 /* A general register of the guest's as an operand of its mode: 64 or 32 bits. */
 uint64_t read_gpr(const struct vcpu *vcpu, unsigned int number);
 void write_gpr(struct vcpu *vcpu, unsigned int number, uint64_t value);

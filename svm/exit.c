@@ -157,12 +157,23 @@ static void (*const handlers[EXIT_CODES])(struct vcpu *vcpu) = {
 	[VMEXIT_INVPCID] = handle_invpcid,
 };
 
+static void handle_invalid(struct vcpu *vcpu)
+{
+	if (refused_cr_write(vcpu))
+		return;
+	if (!vcpu->guest_mode)
+		panic("the processor refused VMCB01");
+	nested_refused(vcpu);
+}
+
 void handle_exit(struct vcpu *vcpu, uint64_t code)
 {
 	if (code < EXIT_CODES && handlers[code])
 		handlers[code](vcpu);
 	else if (code == VMEXIT_NPF)
 		handle_npf(vcpu);
+	else if (low32(code) == low32(VMEXIT_INVALID))
+		handle_invalid(vcpu);
 	else
 		panic("exit %llx of %s, which nothing asked for", (unsigned long long)code,
 		      vcpu->guest_mode ? "L2" : "L1");
@@ -197,7 +208,7 @@ void handle_l2_exit(struct vcpu *vcpu)
 	if (code == VMEXIT_NPF)
 		handle_l2_npf(vcpu);
 	else if (low32(code) == low32(VMEXIT_INVALID)) /* QEMU writes 32 bits only */
-		nested_refused(vcpu);
+		handle_invalid(vcpu);
 	else if (code == VMEXIT_NMI || code == VMEXIT_INIT)
 		handle_nmi(vcpu); /* first L0 has to know whether it is L1's at all */
 	else if (is_l1s(vcpu, code))
