@@ -9,6 +9,8 @@
 
 #define CR_WRITES (1u << VMEXIT_CR0_WRITE | 1u << VMEXIT_CR3_WRITE | 1u << VMEXIT_CR4_WRITE)
 
+#define DR7_WRITE (1u << (VMEXIT_DR0_WRITE - VMEXIT_DR0_READ + 7))
+
 /* When a row holds: in all of the manners and on all of the machines that are named. */
 enum when {
 	ALWAYS = 0,
@@ -63,6 +65,12 @@ static const struct bound bounds[] = {
 	 "QEMU hangs at a #VMEXIT with LME=1, PG=0, PAE=0"},
 	{INTERCEPT(INTERCEPT_CR), IN_RACE | ON_QEMU, 1u << VMEXIT_CR4_WRITE, 0,
 	 "QEMU hangs at a #VMEXIT with LME=1, PG=0, PAE=0"},
+	{AT(save.dr7), ON_QEMU, 0, 0xff,
+	 "QEMU dies of a breakpoint that is hit where CS.base is not 0"},
+	{INTERCEPT(INTERCEPT_DR), WILD | ON_QEMU, DR7_WRITE, 0,
+	 "QEMU dies of a breakpoint that is hit where CS.base is not 0"},
+	{INTERCEPT(INTERCEPT_DR), IN_RACE | ON_QEMU, DR7_WRITE, 0,
+	 "QEMU dies of a breakpoint that is hit where CS.base is not 0"},
 	{AT(save.tr.attributes), ON_QEMU, 0x81, 0x04,
 	 "QEMU aborts at a change of CPL with a TR that is no TSS"},
 	{AT(save.tr.attributes), ON_QEMU | BARE, 0x81, 0x06,
@@ -99,6 +107,9 @@ uint64_t bounds_of(const struct manner *manner, const struct field *field, uint6
 	if (value != manner->root && (field->offset == AT(control.nested_cr3) ||
 	                              (field->offset == AT(save.cr3) && !manner->nested)))
 		value = memory_tame_address(value);
+	if (field->offset == AT(save.cr3) && !manner->nested && machine.qemu && machine.npt &&
+	    memory_devices)
+		value = manner->root;
 	/* Of any map, the ports that it opens are L1's. */
 	if (field->offset == AT(control.iopm_base_pa) && (manner->wild || chaos.race))
 		value = arena.ones;

@@ -43,6 +43,12 @@ struct arena {
 
 extern struct arena arena;
 
+/*
+ * May tables lead to devices and ROM? Without nested tables QEMU's walker hangs when it sets A bits
+ * in such a table, so half of the groups of runs are for the one, and half for the other.
+ */
+extern bool memory_devices;
+
 void memory_init(void);
 
 /* A gpa: in the arena, or at one of the places without memory. */
@@ -50,6 +56,9 @@ uint64_t memory_address(struct dice *dice);
 
 /* A page that VMSAVE and #VMEXIT may write, on this machine. */
 uint64_t memory_writable_page(struct dice *dice);
+
+/* Is there memory of L1's? Elsewhere what is read is for whoever is below L1 to say. */
+bool memory_is_ram(uint64_t gpa);
 
 /* Is this page in the arena, or no memory of L1's at all? */
 bool memory_is_harmless(uint64_t gpa);
@@ -129,6 +138,8 @@ struct chaos {
 	bool race; /* another processor writes VMCBs and tables meanwhile */
 	bool trace;
 };
+
+enum { RUN_COUNTS = 400000 }; /* of the timer, which ends a run */
 
 extern struct chaos chaos;
 extern struct vmcb *volatile run_target; /* the VMCB12 of the run */

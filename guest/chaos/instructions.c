@@ -10,9 +10,13 @@ static void do_vmrun(void *vmcb)
 {
 	static struct l2_regs regs;
 
+	apic_timer_again(RUN_COUNTS);
 	clgi();
+	sti();
 	vmrun_once(&regs, vmcb);
 	stgi();
+	__asm__ volatile("nop");
+	cli();
 }
 
 static void do_vmload(void *vmcb)
@@ -65,12 +69,24 @@ static uint64_t hsave(struct dice *dice)
 	                    : memory_writable_page(dice);
 }
 
-/* What VMRUN would enter with must be bounded: the arena's VMCBs are, and nothing else is valid. */
+/*
+ * What VMRUN would enter with must be bounded: of all there is only the arena's VMCBs are valid,
+ * and they were for the registers that they ran with.
+ */
 static uint64_t for_vmrun(struct dice *dice)
 {
 	uint64_t page = memory_address(dice) & ~0xfffull;
+	struct vmcb *vmcb = (struct vmcb *)(uintptr_t)page;
 
-	return memory_is_harmless(page) ? page : arena.tables;
+	if (!memory_is_harmless(page))
+		return arena.tables;
+	if (page >= arena.blocks && page < arena.kept) {
+		vmcb->control.int_ctl |= INT_CTL_V_INTR_MASKING;
+		vmcb->control.intercepts[INTERCEPT_MISC1] |= MISC1_IOIO_PROT;
+		vmcb->control.intercepts[INTERCEPT_MISC2] |= MISC2_CLGI;
+		vmcb->control.iopm_base_pa = arena.ones;
+	}
+	return page;
 }
 
 void instructions_try(struct dice *dice)
@@ -84,6 +100,7 @@ void instructions_try(struct dice *dice)
 			break;
 		check_gp("VMRUN", do_vmrun, page);
 		stgi();
+		cli();
 		break;
 	case 1:
 		page = spoil(dice, memory_writable_page(dice));

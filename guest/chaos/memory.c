@@ -19,6 +19,7 @@ enum {
 #define LOW_W     2ull
 
 struct arena arena;
+bool memory_devices;
 
 /* What nobody else may write: the map that lets no port through, and host state on bare machines.
  */
@@ -65,7 +66,6 @@ void memory_init(void)
 	arena.maps = take(&next, MAP_PAGES);
 	arena.blocks = take(&next, BLOCKS);
 	arena.kept = take(&next, L2_SLOTS * KEPT_BYTES / PAGE_SIZE);
-	memset((void *)(uintptr_t)arena.start, 0, ARENA_BYTES);
 	arena.ones = (uintptr_t)ones;
 	arena.hsaves = (uintptr_t)hsaves;
 	memset(ones, 0xff, sizeof(ones));
@@ -143,9 +143,18 @@ bool memory_is_harmless(uint64_t gpa)
 {
 	if (in_arena(gpa))
 		return true;
+	if (gpa >= top && gpa >= SIZE_4G)
+		return true;
 	if (machine.bare)
-		return gpa >= SIZE_4G && gpa >= top;
-	return gpa >= top || (gpa >= VGA_START && gpa < ROM_END) || is_reserved(gpa);
+		return false;
+	if (is_reserved(gpa))
+		return true;
+	return memory_devices && (gpa >= top || (gpa >= VGA_START && gpa < ROM_END));
+}
+
+bool memory_is_ram(uint64_t gpa)
+{
+	return gpa < top && !is_reserved(gpa) && (gpa < VGA_START || gpa >= ROM_END);
 }
 
 /* Some page of the arena's, which the address decides. */

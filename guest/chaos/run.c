@@ -11,7 +11,6 @@ enum {
 	CHECK_MEMORY = 256, /* runs */
 	REPORTS = 4,        /* failures that are told in full */
 	GUARD_VECTOR = 0x71,
-	GUARD_COUNTS = 400000,
 	EXITS = 0x100,
 };
 
@@ -57,9 +56,10 @@ static void new_l2(unsigned int slot)
 static void begin_group(void)
 {
 	dice_seed(&dice, chaos.seed, ~(number / GROUP));
-	for (unsigned int slot = 0; slot < L2_SLOTS; slot++)
-		new_l2(slot);
+	memory_devices = !machine.qemu || number / GROUP % 2;
 	tables_fill(&dice);
+	for (unsigned int slot = 0; slot < L2_SLOTS; slot++)
+		new_l2(slot); /* keeps their code in the arena */
 }
 
 /* How many fields are changed: often few, so that many runs enter. */
@@ -142,7 +142,7 @@ static void run(struct l2 *l2, struct vmcb *vmcb)
 	bool load = dice_one_in(&dice, 4);
 
 	run_target = vmcb;
-	apic_timer_again(GUARD_COUNTS);
+	apic_timer_again(RUN_COUNTS);
 	clgi();
 	sti();
 	if (load)
@@ -171,7 +171,7 @@ static bool is_asked_for(uint64_t code)
 
 static void report(const struct l2 *l2, const struct vmcb *vmcb, const char *what, const char *rule)
 {
-	if (reports++ >= REPORTS)
+	if (reports++ >= REPORTS && !chaos.trace)
 		return;
 	say("# seed=%u first=%u runs=1: %s%s%s\n", chaos.seed, number, what, rule ? ": " : "",
 	    rule ? rule : "");
@@ -259,8 +259,8 @@ static void one(void)
 	vmcb = build(l2);
 	before = *vmcb;
 	judgement = judge(vmcb);
-	if (chaos.trace)
-		say("# run %u\n", number);
+	if (chaos.trace && number >= chaos.first)
+		report(l2, vmcb, "next", judgement.rule);
 	run(l2, vmcb);
 
 	tally.runs++;
@@ -294,7 +294,7 @@ void run_all(void)
 	memset(&tally, 0, sizeof(tally));
 	vmsave(&run_host);
 	point("SVM's instructions on any address");
-	apic_timer(GUARD_VECTOR, GUARD_COUNTS);
+	apic_timer(GUARD_VECTOR, RUN_COUNTS);
 	if (chaos.race)
 		race_begin();
 	for (; number < chaos.first + chaos.runs; number++)

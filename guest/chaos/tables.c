@@ -38,6 +38,7 @@ static void write_entry(uint64_t at, uint64_t entry)
 
 void tables_fill(struct dice *dice)
 {
+	memset((void *)(uintptr_t)arena.data, 0, (size_t)(arena.kept - arena.data));
 	for (uint64_t at = arena.tables; at < arena.data; at += sizeof(uint64_t))
 		write_entry(at, tables_entry(dice));
 	for (uint64_t at = arena.maps; at < arena.blocks; at += sizeof(uint64_t))

@@ -111,7 +111,10 @@ static struct judgement judge_event(const struct vmcb *vmcb)
 		return invalid("EVENTINJ has an exception's type and no exception's vector");
 	if (code64 && (vector == 4 || vector == 5))
 		return undecided("EVENTINJ of #OF or #BR in 64-bit code");
-	/* 9 was one once; 15, 20 and 22 to 27 are reserved, 21, 28 to 30 came later. */
+	if (vector == 31)
+		return invalid("EVENTINJ has an exception's type and no exception's vector");
+	if (vector == 9 || vector == 15 || vector == 20 || (vector >= 22 && vector <= 27))
+		return undecided("EVENTINJ of an exception that is reserved");
 	return GOOD;
 }
 
@@ -194,6 +197,8 @@ static struct judgement judge_pdptes(const struct vmcb *vmcb)
 	if ((vmcb->control.nested_ctl & 1) || !(s->cr0 >> 31 & 1) || !(s->cr4 & 1u << 5) ||
 	    (s->efer & 1u << 8))
 		return GOOD;
+	if (!memory_is_ram(at))
+		return undecided("PDPTEs where there is no memory, without nested paging");
 	for (unsigned int i = 0; i < 4; i++) {
 		uint64_t entry = *(const volatile uint64_t *)(uintptr_t)(at + i * 8);
 
