@@ -288,6 +288,15 @@ static void say_counts(void)
 	say("#   NPF %u\n", tally.npf);
 }
 
+/* Bare, it is the emulator that is compared with the manual: told, and let pass. */
+static void check_none(const char *what, uint32_t count, const char *known)
+{
+	if (count && machine.bare)
+		point_known(machine.qemu ? QEMU : BOCHS, known);
+	else
+		check(what, count, 0);
+}
+
 void run_all(void)
 {
 	number = chaos.first / GROUP * GROUP;
@@ -314,11 +323,11 @@ void run_all(void)
 		return;
 	}
 	point("VMRUN enters or fails as the manual says");
-	check("not so", tally.disagree, 0);
+	check_none("not so", tally.disagree, "VMRUN skips checks");
 	point("a VMRUN that fails leaves the guest's state alone");
-	check("not so", tally.changed, 0);
+	check_none("not so", tally.changed, "the save area holds mixed state then");
 	point("every other exit is one that L1 asked for");
-	check("not so", tally.unasked, 0);
+	check_none("not so", tally.unasked, "a MOV to CR3 or CR4 exits as INVALID");
 	point("a fifth of all VMRUNs enters, at least");
 	check("enough", tally.entered * 5 >= tally.runs, true);
 }

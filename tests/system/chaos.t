@@ -1,0 +1,105 @@
+#!/bin/bash
+# A hostile L1: 10^5 VMRUNs of random VMCBs on random tables, and another processor that rewrites both
+# meanwhile. Nestling stays up, and all of its memory is looked over afterwards (canary.c): the
+# machine's memory is a file, so that nothing has to stop for it. CHAOS_RUNS and CHAOS_SEED are for
+# make soak: so many VMRUNs in each of the ways, from that seed on.
+. "$(dirname "$0")/lib.sh"
+
+temporary_dir
+export BOOT=direct MEM=128M
+seed=${CHAOS_SEED:-1}
+ram=$dir/ram
+in_file="-object memory-backend-file,id=ram,size=$MEM,mem-path=$ram,share=on -machine memory-backend=ram"
+
+# copy_l0 FILE: L0's memory as it is now, with what the log says of its place.
+copy_l0() {
+	read -r mib at <<<"$(tr -d '\r' <"$log" | sed -nE 's/.* ([0-9]+) MiB at ([0-9a-f]+),.*/\1 \2/p')"
+	dd if="$ram" of="$1" bs=1M skip=$((0x$at >> 20)) count="$mib" status=none
+}
+
+# When L1 begins, L0's memory is copied; and a byte is written to it at $poke, if that is set.
+copy_begin() {
+	local log=$1 i=0
+	while ! grep -qas 'TAP version' "$log" && [ $i -lt 300 ]; do
+		sleep 0.1
+		i=$((i + 1))
+	done
+	copy_l0 "$dir/begin"
+	[ -z "${poke:-}" ] || printf '\xcc' | dd of="$ram" bs=1 seek=$((0x$at + poke)) conv=notrunc status=none
+}
+
+canary() {
+	"$BUILD/canary" "$at" "$dir/symbols" "$dir/begin" "$1"
+}
+
+# chaos NAME WORDS VARIABLE=VALUE...: a run with these words for the image, and the canary.
+chaos() {
+	local name=$1 words=$2 core=$BUILD/release/nestling.elf watcher
+	shift 2
+	[[ " $* " != *" STRICT=1 "* ]] || core=$BUILD/strict/nestling.elf
+	nm -S "$core" >"$dir/symbols"
+	rm -f "$LOGS/$prefix-$(tr -c 'A-Za-z0-9.\n-' _ <<<"$name").log"
+	copy_begin "$LOGS/$prefix-$(tr -c 'A-Za-z0-9.\n-' _ <<<"$name").log" &
+	watcher=$!
+	image_passes "$name" CMDLINE="seed=$seed $words" QEMUFLAGS="$in_file" "$@"
+	wait "$watcher"
+	grep -a ' runs: ' "$log" | tr -d '\r'
+	copy_l0 "$dir/end"
+	[ -n "${poke:-}" ] || canary "$dir/end"
+	ok $? "$name: L0's memory is whole"
+}
+
+# runs N: so many VMRUNs, or as many as make soak wants.
+runs() {
+	echo "runs=${CHAOS_RUNS:-$1}"
+}
+
+chaos "64 bits" "$(runs 20000)" L1=chaos64
+chaos "64 bits, strict" "$(runs 15000)" L1=chaos64 STRICT=1
+chaos "32 bits" "$(runs 15000)" L1=chaos32
+chaos "32 bits, strict" "$(runs 15000)" L1=chaos32 STRICT=1
+chaos "32 bits, 2-level tables, 4-level L0" "$(runs 6000) format=pse" L1=chaos32 L0CMDLINE="la57=off pool=1M"
+chaos "64 bits, npt=off" "$(runs 8000)" L1=chaos64 L0CMDLINE=npt=off
+chaos "32 bits, npt=off, strict" "$(runs 8000)" L1=chaos32 L0CMDLINE=npt=off STRICT=1
+chaos "64 bits, race" "$(runs 6000) race=1" L1=chaos64 SMP=2
+chaos "32 bits, race, strict" "$(runs 6000) race=1" L1=chaos32 SMP=2 STRICT=1
+chaos "64 bits, race, npt=off, strict" "$(runs 300) race=1" L1=chaos64 SMP=2 L0CMDLINE=npt=off STRICT=1
+chaos "64 bits, one more processor, strict" "$(runs 2000)" L1=chaos64 SMP=2 STRICT=1
+
+# What the emulators themselves make of it is told, not judged: they skip checks.
+image_passes "64 bits, bare" L1=chaos64 BARE=1 CMDLINE=runs=2000
+image_passes "32 bits, bare" L1=chaos32 BARE=1 CMDLINE=runs=2000
+
+# Bochs, whose own checks are stricter.
+for bits in 32 64; do
+	image_passes "$bits bits, Bochs" EMU=bochs BOOT=grub L1=chaos$bits STRICT=1 CMDLINE=runs=500
+done
+
+# The canary sees a byte that is written while L1 runs, and others in a copy: beyond the heap that is
+# in use, in every table of the pool, used or free.
+address_of() {
+	awk -v name="$1" '$NF == name { print "0x" $1 }' "$dir/symbols"
+}
+nm -S "$BUILD/release/nestling.elf" >"$dir/symbols"
+poke=$(($(address_of stop) - $(address_of image_base)))
+chaos "a byte of L0's code is overwritten" runs=2000 L1=chaos64
+canary "$dir/end" >"$dir/said"
+[ $? = 1 ] && grep -q "image has changed at .*, stop$" "$dir/said"
+ok $? "the canary tells of it"
+poke=
+
+heap_end=$(perl -e 'open F, "<", $ARGV[0]; seek F, $ARGV[1], 0; read F, $b, 8; print unpack("Q", $b) - hex $ARGV[2]' \
+	"$dir/begin" $(($(address_of heap_end) - $(address_of image_base))) "$at")
+for place in "the heap's end" "a table" "another table"; do
+	[ "$place" = "the heap's end" ] && offset=$((heap_end - 8)) || offset=$((offset + 8 + 4096 * 40))
+	cp "$dir/begin" "$dir/end"
+	canary "$dir/end" >/dev/null
+	ok $? "two equal copies are whole"
+	# Into a word that is 0: in a table that is one entry more.
+	perl -e 'open F, "+<", $ARGV[0]; for ($o = $ARGV[1]; ; $o += 8) { seek F, $o, 0; read F, $b, 8; last unless unpack "Q", $b }
+		seek F, $o, 0; print F pack "Q", 1' "$dir/end" "$offset"
+	canary "$dir/end" >"$dir/said"
+	[ $? = 1 ]
+	ok $? "the canary tells of a word that is written to $place"
+done
+done_testing
