@@ -89,6 +89,14 @@ check-linux: build-all $(INITRDS) ## boot Debian's i386 (PAE or not) and amd64 k
 soak-linux: build-all $(INITRDS) ## the same kernels with 1, 2 and 4 processors, by all paging, long under load
 	BUILD='$(BUILD)' prove -j$(PROVE_JOBS) --timer tests/system/linux/soak/*.t
 
+# As many VMRUNs as wanted, in each of the ways of chaos.t, from a new seed.
+.PHONY: soak-chaos
+SOAK_RUNS ?= 200000
+soak: soak-chaos
+soak-chaos: build-all
+	CHAOS_RUNS=$(SOAK_RUNS) CHAOS_SEED=$${CHAOS_SEED:-$$(date +%s)} RUN_TIMEOUT=3600 BUILD='$(BUILD)' \
+		prove -v tests/system/chaos.t
+
 define VARIABLES
 Variables of make run, and their defaults:
   L1=pae              an image's name (ls guest/, README), or the path of any image that

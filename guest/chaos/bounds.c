@@ -77,6 +77,10 @@ static const struct bound bounds[] = {
 	 "QEMU aborts at a change of CPL with a TR that is a busy TSS"},
 	{AT(save.efer), ON_QEMU | BARE, 0, EFER_LME | EFER_LMA,
 	 "QEMU hangs at a #VMEXIT with LME=1, PG=0, PAE=0"},
+	{AT(save.rflags), ON_BOCHS, 0, RFLAGS_VM, "Bochs panics at VM=1 in long mode"},
+	{AT(save.rflags), ON_BOCHS | BARE, 0, RFLAGS_TF, "Bochs takes L2's single step in L1"},
+	{AT(save.efer), ON_BOCHS, 0, EFER_TCE, "Bochs shows the feature, and refuses the bit"},
+	{INTERCEPT(INTERCEPT_MISC2), ON_BOCHS | BARE, MISC2_SKINIT, 0, "Bochs panics at SKINIT"},
 	{AT(save.efer), ON_BOCHS | BARE, 0, EFER_LME | EFER_LMA,
 	 "Bochs panics at LME=1, PG=1, PE=0"},
 };
@@ -110,6 +114,9 @@ uint64_t bounds_of(const struct manner *manner, const struct field *field, uint6
 	if (field->offset == AT(save.cr3) && !manner->nested && machine.qemu && machine.npt &&
 	    memory_devices)
 		value = manner->root;
+	/* Bochs refuses both out of long mode, too, where the manual says nothing of them. */
+	if (field->offset == AT(save.cs.attributes) && machine.bochs && (value & SEG_ATTR_L))
+		value &= ~(uint64_t)SEG_ATTR_DB;
 	/* Of any map, the ports that it opens are L1's. */
 	if (field->offset == AT(control.iopm_base_pa) && (manner->wild || chaos.race))
 		value = arena.ones;
