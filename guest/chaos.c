@@ -26,7 +26,7 @@ static const struct pt_format *format(void)
 {
 	const char *name = cmdline_value("format");
 
-	return name && !strncmp(name, "pse", 4) ? &pt_pse : pt_format_of_width();
+	return name && glob_match("pse", name) ? &pt_pse : pt_format_of_width();
 }
 
 /* After all of it, L2s of every kind run as ever. */

@@ -146,10 +146,16 @@ static uint64_t value(struct dice *dice, const struct l2 *l2)
 
 static void set_registers(struct dice *dice, struct l2 *l2, struct vmcb *vmcb)
 {
-	uint64_t *regs = &l2->regs.rbx;
+	struct l2_regs *regs = &l2->regs;
 
-	for (unsigned int i = 0; i < offsetof(struct l2_regs, host_rax) / sizeof(*regs); i++)
-		regs[i] = i < 6 || dice_one_in(dice, 4) ? value(dice, l2) : i;
+	regs->rbx = value(dice, l2);
+	regs->rcx = value(dice, l2);
+	regs->rdx = value(dice, l2);
+	regs->rsi = value(dice, l2);
+	regs->rdi = value(dice, l2);
+	regs->rbp = value(dice, l2);
+	for (unsigned int i = 0; i < COUNT(regs->r8_to_r15); i++)
+		regs->r8_to_r15[i] = dice_one_in(dice, 4) ? value(dice, l2) : i;
 	vmcb->save.rax = value(dice, l2);
 }
 

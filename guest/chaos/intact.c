@@ -13,32 +13,59 @@ struct table_register {
 	uintptr_t base;
 } __attribute__((packed));
 
-static struct state {
-	uintptr_t cr0, cr3, cr4;
-	uint64_t efer;
-	struct table_register gdtr, idtr;
-	uint16_t cs, ss, ds, es, fs, gs, tr, ldtr;
-} before;
+enum {
+	CR0,
+	CR3,
+	CR4,
+	EFER,
+	GDTR,
+	GDTR_LIMIT,
+	IDTR,
+	IDTR_LIMIT,
+	CS,
+	SS,
+	DS,
+	ES,
+	FS,
+	GS,
+	TR,
+	LDTR,
+	COUNT
+};
 
+static const char *const names[COUNT] = {
+	"cr0", "cr3", "cr4", "efer", "gdtr", "its limit", "idtr", "its limit",
+	"cs",  "ss",  "ds",  "es",   "fs",   "gs",        "tr",   "ldtr",
+};
+
+static uint64_t before[COUNT];
 static uint32_t sum_before;
 
-static void read_state(struct state *state)
+static void read_state(uint64_t state[COUNT])
 {
-	memset(state, 0, sizeof(*state));
-	state->cr0 = read_cr0();
-	state->cr3 = read_cr3();
-	state->cr4 = read_cr4();
-	state->efer = rdmsr(MSR_EFER);
-	__asm__ volatile("sgdt %0" : "=m"(state->gdtr));
-	__asm__ volatile("sidt %0" : "=m"(state->idtr));
-	__asm__ volatile("mov %%cs, %0" : "=rm"(state->cs));
-	__asm__ volatile("mov %%ss, %0" : "=rm"(state->ss));
-	__asm__ volatile("mov %%ds, %0" : "=rm"(state->ds));
-	__asm__ volatile("mov %%es, %0" : "=rm"(state->es));
-	__asm__ volatile("mov %%fs, %0" : "=rm"(state->fs));
-	__asm__ volatile("mov %%gs, %0" : "=rm"(state->gs));
-	__asm__ volatile("str %0" : "=rm"(state->tr));
-	__asm__ volatile("sldt %0" : "=rm"(state->ldtr));
+	struct table_register table;
+	uint16_t selectors[COUNT - CS];
+
+	state[CR0] = read_cr0();
+	state[CR3] = read_cr3();
+	state[CR4] = read_cr4();
+	state[EFER] = rdmsr(MSR_EFER);
+	__asm__ volatile("sgdt %0" : "=m"(table));
+	state[GDTR] = table.base;
+	state[GDTR_LIMIT] = table.limit;
+	__asm__ volatile("sidt %0" : "=m"(table));
+	state[IDTR] = table.base;
+	state[IDTR_LIMIT] = table.limit;
+	__asm__ volatile("mov %%cs, %0" : "=rm"(selectors[CS - CS]));
+	__asm__ volatile("mov %%ss, %0" : "=rm"(selectors[SS - CS]));
+	__asm__ volatile("mov %%ds, %0" : "=rm"(selectors[DS - CS]));
+	__asm__ volatile("mov %%es, %0" : "=rm"(selectors[ES - CS]));
+	__asm__ volatile("mov %%fs, %0" : "=rm"(selectors[FS - CS]));
+	__asm__ volatile("mov %%gs, %0" : "=rm"(selectors[GS - CS]));
+	__asm__ volatile("str %0" : "=rm"(selectors[TR - CS]));
+	__asm__ volatile("sldt %0" : "=rm"(selectors[LDTR - CS]));
+	for (unsigned int i = CS; i < COUNT; i++)
+		state[i] = selectors[i - CS];
 }
 
 static uint32_t sum(void)
@@ -53,22 +80,24 @@ static uint32_t sum(void)
 
 void intact_init(void)
 {
-	read_state(&before);
+	read_state(before);
 	sum_before = sum();
 }
 
 bool intact_state(void)
 {
-	struct state now;
+	uint64_t now[COUNT];
+	bool same = true;
 
-	read_state(&now);
-	if (!memcmp(&now, &before, sizeof(now)))
-		return true;
-	say("# cr0 %llx cr3 %llx cr4 %llx efer %llx gdtr %llx idtr %llx cs %x ss %x ds %x tr %x\n",
-	    (unsigned long long)now.cr0, (unsigned long long)now.cr3, (unsigned long long)now.cr4,
-	    (unsigned long long)now.efer, (unsigned long long)now.gdtr.base,
-	    (unsigned long long)now.idtr.base, now.cs, now.ss, now.ds, now.tr);
-	return false;
+	read_state(now);
+	for (unsigned int i = 0; i < COUNT; i++) {
+		if (now[i] == before[i])
+			continue;
+		same = false;
+		say("# %s: 0x%llx, before 0x%llx\n", names[i], (unsigned long long)now[i],
+		    (unsigned long long)before[i]);
+	}
+	return same;
 }
 
 bool intact_memory(void)
