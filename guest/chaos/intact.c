@@ -56,7 +56,7 @@ static void read_state(uint64_t state[COUNT])
 	__asm__ volatile("sidt %0" : "=m"(table));
 	state[IDTR] = table.base;
 	state[IDTR_LIMIT] = table.limit;
-	__asm__ volatile("mov %%cs, %0" : "=rm"(selectors[CS - CS]));
+	__asm__ volatile("mov %%cs, %0" : "=rm"(selectors[0]));
 	__asm__ volatile("mov %%ss, %0" : "=rm"(selectors[SS - CS]));
 	__asm__ volatile("mov %%ds, %0" : "=rm"(selectors[DS - CS]));
 	__asm__ volatile("mov %%es, %0" : "=rm"(selectors[ES - CS]));
