@@ -235,6 +235,9 @@ void handle_page_fault(struct vcpu *vcpu)
 	uint64_t info = vmcb->control.exit_info1;
 	struct page_fault fault = {.address = vmcb->control.exit_info2};
 
+	/* QEMU's own emulation does not cut the sum of a table's base and an index to 32 bits. */
+	if (!in_long_mode(&vmcb->save))
+		fault.address = low32(fault.address);
 	fault.access = info & FAULT_U ? ACCESS_USER : supervisor_access(&vmcb->save);
 	if (info & FAULT_W)
 		fault.access |= ACCESS_WRITE;
