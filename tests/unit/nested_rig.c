@@ -7,6 +7,7 @@
 #include <stdio.h>
 
 #include "hv/stack.h"
+#include "svm/control_registers.h"
 #include "svm/own_paging.h"
 
 static unsigned long fake_cr8(void);
@@ -54,6 +55,13 @@ static unsigned long fake_cr8(void)
 static void set_cr8(unsigned long value)
 {
 	cr8 = value;
+}
+
+/* No QEMU is below. */
+bool refused_cr_write(struct vcpu *self)
+{
+	(void)self;
+	return false;
 }
 
 static void no_port(uint16_t port, uint8_t value)
