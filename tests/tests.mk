@@ -27,14 +27,15 @@ run: all $(if $(filter stick% cd%,$(BOOT)),image) ## boot L1 on Nestling in an e
 # Both builds, whatever STRICT is: every system test runs both.
 build-all:
 	@$(MAKE) --no-print-directory STRICT=0 all image
-	@$(MAKE) --no-print-directory STRICT=1 all $(BUILD)/canary
+	@$(MAKE) --no-print-directory STRICT=1 all
 
-# What looks over L0's memory after a run; it reads L0's structures, so it has L0's headers.
-$(BUILD)/canary: tests/system/canary.c
+# What looks over L0's memory after a run; it reads L0's structures, so each build has its own.
+all: $(O)/canary
+$(O)/canary: tests/system/canary.c
 	@mkdir -p $(@D)
-	$(CC) -std=c11 -D_GNU_SOURCE -I. $(WARN) -O1 -g -MMD -MP $< -o $@
+	$(CC) -std=c11 -D_GNU_SOURCE -DSTRICT=$(STRICT) -I. $(WARN) -O1 -g -MMD -MP $< -o $@
 
--include $(BUILD)/canary.d
+-include $(O)/canary.d
 
 format: ## put the sources into the style of .clang-format
 	find boot hv mmu svm guest tests -name '*.[ch]' -print0 | xargs -0 clang-format -i
@@ -93,7 +94,7 @@ soak-linux: build-all $(INITRDS) ## the same kernels with 1, 2 and 4 processors,
 .PHONY: soak-chaos
 SOAK_RUNS ?= 200000
 soak: soak-chaos
-soak-chaos: build-all
+soak-chaos: build-all ## a hostile L1 as in chaos.t, SOAK_RUNS (200000) VMRUNs in each way, from a new seed
 	CHAOS_RUNS=$(SOAK_RUNS) CHAOS_SEED=$${CHAOS_SEED:-$$(date +%s)} RUN_TIMEOUT=3600 BUILD='$(BUILD)' \
 		prove -v tests/system/chaos.t
 

@@ -12,7 +12,7 @@
  * - what changes all the time (VMCBs, virtual processors, stacks, descriptors): counted, not
  * judged.
  *
- * Relies on L0's own structures: it is compiled with the same headers.
+ * Relies on L0's own structures: it is compiled with the same headers, for each build of L0.
  */
 #include "mmu/shadow.h"
 #include "svm/vcpu.h"
@@ -226,6 +226,10 @@ static void find_processors(void)
 		will_change(vcpu->vmcb02, PAGE_SIZE);
 		will_change(vcpu->halt, PAGE_SIZE);
 		will_change(vcpu->without_busy, PAGE_SIZE);
+#if STRICT
+		will_change(vcpu->seen[0], PAGE_SIZE);
+		will_change(vcpu->seen[1], PAGE_SIZE);
+#endif
 		will_change((void *)(uintptr_t)(WINDOW + vcpu->hsave_hpa), PAGE_SIZE);
 		check_maps(vcpu, &vcpu->msrpms);
 		check_maps(vcpu, &vcpu->iopms);

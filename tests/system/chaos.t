@@ -29,15 +29,16 @@ copy_begin() {
 }
 
 canary() {
-	"$BUILD/canary" "$at" "$dir/symbols" "$dir/begin" "$1"
+	"$out/canary" "$at" "$dir/symbols" "$dir/begin" "$1"
 }
 
 # chaos NAME WORDS VARIABLE=VALUE...: a run with these words for the image, and the canary.
 chaos() {
-	local name=$1 words=$2 core=$BUILD/release/nestling.elf watcher
+	local name=$1 words=$2 watcher
 	shift 2
-	[[ " $* " != *" STRICT=1 "* ]] || core=$BUILD/strict/nestling.elf
-	nm -S "$core" >"$dir/symbols"
+	out=$BUILD/release
+	[[ " $* " != *" STRICT=1 "* ]] || out=$BUILD/strict
+	nm -S "$out/nestling.elf" >"$dir/symbols"
 	rm -f "$ram" "$LOGS/$prefix-$(tr -c 'A-Za-z0-9.\n-' _ <<<"$name").log"
 	copy_begin "$LOGS/$prefix-$(tr -c 'A-Za-z0-9.\n-' _ <<<"$name").log" &
 	watcher=$!
