@@ -340,7 +340,8 @@ static void nested_paging_that_is_not_offered(void **state)
 	}
 }
 
-/* APM vol. 2, section 15.20: reserved types, vectors that are none (31 is reserved), #OF and #BR in 64-bit code. */
+/* APM vol. 2, section 15.20: reserved types, vectors that are none (31 is reserved), #OF and #BR in
+ * 64-bit code. */
 static bool may_be_injected(unsigned int type, unsigned int vector, bool code64)
 {
 	if (type == EVENT_INTR || type == EVENT_NMI || type == EVENT_SOFT_INTR)
