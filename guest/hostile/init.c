@@ -9,7 +9,7 @@
 #define NO_REDIRECT   "VM_CR does not exist, and INIT is not redirected"
 #define NO_ERROR_CODE "QEMU delivers #SX without its error code"
 
-enum { PAUSES_BARE = 50 };
+enum { PAUSES_BARE = 20 };
 
 static struct l2 *other_l2;
 static volatile bool go_on;

@@ -3,6 +3,7 @@
  */
 #include "guest/lib/cpus.h"
 #include "guest/lib/exception.h"
+#include "guest/lib/machine.h"
 #include "hv/string.h"
 
 enum {
@@ -11,6 +12,7 @@ enum {
 	NMI_VECTOR_AT = VEC_NMI * 4, /* of real mode's table */
 	EARLY_NMIS_AT = 0x5ffc,      /* as in cpus_start.asm */
 	TRIES = 20,
+	SIPIS_BARE = 10, /* for each INIT */
 };
 
 extern const char cpus_code[], cpus_nmi[], cpus_code_end[];
@@ -146,9 +148,11 @@ void cpus_find(void)
  * GIF=0 holds an INIT back (APM vol. 2, section 15.17), and a SIPI before it is done is for
  * nothing: hence several, as the MultiProcessor Specification has it.
  */
-static bool start_behind(struct cpu *cpu, uint32_t starts)
+static bool send_sipis(struct cpu *cpu, unsigned int most)
 {
-	for (unsigned int i = 0; i < cpus_polls / cpus_pauses && cpu->starts == starts; i++) {
+	uint32_t starts = cpu->starts;
+
+	for (unsigned int i = 0; i < most && cpu->starts == starts; i++) {
 		cpus_send_sipi(cpu->id, 0, CPUS_PAGE);
 		for (unsigned int n = 0; n < cpus_pauses && cpu->starts == starts; n++)
 			cpu_relax();
@@ -158,18 +162,22 @@ static bool start_behind(struct cpu *cpu, uint32_t starts)
 
 bool cpu_start(struct cpu *cpu)
 {
-	return start_behind(cpu, cpu->starts);
+	return send_sipis(cpu, cpus_polls / cpus_pauses);
 }
 
-/* Counts from before the INIT: a SIPI that was on its way may start it, too. */
+/* QEMU forgets an INIT that comes while it performs another; Nestling must not. */
 bool cpu_restart(struct cpu *cpu)
 {
-	uint32_t starts = cpu->starts;
+	bool bare = emulator_is(QEMU_BARE), started = false;
+	unsigned int sipis = bare ? SIPIS_BARE : cpus_polls / cpus_pauses;
 
-	cpus_send_init(cpu->id, 0);
-	cpus_pause();
-	cpu->function = NULL;
-	return start_behind(cpu, starts);
+	for (unsigned int i = bare ? TRIES : 1; i && !started; i--) {
+		cpus_send_init(cpu->id, 0);
+		cpus_pause();
+		cpu->function = NULL;
+		started = send_sipis(cpu, sipis);
+	}
+	return started;
 }
 
 void cpu_call(struct cpu *cpu, void (*function)(struct cpu *))
