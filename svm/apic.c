@@ -161,6 +161,19 @@ static void refuse(struct vcpu *vcpu, uint64_t gpa)
 		raise_exception(vcpu, VEC_GP, 0);
 }
 
+/* The source of MOVS, which is memory; what an APIC says is nothing that anybody copies so. */
+static bool read_source(struct vcpu *vcpu, struct apic_store *store)
+{
+	uint32_t source;
+
+	if (store->operation != APIC_MOVS)
+		return true;
+	if (fetch(vcpu, store->from, (uint8_t *)&source, sizeof(source)) != sizeof(source))
+		return false;
+	store->source = source;
+	return true;
+}
+
 /* Registers are 32 bits at multiples of 16: other writes have no effect. APM 16.3.2. */
 static void perform(struct vcpu *vcpu, const struct apic_store *store, uint64_t gpa)
 {
@@ -197,8 +210,13 @@ bool apic_npf(struct vcpu *vcpu, uint64_t gpa)
 			return true;
 		}
 	}
+	if (!read_source(vcpu, &store)) {
+		refuse(vcpu, gpa);
+		return true;
+	}
 	vcpu->counters.apic_writes++;
 	perform(vcpu, &store, gpa);
+	apic_advance(vcpu, &store);
 	finish_instruction(vcpu, store.length);
 	return true;
 }

@@ -5,23 +5,70 @@
 #include "svm/control_registers.h"
 
 enum {
-	OPCODE_ALU_LAST = 0x31, /* XOR; CMP (39) stores nothing */
-	OPCODE_ALU_IMMEDIATE = 0x81,
-	OPCODE_ALU_IMMEDIATE_8 = 0x83,
-	OPCODE_XCHG = 0x87,
-	OPCODE_MOV_8 = 0x88,
-	OPCODE_MOV = 0x89,
-	OPCODE_MOV_OFFSET_8 = 0xa2,
-	OPCODE_MOV_OFFSET = 0xa3,
-	OPCODE_MOV_IMMEDIATE_8 = 0xc6,
-	OPCODE_MOV_IMMEDIATE = 0xc7,
+	OPCODE_TWO_BYTES = 0x0f,
 	REX_W = 1 << 3,
-	KNOWN_ALU = 1 << APIC_ADD | 1 << APIC_OR | 1 << APIC_AND | 1 << APIC_SUB | 1 << APIC_XOR,
+	ANY = 8, /* ModRM.reg is a register */
 };
 
-#define RFLAGS_BY_LAHF    0xd5ull
-#define RFLAGS_OF         (1ull << 11)
+/* Where an instruction has what it stores, or combines with what was there. */
+enum source {
+	REGISTER,    /* ModRM.reg, if anywhere */
+	IMMEDIATE,   /* as wide as the operand, 4 bytes at most */
+	IMMEDIATE_8, /* one byte, with its sign */
+	OFFSET,      /* rAX; no ModRM: the address stands in the instruction */
+	STRING,      /* rAX, or memory at rSI; no ModRM */
+};
+
+/* APM vol. 3, appendix A, with the most frequent ones first. */
+static const struct form {
+	uint16_t opcode;   /* with 0F in the upper byte, or one byte */
+	uint8_t group;     /* ModRM.reg, or ANY */
+	uint8_t operation; /* enum apic_operation */
+	uint8_t source;    /* enum source */
+	bool byte;         /* the operand has one byte */
+} forms[] = {
+	{0x89, ANY, APIC_MOV, REGISTER, false},       {0xc7, 0, APIC_MOV, IMMEDIATE, false},
+	{0xa3, ANY, APIC_MOV, OFFSET, false},         {0x88, ANY, APIC_MOV, REGISTER, true},
+	{0xc6, 0, APIC_MOV, IMMEDIATE_8, true},       {0xa2, ANY, APIC_MOV, OFFSET, true},
+	{0x87, ANY, APIC_XCHG, REGISTER, false},      {0x01, ANY, APIC_ADD, REGISTER, false},
+	{0x09, ANY, APIC_OR, REGISTER, false},        {0x21, ANY, APIC_AND, REGISTER, false},
+	{0x29, ANY, APIC_SUB, REGISTER, false},       {0x31, ANY, APIC_XOR, REGISTER, false},
+	{0x81, 0, APIC_ADD, IMMEDIATE, false},        {0x83, 0, APIC_ADD, IMMEDIATE_8, false},
+	{0x81, 1, APIC_OR, IMMEDIATE, false},         {0x83, 1, APIC_OR, IMMEDIATE_8, false},
+	{0x81, 4, APIC_AND, IMMEDIATE, false},        {0x83, 4, APIC_AND, IMMEDIATE_8, false},
+	{0x81, 5, APIC_SUB, IMMEDIATE, false},        {0x83, 5, APIC_SUB, IMMEDIATE_8, false},
+	{0x81, 6, APIC_XOR, IMMEDIATE, false},        {0x83, 6, APIC_XOR, IMMEDIATE_8, false},
+	{0xff, 0, APIC_INC, REGISTER, false},         {0xff, 1, APIC_DEC, REGISTER, false},
+	{0xf7, 2, APIC_NOT, REGISTER, false},         {0xf7, 3, APIC_NEG, REGISTER, false},
+	{0x0fb1, ANY, APIC_CMPXCHG, REGISTER, false}, {0x0fc1, ANY, APIC_XADD, REGISTER, false},
+	{0x0fab, ANY, APIC_BTS, REGISTER, false},     {0x0fba, 5, APIC_BTS, IMMEDIATE_8, false},
+	{0x0fb3, ANY, APIC_BTR, REGISTER, false},     {0x0fba, 6, APIC_BTR, IMMEDIATE_8, false},
+	{0x0fbb, ANY, APIC_BTC, REGISTER, false},     {0x0fba, 7, APIC_BTC, IMMEDIATE_8, false},
+	{0xab, ANY, APIC_STOS, STRING, false},        {0xa5, ANY, APIC_MOVS, STRING, false},
+};
+
+#define RFLAGS_BY_LAHF    0xd5u
+#define RFLAGS_DF         (1u << 10)
+#define RFLAGS_OF         (1u << 11)
 #define RFLAGS_ARITHMETIC (RFLAGS_BY_LAHF | RFLAGS_OF)
+
+/* The flags that each operation sets; what the manual leaves undefined with BTS and its like stays.
+ */
+static const uint32_t flags_set[APIC_OPERATIONS] = {
+	[APIC_ADD] = RFLAGS_ARITHMETIC,
+	[APIC_OR] = RFLAGS_ARITHMETIC,
+	[APIC_AND] = RFLAGS_ARITHMETIC,
+	[APIC_SUB] = RFLAGS_ARITHMETIC,
+	[APIC_XOR] = RFLAGS_ARITHMETIC,
+	[APIC_XADD] = RFLAGS_ARITHMETIC,
+	[APIC_CMPXCHG] = RFLAGS_ARITHMETIC,
+	[APIC_NEG] = RFLAGS_ARITHMETIC,
+	[APIC_INC] = RFLAGS_ARITHMETIC & ~RFLAGS_CF,
+	[APIC_DEC] = RFLAGS_ARITHMETIC & ~RFLAGS_CF,
+	[APIC_BTS] = RFLAGS_CF,
+	[APIC_BTR] = RFLAGS_CF,
+	[APIC_BTC] = RFLAGS_CF,
+};
 
 static uint8_t operand_size(const struct vmcb_save *save, const struct prefixes *prefixes)
 {
@@ -46,40 +93,25 @@ static bool read_immediate(const uint8_t *bytes, unsigned int have, unsigned int
 	return true;
 }
 
-/* What follows the operand, and what is stored. */
-struct form {
-	uint8_t operation;
-	bool immediate, immediate_8;
-};
-
-static bool find_form(uint8_t opcode, uint8_t reg, struct form *form)
+static const struct form *find_form(unsigned int opcode, unsigned int group)
 {
-	*form = (struct form){.operation = APIC_MOV};
-	switch (opcode) {
-	case OPCODE_MOV_8:
-	case OPCODE_MOV:
-		return true;
-	case OPCODE_XCHG:
-		form->operation = APIC_XCHG;
-		return true;
-	case OPCODE_MOV_IMMEDIATE_8:
-	case OPCODE_MOV_IMMEDIATE:
-		form->immediate = true;
-		form->immediate_8 = opcode == OPCODE_MOV_IMMEDIATE_8;
-		return (reg & 7) == 0;
-	case OPCODE_ALU_IMMEDIATE:
-	case OPCODE_ALU_IMMEDIATE_8:
-		form->immediate = true;
-		form->immediate_8 = opcode == OPCODE_ALU_IMMEDIATE_8;
-		form->operation = reg & 7;
-		break;
-	default:
-		if (opcode > OPCODE_ALU_LAST || (opcode & 7) != 1)
-			return false;
-		form->operation = opcode >> 3;
-		break;
+	for (unsigned int i = 0; i < sizeof(forms) / sizeof(*forms); i++) {
+		if (forms[i].opcode == opcode && (forms[i].group == ANY || forms[i].group == group))
+			return &forms[i];
 	}
-	return KNOWN_ALU >> form->operation & 1;
+	return NULL;
+}
+
+/* STOS and MOVS may be repeated, which is nothing that is done to an APIC. */
+static bool decode_string(const struct vcpu *vcpu, const struct prefixes *prefixes, unsigned int at,
+                          struct apic_store *store)
+{
+	if (store->operation == APIC_MOVS)
+		store->from = operand_of_string(vcpu, prefixes);
+	else
+		store->source = low32(read_gpr(vcpu, GPR_RAX));
+	store->length = (uint8_t)at;
+	return !prefixes->repeat;
 }
 
 /* A2 and A3: the address stands in the instruction, as wide as addresses are. */
@@ -87,53 +119,67 @@ static bool decode_offset(const struct vcpu *vcpu, const struct prefixes *prefix
                           unsigned int have, unsigned int at, struct apic_store *store)
 {
 	at += prefixes->address_size;
-	store->operation = APIC_MOV;
 	store->source = low32(read_gpr(vcpu, GPR_RAX));
 	store->length = (uint8_t)at;
 	return at <= have;
+}
+
+/* All others name their operand by ModRM. */
+static bool decode_modrm(const struct vcpu *vcpu, const struct prefixes *prefixes,
+                         const uint8_t *bytes, unsigned int have, unsigned int at,
+                         enum source source, struct apic_store *store)
+{
+	unsigned int immediate = 0;
+	struct operand operand;
+
+	if (!operand_decode(vcpu, prefixes, bytes, have, at, &operand) || !operand.memory)
+		return false;
+	at += operand.length;
+	if (source == REGISTER) {
+		store->source = low32(read_gpr(vcpu, operand.reg));
+	} else {
+		immediate = source == IMMEDIATE_8 ? 1 : store->size == 2 ? 2 : 4;
+		if (!read_immediate(bytes, have, at, immediate, &store->source))
+			return false;
+	}
+	store->reg = operand.reg;
+	store->length = (uint8_t)(at + immediate);
+	return true;
 }
 
 bool apic_decode(const struct vcpu *vcpu, const uint8_t *bytes, unsigned int have,
                  struct apic_store *store)
 {
 	const struct vmcb_save *save = &vcpu->vmcb->save;
-	unsigned int at, immediate = 0;
+	const struct form *form;
 	struct prefixes prefixes;
-	struct operand operand;
-	struct form form;
-	uint8_t opcode;
+	unsigned int at, opcode;
 
 	prefixes_decode(save, bytes, have, &prefixes);
 	at = prefixes.length;
 	if (at >= have)
 		return false;
 	opcode = bytes[at++];
-	*store = (struct apic_store){.size = operand_size(save, &prefixes)};
-	if (opcode == OPCODE_MOV_8 || opcode == OPCODE_MOV_OFFSET_8 ||
-	    opcode == OPCODE_MOV_IMMEDIATE_8)
-		store->size = 1;
-	if (opcode == OPCODE_MOV_OFFSET || opcode == OPCODE_MOV_OFFSET_8)
-		return decode_offset(vcpu, &prefixes, have, at, store);
-	if (!operand_decode(vcpu, &prefixes, bytes, have, at, &operand) || !operand.memory ||
-	    !find_form(opcode, operand.reg, &form))
+	if (opcode == OPCODE_TWO_BYTES && at < have)
+		opcode = opcode << 8 | bytes[at++];
+	form = find_form(opcode, at < have ? bytes[at] >> 3 & 7 : ANY);
+	if (!form)
 		return false;
-	at += operand.length;
-	if (form.immediate) {
-		immediate = form.immediate_8 ? 1 : store->size == 2 ? 2 : 4;
-		if (!read_immediate(bytes, have, at, immediate, &store->source))
-			return false;
-	} else {
-		store->source = low32(read_gpr(vcpu, operand.reg));
-	}
-	store->operation = form.operation;
-	store->reg = operand.reg;
-	store->length = (uint8_t)(at + immediate);
-	return true;
+	*store = (struct apic_store){
+		.operation = form->operation,
+		.size = form->byte ? 1 : operand_size(save, &prefixes),
+		.address_size = prefixes.address_size,
+	};
+	if (form->source == STRING)
+		return decode_string(vcpu, &prefixes, at, store);
+	if (form->source == OFFSET)
+		return decode_offset(vcpu, &prefixes, have, at, store);
+	return decode_modrm(vcpu, &prefixes, bytes, have, at, form->source, store);
 }
 
 /* SF, ZF, AF, PF and CF by LAHF, where they stand as in RFLAGS. */
-#define EXECUTE(name)                                                                              \
-	__asm__(name " %3, %0; lahf; seto %1"                                                      \
+#define EXECUTE(instruction)                                                                       \
+	__asm__(instruction "; lahf; seto %1"                                                      \
 	        : "+r"(value), "=&r"(overflow), "=&a"(ax)                                          \
 	        : "r"(source)                                                                      \
 	        : "cc")
@@ -141,32 +187,85 @@ bool apic_decode(const struct vcpu *vcpu, const uint8_t *bytes, unsigned int hav
 uint32_t apic_execute(struct vcpu *vcpu, const struct apic_store *store, uint32_t old)
 {
 	struct vmcb_save *save = &vcpu->vmcb->save;
-	uint32_t value = old, source = store->source, ax;
-	uint8_t overflow;
+	uint32_t value = old, source = store->source, ax = 0, mask = flags_set[store->operation];
+	uint8_t overflow = 0;
 
 	switch (store->operation) {
 	case APIC_ADD:
-		EXECUTE("addl");
+	case APIC_XADD:
+		EXECUTE("addl %3, %0");
 		break;
 	case APIC_OR:
-		EXECUTE("orl");
+		EXECUTE("orl %3, %0");
 		break;
 	case APIC_AND:
-		EXECUTE("andl");
+		EXECUTE("andl %3, %0");
 		break;
 	case APIC_SUB:
-		EXECUTE("subl");
+		EXECUTE("subl %3, %0");
 		break;
 	case APIC_XOR:
-		EXECUTE("xorl");
+		EXECUTE("xorl %3, %0");
 		break;
-	case APIC_XCHG:
-		write_gpr(vcpu, store->reg, old);
-		return source;
+	case APIC_INC:
+		EXECUTE("incl %0");
+		break;
+	case APIC_DEC:
+		EXECUTE("decl %0");
+		break;
+	case APIC_NOT:
+		value = ~old;
+		break;
+	case APIC_NEG:
+		EXECUTE("negl %0");
+		break;
+	case APIC_BTS:
+		EXECUTE("btsl %3, %0");
+		break;
+	case APIC_BTR:
+		EXECUTE("btrl %3, %0");
+		break;
+	case APIC_BTC:
+		EXECUTE("btcl %3, %0");
+		break;
+	case APIC_CMPXCHG:
+		value = low32(read_gpr(vcpu, GPR_RAX));
+		source = old;
+		EXECUTE("cmpl %3, %0");
+		/* It writes in any case; APM vol. 3. */
+		if (value != old)
+			write_gpr(vcpu, GPR_RAX, old);
+		value = value == old ? store->source : old;
+		break;
 	default:
-		return source;
+		value = source;
+		break;
 	}
-	save->rflags = (save->rflags & ~RFLAGS_ARITHMETIC) | (ax >> 8 & RFLAGS_BY_LAHF) |
-	               (overflow ? RFLAGS_OF : 0);
+	if (store->operation == APIC_XCHG || store->operation == APIC_XADD)
+		write_gpr(vcpu, store->reg, old);
+	save->rflags = (save->rflags & ~(uint64_t)mask) |
+	               (((ax >> 8 & RFLAGS_BY_LAHF) | (overflow ? RFLAGS_OF : 0)) & mask);
 	return value;
+}
+
+/* As wide as addresses are; 32 bits clear the upper half. */
+static void advance(struct vcpu *vcpu, const struct apic_store *store, unsigned int reg)
+{
+	uint64_t was = read_gpr(vcpu, reg), is;
+
+	is = vcpu->vmcb->save.rflags & RFLAGS_DF ? was - store->size : was + store->size;
+	if (store->address_size == 2)
+		is = (was & ~0xffffull) | (is & 0xffff);
+	else if (store->address_size == 4)
+		is = low32(is);
+	write_gpr(vcpu, reg, is);
+}
+
+void apic_advance(struct vcpu *vcpu, const struct apic_store *store)
+{
+	if (store->operation != APIC_STOS && store->operation != APIC_MOVS)
+		return;
+	advance(vcpu, store, GPR_RDI);
+	if (store->operation == APIC_MOVS)
+		advance(vcpu, store, GPR_RSI);
 }

@@ -69,8 +69,9 @@ void prefixes_decode(const struct vmcb_save *save, const uint8_t *bytes, unsigne
 			prefixes->operand_size = true;
 		else if (byte == 0x67)
 			other_address_size = true;
-		else if (byte != 0xf0 && byte != 0xf2 && byte != 0xf3 &&
-		         !read_override(save, byte, &prefixes->segment))
+		else if (byte == 0xf2 || byte == 0xf3)
+			prefixes->repeat = true;
+		else if (byte != 0xf0 && !read_override(save, byte, &prefixes->segment))
 			break;
 		prefixes->rex = 0; /* it counts right before the opcode only */
 	}
@@ -229,4 +230,13 @@ bool operand_decode(const struct vcpu *vcpu, const struct prefixes *prefixes, co
 		number += save->rip + end;
 	resolve(vcpu, prefixes, &address, number, operand);
 	return true;
+}
+
+uint64_t operand_of_string(const struct vcpu *vcpu, const struct prefixes *prefixes)
+{
+	const struct address address = {.base = GPR_RSI, .index = NO_GPR};
+	struct operand operand;
+
+	resolve(vcpu, prefixes, &address, 0, &operand);
+	return operand.linear;
 }

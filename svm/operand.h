@@ -25,6 +25,7 @@ struct prefixes {
 	uint8_t segment;      /* enum segment: the override that counts */
 	uint8_t rex;          /* 0: none */
 	bool operand_size;    /* 66h */
+	bool repeat;          /* F2h, F3h */
 };
 
 struct operand {
@@ -60,5 +61,9 @@ void prefixes_decode(const struct vmcb_save *save, const uint8_t *bytes, unsigne
  */
 bool operand_decode(const struct vcpu *vcpu, const struct prefixes *prefixes, const uint8_t *bytes,
                     unsigned int have, unsigned int at, struct operand *operand);
+
+/* Where a string instruction reads: the linear address of DS:rSI, or of another segment's by
+ * prefix. */
+uint64_t operand_of_string(const struct vcpu *vcpu, const struct prefixes *prefixes);
 
 #endif

@@ -33,7 +33,8 @@ int exception;
 unsigned int finished;
 uint8_t code[INSTRUCTION_MAX];
 unsigned int code_length;
-uint64_t in_delivery, memory_at;
+uint64_t in_delivery, memory_at, data_at;
+uint32_t data;
 unsigned int intercepted, lines;
 static unsigned int current; /* the processor that the test is on */
 const unsigned int pages_max = PAGES_MAX;
@@ -171,6 +172,10 @@ uint64_t linear_rip(const struct vmcb_save *save)
 unsigned int fetch(struct vcpu *vcpu, uint64_t linear, uint8_t *to, unsigned int bytes)
 {
 	(void)vcpu;
+	if (bytes == sizeof(data)) {
+		memcpy(to, &data, bytes);
+		return linear == data_at ? bytes : 0;
+	}
 	assert_true(linear == vmcb.save.rip && bytes == INSTRUCTION_MAX);
 	memcpy(to, code, code_length);
 	return code_length;

@@ -46,6 +46,9 @@ extern unsigned int finished;
 extern uint8_t code[INSTRUCTION_MAX];
 extern unsigned int code_length;
 extern uint64_t in_delivery, memory_at;
+/* A word of L1's data, and its linear address. */
+extern uint32_t data;
+extern uint64_t data_at;
 
 extern unsigned int intercepted, lines; /* MSRs; lines logged */
 

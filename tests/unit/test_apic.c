@@ -172,11 +172,44 @@ static void read_modify_write(void **state)
 	assert_int_equal(registers[0][APIC_ICR / 4], 0xc4400);
 }
 
+static void strings(void **state)
+{
+	(void)state;
+	machine(2);
+	code[0] = 0xa5; /* MOVSD */
+	code_length = 1;
+	data = 0xc4500;
+	data_at = vcpus[0].gpr[GPR_RSI] = 0x7000;
+	vcpus[0].gpr[GPR_RDI] = PAGE + APIC_ICR;
+	assert_true(apic_npf(&vcpus[0], PAGE + APIC_ICR));
+	assert_int_equal(finished, 1);
+	assert_true(got[0] == NOTHING && got[1] == INIT);
+	assert_int_equal(vcpus[0].gpr[GPR_RSI], 0x7004);
+	assert_int_equal(vcpus[0].gpr[GPR_RDI], PAGE + APIC_ICR + 4);
+	/* From where no memory is. */
+	forget();
+	assert_true(apic_npf(&vcpus[0], PAGE + APIC_SPURIOUS));
+	assert_int_equal(exception, VEC_GP);
+	assert_int_equal(finished, 0);
+	assert_int_equal(vcpus[0].gpr[GPR_RSI], 0x7004);
+	/* Of two bytes: without effect, but done. */
+	code[0] = 0x66;
+	code[1] = 0xab; /* STOSW */
+	code_length = 2;
+	registers[0][APIC_SPURIOUS / 4] = 0x1ff;
+	forget();
+	assert_true(apic_npf(&vcpus[0], PAGE + APIC_SPURIOUS));
+	assert_int_equal(finished, 2);
+	assert_int_equal(registers[0][APIC_SPURIOUS / 4], 0x1ff);
+	assert_int_equal(vcpus[0].gpr[GPR_RDI], PAGE + APIC_ICR + 6);
+}
+
 static void refused(void **state)
 {
 	(void)state;
 	machine(2);
-	code[0] = 0xab; /* STOSD */
+	code[0] = 0xf3; /* REP STOSD */
+	code[1] = 0xab;
 	code_length = INSTRUCTION_MAX;
 	lines = 0;
 	for (int i = 0; i < 2; i++) {
@@ -241,7 +274,7 @@ int main(void)
 		cmocka_unit_test(logical),      cmocka_unit_test(all_else_passes),
 		cmocka_unit_test(odd_accesses), cmocka_unit_test(read_modify_write),
 		cmocka_unit_test(refused),      cmocka_unit_test(decode_assists),
-		cmocka_unit_test(nmis),
+		cmocka_unit_test(strings),      cmocka_unit_test(nmis),
 	};
 
 	return cmocka_run_group_tests_name("apic", tests, NULL, NULL);

@@ -116,28 +116,40 @@ static void other_instructions(void **state)
 	}
 }
 
-/* Every opcode of one byte, with an operand in memory: those that are known, and no more. */
-static void all_opcodes(void **state)
+/* With an operand in memory and 0 in ModRM.reg: those that are known, and no more. */
+static void check_opcodes(const uint8_t *prefix, const uint8_t *known, size_t count)
 {
-	static const uint8_t known[] = {0x01, 0x09, 0x21, 0x29, 0x31, 0x81, 0x83,
-	                                0x87, 0x88, 0x89, 0xa2, 0xa3, 0xc6, 0xc7};
 	unsigned int found = 0;
 
-	(void)state;
 	set_code(CODE64);
 	for (unsigned int opcode = 0; opcode < 256; opcode++) {
 		uint8_t bytes[LONGEST] = {(uint8_t)opcode};
+		bool is_known = memchr(known, (int)opcode, count) != NULL;
 		struct apic_store store;
 
-		if ((opcode & 0xf0) == 0x40 || opcode == 0x66 || opcode == 0x67 ||
-		    (opcode & 0xe7) == 0x26 || opcode == 0x64 || opcode == 0x65 || opcode == 0xf0 ||
-		    opcode == 0xf2 || opcode == 0xf3)
+		if (!prefix && ((opcode & 0xf0) == 0x40 || opcode == 0x66 || opcode == 0x67 ||
+		                (opcode & 0xe7) == 0x26 || opcode == 0x64 || opcode == 0x65 ||
+		                opcode == 0xf0 || opcode == 0xf2 || opcode == 0xf3))
 			continue; /* prefixes */
-		assert_int_equal(apic_decode(&vcpu, bytes, sizeof(bytes), &store),
-		                 memchr(known, (int)opcode, sizeof(known)) != NULL);
-		found += memchr(known, (int)opcode, sizeof(known)) != NULL;
+		if (prefix) {
+			bytes[0] = *prefix;
+			bytes[1] = (uint8_t)opcode;
+		}
+		assert_int_equal(apic_decode(&vcpu, bytes, sizeof(bytes), &store), is_known);
+		found += is_known;
 	}
-	assert_int_equal(found, sizeof(known));
+	assert_int_equal(found, count);
+}
+
+static void all_opcodes(void **state)
+{
+	static const uint8_t one_byte[] = {0x01, 0x09, 0x21, 0x29, 0x31, 0x81, 0x83, 0x87, 0x88,
+	                                   0x89, 0xa2, 0xa3, 0xa5, 0xab, 0xc6, 0xc7, 0xff};
+	static const uint8_t two_bytes[] = {0xab, 0xb1, 0xb3, 0xbb, 0xc1}, prefix = 0x0f;
+
+	(void)state;
+	check_opcodes(NULL, one_byte, sizeof(one_byte));
+	check_opcodes(&prefix, two_bytes, sizeof(two_bytes));
 }
 
 static void exchange(void **state)
@@ -158,59 +170,143 @@ static void exchange(void **state)
 }
 
 /* By its definition; APM vol. 3, and vol. 1 section 3.1.4 for the flags. */
+static void check_arithmetic(uint8_t operation, uint32_t old, uint32_t source, uint64_t before)
+{
+	struct apic_store store = {.operation = operation, .source = source, .reg = GPR_R12};
+	bool plus = operation == APIC_ADD || operation == APIC_XADD || operation == APIC_INC;
+	bool minus = operation == APIC_SUB || operation == APIC_DEC || operation == APIC_NEG ||
+	             operation == APIC_CMPXCHG;
+	bool by_one = operation == APIC_INC || operation == APIC_DEC, carry, adjust, overflow;
+	uint32_t a = old, b = by_one ? 1 : source, value, result;
+	uint64_t flags, accumulator = value_of(GPR_RAX) << 32 | source;
+
+	if (operation == APIC_NEG) {
+		a = 0;
+		b = old;
+	}
+	if (operation == APIC_CMPXCHG) { /* of EAX, source as well, and memory */
+		vmcb.save.rax = accumulator;
+		store.source = ~source;
+		a = source;
+		b = old;
+	}
+	value = plus                    ? a + b
+	        : minus                 ? a - b
+	        : operation == APIC_OR  ? a | b
+	        : operation == APIC_AND ? a & b
+	                                : a ^ b;
+	carry = (plus && value < a) || (minus && a < b);
+	adjust = (plus && (a & 15) + (b & 15) > 15) || (minus && (a & 15) < (b & 15));
+	overflow = (plus && (~(a ^ b) & (a ^ value)) >> 31) ||
+	           (minus && ((a ^ b) & (a ^ value)) >> 31);
+	if (by_one)
+		carry = before & 1;
+	result = operation != APIC_CMPXCHG ? value : source == old ? ~source : old;
+
+	assert_true(apic_reads(&store));
+	vmcb.save.rflags = before;
+	assert_int_equal(apic_execute(&vcpu, &store, old), result);
+	flags = 0x202 | carry | (uint64_t)overflow << 11;
+	flags |= (uint64_t) !(__builtin_popcount(value & 0xff) & 1) << 2;
+	flags |= (uint64_t)!value << 6 | (uint64_t)(value >> 31) << 7;
+	if (plus || minus)
+		flags |= (uint64_t)adjust << 4;
+	else
+		vmcb.save.rflags &= ~0x10ull; /* AF is undefined */
+	if (vmcb.save.rflags != flags)
+		fail_msg("%x %d %x: flags %llx, not %llx", old, operation, source,
+		         (unsigned long long)vmcb.save.rflags, (unsigned long long)flags);
+	if (operation == APIC_XADD)
+		assert_true(vcpu.gpr[GPR_R12] == old);
+	if (operation == APIC_CMPXCHG)
+		assert_true(vmcb.save.rax == (source == old ? accumulator : old));
+}
+
 static void arithmetic(void **state)
 {
 	static const uint32_t values[] = {0,          1,          0xf,        0x10,
 	                                  0x7fffffff, 0x80000000, 0xffffffff, 0xc4500};
-	static const uint8_t operations[] = {APIC_ADD, APIC_OR, APIC_AND, APIC_SUB, APIC_XOR};
+	static const uint8_t operations[] = {APIC_ADD, APIC_OR,  APIC_AND,     APIC_SUB, APIC_XOR,
+	                                     APIC_INC, APIC_DEC, APIC_CMPXCHG, APIC_NEG, APIC_XADD};
 	enum { COUNT = sizeof(values) / sizeof(*values) };
 
 	(void)state;
 	for (unsigned int i = 0; i < COUNT * COUNT * sizeof(operations); i++) {
-		uint32_t old = values[i % COUNT], source = values[i / COUNT % COUNT], value = 0;
-		struct apic_store store = {.operation = operations[i / (COUNT * COUNT)],
-		                           .source = source};
-		uint64_t flags, wide;
-		bool carry = false, adjust = false, overflow = false;
-
-		switch (store.operation) {
-		case APIC_ADD:
-			wide = (uint64_t)old + source;
-			value = (uint32_t)wide;
-			carry = wide >> 32;
-			adjust = (old & 15) + (source & 15) > 15;
-			overflow = (int64_t)(int32_t)old + (int32_t)source != (int32_t)value;
-			break;
-		case APIC_SUB:
-			value = old - source;
-			carry = old < source;
-			adjust = (old & 15) < (source & 15);
-			overflow = (int64_t)(int32_t)old - (int32_t)source != (int32_t)value;
-			break;
-		case APIC_OR:
-			value = old | source;
-			break;
-		case APIC_AND:
-			value = old & source;
-			break;
-		default:
-			value = old ^ source;
-			break;
-		}
-		assert_true(apic_reads(&store));
-		vmcb.save.rflags = i & 1 ? 0x202 : 0xad7; /* IF stays */
-		assert_int_equal(apic_execute(&vcpu, &store, old), value);
-		flags = 0x202 | carry | (uint64_t)overflow << 11;
-		flags |= (uint64_t) !(__builtin_popcount(value & 0xff) & 1) << 2;
-		flags |= (uint64_t)!value << 6 | (uint64_t)(value >> 31) << 7;
-		if (store.operation == APIC_ADD || store.operation == APIC_SUB)
-			flags |= (uint64_t)adjust << 4;
-		else
-			vmcb.save.rflags &= ~0x10ull; /* AF is undefined */
-		if (vmcb.save.rflags != flags)
-			fail_msg("%x %d %x: flags %llx, not %llx", old, store.operation, source,
-			         (unsigned long long)vmcb.save.rflags, (unsigned long long)flags);
+		for (unsigned int set = 0; set < 2; set++) /* IF stays */
+			check_arithmetic(operations[i / (COUNT * COUNT)], values[i % COUNT],
+			                 values[i / COUNT % COUNT], set ? 0xad7 : 0x202);
 	}
+}
+
+static void bits(void **state)
+{
+	(void)state;
+	for (uint32_t bit = 0; bit < 64; bit++) {
+		for (unsigned int operation = APIC_BTS; operation <= APIC_BTC; operation++) {
+			struct apic_store store = {.operation = (uint8_t)operation, .source = bit};
+			uint32_t old = 0xc4500, mask = 1u << bit % 32;
+			uint32_t value = operation == APIC_BTS   ? old | mask
+			                 : operation == APIC_BTR ? old & ~mask
+			                                         : old ^ mask;
+
+			vmcb.save.rflags = bit & 1 ? 0x202 : 0xad7;
+			assert_int_equal(apic_execute(&vcpu, &store, old), value);
+			assert_int_equal(vmcb.save.rflags,
+			                 (bit & 1 ? 0x202 : 0xad6) | !!(old & mask));
+		}
+	}
+}
+
+static void complement(void **state)
+{
+	struct apic_store store = {.operation = APIC_NOT};
+
+	(void)state;
+	vmcb.save.rflags = 0x8d7;
+	assert_int_equal(apic_execute(&vcpu, &store, 0x12345678), 0xedcba987);
+	assert_int_equal(vmcb.save.rflags, 0x8d7);
+	assert_true(apic_reads(&store));
+}
+
+static void strings(void **state)
+{
+	static const uint8_t movs[] = {0xa5}, stos[] = {0x67, 0xab};
+	struct apic_store store;
+
+	(void)state;
+	set_code(CODE32);
+	vmcb.save.ds.base = 0x10;
+	assert_true(apic_decode(&vcpu, movs, sizeof(movs), &store));
+	assert_int_equal(store.from, (uint32_t)value_of(GPR_RSI) + 0x10);
+	assert_false(apic_reads(&store));
+	vmcb.save.rflags = 0x8d7;
+	store.source = 0x1234;
+	assert_int_equal(apic_execute(&vcpu, &store, 5), 0x1234);
+	assert_int_equal(vmcb.save.rflags, 0x8d7);
+	apic_advance(&vcpu, &store);
+	assert_int_equal(vcpu.gpr[GPR_RDI], (uint32_t)value_of(GPR_RDI) + 4);
+	assert_int_equal(vcpu.gpr[GPR_RSI], (uint32_t)value_of(GPR_RSI) + 4);
+
+	/* Down, and around the end of 16 bits. */
+	assert_true(apic_decode(&vcpu, stos, sizeof(stos), &store));
+	assert_false(apic_reads(&store));
+	vmcb.save.rflags |= 1 << 10;
+	vcpu.gpr[GPR_RDI] = 0x50002;
+	apic_advance(&vcpu, &store);
+	assert_int_equal(vcpu.gpr[GPR_RDI], 0x5fffe);
+	assert_int_equal(vcpu.gpr[GPR_RSI], (uint32_t)value_of(GPR_RSI) + 4);
+
+	set_code(CODE64);
+	assert_true(apic_decode(&vcpu, movs, sizeof(movs), &store));
+	assert_int_equal(store.from, vcpu.gpr[GPR_RSI]);
+	vcpu.gpr[GPR_RDI] = 0x1000000002;
+	apic_advance(&vcpu, &store);
+	assert_int_equal(vcpu.gpr[GPR_RDI], 0xffffffffe);
+
+	store.operation = APIC_MOV;
+	apic_advance(&vcpu, &store);
+	assert_int_equal(vcpu.gpr[GPR_RDI], 0xffffffffe);
+	vmcb.save.ds.base = 0;
 }
 
 int main(void)
@@ -222,6 +318,9 @@ int main(void)
 		cmocka_unit_test_setup(all_opcodes, guest),
 		cmocka_unit_test_setup(exchange, guest),
 		cmocka_unit_test_setup(arithmetic, guest),
+		cmocka_unit_test_setup(bits, guest),
+		cmocka_unit_test_setup(complement, guest),
+		cmocka_unit_test_setup(strings, guest),
 	};
 
 	return cmocka_run_group_tests_name("apic_decode", tests, NULL, NULL);
