@@ -15,6 +15,11 @@ done
 image_passes "GRUB from UEFI" BOOT=grub-efi MEM=256M
 image_passes "EFI program" BOOT=uefi MEM=256M
 
+export L1=startup64 SMP=4 EMU=bochs CPU=ryzen BOOT=grub
+bare_passes "4 processors on Bochs, bare"
+image_passes "4 processors on Bochs, strict" STRICT=1
+unset EMU CPU
+
 export L1=long SMP=2 CMDLINE='' BOOT=direct
 bare_passes "one of two processors, bare"
 image_passes "one of two processors"
