@@ -18,6 +18,8 @@ linux_runs "EFI program" i386 $some BOOT=uefi
 linux_runs "strict, npt=off" i386 $some BOOT=direct STRICT=1 L0CMDLINE=npt=off
 linux_bare "4 processors, bare" i386 processors BARE=1 SMP=4
 linux_runs "4 processors, GRUB from UEFI" i386 processors BOOT=grub-efi SMP=4
+linux_bare "KVM, bare" i386 kvm BARE=1
+linux_runs "KVM" i386 kvm BOOT=direct
 bare_tap= # there are no counters
 linux_runs "nestling-stat" i386 stat BOOT=direct SMP=2
 done_testing

@@ -42,9 +42,11 @@ devices="-drive if=none,id=one,format=raw,file=$dir/virtio.img -device virtio-bl
 	$(user_network second 10.0.3) -device e1000,netdev=second,romfile="
 
 # shellcheck disable=SC2034 # for the tests
-every_part=processors,clock,disk,network,load,memory,kvm
+every_part=processors,clock,disk,network,load,memory
 rounds=2  # of each load
 memory=64 # MiB to fill
+
+# The part kvm runs with one processor: with two, bare QEMU has hung amid it.
 
 # no_timer_check: Linux counts the PIT's ticks for 60 ms and panics if there are too few. QEMU's come
 # late when the host is busy, bare too; that interrupts arrive is seen by what follows.
