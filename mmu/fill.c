@@ -164,6 +164,7 @@ enum fault_result mmu_fault(struct mmu *mmu, struct mmu_cpu *cpu, const struct g
 	uint64_t notes_taken = mmu->notes_taken;
 	enum walk_status status = WALK_OK;
 
+	mmu_serve(mmu, cpu);
 	if (!tables->direct)
 		status = guest_walk(&mmu->memory, &tables->mode, tables->root, fault->address,
 		                    fault->access, &walk);
@@ -178,7 +179,6 @@ enum fault_result mmu_fault(struct mmu *mmu, struct mmu_cpu *cpu, const struct g
 	case WALK_OK:
 		break;
 	}
-	mmu_serve(mmu, cpu);
 	if (mmu->own_paging && (fault->access & ACCESS_WRITE))
 		protect_note_write(mmu, walk.gpa);
 	pool_reserve(mmu, pages_for(mmu, PT_MAX_LEVEL));

@@ -156,6 +156,7 @@ void mmu_invlpg(struct mmu *mmu, struct mmu_cpu *cpu, const struct guest_tables 
 {
 	struct shadow_page *page = cpu->current;
 
+	mmu_serve(mmu, cpu);
 	/* Without EFER.TCE INVLPG drops all upper entries, of whatever address; APM vol. 2, 3.1.7.
 	 */
 	if (mmu->dirty_upper)

@@ -255,7 +255,10 @@ static void processors_share_common_pages_only(void **state)
 		path(rig, root[1], 0x80000000, second);
 		for (int level = 1; level <= row->host_levels; level++)
 			assert_int_equal(first[level] != second[level], row->local && level >= 3);
-		/* Each processor counts its own. */
+		/* Each processor counts its own; of a fault that is reflected, too. */
+		assert_int_equal(rig_access(rig, 0, &tables, 0, 0), REFLECTED(4));
+		assert_int_equal(rig->cpu[0].counters.faults_reflected, 1);
+		assert_int_equal(rig->cpu[1].counters.faults_reflected, 0);
 		assert_int_equal(rig->cpu[0].counters.roots_built, 1);
 		assert_int_equal(rig->cpu[1].counters.roots_built, row->local ? 1 : 0);
 		assert_ok_invariants(rig);
