@@ -121,6 +121,13 @@ void put_checksum(uint64_t hpa, uint64_t offset, uint64_t size)
 	bytes[offset] = (uint8_t)-sum;
 }
 
+void put_acpi_table(uint64_t hpa, const char *signature, uint32_t length)
+{
+	memcpy(at(hpa), signature, 4);
+	put32(hpa + 4, length);
+	put_checksum(hpa, 9, length);
+}
+
 void put_rsdp(uint64_t hpa, uint8_t revision, uint32_t rsdt, uint64_t xsdt)
 {
 	memset(at(hpa), 0, 36);

@@ -29,6 +29,9 @@ uint64_t get64(uint64_t hpa);
 /* Makes the byte at hpa + offset such that size bytes from hpa on have the sum 0. */
 void put_checksum(uint64_t hpa, uint64_t offset, uint64_t size);
 
+/* A table of ACPI's whose body is there already: its signature, length and checksum. */
+void put_acpi_table(uint64_t hpa, const char *signature, uint32_t length);
+
 /* A valid root pointer of revision 0 or 2. */
 void put_rsdp(uint64_t hpa, uint8_t revision, uint32_t rsdt, uint64_t xsdt);
 

@@ -33,13 +33,6 @@ static int done(void **state)
 	return 0;
 }
 
-static void put_table(uint64_t hpa, const char *signature, uint32_t length)
-{
-	memcpy(at(hpa), signature, 4);
-	put32(hpa + 4, length);
-	put_checksum(hpa, 9, length);
-}
-
 static uint64_t put_lapic(uint64_t hpa, uint8_t id, uint32_t flags)
 {
 	put8(hpa, 0);
@@ -73,20 +66,20 @@ static uint32_t put_madt(void)
 	end = put_x2apic(end, 0x101, 1);
 	end = put_x2apic(end, 0x102, 2);
 	end = put_x2apic(end, 7, 1);
-	put_table(MADT, "APIC", (uint32_t)(end - MADT));
+	put_acpi_table(MADT, "APIC", (uint32_t)(end - MADT));
 	return (uint32_t)(end - MADT);
 }
 
 static void put_tables(uint8_t revision)
 {
-	put_table(OTHER, "FACP", 36);
+	put_acpi_table(OTHER, "FACP", 36);
 	put_madt();
 	put32(RSDT + 36, OTHER);
 	put32(RSDT + 40, MADT);
-	put_table(RSDT, "RSDT", 44);
+	put_acpi_table(RSDT, "RSDT", 44);
 	put64(XSDT + 36, OTHER);
 	put64(XSDT + 44, MADT);
-	put_table(XSDT, "XSDT", 52);
+	put_acpi_table(XSDT, "XSDT", 52);
 	put_rsdp(RSDP, revision, RSDT, XSDT);
 }
 
@@ -193,7 +186,7 @@ static void lists_no_processor_twice(void **state)
 	end = put_lapic(end, 3, 1);
 	end = put_x2apic(end, 2, 1);
 	end = put_x2apic(end, 3, 0);
-	put_table(MADT, "APIC", (uint32_t)(end - MADT));
+	put_acpi_table(MADT, "APIC", (uint32_t)(end - MADT));
 	assert_int_equal(acpi_cpu_ids(RSDP, ids, CPUS), 2);
 	assert_int_equal(ids[0], 2);
 	assert_int_equal(ids[1], 3);
@@ -245,22 +238,22 @@ static void refuses_broken_tables(void **state)
 	put8(RSDT + 20, 1);
 	assert_int_equal(cpu_count(RSDP), 0);
 	put_tables(0);
-	put_table(RSDT, "RSDT", 35);
+	put_acpi_table(RSDT, "RSDT", 35);
 	assert_int_equal(cpu_count(RSDP), 0);
 	put32(RSDT + 4, 0xffffffff);
 	assert_int_equal(cpu_count(RSDP), 0);
-	put_table(RSDT, "RSDT", 36);
+	put_acpi_table(RSDT, "RSDT", 36);
 	assert_int_equal(cpu_count(RSDP), 0);
-	put_table(RSDT, "RSDT", 43); /* cut in the entry of the MADT */
+	put_acpi_table(RSDT, "RSDT", 43); /* cut in the entry of the MADT */
 	assert_int_equal(cpu_count(RSDP), 0);
 	put_tables(0);
 	put8(MADT + 44 + 1, 0);
 	put_checksum(MADT, 9, get32(MADT + 4));
 	assert_int_equal(cpu_count(RSDP), 0);
 	length = put_madt();
-	put_table(MADT, "APIC", length - 1);
+	put_acpi_table(MADT, "APIC", length - 1);
 	assert_int_equal(cpu_count(RSDP), 0);
-	put_table(MADT, "APIC", 40);
+	put_acpi_table(MADT, "APIC", 40);
 	assert_int_equal(cpu_count(RSDP), 0);
 	length = put_madt();
 	put8(MADT + 44 + 1, 2); /* too short for its kind: no processor */

@@ -22,7 +22,6 @@ enum {
 	FADT_SIZE_1 = 116, /* ACPI 1.0's */
 	FADT_SIZE_2 = 244,
 	PORT = 0x604,
-	CHECKSUM = 9,
 };
 
 /* Name (_S3_, Package (4) {One, One, Zero, Zero}) and what firmware has around it. */
@@ -44,24 +43,17 @@ static int done(void **state)
 	return 0;
 }
 
-static void put_table(uint64_t hpa, const char *signature, uint32_t length)
-{
-	memcpy(at(hpa), signature, 4);
-	put32(hpa + 4, length);
-	put_checksum(hpa, CHECKSUM, length);
-}
-
 static void put_fadt(uint32_t length)
 {
-	put_table(FADT, "FACP", length);
+	put_acpi_table(FADT, "FACP", length);
 	put32(RSDT + HEADER, FADT);
-	put_table(RSDT, "RSDT", HEADER + 4);
+	put_acpi_table(RSDT, "RSDT", HEADER + 4);
 }
 
 static void put_dsdt(const void *aml, uint32_t length)
 {
 	memcpy(at(DSDT + HEADER), aml, length);
-	put_table(DSDT, "DSDT", HEADER + length);
+	put_acpi_table(DSDT, "DSDT", HEADER + length);
 	put32(FADT + 40, DSDT);
 	put32(FADT + 64, PORT);
 	put_fadt(FADT_SIZE_1);
