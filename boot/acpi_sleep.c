@@ -18,7 +18,6 @@ enum {
 	GAS_SPACE = 0,
 	GAS_ADDRESS = 4,
 	GAS_SYSTEM_IO = 1,
-	GAS_SIZE = 12,
 };
 
 /* AML; ACPI 6.5, section 20.2. */

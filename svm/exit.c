@@ -172,7 +172,7 @@ void handle_exit(struct vcpu *vcpu, uint64_t code)
 		handlers[code](vcpu);
 	else if (code == VMEXIT_NPF)
 		handle_npf(vcpu);
-	else if (low32(code) == low32(VMEXIT_INVALID))
+	else if (low32(code) == low32(VMEXIT_INVALID)) /* QEMU writes 32 bits only */
 		handle_invalid(vcpu);
 	else
 		panic("exit %llx of %s, which nothing asked for", (unsigned long long)code,
@@ -207,8 +207,6 @@ void handle_l2_exit(struct vcpu *vcpu)
 
 	if (code == VMEXIT_NPF)
 		handle_l2_npf(vcpu);
-	else if (low32(code) == low32(VMEXIT_INVALID)) /* QEMU writes 32 bits only */
-		handle_invalid(vcpu);
 	else if (code == VMEXIT_NMI || code == VMEXIT_INIT)
 		handle_nmi(vcpu); /* first L0 has to know whether it is L1's at all */
 	else if (is_l1s(vcpu, code))

@@ -31,6 +31,12 @@ void processors_add(struct vcpu *vcpu)
 	__atomic_store_n(&count, count + 1, __ATOMIC_RELEASE);
 }
 
+/* L1 may have given the APIC another id. */
+static void send_nmi(const struct vcpu *target)
+{
+	lapic_send(target->ready ? target->apic.id : target->apic_id, ICR_NMI);
+}
+
 /* One NMI for each time that the flag is raised: a second one would be taken for L1's. */
 void vcpu_kick(struct vcpu *target)
 {
@@ -42,14 +48,13 @@ void vcpu_kick(struct vcpu *target)
 	    now - target->kicked_at < KICK_AGAIN)
 		return;
 	target->kicked_at = now;
-	/* L1 may have given the APIC another id. */
-	lapic_send(target->ready ? target->apic.id : target->apic_id, ICR_NMI);
+	send_nmi(target);
 }
 
 void vcpu_exit_again(struct vcpu *self)
 {
 	if (!__atomic_exchange_n(&self->kicked, true, __ATOMIC_SEQ_CST))
-		lapic_send(self->ready ? self->apic.id : self->apic_id, ICR_NMI);
+		send_nmi(self);
 }
 
 bool vcpu_was_kicked(struct vcpu *vcpu)

@@ -107,7 +107,7 @@ static void check_clean(const struct vmcb *vmcb, const struct vmcb *seen)
 #undef CHECK_CLEAN
 }
 
-void strict_check(struct vcpu *vcpu)
+void strict_check(const struct vcpu *vcpu)
 {
 	check_l0(vcpu);
 	check_manual(vcpu->vmcb);

@@ -9,7 +9,7 @@
 
 #if STRICT
 /* The VMCB in use is about to run. Panics, with the rule that fails. */
-void strict_check(struct vcpu *vcpu);
+void strict_check(const struct vcpu *vcpu);
 
 /* It has run: the processor may have all of it cached as it is now. */
 void strict_ran(struct vcpu *vcpu);
@@ -17,7 +17,7 @@ void strict_ran(struct vcpu *vcpu);
 /* The processor says that the instruction has this length. */
 void strict_check_length(struct vcpu *vcpu, unsigned int length);
 #else
-static inline void strict_check(struct vcpu *vcpu)
+static inline void strict_check(const struct vcpu *vcpu)
 {
 	(void)vcpu;
 }
