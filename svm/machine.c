@@ -134,8 +134,8 @@ void machine_init_control(struct vcpu *vcpu)
 	intercept_for_l0(control);
 	watch_gp(vcpu);
 	control->intercepts[INTERCEPT_MISC2] |= MISC2_VMMCALL; /* not L2's */
-	control->msrpm_base_pa = hpa_of(vcpu->msrpm01);
-	control->iopm_base_pa = hpa_of(iopm01);
+	control->msrpm_base_pa = vcpu->msrpms.l0_hpa;
+	control->iopm_base_pa = vcpu->iopms.l0_hpa;
 	control->asid = ASID_L1;
 	control->tlb_control = TLB_CONTROL_FLUSH_ALL;
 	if (!features.npt)
@@ -179,6 +179,7 @@ static void init_maps(struct merged_maps *maps, const uint64_t *l0, unsigned int
                       unsigned int count)
 {
 	maps->l0 = l0;
+	maps->l0_hpa = hpa_of(l0);
 	maps->pages = pages;
 	maps->count = count;
 	for (unsigned int i = 0; i < count; i++) {
@@ -219,7 +220,7 @@ static void become_host(struct vcpu *vcpu)
 	wrmsr(MSR_EFER, rdmsr(MSR_EFER) | EFER_SVME);
 	wrmsr(MSR_VM_HSAVE_PA, vcpu->hsave_hpa);
 	wrmsr(MSR_PAT, HOST_PAT);
-	wrmsr_safe(MSR_VM_CR, rdmsr(MSR_VM_CR) | VM_CR_R_INIT); /* see handle_init() */
+	wrmsr_safe(MSR_VM_CR, rdmsr(MSR_VM_CR) | VM_CR_R_INIT); /* see take_nmi() */
 	__asm__ volatile("clgi");
 	startup_init_halt(vcpu);
 	lock_take(&mmu_lock);

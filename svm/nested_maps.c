@@ -124,7 +124,7 @@ static uint64_t merged_map(struct vcpu *vcpu, struct merged_maps *maps, uint64_t
 uint64_t merged_msrpm(struct vcpu *vcpu)
 {
 	if (!(vcpu->ctl.intercepts[INTERCEPT_MISC1] & MISC1_MSR_PROT))
-		return hpa_of(vcpu->msrpms.l0);
+		return vcpu->msrpms.l0_hpa;
 	return merged_map(vcpu, &vcpu->msrpms,
 	                  vcpu->ctl.msrpm_base_pa & ~(uint64_t)(PAGE_SIZE - 1));
 }
@@ -139,7 +139,7 @@ uint64_t merged_iopm(struct vcpu *vcpu)
 	const uint64_t *pages[IOPM_SIZE / PAGE_SIZE];
 
 	if (!(vcpu->ctl.intercepts[INTERCEPT_MISC1] & MISC1_IOIO_PROT))
-		return hpa_of(iopm01);
+		return vcpu->iopms.l0_hpa;
 	for (unsigned int page = 0; page < IOPM_SIZE / PAGE_SIZE; page++) {
 		pages[page] = map_page(base, page);
 		if (!pages[page])

@@ -143,8 +143,8 @@ void startup_init_halt(struct vcpu *vcpu)
 
 	intercept_for_l0(control);
 	control->intercepts[INTERCEPT_EXCEPTION] = ~0u;
-	control->msrpm_base_pa = hpa_of(vcpu->msrpm01);
-	control->iopm_base_pa = hpa_of(iopm01);
+	control->msrpm_base_pa = vcpu->msrpms.l0_hpa;
+	control->iopm_base_pa = vcpu->iopms.l0_hpa;
 	control->asid = ASID_L1;
 	control->tlb_control = TLB_CONTROL_FLUSH_ALL;
 	control->int_ctl = INT_CTL_V_INTR_MASKING; /* with the host's IF at 0: they stay pending */

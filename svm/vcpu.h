@@ -96,7 +96,8 @@ enum { MERGED_MSRPMS = 4, MERGED_IOPMS = 1 };
 
 /* MSRPMs, or IOPMs. */
 struct merged_maps {
-	const uint64_t *l0;
+	const uint64_t *l0; /* L0's own */
+	uint64_t l0_hpa;
 	unsigned int pages, count;
 	unsigned int next; /* to be given up */
 	struct merged_map map[MERGED_MSRPMS];

@@ -319,6 +319,7 @@ static void init_maps(struct merged_maps *maps, const uint64_t *l0, unsigned int
                       unsigned int count)
 {
 	maps->l0 = l0;
+	maps->l0_hpa = hpa_of(l0);
 	maps->pages = size / PAGE_SIZE;
 	maps->count = count;
 }
