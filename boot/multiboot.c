@@ -8,6 +8,8 @@
 #include "hv/string.h"
 #include "hv/x86.h"
 
+enum { LOADER_NAME_SIZE = 16 }; /* as much as tells loaders apart */
+
 #define UPPER_MEMORY (1ull << 20)
 #define KIB(bytes)   ((uint64_t)(bytes) << 10)
 
@@ -119,8 +121,39 @@ static bool is_own_name(const char *text, size_t length)
 	       !strncmp(text + base, name, sizeof(name) - 1);
 }
 
+/* Whether a loader's command lines begin with the program's name. */
+enum habit { NAME_FIRST, NO_NAME, UNKNOWN_HABIT };
+
+static enum habit habit_of(const char *loader)
+{
+	static const struct {
+		const char *name;
+		enum habit habit;
+	} known[] = {
+		{"qemu", NAME_FIRST},
+		{"GNU GRUB ", NAME_FIRST}, /* 0.97 and before */
+		{"GRUB ", NO_NAME},        /* 2 */
+		{"Limine ", NO_NAME},
+	};
+
+	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+		if (!strncmp(loader, known[i].name, strlen(known[i].name)))
+			return known[i].habit;
+	}
+	return UNKNOWN_HABIT;
+}
+
+static bool begins_with_name(const char *text, size_t length, enum habit habit)
+{
+	if (habit == NAME_FIRST)
+		return true;
+	if (habit == NO_NAME)
+		return is_own_name(text, length);
+	return !holds(text, length, '=');
+}
+
 /* See multiboot.h for what comes out. */
-static const char *normalise(struct boot_info *boot, bool grub2)
+static const char *normalise(struct boot_info *boot, enum habit habit)
 {
 	static const char name[] = "l1 ";
 	char *line = boot->cmdline;
@@ -129,17 +162,19 @@ static const char *normalise(struct boot_info *boot, bool grub2)
 	while (is_blank(line[skip]))
 		skip++;
 	length = word_length(line + skip);
-	if (!grub2 || is_own_name(line + skip, length))
+	if (begins_with_name(line + skip, length, habit))
 		skip += length;
 	while (is_blank(line[skip]))
 		skip++;
 	memmove(line, line + skip, strlen(line + skip) + 1);
 
 	line = boot->modules[0].cmdline;
-	if (!boot->module_count || !grub2)
+	if (!boot->module_count || habit == NAME_FIRST)
 		return NULL;
-	length = word_length(line);
-	if (length && !holds(line, length, '='))
+	for (skip = 0; is_blank(line[skip]);)
+		skip++;
+	length = word_length(line + skip);
+	if (length && !holds(line + skip, length, '='))
 		return NULL;
 	if (strlen(line) + sizeof(name) > BOOT_CMDLINE_SIZE)
 		return long_line;
@@ -197,7 +232,7 @@ static const char *read_multiboot1(uint64_t info_hpa, struct boot_info *boot)
 {
 	struct multiboot1_info info;
 	const char *error = NULL;
-	bool grub2 = false;
+	char loader[LOADER_NAME_SIZE] = "";
 
 	if (!is_low(info_hpa, sizeof(info)))
 		return damaged;
@@ -212,11 +247,11 @@ static const char *read_multiboot1(uint64_t info_hpa, struct boot_info *boot)
 		error = read_modules1(&info, boot);
 	if (error)
 		return error;
-	/* "GRUB 2.06"; GRUB Legacy says "GNU GRUB 0.97". */
-	if (info.flags & MULTIBOOT1_INFO_LOADER_NAME && is_low(info.boot_loader_name, 5))
-		grub2 = !strncmp(phys(info.boot_loader_name), "GRUB ", 5);
+	if (info.flags & MULTIBOOT1_INFO_LOADER_NAME &&
+	    is_low(info.boot_loader_name, sizeof(loader) - 1))
+		memcpy(loader, phys(info.boot_loader_name), sizeof(loader) - 1);
 	boot->source = BOOT_MULTIBOOT1;
-	return normalise(boot, grub2);
+	return normalise(boot, habit_of(loader));
 }
 
 static const char *read_mmap2(uint64_t at, uint32_t size, struct boot_info *boot)
@@ -339,7 +374,7 @@ static const char *read_multiboot2(uint64_t info_hpa, struct boot_info *boot)
 	if (!boot->rsdp)
 		boot->rsdp = fallback.rsdp_copy;
 	boot->source = BOOT_MULTIBOOT2;
-	return error ? error : normalise(boot, true);
+	return error ? error : normalise(boot, NO_NAME);
 }
 
 const char *boot_info_from_multiboot(uint32_t magic, uint64_t info_hpa, struct boot_info *boot)

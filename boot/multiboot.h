@@ -197,12 +197,14 @@ _Static_assert(sizeof(struct multiboot2_load_base) == 12, "Multiboot2 3.6.22");
  * the information, which must stay until load_l1() has run.
  *
  * Loaders differ in whether a command line begins with the program's name. QEMU and GRUB Legacy
- * put it there; GRUB 2 passes what follows the file's name, so that people write the name by hand,
- * as they do for Xen: "module2 /pae.elf pae.elf words". What comes out is always the same:
- * - boot->cmdline has no name. Under GRUB 2 a first word is one only if its last component begins
- *   with "nestling" and it has no "="; other loaders' first word always is one.
- * - modules[0].cmdline (L1's) has one. Under GRUB 2 "l1" is put before an empty line, and before
- *   one whose first word holds a "=" and so cannot be a name.
+ * put it there; GRUB 2 and Limine pass what follows the file's name, so that people write the name
+ * by hand, as they do for Xen: "module2 /pae.elf pae.elf words". Of others nobody knows. What comes
+ * out is always the same:
+ * - boot->cmdline has no name. Under GRUB 2 and Limine a first word is one only if its last
+ *   component begins with "nestling" and it has no "="; under unknown loaders if it has no "=", as
+ *   each of L0's words has one; under the others it always is one.
+ * - modules[0].cmdline (L1's) has one. But for QEMU and GRUB Legacy "l1" is put before an empty
+ *   line, and before one whose first word holds a "=" and so cannot be a name.
  * - the other modules' lines stay as the loader gave them.
  */
 const char *boot_info_from_multiboot(uint32_t magic, uint64_t info_hpa, struct boot_info *boot);

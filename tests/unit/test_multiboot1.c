@@ -101,11 +101,19 @@ static void knows_loaders_habits(void **state)
 	check_lines("GRUB 2.06", "quiet", "quiet", "", "l1 ");
 	check_lines("GRUB 2.06", "", "", "console=ttyS0 y", "l1 console=ttyS0 y");
 	check_lines("GRUB 2.06", "nestling", "", "x y=z", "x y=z");
-	/* A loader without a name puts the program's name first, as the protocol meant it. */
+	check_lines("Limine 3.0", "npt=off la57=on", "npt=off la57=on", "a=b c", "l1 a=b c");
+	check_lines("Limine 9.2.3", "", "", "", "l1 ");
+	check_lines("Limine 9.2.3", "npt", "npt", " a=b", "l1  a=b");
+	check_lines("Limine 9.2.3", " nestling npt=off", "npt=off", "pae a=b", "pae a=b");
+	/* Others may put a name first, as the protocol meant it, or not: a "=" tells. */
+	check_lines("boot 1", "npt=off la57=on", "npt=off la57=on", "a=b c", "l1 a=b c");
+	check_lines("boot 1", "/b/n.bin npt=off", "npt=off", "pae a=b", "pae a=b");
+	check_lines("boot 1", "", "", "", "l1 ");
+	check_lines("", "n", "", "pae", "pae");
 	put32(INFO, get32(INFO) & ~(1u << 9));
 	good(MULTIBOOT1_BOOT_MAGIC);
 	assert_string_equal(boot.cmdline, "");
-	assert_string_equal(boot.modules[0].cmdline, "x y=z");
+	assert_string_equal(boot.modules[0].cmdline, "pae");
 }
 
 static void refuses_long_lines(void **state)
