@@ -112,6 +112,14 @@
 #define MSR_VM_HSAVE_PA       0xc0010117u
 #define MSR_SVM_KEY           0xc0010118u
 
+/* SYSCFG; APM vol. 2, section 3.2.1. */
+#define SYSCFG_FIX_DRAM_EN     (1u << 18)
+#define SYSCFG_FIX_DRAM_MOD_EN (1u << 19)
+#define SYSCFG_VAR_DRAM_EN     (1u << 20)
+#define SYSCFG_TOM2_EN         (1u << 21)
+#define SYSCFG_TOM2_WB         (1u << 22)
+#define SYSCFG_MEM_ENCRYPT     (1u << 23)
+
 /* VM_CR; APM 15.30.1. */
 #define VM_CR_DPD    (1u << 0)
 #define VM_CR_R_INIT (1u << 1)

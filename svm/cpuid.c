@@ -29,6 +29,8 @@ enum {
 	STRUCTURED_ECX_LA57 = 1 << 16,
 	EXTENDED_ECX_SKINIT = 1 << 12,
 	SIZES_EBX_INVLPGB = 1 << 3,
+	ADDRESS_SIZE = 0xff,
+	GUEST_SIZE_SHIFT = 16,
 };
 #define FEATURES_ECX_HYPERVISOR (1u << 31)
 
@@ -79,6 +81,17 @@ static void hide_for_own_paging(uint32_t leaf, uint32_t subleaf, struct cpuid_re
 	}
 }
 
+/* Bits 7:0: of physical addresses; 23:16: of a guest's, if they are not the same. */
+static uint32_t address_sizes(uint32_t sizes)
+{
+	uint32_t own = features.phys_bits, guests = sizes >> GUEST_SIZE_SHIFT & ADDRESS_SIZE;
+
+	if (guests > own)
+		guests = own;
+	sizes &= ~(uint32_t)(ADDRESS_SIZE | ADDRESS_SIZE << GUEST_SIZE_SHIFT);
+	return sizes | own | guests << GUEST_SIZE_SHIFT;
+}
+
 static struct cpuid_regs virtual_cpuid(const struct vmcb_save *save, uint32_t leaf,
                                        uint32_t subleaf)
 {
@@ -103,6 +116,7 @@ static struct cpuid_regs virtual_cpuid(const struct vmcb_save *save, uint32_t le
 		r.ecx &= ~(uint32_t)EXTENDED_ECX_SKINIT;
 		break;
 	case LEAF_ADDRESS_SIZES:
+		r.eax = address_sizes(r.eax);
 		r.ebx &= ~(uint32_t)SIZES_EBX_INVLPGB;
 		break;
 	case LEAF_SVM:

@@ -26,16 +26,36 @@ _Static_assert((int)EXIT_CODES == (int)EXIT_SLOT_NPF, "each intercept's exit has
 /* Ports that reset a machine: the reset control register of chipsets, the keyboard controller. */
 enum { PORT_RESET = 0xcf9, RESET_FULL = 0x0e, PORT_KEYBOARD = 0x64, KEYBOARD_RESET = 0xfe };
 
-static void handle_npf(struct vcpu *vcpu)
+/*
+ * The processor found a reserved bit in a table of L0's, which says what it is to say: the
+ * processor takes fewer address bits than it told. The guest would run into that for ever.
+ */
+static bool is_hopeless(struct vcpu *vcpu, bool spurious)
 {
 	const struct vmcb_control *control = &vcpu->vmcb->control;
+
+	if (!spurious || !(control->exit_info1 & FAULT_RSV))
+		return false;
+	log_set_serial(true);
+	log_info("a fault at %llx by reserved bits of L0's tables: the processor has fewer than "
+	         "%u address bits",
+	         (unsigned long long)control->exit_info2, (unsigned int)features.phys_bits);
+	shut_down(vcpu);
+	return true;
+}
+
+void direct_fault(struct vcpu *vcpu)
+{
+	const struct vmcb_control *control = &vcpu->vmcb->control;
+	bool filled;
 
 	if ((control->exit_info1 & NPF_WRITE) && apic_npf(vcpu, control->exit_info2))
 		return;
 	lock_take(&mmu_lock);
-	mmu_direct_fault(&mmu, &vcpu->mmu_cpu, control->exit_info2);
+	filled = mmu_direct_fault(&mmu, &vcpu->mmu_cpu, control->exit_info2);
 	lock_release(&mmu_lock);
-	redeliver_event(vcpu);
+	if (!is_hopeless(vcpu, !filled))
+		redeliver_event(vcpu);
 }
 
 bool tables_deny(struct vcpu *vcpu, const struct guest_tables *tables, struct page_fault *fault)
@@ -49,7 +69,7 @@ bool tables_deny(struct vcpu *vcpu, const struct guest_tables *tables, struct pa
 		return true;
 	if (result == FAULT_READ_ONLY)
 		apic_npf(vcpu, fault->gpa);
-	else
+	else if (!is_hopeless(vcpu, result == FAULT_SPURIOUS))
 		redeliver_event(vcpu);
 	return false;
 }
@@ -171,7 +191,7 @@ void handle_exit(struct vcpu *vcpu, uint64_t code)
 	if (code < EXIT_CODES && handlers[code])
 		handlers[code](vcpu);
 	else if (code == VMEXIT_NPF)
-		handle_npf(vcpu);
+		direct_fault(vcpu);
 	else if (low32(code) == low32(VMEXIT_INVALID)) /* QEMU writes 32 bits only */
 		handle_invalid(vcpu);
 	else

@@ -25,6 +25,9 @@ void intercept_for_l0(struct vmcb_control *control);
 /* Resets the machine, and says why. */
 _Noreturn void reset_machine(const char *why);
 
+/* #VMEXIT(NPF) of a guest that runs on NPT01. */
+void direct_fault(struct vcpu *vcpu);
+
 /*
  * Gives a fault of the guest in use, on these tables, to mmu/. True: the tables deny the access, as
  * fault->code says. Else the fault is dealt with.

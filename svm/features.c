@@ -1,7 +1,9 @@
 /*
- * What this machine's SVM can do. Relies on hv/x86.h for CPUID.
+ * What this machine's SVM can do. Relies on hv/x86.h for CPUID, on hv/exception.h for SYSCFG, which
+ * emulators may not have.
  */
 #include "svm/features.h"
+#include "hv/exception.h"
 #include "hv/x86.h"
 #include "svm/interface.h"
 #include "svm/vmcb.h"
@@ -12,7 +14,10 @@ enum {
 	LEAF_EXTENDED = 0x80000001,
 	LEAF_ADDRESS_SIZES = 0x80000008,
 	LEAF_SVM = 0x8000000a,
+	LEAF_ENCRYPTION = 0x8000001f,
 	LEAF_EXTENDED_2 = 0x80000021,
+
+	FOUR_LEVEL_BITS = 48, /* what tables of 4 levels map */
 };
 
 struct features features;
@@ -90,6 +95,26 @@ static bool on_tcg(void)
 }
 
 /*
+ * Where the firmware has enabled memory encryption, one bit of an address says whether the page is
+ * encrypted, and others have no meaning: what CPUID 8000_0008 says is too wide by as much as
+ * 8000_001F tells (APM vol. 2, section 7.10.1). L1, which encrypts nothing, has what is left.
+ */
+static unsigned int physical_bits(bool la57)
+{
+	unsigned int bits = leaf(LEAF_ADDRESS_SIZES).eax & 0xff;
+	uint32_t encryption = leaf(LEAF_ENCRYPTION).ebx;
+	unsigned int c_bit = encryption & 0x3f, fewer = encryption >> 6 & 0x3f;
+	uint64_t syscfg = 0;
+
+	if (encryption && rdmsr_safe(MSR_SYSCFG, &syscfg) && (syscfg & SYSCFG_MEM_ENCRYPT)) {
+		bits -= fewer;
+		if (bits > c_bit)
+			bits = c_bit;
+	}
+	return !la57 && bits > FOUR_LEVEL_BITS ? FOUR_LEVEL_BITS : bits;
+}
+
+/*
  * Without nested paging L1 is not offered it either; nor what shadow pages do not have: address
  * spaces by number, protection keys, shadow stacks, tags in addresses.
  */
@@ -137,7 +162,7 @@ void features_init(const struct feature_choice *choice)
 
 	features.svm = svm.edx;
 	features.asids = svm.ebx;
-	features.phys_bits = (uint8_t)leaf(LEAF_ADDRESS_SIZES).eax;
+	features.phys_bits = (uint8_t)physical_bits(choice->la57);
 	features.page_1g = leaf(LEAF_EXTENDED).edx & (1u << 26);
 	features.nx = leaf(LEAF_EXTENDED).edx & (1u << 20);
 	features.la57 = choice->la57;

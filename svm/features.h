@@ -8,10 +8,10 @@
 #include <stdint.h>
 
 struct features {
-	uint32_t svm;   /* CPUID 8000_000A EDX as the processor has it */
-	uint32_t shown; /* ... and as L1 sees it */
-	uint32_t asids; /* L1 sees one fewer */
-	uint8_t phys_bits;
+	uint32_t svm;      /* CPUID 8000_000A EDX as the processor has it */
+	uint32_t shown;    /* ... and as L1 sees it */
+	uint32_t asids;    /* L1 sees one fewer */
+	uint8_t phys_bits; /* of addresses, without those that memory encryption takes */
 	bool page_1g;
 	bool nx;
 	bool la57;           /* L0 runs with 5 levels */

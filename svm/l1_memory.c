@@ -9,6 +9,7 @@
 #include "hv/string.h"
 #include "hv/x86.h"
 #include "svm/apic.h"
+#include "svm/features.h"
 
 static struct l1_memory_range ranges[L1_MAX_RANGES];
 static unsigned int range_count;
@@ -71,7 +72,9 @@ struct host_mapping l1_map(void *context, uint64_t gpa)
 	struct host_mapping mapping = {.hpa = gpa, .level = 3};
 
 	(void)context;
-	if (l1_memory_hidden(gpa & ~(uint64_t)(PAGE_SIZE - 1), PAGE_SIZE))
+	/* Beyond the width an address may be another name of L0's memory: features.phys_bits. */
+	if (gpa >> features.phys_bits ||
+	    l1_memory_hidden(gpa & ~(uint64_t)(PAGE_SIZE - 1), PAGE_SIZE))
 		return (struct host_mapping){.hpa = l1_sink_hpa(), .level = 1};
 	if (apic_covers(gpa & ~(uint64_t)(PAGE_SIZE - 1), PAGE_SIZE))
 		return (struct host_mapping){.hpa = gpa, .level = 1, .read_only = true};

@@ -14,9 +14,8 @@
 #include "svm/own_paging.h"
 #include "svm/processors.h"
 
-#define VM_CR_BITS     0x1full /* DPD, R_INIT, DIS_A20M, LOCK, SVMDIS */
-#define SYSCFG_ENCRYPT (1ull << 23)
-#define PAGE_OFFSET    0xfffull
+#define VM_CR_BITS  0x1full /* DPD, R_INIT, DIS_A20M, LOCK, SVMDIS */
+#define PAGE_OFFSET 0xfffull
 
 /* What WRMSR does: false raises #GP. */
 struct msr_handler {
@@ -164,7 +163,7 @@ static uint64_t read_syscfg(struct vcpu *vcpu)
 
 	(void)vcpu;
 	rdmsr_safe(MSR_SYSCFG, &value);
-	return value & ~SYSCFG_ENCRYPT;
+	return value & ~(uint64_t)SYSCFG_MEM_ENCRYPT;
 }
 
 static bool write_syscfg(struct vcpu *vcpu, uint64_t value)
@@ -174,7 +173,8 @@ static bool write_syscfg(struct vcpu *vcpu, uint64_t value)
 	(void)vcpu;
 	if (!rdmsr_safe(MSR_SYSCFG, &real))
 		return false;
-	return wrmsr_safe(MSR_SYSCFG, (value & ~SYSCFG_ENCRYPT) | (real & SYSCFG_ENCRYPT));
+	return wrmsr_safe(MSR_SYSCFG, (value & ~(uint64_t)SYSCFG_MEM_ENCRYPT) |
+	                                      (real & (uint64_t)SYSCFG_MEM_ENCRYPT));
 }
 
 /*

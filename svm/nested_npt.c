@@ -65,12 +65,7 @@ void handle_l2_npf(struct vcpu *vcpu)
 	struct page_fault fault = {.address = control->exit_info2};
 
 	if (!(vcpu->ctl.nested_ctl & NESTED_CTL_NP_ENABLE)) {
-		if ((info & NPF_WRITE) && apic_npf(vcpu, fault.address))
-			return;
-		lock_take(&mmu_lock);
-		mmu_direct_fault(&mmu, &vcpu->mmu_cpu, fault.address);
-		lock_release(&mmu_lock);
-		redeliver_event(vcpu);
+		direct_fault(vcpu);
 		return;
 	}
 	if (info & NPF_WRITE)

@@ -5,11 +5,25 @@
 
 #include <string.h>
 
-#define cpuid fake_cpuid
+static bool fake_rdmsr_safe(uint32_t msr, uint64_t *value);
+
+#define cpuid      fake_cpuid
+#define rdmsr_safe fake_rdmsr_safe
 #include "svm/features.c"
 
 struct cpuid_regs fake_leaves[FAKE_LEAVES];
 uint32_t fake_last_extended = 0x80000021;
+
+bool fake_has_syscfg;
+uint64_t fake_syscfg;
+
+static bool fake_rdmsr_safe(uint32_t msr, uint64_t *value)
+{
+	if (msr != MSR_SYSCFG || !fake_has_syscfg)
+		return false;
+	*value = fake_syscfg;
+	return true;
+}
 
 static const uint32_t numbers[FAKE_LEAVES] = {
 	[FAKE_FEATURES] = 1,

@@ -24,6 +24,10 @@ enum fake_leaf {
 extern struct cpuid_regs fake_leaves[FAKE_LEAVES];
 extern uint32_t fake_last_extended; /* the last leaf from 8000_0000 on */
 
+/* SYSCFG, which some emulators have not. */
+extern bool fake_has_syscfg;
+extern uint64_t fake_syscfg;
+
 /* In place of hv/x86.h's. */
 struct cpuid_regs fake_cpuid(uint32_t leaf, uint32_t subleaf);
 

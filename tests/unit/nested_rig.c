@@ -203,9 +203,9 @@ unsigned int frames_watched(void)
 
 bool mmu_direct_fault(struct mmu *of, struct mmu_cpu *cpu, uint64_t gpa)
 {
-	(void)of, (void)cpu, (void)gpa;
+	(void)of, (void)cpu;
 	noted.handled = VMEXIT_NPF;
-	return true;
+	return !(gpa & 1);
 }
 
 enum fault_result mmu_fault(struct mmu *of, struct mmu_cpu *cpu, const struct guest_tables *tables,
@@ -214,6 +214,8 @@ enum fault_result mmu_fault(struct mmu *of, struct mmu_cpu *cpu, const struct gu
 	(void)of, (void)cpu;
 	assert_ptr_equal(tables, &vcpu.nested);
 	fault->code = FAULT_U | (fault->access & ACCESS_WRITE ? FAULT_W : 0);
+	if (fault->address & 2)
+		return fault->address & 1 ? FAULT_SPURIOUS : FAULT_REFLECT;
 	return fault->address & 1 ? FAULT_FILLED : FAULT_REFLECT;
 }
 

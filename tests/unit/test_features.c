@@ -188,6 +188,61 @@ static void bits_that_are_hidden(void **state)
 	}
 }
 
+static void assert_width(unsigned int bits, unsigned int guests)
+{
+	assert_int_equal(features.phys_bits, bits);
+	assert_int_equal(ask(0x80000008, 0).eax, guests << 16 | 0x3000 | bits);
+}
+
+/*
+ * Where the firmware has enabled memory encryption L1 has the address bits that are left, by
+ * number: C-bit, reduction, width; APM vol. 2, section 7.10.1.
+ */
+static void encryption_takes_address_bits(void **state)
+{
+	static const struct {
+		unsigned int c_bit, fewer, phys, left;
+	} rows[] = {{47, 5, 48, 43},
+	            {51, 5, 48, 43},
+	            {51, 0, 52, 51},
+	            {47, 1, 48, 47},
+	            {51, 6, 52, 46}};
+
+	(void)state;
+	fake_has_syscfg = true;
+	for (unsigned int i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		fake_processor(0, ASIDS, (uint8_t)rows[i].phys);
+		fake_leaves[FAKE_ENCRYPTION].eax = 1;
+		fake_leaves[FAKE_ENCRYPTION].ebx = rows[i].fewer << 6 | rows[i].c_bit;
+		fake_syscfg = ~(uint64_t)SYSCFG_MEM_ENCRYPT;
+		choose(true, false, true);
+		assert_width(rows[i].phys, 0);
+		fake_syscfg = SYSCFG_MEM_ENCRYPT;
+		choose(true, false, true);
+		assert_width(rows[i].left, 0);
+		fake_last_extended = 0x8000000a; /* a bit of an older processor's */
+		choose(true, false, true);
+		assert_width(rows[i].phys, 0);
+		fake_last_extended = 0x80000021;
+	}
+	fake_has_syscfg = false;
+}
+
+/* Tables of 4 levels map 48 bits; what guests may have is never more than there is. */
+static void levels_limit_address_bits(void **state)
+{
+	(void)state;
+	fake_processor(0, ASIDS, 52);
+	fake_leaves[FAKE_ADDRESS_SIZES].eax |= 52 << 16;
+	choose(true, false, false);
+	assert_width(48, 48);
+	choose(true, false, true);
+	assert_width(52, 52);
+	fake_leaves[FAKE_ADDRESS_SIZES].eax = 0x3000 | 47 << 16 | 52;
+	choose(true, false, false);
+	assert_width(48, 47);
+}
+
 /* Bits that mirror the guest's own CR4; that there is a hypervisor. */
 static void bits_that_mirror(void **state)
 {
@@ -233,6 +288,8 @@ int main(void)
 		cmocka_unit_test(what_follows),
 		cmocka_unit_test(leaves_beyond_the_last),
 		cmocka_unit_test(bits_that_are_hidden),
+		cmocka_unit_test(encryption_takes_address_bits),
+		cmocka_unit_test(levels_limit_address_bits),
 		cmocka_unit_test(bits_that_mirror),
 		cmocka_unit_test(leaves_of_nestlings),
 	};

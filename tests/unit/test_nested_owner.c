@@ -230,6 +230,37 @@ static void nested_page_faults(void **state)
 	assert_int_equal(noted.handled, VMEXIT_NPF);
 }
 
+/*
+ * Reserved bits in tables that say what they are to say: trying again would never end. A fault that
+ * came too late for its filling, or that fills something, is another matter.
+ */
+static void faults_that_nothing_mends(void **state)
+{
+	(void)state;
+	for (unsigned int nested = 0; nested < 2; nested++) {
+		for (unsigned int asked = 0; asked < 2; asked++) {
+			machine(ALL_FEATURES, true);
+			vmcb12->control.nested_ctl = nested ? NESTED_CTL_NP_ENABLE : 0;
+			vmcb12->control.nested_cr3 = nested ? NCR3 : 0;
+			vmcb12->control.intercepts[INTERCEPT_MISC1] = asked ? MISC1_SHUTDOWN : 0;
+			assert_true(vmrun());
+			l2_exits(VMEXIT_NPF, NPF_FINAL | NPF_USER, 0x7003);
+			assert_true(vcpu.guest_mode);
+			l2_exits(VMEXIT_NPF, NPF_FINAL | NPF_USER | FAULT_RSV,
+			         nested ? 0x7001 : 0x7004);
+			assert_true(vcpu.guest_mode);
+			vcpu.vmcb->control.exit_info2 = 0x7003;
+			code_to_come = VMEXIT_NPF;
+			info_to_come = NPF_FINAL | NPF_USER | FAULT_RSV;
+			run(come);
+			assert_int_equal(*panicked, asked ? 0 : 'r'); /* reset by ... */
+			assert_int_equal(vcpu.guest_mode, !asked);
+			if (asked)
+				assert_int_equal(vmcb12->control.exit_code, VMEXIT_SHUTDOWN);
+		}
+	}
+}
+
 static void set_map_bit(uint64_t map, unsigned int bit)
 {
 	ram[map - RAM + bit / 8] |= (uint8_t)(1u << bit % 8);
@@ -330,6 +361,7 @@ int main(void)
 		cmocka_unit_test(invd_as_wbinvd),
 		cmocka_unit_test(nmis),
 		cmocka_unit_test(nested_page_faults),
+		cmocka_unit_test(faults_that_nothing_mends),
 		cmocka_unit_test(registers),
 		cmocka_unit_test(port_accesses),
 	};

@@ -1,0 +1,100 @@
+/*
+ * Which hpa a gpa leads to: never to L0's memory, by whatever name. svm/l1_memory.c.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "hv/mtrr.h"
+#include "hv/x86.h"
+#include "svm/apic.h"
+#include "svm/features.h"
+#include "svm/l1_memory.h"
+
+enum { SINK_HPA = 0x5000, L0_BASE = 0x7000000, L0_SIZE = 0x800000, WIDTH = 43 };
+
+struct features features = {.phys_bits = WIDTH};
+
+/* Other parts of L0. */
+
+uint64_t hpa_of(const void *at)
+{
+	(void)at;
+	return SINK_HPA;
+}
+
+void *phys(uint64_t hpa)
+{
+	return (void *)(uintptr_t)hpa;
+}
+
+bool apic_covers(uint64_t gpa, uint64_t size)
+{
+	return 0xfee00000 - gpa < size;
+}
+
+bool mtrr_uniform(uint64_t base, uint64_t size)
+{
+	return base >= SIZE_1M || size == PAGE_SIZE;
+}
+
+static void assert_sink(uint64_t gpa)
+{
+	struct host_mapping to = l1_map(NULL, gpa);
+
+	assert_int_equal(to.hpa, SINK_HPA);
+	assert_int_equal(to.level, 1);
+}
+
+static int set_up(void **state)
+{
+	(void)state;
+	l1_memory_hide(L0_BASE, L0_SIZE);
+	return 0;
+}
+
+static void l0s_memory(void **state)
+{
+	(void)state;
+	assert_sink(L0_BASE);
+	assert_sink(L0_BASE + L0_SIZE - 1);
+	assert_int_equal(l1_map(NULL, L0_BASE - 1).hpa, L0_BASE - 1);
+	assert_int_equal(l1_map(NULL, L0_BASE - 1).level, 2);
+	assert_int_equal(l1_map(NULL, L0_BASE + L0_SIZE).hpa, L0_BASE + L0_SIZE);
+	assert_int_equal(l1_map(NULL, SIZE_1G).level, 3);
+}
+
+/* With memory encryption one of the bits above the width is no part of the address. */
+static void other_names_of_it(void **state)
+{
+	(void)state;
+	for (unsigned int bit = WIDTH; bit < 64; bit++) {
+		assert_sink(1ull << bit);
+		assert_sink(1ull << bit | L0_BASE);
+		assert_sink(1ull << bit | SIZE_1G);
+	}
+	assert_int_equal(l1_map(NULL, (1ull << WIDTH) - 1).hpa, (1ull << WIDTH) - 1);
+}
+
+static void the_apics_page(void **state)
+{
+	(void)state;
+	assert_true(l1_map(NULL, 0xfee00000).read_only);
+	assert_int_equal(l1_map(NULL, 0xfee00000).level, 1);
+	assert_int_equal(l1_map(NULL, 0xfee01000).level, 1);
+	assert_int_equal(l1_map(NULL, 0xfec00000).level, 2);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(l0s_memory),
+		cmocka_unit_test(other_names_of_it),
+		cmocka_unit_test(the_apics_page),
+	};
+
+	return cmocka_run_group_tests_name("l1_memory", tests, set_up, NULL);
+}
