@@ -19,6 +19,7 @@
 #include "hv/serial.h"
 #include "hv/string.h"
 #include "hv/x86.h"
+#include "svm/a20.h"
 #include "svm/features.h"
 #include "svm/hotkey.h"
 #include "svm/l1_memory.h"
@@ -257,6 +258,7 @@ static void watch_ports(void)
 
 	acpi_sleep_states(info.rsdp, &sleep);
 	sleep_refuse(&sleep);
+	a20_keep();
 	if (config.hotkey)
 		hotkey_init();
 }

@@ -155,6 +155,7 @@ static void run(void)
 	hostile_storms();
 	hostile_loops();
 	hostile_memory();
+	hostile_a20();
 	hostile_apic(); /* turns one off for good */
 }
 

@@ -121,10 +121,11 @@
 #define SYSCFG_MEM_ENCRYPT     (1u << 23)
 
 /* VM_CR; APM 15.30.1. */
-#define VM_CR_DPD    (1u << 0)
-#define VM_CR_R_INIT (1u << 1)
-#define VM_CR_LOCK   (1u << 3)
-#define VM_CR_SVMDIS (1u << 4)
+#define VM_CR_DPD      (1u << 0)
+#define VM_CR_R_INIT   (1u << 1)
+#define VM_CR_DIS_A20M (1u << 2)
+#define VM_CR_LOCK     (1u << 3)
+#define VM_CR_SVMDIS   (1u << 4)
 
 #define APIC_BASE_BSP    (1u << 8)
 #define APIC_BASE_X2APIC (1u << 10)

@@ -220,7 +220,8 @@ static void become_host(struct vcpu *vcpu)
 	wrmsr(MSR_EFER, rdmsr(MSR_EFER) | EFER_SVME);
 	wrmsr(MSR_VM_HSAVE_PA, vcpu->hsave_hpa);
 	wrmsr(MSR_PAT, HOST_PAT);
-	wrmsr_safe(MSR_VM_CR, rdmsr(MSR_VM_CR) | VM_CR_R_INIT); /* see take_nmi() */
+	/* See take_nmi() and svm/a20.h. */
+	wrmsr_safe(MSR_VM_CR, rdmsr(MSR_VM_CR) | VM_CR_R_INIT | VM_CR_DIS_A20M);
 	__asm__ volatile("clgi");
 	startup_init_halt(vcpu);
 	lock_take(&mmu_lock);

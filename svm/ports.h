@@ -1,8 +1,8 @@
 /*
  * I/O ports that L0 looks at: all others are L1's without an exit. Relies on svm/vcpu.h.
  *
- * That keeps an L1 in order that is, and protects L0 from nobody: L1 may tell the chipset to have
- * its registers at other ports.
+ * Where a chipset has a register is L1's to choose: watching one keeps an L1 in order that is. Only
+ * ports that do not move (svm/a20.c) protect L0.
  */
 #ifndef SVM_PORTS_H
 #define SVM_PORTS_H
@@ -20,15 +20,15 @@ struct port_access {
 struct port_watcher {
 	/* The guest has read this value. */
 	void (*read)(const struct port_access *access);
-	/* The guest is about to write it: false drops it. */
-	bool (*write)(const struct port_access *access);
+	/* The guest is about to write it, what the watcher makes of it: false drops it. */
+	bool (*write)(struct port_access *access);
 };
 
 /*
  * Watches count ports from the first one on, for all guests of all processors. To be called before
  * the first VMRUN, PORT_WATCHES times at most; the watcher stays.
  */
-enum { PORT_WATCHES = 4 };
+enum { PORT_WATCHES = 8 };
 void ports_watch(uint16_t first, unsigned int count, const struct port_watcher *watcher);
 
 /* The intercept that watched ports need: of INTERCEPT_MISC1. */

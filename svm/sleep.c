@@ -17,7 +17,7 @@ static bool is_refused(uint32_t type)
 }
 
 /* SLP_TYP and SLP_EN are in the second byte; PM1a and PM1b are asked alike. */
-static bool may_write(const struct port_access *access)
+static bool may_write(struct port_access *access)
 {
 	for (unsigned int i = 0; i < 2; i++) {
 		uint32_t control = refused.pm1_control[i];
