@@ -20,9 +20,10 @@ enum load_error {
 
 /*
  * The processor's state when L1 begins: 32-bit protected mode, flat segments, paging off, IF=0.
- * The protocols differ in registers and selectors only.
+ * The protocols differ in registers and selectors only; but one enters in real mode, by CS:IP.
  */
 struct l1_entry {
+	bool real_mode;
 	uint32_t eip, esp;
 	uint32_t eax, ebx, ecx, edx, esi, edi, ebp;
 	uint16_t cs, ds;   /* selectors; ds stands for SS, ES, FS and GS, too */

@@ -4,7 +4,7 @@
  * none: the console is a serial one. Relies on boot/loader.h.
  */
 #include "boot/acpi.h"
-#include "boot/loader.h"
+#include "boot/linux_header.h"
 #include "hv/phys.h"
 #include "hv/string.h"
 #include "hv/x86.h"
@@ -13,63 +13,12 @@ enum {
 	SECTOR = 512,
 	DEFAULT_SETUP_SECTORS = 4,
 	BOOT_FLAG = 0xaa55,
-	PROTOCOL_CMDLINE_SIZE = 0x0206,
-	PROTOCOL_INIT_SIZE = 0x020a,
-	PROTOCOL_RSDP = 0x020e,
-	LOADED_HIGH = 1 << 0,
-	LOADER_UNDEFINED = 0xff, /* type_of_loader without an assigned number */
-	VIDEO_NORMAL = 0xffff,
 	E820_MAX = 128,
-	HEADER_OFFSET = 0x1f1,
-	HEADER_LIMIT = 0x290, /* of boot_params' room for it */
-	JUMP_TARGET = 0x201,  /* the header ends this byte's value behind 0x202 */
+	JUMP_TARGET = 0x201, /* the header ends this byte's value behind 0x202 */
 	JUMP_BASE = 0x202,
+	PARAGRAPH = 16,       /* bytes: the unit of syssize */
 	LEGACY_EXPANSION = 3, /* memory that kernels without init_size may take: GRUB's estimate */
 };
-#define HIGH_ADDRESS 0x100000ull
-
-struct setup_header {
-	uint8_t setup_sects;
-	uint16_t root_flags;
-	uint32_t syssize; /* units of 16 bytes */
-	uint16_t ram_size, vid_mode, root_dev, boot_flag, jump;
-	uint8_t magic[4];
-	uint16_t version;
-	uint32_t realmode_swtch;
-	uint16_t start_sys_seg, kernel_version;
-	uint8_t type_of_loader, loadflags;
-	uint16_t setup_move_size;
-	uint32_t code32_start, ramdisk_image, ramdisk_size, bootsect_kludge;
-	uint16_t heap_end_ptr;
-	uint8_t ext_loader_ver, ext_loader_type;
-	uint32_t cmd_line_ptr, initrd_addr_max, kernel_alignment;
-	uint8_t relocatable_kernel, min_alignment;
-	uint16_t xloadflags;
-	uint32_t cmdline_size, hardware_subarch;
-	uint64_t hardware_subarch_data;
-	uint32_t payload_offset, payload_length;
-	uint64_t setup_data, pref_address;
-	uint32_t init_size, handover_offset, kernel_info_offset;
-} __attribute__((packed));
-
-#define AT(field, offset)                                                                          \
-	_Static_assert(offsetof(struct setup_header, field) + HEADER_OFFSET == (offset), "boot."   \
-	                                                                                 "rst")
-AT(syssize, 0x1f4);
-AT(boot_flag, 0x1fe);
-AT(magic, 0x202);
-AT(version, 0x206);
-AT(type_of_loader, 0x210);
-AT(code32_start, 0x214);
-AT(ramdisk_image, 0x218);
-AT(cmd_line_ptr, 0x228);
-AT(initrd_addr_max, 0x22c);
-AT(kernel_alignment, 0x230);
-AT(relocatable_kernel, 0x234);
-AT(cmdline_size, 0x238);
-AT(setup_data, 0x250);
-AT(pref_address, 0x258);
-AT(init_size, 0x260);
 
 struct e820_entry {
 	uint64_t base, size;
@@ -100,15 +49,6 @@ _Static_assert(sizeof(struct boot_params) == 4096, "zero-page.rst");
 enum { BOOT_CS = 0x10, BOOT_DS = 0x18 };
 static const uint64_t boot_gdt[] = {0, 0, 0x00cf9b000000ffff, 0x00cf93000000ffff};
 
-struct kernel {
-	struct setup_header header;
-	uint64_t header_size;  /* bytes from HEADER_OFFSET that the file has of it */
-	uint64_t offset, size; /* protected-mode code in the file */
-	uint64_t base;         /* gpa of that */
-	uint64_t room_base;    /* gpa and bytes of what it takes until it knows memory */
-	uint64_t room;
-};
-
 bool linux_is_kernel(const struct loader *loader)
 {
 	struct setup_header header;
@@ -119,10 +59,18 @@ bool linux_is_kernel(const struct loader *loader)
 	return header.boot_flag == BOOT_FLAG && !memcmp(header.magic, "HdrS", 4);
 }
 
+static enum load_error truncated(struct loader *loader, uint64_t bytes)
+{
+	return load_fail(loader, LOAD_TRUNCATED,
+	                 "the Linux kernel's file is truncated: it has %llu bytes and should have "
+	                 "%llu: copy it again",
+	                 (unsigned long long)loader->file_size, (unsigned long long)bytes);
+}
+
 static enum load_error read_header(struct loader *loader, struct kernel *kernel)
 {
 	struct setup_header *header = &kernel->header;
-	uint64_t end = JUMP_BASE + loader->file[JUMP_TARGET], sectors;
+	uint64_t end = JUMP_BASE + loader->file[JUMP_TARGET], sectors, left;
 
 	memset(kernel, 0, sizeof(*kernel));
 	kernel->header_size = (end < HEADER_LIMIT ? end : HEADER_LIMIT) - HEADER_OFFSET;
@@ -134,29 +82,31 @@ static enum load_error read_header(struct loader *loader, struct kernel *kernel)
 	/* What lies behind the header's end is code, and no field. */
 	memcpy(header, loader->file + HEADER_OFFSET,
 	       kernel->header_size < sizeof(*header) ? kernel->header_size : sizeof(*header));
-	if (header->version < PROTOCOL_CMDLINE_SIZE)
-		return load_fail(
-			loader, LOAD_FORMAT,
-			"the Linux kernel has boot protocol %u.%02u, and 2.06 is the least: "
-			"use Linux 2.6.22 or later",
-			(unsigned int)header->version >> 8, (unsigned int)header->version & 0xff);
+	if (header->version < PROTOCOL_CMDLINE)
+		return load_fail(loader, LOAD_FORMAT,
+		                 "the Linux kernel has boot protocol %u.%02u, and 2.02 is the "
+		                 "least: use Linux 2.4 or later",
+		                 (unsigned int)header->version >> 8,
+		                 (unsigned int)header->version & 0xff);
 	if (!(header->loadflags & LOADED_HIGH))
 		return load_fail(loader, LOAD_FORMAT,
 		                 "the Linux kernel is a zImage: build a bzImage");
 	sectors = header->setup_sects ? header->setup_sects : DEFAULT_SETUP_SECTORS;
 	kernel->offset = (sectors + 1) * SECTOR;
-	kernel->size = (uint64_t)header->syssize * 16;
+	if (kernel->offset > loader->file_size)
+		return truncated(loader, kernel->offset);
+	left = loader->file_size - kernel->offset;
+	kernel->size =
+		header->version < PROTOCOL_SYSSIZE ? left : (uint64_t)header->syssize * PARAGRAPH;
 	if (!kernel->size)
 		return load_fail(loader, LOAD_FORMAT,
 		                 "the Linux kernel's header says that there is no code: build it "
 		                 "again");
-	if (kernel->offset > loader->file_size || kernel->size > loader->file_size - kernel->offset)
-		return load_fail(
-			loader, LOAD_TRUNCATED,
-			"the Linux kernel's file is truncated: it has %llu bytes and should "
-			"have %llu: copy it again",
-			(unsigned long long)loader->file_size,
-			(unsigned long long)(kernel->offset + kernel->size));
+	/* The last paragraph may be a part of one. */
+	if (kernel->size >= left + PARAGRAPH)
+		return truncated(loader, kernel->offset + kernel->size);
+	if (kernel->size > left)
+		kernel->size = left;
 	return LOAD_OK;
 }
 
@@ -208,7 +158,7 @@ static enum load_error place_fixed(struct loader *loader, struct kernel *kernel)
 	return error;
 }
 
-static enum load_error place_kernel(struct loader *loader, struct kernel *kernel)
+enum load_error linux_place(struct loader *loader, struct kernel *kernel, bool fixed)
 {
 	const struct setup_header *header = &kernel->header;
 	bool sized = header->version >= PROTOCOL_INIT_SIZE;
@@ -217,16 +167,18 @@ static enum load_error place_kernel(struct loader *loader, struct kernel *kernel
 	kernel->room = sized ? header->init_size : kernel->size * LEGACY_EXPANSION;
 	if (kernel->room < kernel->size)
 		kernel->room = kernel->size;
-	return header->relocatable_kernel ? place_relocatable(loader, kernel)
-	                                  : place_fixed(loader, kernel);
+	return header->relocatable_kernel && !fixed ? place_relocatable(loader, kernel)
+	                                            : place_fixed(loader, kernel);
 }
 
-static enum load_error place_initrd(struct loader *loader, struct boot_params *params)
+enum load_error linux_place_initrd(struct loader *loader, struct setup_header *header,
+                                   uint64_t limit)
 {
 	const struct boot_module *initrd = &loader->modules[1];
-	uint64_t limit = (uint64_t)params->header.initrd_addr_max + 1, at;
 	enum load_error error;
+	uint64_t at;
 
+	header->ramdisk_image = header->ramdisk_size = 0;
 	if (loader->module_count < 2 || !initrd->size)
 		return LOAD_OK;
 	at = memmap_find_high(loader->free_map, initrd->size, PAGE_SIZE, HIGH_ADDRESS, limit);
@@ -243,9 +195,16 @@ static enum load_error place_initrd(struct loader *loader, struct boot_params *p
 	if (error)
 		return error;
 	memcpy(phys(at), phys(initrd->base), initrd->size);
-	params->header.ramdisk_image = (uint32_t)at;
-	params->header.ramdisk_size = (uint32_t)initrd->size;
+	header->ramdisk_image = (uint32_t)at;
+	header->ramdisk_size = (uint32_t)initrd->size;
 	return LOAD_OK;
+}
+
+/* Has it the first entry only? */
+static bool needs_real_mode(const struct setup_header *header)
+{
+	/* Linux has had an alignment since 2.05; iPXE says 2.07 and has none, nor the entry. */
+	return header->version < PROTOCOL_CMDLINE_SIZE || !header->kernel_alignment;
 }
 
 static enum load_error fill_e820(struct loader *loader, struct boot_params *params)
@@ -290,7 +249,6 @@ static enum load_error fill_params(struct loader *loader, const struct kernel *k
 	header->vid_mode = VIDEO_NORMAL;
 	header->code32_start = (uint32_t)kernel->base;
 	header->cmd_line_ptr = load_info_string(loader, cmdline);
-	header->ramdisk_image = header->ramdisk_size = 0;
 	header->setup_data = 0;
 	if (header->version >= PROTOCOL_RSDP)
 		params->acpi_rsdp_addr = copy_rsdp(loader);
@@ -300,6 +258,7 @@ static enum load_error fill_params(struct loader *loader, const struct kernel *k
 enum load_error linux_load(struct loader *loader)
 {
 	const char *cmdline = load_arguments(loader->modules[0].cmdline);
+	struct boot_params *boot_params;
 	struct kernel kernel;
 	enum load_error error;
 	uint32_t params, gdt;
@@ -313,13 +272,15 @@ enum load_error linux_load(struct loader *loader)
 	error = read_header(loader, &kernel);
 	if (error)
 		return error;
+	if (needs_real_mode(&kernel.header))
+		return linux_load_real_mode(loader, &kernel, cmdline);
 	if (strlen(cmdline) > kernel.header.cmdline_size)
 		return load_fail(loader, LOAD_FORMAT,
 		                 "the command line has %u bytes, and this Linux kernel takes %u: "
 		                 "shorten it",
 		                 (unsigned int)strlen(cmdline),
 		                 (unsigned int)kernel.header.cmdline_size);
-	error = place_kernel(loader, &kernel);
+	error = linux_place(loader, &kernel, false);
 	if (!error)
 		error = load_reserve_info(loader, sizeof(struct boot_params) + sizeof(boot_gdt) +
 		                                          sizeof(struct acpi_rsdp) +
@@ -329,9 +290,11 @@ enum load_error linux_load(struct loader *loader)
 	params = load_info(loader, sizeof(struct boot_params), PAGE_SIZE);
 	gdt = load_info(loader, sizeof(boot_gdt), sizeof(boot_gdt[0]));
 	memcpy(phys(gdt), boot_gdt, sizeof(boot_gdt));
-	error = fill_params(loader, &kernel, cmdline, phys(params));
+	boot_params = phys(params);
+	error = fill_params(loader, &kernel, cmdline, boot_params);
 	if (!error)
-		error = place_initrd(loader, phys(params));
+		error = linux_place_initrd(loader, &boot_params->header,
+		                           (uint64_t)kernel.header.initrd_addr_max + 1);
 	if (error)
 		return error;
 	memcpy(phys(kernel.base), loader->file + kernel.offset, kernel.size);

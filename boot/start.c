@@ -4,6 +4,7 @@
  */
 #include "boot/acpi.h"
 #include "boot/acpi_sleep.h"
+#include "boot/bios_memory.h"
 #include "boot/check_svm.h"
 #include "boot/config.h"
 #include "boot/load.h"
@@ -223,18 +224,24 @@ static void tell_l1_memory(const struct region *region)
 	l1_memory_ready();
 }
 
+/* L1, and before its BIOS the handler of INT 15h, which has to know all that L1 is told. */
 static void load(struct mem_range stage, struct load_result *result)
 {
-	enum load_error error =
-		load_l1(&told_map, &stage, info.modules, info.module_count, info.rsdp, result);
+	enum load_error error;
 
+	if (!bios_memory_reserve(&told_map))
+		stop("no base memory is free for what INT 15h tells L1: use another boot loader");
+	error = load_l1(&told_map, &stage, info.modules, info.module_count, info.rsdp, result);
 	if (error != LOAD_OK)
 		stop("%s", result->message);
+	if (!bios_memory_hook(&told_map))
+		panic("loading L1 has split its memory into %u ranges", told_map.count);
 }
 
 static struct l1_start start_state(const struct l1_entry *entry)
 {
 	return (struct l1_start){
+		.real_mode = entry->real_mode,
 		.eip = entry->eip,
 		.esp = entry->esp,
 		.eax = entry->eax,

@@ -106,18 +106,30 @@ static struct vmcb_segment flat(uint16_t selector, uint16_t type)
 	};
 }
 
+/* Segments of real mode. */
+static struct vmcb_segment real(uint16_t selector, uint16_t type)
+{
+	return (struct vmcb_segment){
+		.selector = selector,
+		.attributes = type | SEG_ATTR_S | SEG_ATTR_P,
+		.limit = 0xffff,
+		.base = (uint64_t)selector << 4,
+	};
+}
+
 static void init_save(struct vmcb_save *save, const struct l1_start *start)
 {
 	enum { CODE = 0xb, DATA = 0x3, LDT = 0x2, TSS_BUSY_32 = 0xb };
+	struct vmcb_segment (*segment)(uint16_t, uint16_t) = start->real_mode ? real : flat;
 
-	save->cs = flat(start->cs, CODE);
-	save->ds = save->es = save->ss = save->fs = save->gs = flat(start->ds, DATA);
+	save->cs = segment(start->cs, CODE);
+	save->ds = save->es = save->ss = save->fs = save->gs = segment(start->ds, DATA);
 	save->gdtr = (struct vmcb_segment){.base = start->gdt_base, .limit = start->gdt_limit};
 	save->idtr = (struct vmcb_segment){.base = 0, .limit = 0xffff};
 	save->ldtr = (struct vmcb_segment){.attributes = LDT | SEG_ATTR_P, .limit = 0xffff};
 	save->tr = (struct vmcb_segment){.attributes = TSS_BUSY_32 | SEG_ATTR_P, .limit = 0xffff};
 	save->efer = EFER_SVME;
-	save->cr0 = CR0_PE | CR0_ET;
+	save->cr0 = CR0_ET | (start->real_mode ? 0 : CR0_PE);
 	save->dr6 = DR6_FIXED;
 	save->dr7 = DR7_FIXED;
 	save->rflags = RFLAGS_FIXED;

@@ -7,8 +7,12 @@
 
 #include "svm/vcpu.h"
 
-/* The general registers and segments that L1 begins with: 32-bit protected mode, paging off. */
+/*
+ * The general registers and segments that L1 begins with: 32-bit protected mode, paging off; or
+ * real mode, where eip and esp are IP and SP, and cs and ds the segments' addresses by 16.
+ */
 struct l1_start {
+	bool real_mode;
 	uint32_t eip, esp;
 	uint32_t eax, ebx, ecx, edx, esi, edi, ebp;
 	uint16_t cs, ds;

@@ -17,7 +17,9 @@ test_acpi_sleep_SRC := boot/acpi_sleep.c boot/acpi.c $(BOOT_RIG)
 test_multiboot_SRC := boot/multiboot.c boot/acpi.c tests/unit/multiboot_info.c $(BOOT_RIG)
 test_multiboot1_SRC := $(test_multiboot_SRC)
 test_linux_SRC     := boot/load.c boot/load_image.c boot/load_multiboot.c boot/load_linux.c \
-	boot/multiboot_out.c boot/memmap.c boot/acpi.c hv/print.c tests/unit/load_rig.c $(BOOT_RIG)
+	boot/load_real_mode.c boot/multiboot_out.c boot/memmap.c boot/acpi.c hv/print.c \
+	boot/bios_memory.c tests/unit/fake_int15.c tests/unit/load_rig.c $(BOOT_RIG)
+test_bios_memory_SRC := boot/bios_memory.c tests/unit/fake_int15.c boot/memmap.c $(BOOT_RIG)
 test_load_SRC      := $(test_linux_SRC) tests/unit/load_images.c
 test_load2_SRC     := $(test_load_SRC)
 test_start_state_SRC := svm/start_state.c
