@@ -10,6 +10,7 @@
 #include "svm/features.h"
 #include "svm/nested.h"
 #include "svm/processors.h"
+#include "svm/task_switch.h"
 
 enum { PDPTES = 4, PDPT_SIZE = PDPTES * sizeof(uint64_t), SHADOW_PDPT_LEVELS = 3 };
 
@@ -235,6 +236,10 @@ void handle_page_fault(struct vcpu *vcpu)
 	uint64_t info = vmcb->control.exit_info1;
 	struct page_fault fault = {.address = vmcb->control.exit_info2};
 
+	if (is_between_tasks(vcpu)) {
+		finish_task_switch(vcpu);
+		return;
+	}
 	/* QEMU's own emulation does not cut the sum of a table's base and an index to 32 bits. */
 	if (!in_long_mode(&vmcb->save))
 		fault.address = low32(fault.address);

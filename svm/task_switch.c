@@ -22,6 +22,8 @@ enum { SELECTOR_TI = 4, SELECTOR_INDEX = 0xfff8, DESCRIPTOR_SIZE = 8 };
 struct change {
 	struct task task;
 	bool old_wide, wide;
+	bool pushes; /* an error code, on the new task's stack */
+	uint32_t error_code;
 	struct vmcb_segment tr;                                   /* the new one */
 	struct span old_tss, new_tss, old_descriptor, descriptor; /* the latter: bytes of types */
 };
@@ -221,9 +223,8 @@ static bool load_cr3(const struct change *change, uint32_t cr3)
 /* An exception's error code goes on the new task's stack, as wide as its TSS. */
 static bool push_error_code(const struct change *change)
 {
-	struct vmcb *vmcb = change->task.vmcb;
-	struct vmcb_save *save = &vmcb->save;
-	uint32_t code = low32(vmcb->control.exit_info2);
+	struct vmcb_save *save = &change->task.vmcb->save;
+	uint32_t code = change->error_code;
 	uint32_t size = change->wide ? sizeof(uint32_t) : sizeof(uint16_t);
 	uint32_t mask = (save->ss.attributes & SEG_ATTR_DB) ? 0xffffffff : 0xffff;
 	uint32_t offset = (low32(save->rsp) - size) & mask;
@@ -242,11 +243,9 @@ static bool push_error_code(const struct change *change)
 /* In the new task. False: raised. */
 static bool begin(const struct change *change, const struct task_state *state)
 {
-	const struct vmcb_control *control = &change->task.vmcb->control;
-
 	if (!load_cr3(change, state->cr3) || !task_load_segments(&change->task, state))
 		return false;
-	return !(control->exit_info2 & INFO2_ERROR_VALID) || push_error_code(change);
+	return !change->pushes || push_error_code(change);
 }
 
 void handle_task_switch(struct vcpu *vcpu)
@@ -255,6 +254,8 @@ void handle_task_switch(struct vcpu *vcpu)
 	uint64_t hpa = vcpu->vmcb_hpa;
 	struct change change = {
 		.task = {.vcpu = vcpu, .vmcb = vmcb, .guest_mode = vcpu->guest_mode},
+		.pushes = vmcb->control.exit_info2 & INFO2_ERROR_VALID,
+		.error_code = low32(vmcb->control.exit_info2),
 	};
 	struct task_state state;
 
@@ -271,5 +272,53 @@ void handle_task_switch(struct vcpu *vcpu)
 		vmcb->save.dr6 |= DR6_BT;
 		raise_exception(vcpu, VEC_DB, 0);
 	}
+	vmload(hpa);
+}
+
+/*
+ * Is the guest between two tasks? The segments that are not loaded yet are null then, and what else
+ * outside of virtual 8086 mode could run on a code segment that is not present?
+ */
+bool is_between_tasks(const struct vcpu *vcpu)
+{
+	const struct vmcb_save *save = &vcpu->vmcb->save;
+
+	return features.tcg && (save->cr0 & CR0_PE) && !in_long_mode(save) &&
+	       !(save->rflags & RFLAGS_VM) && !(save->cs.attributes & SEG_ATTR_P);
+}
+
+/*
+ * What QEMU had loaded by then comes from the new TSS once more: of an instruction's switch it has
+ * taken RIP and flags back. Busy bits it keeps in memory only.
+ */
+void finish_task_switch(struct vcpu *vcpu)
+{
+	struct vmcb *vmcb = vcpu->vmcb;
+	struct vmcb_save *save = &vmcb->save;
+	uint64_t hpa = vcpu->vmcb_hpa, event = interrupted_event(vcpu);
+	struct change change = {
+		.task = {.vcpu = vcpu,
+	                 .vmcb = vmcb,
+	                 .guest_mode = vcpu->guest_mode,
+	                 .event = event,
+	                 .external = event && !is_from_instruction(vcpu, event)},
+		.pushes = event & EVENT_ERROR_VALID,
+		.error_code = (uint32_t)(event >> EVENT_ERROR_SHIFT),
+	};
+	struct task_state state;
+	union tss tss;
+
+	vmsave(vcpu);
+	change.tr = save->tr;
+	change.wide = save->tr.attributes & TYPE_TSS_WIDE;
+	if (!span_map(vcpu, low32(save->tr.base), tss_size(change.wide), ACCESS_IMPLICIT,
+	              &change.new_tss))
+		return;
+	span_read(&change.new_tss, 0, &tss, tss_size(change.wide));
+	tss_load(&tss, change.wide, &state);
+	state.cr3 = low32(save->cr3);
+	state.eflags |= low32(save->rflags) & RFLAGS_NT;
+	commit(&change, &state);
+	begin(&change, &state);
 	vmload(hpa);
 }

@@ -9,6 +9,15 @@
 /* #VMEXIT(TASK_SWITCH). */
 void handle_task_switch(struct vcpu *vcpu);
 
+/*
+ * QEMU's own emulation cannot intercept task switches. It performs them, as far as it comes by the
+ * new CR3, which is the guest's own and no shadow: where those tables are not in the format that
+ * the processor has now, it meets #PF as it wants to load the segments. That fault is none of the
+ * guest's: L0 goes on with the switch.
+ */
+bool is_between_tasks(const struct vcpu *vcpu);
+void finish_task_switch(struct vcpu *vcpu);
+
 /* The rest is between task_switch.c and the other files of its name. */
 
 /* Decides what becomes of busy bits, NT and the link; an event's task gate is a call. APM 12.3. */
