@@ -39,13 +39,19 @@ static uint64_t mode_key(const struct vmcb_save *save)
 
 _Static_assert(!((CR0_PG | CR0_WP) & (CR4_SMEP | CR4_SMAP)), "both are in the upper half of a key");
 
+/* QEMU's own emulation sets A in PDPTEs of L1's, which it runs on behind a task switch. */
+static uint32_t processor_flags(void)
+{
+	return (features.page_1g ? MODE_1G : 0) | (features.tcg ? MODE_PDPTE_A : 0);
+}
+
 static void read_mode(struct own_paging *own, const struct vmcb_save *save)
 {
 	static const struct {
 		uint64_t bit;
 		uint32_t flag;
 	} by_cr4[] = {{CR4_PSE, MODE_PSE}, {CR4_SMEP, MODE_SMEP}, {CR4_SMAP, MODE_SMAP}};
-	uint32_t flags = features.page_1g ? MODE_1G : 0;
+	uint32_t flags = processor_flags();
 
 	if (save->efer & EFER_NXE)
 		flags |= MODE_NX;
@@ -95,7 +101,7 @@ bool load_pdptes(struct vcpu *vcpu, unsigned int owner, const struct vmcb_save *
 
 	if (!has_pdptes(save))
 		return true;
-	paging_mode_init(&mode, PT_PAE, 0, features.phys_bits);
+	paging_mode_init(&mode, PT_PAE, processor_flags(), features.phys_bits);
 	table = guest_table(&mmu.memory, paging_root(&mode, save->cr3));
 	for (unsigned int i = 0; i < PDPTES; i++) {
 		pdptes[i] = table_entry(table, i, sizeof(pdptes[i]));

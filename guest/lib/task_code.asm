@@ -2,7 +2,8 @@
 
 %ifndef L1_64
 bits 32
-extern task_body
+extern task_body, event_fault
+global event_fault_task
 global task_entry, task_after_jmp, task_entry16, task_after_iret16
 global task_registers, task_selector16
 
@@ -32,6 +33,13 @@ task_after_jmp:
 task_return:
 	iretd
 	jmp task_entry                  ; entered again
+
+; A task behind the gate of #PF: void event_fault(uint32_t error).
+event_fault_task:
+	call event_fault
+	add esp, 4
+	iretd
+	jmp event_fault_task
 
 ; One of a 16-bit task state segment: CS has this as its base, and there is no stack.
 task_entry16:

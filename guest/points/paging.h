@@ -44,6 +44,7 @@ void paging_modes(void);    /* from one mode of paging to another */
 void paging_control(void);  /* control registers */
 void paging_invlpg(void);   /* INVLPG's operands, single steps */
 void paging_delivery(void); /* faults while an exception is delivered */
+void paging_event(void);    /* each event, by each gate, that meets a fault */
 void paging_task(void);     /* hardware task switches */
 
 /* Opens the group "paging.name" with a fresh region; false if it is filtered out. */

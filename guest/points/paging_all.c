@@ -16,6 +16,7 @@ void points_paging(void)
 	paging_pdpte();
 	paging_modes();
 	paging_delivery();
+	paging_event();
 	paging_task();
 	paging_control();
 	paging_invlpg();

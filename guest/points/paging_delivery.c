@@ -73,7 +73,10 @@ static int user_int(void)
 	return user_run(&user);
 }
 
-/* What Bochs tells the hypervisor under L1 is not enough to deliver again what met a fault of its.
+/*
+ * What Bochs tells the hypervisor under L1 is not enough to deliver again what met a fault of its:
+ * if a #PF or a #DF was before INTn, INTn seems to be that, and ends in a double fault or a
+ * shutdown.
  */
 static unsigned int rounds(void)
 {

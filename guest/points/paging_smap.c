@@ -3,6 +3,7 @@
  * 5.6.5 and 5.6.6.
  */
 #include "guest/points/paging.h"
+#include "guest/points/task.h"
 
 enum {
 	VALUE = 0x53a9,
@@ -91,6 +92,37 @@ static int load_from_ldt(uint64_t page)
 	return vector;
 }
 
+#ifdef __x86_64__
+static void fault_task(uint64_t user)
+{
+	(void)user;
+	point_skip("long mode has no hardware task switches");
+}
+#else
+static void ac_in_main(void)
+{
+	task_main.eflags |= RFLAGS_AC;
+}
+
+static void fault_task(uint64_t user)
+{
+	uint32_t value;
+
+	task_prepare();
+	task_gate(VEC_PF, true);
+	task_also = ac_in_main;
+	__asm__ volatile("movl (%1), %0" : "=r"(value) : "r"((uint32_t)user) : "memory");
+	set_ac(false);
+	task_gate(VEC_PF, false);
+	task_end();
+	task_leave();
+	user_init();
+	check("faults", task_seen.count, 1);
+	check("error code", task_seen.pushed, PF_PRESENT);
+	check("read", value, frame(2)[0]);
+}
+#endif
+
 static void smap(void)
 {
 	uint64_t user = small_page(2), supervisor = small_page(3);
@@ -128,6 +160,10 @@ static void smap(void)
 	set_ac(true);
 	may(SUPERVISOR, READ, user, VALUE + 4);
 	set_ac(false);
+	faults(SUPERVISOR, READ, user, PF_PRESENT);
+
+	point("the task of #PF sets AC in the flags of the one that it goes back to");
+	fault_task(user);
 	faults(SUPERVISOR, READ, user, PF_PRESENT);
 
 	point("AC changes no right but that of SMAP");

@@ -16,7 +16,8 @@ enum {
 	TASK_CODE_AWAY = 0x68, /* not present */
 	TASK_LDT = 0x70,
 	TASK_CODE16 = 0x78, /* 32-bit code, with its base at what runs on TASK_16 */
-	TASK_GDT_BYTES = 0x80,
+	TASK_FAULT = 0x80,  /* left to a test */
+	TASK_GDT_BYTES = 0x88,
 	TASK_LDT_DATA = 0x04, /* in the LDT */
 };
 
