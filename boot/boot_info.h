@@ -20,11 +20,14 @@ enum {
 
 /* Types of memory ranges: those of e820 (ACPI 6, section 15). */
 enum mem_type {
+	MEM_HOTPLUG = 0, /* no memory yet, and none of e820's types; see boot/l1_ranges.h */
 	MEM_USABLE = 1,
 	MEM_RESERVED = 2,
 	MEM_ACPI = 3,
 	MEM_NVS = 4,
 	MEM_BAD = 5,
+	MEM_PERSISTENT = 7,
+	MEM_PERSISTENT_OLD = 12, /* of NVDIMMs before ACPI 6 */
 };
 
 struct mem_range {

@@ -58,8 +58,9 @@ static const char *add_range(struct boot_info *boot, uint64_t base, uint64_t siz
 		return NULL;
 	if (boot->range_count == BOOT_MAX_RANGES)
 		return many_ranges;
-	/* Types that came later (disabled, persistent) are nothing to load into. */
-	if (type < MEM_USABLE || type > MEM_BAD)
+	/* Types that nobody knows, and disabled memory, are nothing to touch. */
+	if (type != MEM_PERSISTENT && type != MEM_PERSISTENT_OLD &&
+	    (type < MEM_USABLE || type > MEM_BAD))
 		type = MEM_RESERVED;
 	boot->ranges[boot->range_count++] =
 		(struct mem_range){.base = base, .size = size, .type = type};

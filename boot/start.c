@@ -7,6 +7,7 @@
 #include "boot/bios_memory.h"
 #include "boot/check_svm.h"
 #include "boot/config.h"
+#include "boot/l1_ranges.h"
 #include "boot/load.h"
 #include "boot/multiboot.h"
 #include "boot/processors.h"
@@ -45,7 +46,7 @@ static struct boot_info info;
 static struct config config;
 static uint32_t cpu_ids[PROCESSORS_MAX];
 static unsigned int cpu_count;     /* 0: no table tells of any */
-static struct memmap firmware_map; /* as the firmware told */
+static struct memmap firmware_map; /* as the firmware told, ACPI included */
 static struct memmap free_map;     /* where nothing lies that is still needed */
 static struct memmap told_map;     /* as L1 is told */
 
@@ -95,6 +96,7 @@ static void read_memory_map(uint64_t image_at)
 	}
 	free_map = firmware_map;
 	told_map = firmware_map;
+	l1_ranges_add(&firmware_map, info.rsdp);
 	memmap_add(&free_map, 0, 1 << 20, MEM_RESERVED);
 	memmap_add(&free_map, image_at, image_size(), MEM_RESERVED);
 	for (uint32_t i = 0; i < info.module_count; i++)
@@ -117,15 +119,15 @@ static uint64_t memory_end(void)
 	uint64_t end = 0;
 
 	for (uint32_t i = 0; i < firmware_map.count; i++) {
-		const struct mem_range *r = &firmware_map.range[i];
+		uint64_t range_end = l1_range_end(&firmware_map, i);
 
-		if (r->type != MEM_RESERVED && r->base + r->size > end)
-			end = r->base + r->size;
+		if (range_end > firmware_map.range[i].base && range_end > end)
+			end = range_end;
 	}
 	return end;
 }
 
-/* The end of what the window has to map: memory of all kinds, and 4 GiB at least. */
+/* The end of what the window has to map: L1's memory of all kinds, and 4 GiB at least. */
 static uint64_t memory_top(void)
 {
 	return memory_end() > SIZE_4G ? memory_end() : SIZE_4G;
@@ -210,12 +212,11 @@ static void tell_l1_memory(const struct region *region)
 	l1_memory_hide(region->base, region->size);
 	for (uint32_t i = 0; i < firmware_map.count; i++) {
 		const struct mem_range *r = &firmware_map.range[i];
-		uint64_t end = r->base + r->size, hole_end = region->base + region->size;
+		uint64_t end = l1_range_end(&firmware_map, i);
+		uint64_t hole_end = region->base + region->size;
 
-		if (r->type != MEM_USABLE && r->type != MEM_ACPI && r->type != MEM_NVS)
-			continue;
 		if (region->base < r->base || region->base >= end) {
-			l1_memory_add(r->base, r->size);
+			l1_memory_add(r->base, end - r->base);
 			continue;
 		}
 		l1_memory_add(r->base, region->base - r->base);

@@ -6,8 +6,9 @@
 #include "hv/x86.h"
 
 enum {
-	ATTEMPTS = 8,       /* events that change the map between the two calls are rare */
-	SPARE_BYTES = 4096, /* for descriptors that allocating the buffer itself adds */
+	EFI_PERSISTENT_MEMORY = 14, /* UEFI 2.10, table 7.10; GNU-EFI's headers end before it */
+	ATTEMPTS = 8,               /* events that change the map between the two calls are rare */
+	SPARE_BYTES = 4096,         /* for descriptors that allocating the buffer itself adds */
 };
 
 static uint32_t e820_type(UINT32 efi_type)
@@ -25,6 +26,8 @@ static uint32_t e820_type(UINT32 efi_type)
 		return MEM_NVS;
 	case EfiUnusableMemory:
 		return MEM_BAD;
+	case EFI_PERSISTENT_MEMORY:
+		return MEM_PERSISTENT;
 	default:
 		return MEM_RESERVED;
 	}

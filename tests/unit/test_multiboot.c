@@ -32,7 +32,7 @@ static void reads_multiboot2(void **state)
 	assert_string_equal(boot.modules[1].cmdline, "initrd");
 	assert_int_equal(boot.range_count, 2);
 	assert_range(0, 0, 0x9f000, MEM_USABLE);
-	assert_range(1, 0x100000, 0x100000, MEM_RESERVED);
+	assert_range(1, 0x100000, 0x100000, MEM_PERSISTENT);
 	assert_int_equal(boot.rsdp, 0);
 }
 
@@ -199,8 +199,12 @@ static void assert_sane(void)
 	assert_in_range(boot.range_count, 1, BOOT_MAX_RANGES);
 	assert_in_range(boot.module_count, 0, BOOT_MAX_MODULES);
 	assert_non_null(memchr(boot.cmdline, 0, sizeof(boot.cmdline)));
-	for (uint32_t i = 0; i < boot.range_count; i++)
-		assert_in_range(boot.ranges[i].type, MEM_USABLE, MEM_BAD);
+	for (uint32_t i = 0; i < boot.range_count; i++) {
+		uint32_t type = boot.ranges[i].type;
+
+		if (type != MEM_PERSISTENT && type != MEM_PERSISTENT_OLD)
+			assert_in_range(type, MEM_USABLE, MEM_BAD);
+	}
 	for (uint32_t i = 0; i < boot.module_count; i++)
 		assert_non_null(memchr(boot.modules[i].cmdline, 0, BOOT_CMDLINE_SIZE));
 }

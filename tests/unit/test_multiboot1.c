@@ -36,7 +36,7 @@ static void reads_multiboot1(void **state)
 	assert_range(4, 0x1000000000, 0x1000, MEM_ACPI);
 	assert_range(5, 0x2000000000, 0x1000, MEM_NVS);
 	assert_range(6, 0x3000000000, 0x1000, MEM_BAD);
-	assert_range(7, 0x4000000000, 0x1000, MEM_RESERVED);
+	assert_range(7, 0x4000000000, 0x1000, MEM_PERSISTENT_OLD);
 	assert_range(8, 0x5000000000, 0x1000, MEM_RESERVED);
 	assert_int_equal(boot.rsdp, 0xf0010);
 }
