@@ -5,6 +5,47 @@
 
 enum { DIRTY = 1 << 6 };
 
+void windows_open(struct windows *windows, size_t now)
+{
+	unsigned int last = windows->count - 1;
+
+	if (windows->count && windows->at[last].end >= now) { /* nothing has changed meanwhile */
+		windows->at[last].end = WINDOW_OPEN;
+		return;
+	}
+	if (windows->count == WINDOWS) { /* the time between the first two is granted */
+		windows->at[1].begin = windows->at[0].begin;
+		for (unsigned int i = 1; i < WINDOWS; i++)
+			windows->at[i - 1] = windows->at[i];
+		windows->count--;
+	}
+	windows->at[windows->count].begin = now;
+	windows->at[windows->count++].end = WINDOW_OPEN;
+}
+
+void windows_close(struct windows *windows, size_t now)
+{
+	if (windows->count && windows->at[windows->count - 1].end == WINDOW_OPEN)
+		windows->at[windows->count - 1].end = now;
+}
+
+size_t windows_from(const struct windows *windows, size_t time)
+{
+	for (unsigned int i = 0; i < windows->count; i++) {
+		if (time <= windows->at[i].end)
+			return time > windows->at[i].begin ? time : windows->at[i].begin;
+	}
+	return WINDOW_NONE;
+}
+
+size_t windows_next_change(const struct windows *windows, const struct ram *ram, uint64_t gpa,
+                           size_t time)
+{
+	size_t change = ram_next_change(ram, gpa, time);
+
+	return change ? windows_from(windows, change) : WINDOW_NONE;
+}
+
 struct search {
 	const struct history *history;
 	history_match match;
@@ -32,14 +73,14 @@ static bool faults(const struct search *search, const struct ref_step *step)
 	       ref_code(mode, *search->access, 1) == search->code;
 }
 
-/* All that the entry has been since time, and below each all that was read then or later. */
+/* All that the entry was read as from time on, and below each all that was read then or later. */
 static bool look_from(const struct search *search, const struct ref_state *state, size_t time)
 {
 	const struct history *history = search->history;
 	unsigned int size = ref_entry_size(history->mode);
 	uint64_t gpa = ref_entry_gpa(history->mode, state, history->address);
 
-	for (;;) {
+	while (time != WINDOW_NONE) {
 		uint64_t entry = ram_read_at(history->ram, gpa, size, time);
 		struct ref_step step = ref_look(history->mode, state, history->address, entry);
 		bool usable = (entry & step.accessed) == step.accessed;
@@ -53,10 +94,9 @@ static bool look_from(const struct search *search, const struct ref_state *state
 		if (step.verdict == REF_TABLE && (usable || search->access) &&
 		    look_from(search, &step.next, time))
 			return true;
-		time = ram_next_change(history->ram, gpa, time);
-		if (!time)
-			return false;
+		time = windows_next_change(history->windows, history->ram, gpa, time);
 	}
+	return false;
 }
 
 static bool look(const struct search *search)
@@ -67,7 +107,7 @@ static bool look(const struct search *search)
 	if (!ref_in_range(history->mode, history->address))
 		return search->access &&
 		       ref_code(history->mode, *search->access, 0) == search->code;
-	return look_from(search, &state, history->since);
+	return look_from(search, &state, windows_from(history->windows, 0));
 }
 
 bool history_may_have(const struct history *history, history_match match, void *context)
@@ -85,5 +125,5 @@ bool history_may_fault_from(const struct history *history, const struct ref_stat
 {
 	struct search search = {.history = history, .access = &access, .code = code};
 
-	return look_from(&search, state, history->since);
+	return look_from(&search, state, windows_from(history->windows, 0));
 }

@@ -7,6 +7,7 @@ enum { DIRTY = 1 << 6, WRITE_BACK = 6 };
 
 struct search {
 	const struct own_question *question;
+	const struct windows *windows;
 	size_t begin, end;
 	uint32_t missing;
 };
@@ -60,14 +61,14 @@ static uint64_t entry_now(struct ram *ram, const struct own_tables *tables,
 	return ram_read_at(ram, gpa, ref_entry_size(&tables->mode), now);
 }
 
-/* All that the entry has been since time, and below each all that was read then or later. */
+/* All that the entry was read as from time on, and below each all that was read then or later. */
 static bool look_from(struct search *search, const struct ref_state *state, size_t time)
 {
 	const struct own_question *q = search->question;
 	const struct ref_mode *mode = &q->tables->mode;
 	uint64_t gpa = ref_entry_gpa(mode, state, q->address);
 
-	for (;;) {
+	while (time <= search->end) {
 		uint64_t entry = ram_read_at(q->ram, gpa, ref_entry_size(mode), time);
 		struct ref_step step = ref_look(mode, state, q->address, entry);
 
@@ -80,10 +81,9 @@ static bool look_from(struct search *search, const struct ref_state *state, size
 		}
 		if (!search->missing)
 			return true;
-		time = ram_next_change(q->ram, gpa, time);
-		if (!time || time > search->end)
-			return false;
+		time = windows_next_change(search->windows, q->ram, gpa, time);
 	}
+	return false;
 }
 
 /* Walks within a time, by the PDPTEs loaded first to last. */
@@ -98,14 +98,15 @@ static bool look(struct search *search, size_t begin, size_t end, unsigned int f
 	search->begin = begin;
 	search->end = end;
 	if (tables->mode.format != REF_PAE)
-		return look_from(search, &state, begin);
+		return look_from(search, &state, windows_from(search->windows, begin));
 	for (unsigned int i = first; i <= last; i++) {
 		size_t load = tables->load[i];
 		uint64_t entry = ram_read_at(q->ram, gpa, 8, load);
 		struct ref_step step = ref_look(&tables->mode, &state, q->address, entry);
 
 		if (step.verdict == REF_TABLE &&
-		    look_from(search, &step.next, load > begin ? load : begin))
+		    look_from(search, &step.next,
+		              windows_from(search->windows, load > begin ? load : begin)))
 			return true;
 	}
 	return false;
@@ -113,14 +114,16 @@ static bool look(struct search *search, size_t begin, size_t end, unsigned int f
 
 bool own_may_have(const struct own_question *q)
 {
-	struct search search = {.question = q, .missing = q->allowed};
 	size_t now = ram_now(q->ram), end = now;
+	struct windows at_present = WINDOWS_FROM(now);
+	struct search search = {.question = q, .windows = &at_present, .missing = q->allowed};
 	unsigned int load = q->tables->loads - 1, last = load;
 
 	if (q->tables->direct)
 		return q->gpa >> 12 == q->address >> 12 && q->type == WRITE_BACK;
 	if (look(&search, now, now, load, load) || !q->epochs)
 		return !search.missing;
+	search.windows = q->windows;
 	for (unsigned int n = q->epochs->count + 1; n-- > 0;) {
 		size_t begin = n ? q->epochs->begin[n - 1] : q->tables->load[0];
 		unsigned int first = n ? q->epochs->load[n - 1] : 0;
@@ -173,7 +176,8 @@ bool own_may_fault(struct ram *ram, const struct own_tables *tables, uint64_t ad
                    struct ref_access access, uint32_t code, size_t since)
 {
 	const struct ref_mode *mode = &tables->mode;
-	struct history history = {ram, mode, tables->cr3, address, since};
+	struct windows windows = WINDOWS_FROM(since);
+	struct history history = {ram, mode, tables->cr3, address, &windows};
 	struct ref_state state = ref_start(mode, tables->cr3);
 
 	if (tables->direct)

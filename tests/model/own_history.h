@@ -20,8 +20,9 @@ struct own_tables {
 };
 
 /*
- * Walks from [begin, end]: entries read no earlier than the one above, as paging-structure caches
- * may hold the upper ones. An INVLPG empties those, and so begins another epoch.
+ * Walks from [begin, end], as far as the tables were in use then: entries read no earlier than the
+ * one above, as paging-structure caches may hold the upper ones. An INVLPG empties those, and so
+ * begins another epoch.
  */
 struct own_epochs {
 	unsigned int count;
@@ -43,6 +44,7 @@ struct own_question {
 	const struct own_tables *tables;
 	const struct ref_mode *mode;       /* in which the processor is; NULL: CR0.PG=0 */
 	const struct own_epochs *epochs;   /* NULL: only what holds now */
+	const struct windows *windows;     /* when the processor ran on the tables */
 	const struct own_dropped *dropped; /* NULL: nothing */
 	uint64_t address;
 	uint64_t gpa;      /* of the page that the address is seen to lead to */

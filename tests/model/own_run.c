@@ -23,7 +23,16 @@ void own_flush(struct own_cpu *cpu, unsigned int asid)
 	own_forget(cpu, asid);
 	for (unsigned int i = 0; i < OWN_SPACES; i++)
 		at->used[i].valid = false;
+	memset(at->windows, 0, sizeof(at->windows));
 	at->running = false;
+}
+
+/* What runs on the processor does so no longer. */
+static void leave(struct own_world *world, struct own_cpu *cpu)
+{
+	struct own_asid *at = own_running(cpu);
+
+	windows_close(own_windows(at, at->space), ram_now(&world->rig->ram));
 }
 
 static void note_load(struct own_world *world, struct own_asid *at, unsigned int space)
@@ -44,6 +53,7 @@ static void note_load(struct own_world *world, struct own_asid *at, unsigned int
 	} else if (at->tables.mode.pdptes && used->load[used->loads - 1] != now) {
 		used->load[used->loads++] = now;
 	}
+	windows_open(own_windows(at, space), now);
 }
 
 void own_load(struct own_world *world, struct own_cpu *cpu, unsigned int asid, unsigned int space,
@@ -52,6 +62,7 @@ void own_load(struct own_world *world, struct own_cpu *cpu, unsigned int asid, u
 	struct own_asid *at = &cpu->asid[asid];
 	size_t start;
 
+	leave(world, cpu);
 	if (flush || (asid == 0 && space != at->space) ||
 	    (at->used[space].valid && at->used[space].tables.loads == OWN_LOADS))
 		own_flush(cpu, asid);

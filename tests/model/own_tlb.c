@@ -33,7 +33,7 @@ static int number_of(unsigned int space, uint64_t address)
 }
 
 /* The same tables may have been used in another mode, with no flush between the two. */
-static bool another_mode_explains(const struct own_asid *at, unsigned int space, int number,
+static bool another_mode_explains(struct own_asid *at, unsigned int space, int number,
                                   struct own_question *question)
 {
 	unsigned int first = space / OWN_MODES * OWN_MODES;
@@ -41,6 +41,7 @@ static bool another_mode_explains(const struct own_asid *at, unsigned int space,
 	for (unsigned int i = first; i < first + OWN_MODES && space != OWN_DIRECT; i++) {
 		question->tables = &at->used[i].tables;
 		question->epochs = &at->used[i].epochs;
+		question->windows = own_windows(at, i);
 		question->dropped = number < 0 ? NULL : &at->used[i].dropped[number];
 		if (at->used[i].valid && own_may_have(question))
 			return true;
@@ -60,6 +61,7 @@ void own_check(struct own_world *world, struct own_cpu *cpu, unsigned int asid, 
 		.tables = &at->used[space].tables,
 		.mode = mode,
 		.epochs = strict ? NULL : &at->used[space].epochs,
+		.windows = own_windows(at, space),
 		.dropped = number < 0 ? NULL : &at->used[space].dropped[number],
 		.address = address,
 		.gpa = seen->hpa,
@@ -95,7 +97,7 @@ void own_check(struct own_world *world, struct own_cpu *cpu, unsigned int asid, 
 		         "level %d is not what the tables %s",
 		         id, asid, space, address, seen->hpa, rig_host_types[seen->pat],
 		         seen->write, seen->user, seen->execute, seen->level,
-		         strict ? "say now" : "have said since");
+		         strict ? "say now" : "said while it ran");
 }
 
 static bool same(const struct own_cached *cached, unsigned int space, const struct own_seen *seen)

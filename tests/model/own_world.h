@@ -52,6 +52,9 @@ struct own_asid {
 		struct own_epochs epochs;
 		struct own_dropped dropped[OWN_ADDRESSES];
 	} used[OWN_SPACES];
+	/* One is open while the ASID runs on these tables, in either of two modes that read them
+	 * alike. */
+	struct windows windows[OWN_SPACES / 2 + 1];
 	uint8_t cached[OWN_ADDRESSES];                  /* entries of the TLB for an address */
 	struct own_cached tlb[OWN_ADDRESSES][OWN_WAYS]; /* the stalest first */
 };
@@ -90,6 +93,11 @@ struct own_world {
 
 	struct script_run run;
 };
+
+static inline struct windows *own_windows(struct own_asid *at, unsigned int space)
+{
+	return &at->windows[space / 2];
+}
 
 /* What runs on the processor. */
 static inline struct own_asid *own_running(struct own_cpu *cpu)

@@ -24,6 +24,43 @@ static struct op aimed(const struct world *world)
 	return op;
 }
 
+void world_enter_l2(struct world *world, unsigned int cpu)
+{
+	struct world_cpu *at = &world->cpu[cpu];
+
+	windows_open(&at->used[at->asid][at->root], ram_now(&world->rig->ram));
+	at->running = at->in_l2 = true;
+}
+
+void world_leave_l2(struct world *world, unsigned int cpu)
+{
+	struct world_cpu *at = &world->cpu[cpu];
+
+	if (at->in_l2)
+		windows_close(&at->used[at->asid][at->root], ram_now(&world->rig->ram));
+	at->in_l2 = false;
+}
+
+/* Others enter their L2 amid the work of mmu/ if they can without its lock. */
+static void enter_amid(struct world *world)
+{
+	for (unsigned int cpu = 0; cpu < world->cpus; cpu++) {
+		struct world_cpu *at = &world->cpu[cpu];
+		struct guest_tables tables = world_tables(world, at->root);
+		uint64_t hpa;
+
+		if (cpu == world->self || !at->running || at->in_l2)
+			continue;
+		hpa = mmu_current_root(&world->rig->mmu, &world->rig->cpu[cpu], &tables,
+		                       at->asid + 1);
+		if (!hpa)
+			continue;
+		at->hpa = hpa;
+		at->in_l1 = false;
+		world_enter_l2(world, cpu);
+	}
+}
+
 static void look(struct world *world)
 {
 	struct entries entries;
@@ -39,6 +76,7 @@ static void look(struct world *world)
 	op = aimed(world);
 	entries = world_entries(world, &op);
 	entries_edit(&entries, &op);
+	enter_amid(world);
 	world->amid = false;
 }
 
@@ -96,6 +134,7 @@ void world_init(struct world *world, const struct setting *setting)
 	world->rig->context = world;
 	world->rig->on_page = on_memory;
 	world->rig->on_written = on_memory;
+	world->rig->on_map = on_memory;
 	world->rig->on_flush = on_flush;
 	world->rig->on_changed = on_changed;
 	world->rig->on_kick = on_kick;
@@ -130,20 +169,16 @@ static void load(struct world *world, unsigned int cpu, unsigned int root, unsig
 {
 	struct world_cpu *at = &world->cpu[cpu];
 	struct guest_tables tables = world_tables(world, root);
-	size_t start = ram_now(&world->rig->ram);
 
+	world_leave_l2(world, cpu);
+	at->root = root;
+	at->asid = asid;
+	world_enter_l2(world, cpu);
 	at->hpa = mmu_current_root(&world->rig->mmu, &world->rig->cpu[cpu], &tables, asid + 1);
 	if (!at->hpa) {
 		begin_race(world);
 		at->hpa = mmu_load_root(&world->rig->mmu, &world->rig->cpu[cpu], &tables, asid + 1);
 		end_race(world);
-	}
-	at->root = root;
-	at->asid = asid;
-	at->running = true;
-	if (!at->used[asid][root].valid) {
-		at->used[asid][root].valid = true;
-		at->used[asid][root].since = start;
 	}
 	if (ram_collect(&world->rig->ram))
 		world_fail(world, "loading a root wrote guest memory");
@@ -175,7 +210,8 @@ static bool fault(struct world *world, unsigned int cpu, uint64_t address, struc
 	world->race = NULL;
 	ram_collect(ram);
 	if (world->raced) {
-		struct history history = {ram, mode, tables.root, address, start};
+		struct windows since = WINDOWS_FROM(start);
+		struct history history = {ram, mode, tables.root, address, &since};
 
 		if (result == FAULT_REFLECT && !history_may_fault(&history, access, fault.code))
 			world_fail(world, "address %#lx: code %#x was never true", address,
@@ -208,12 +244,14 @@ static void access_guest(struct world *world, unsigned int cpu, const struct op 
 	uint64_t address;
 	struct ref_access access = {.write = op->level % 3 == 1, .fetch = op->level % 3 == 2};
 
-	if (!at->running)
+	if (!at->in_l2)
 		load(world, cpu, at->root, at->asid);
 	address = world_address(world, at->root, op);
 	world_check_points(world, cpu, at->asid, at->root, address);
-	if (op->kind % OP_KINDS == OP_REFAULT && !fault(world, cpu, address, access))
+	if (op->kind % OP_KINDS == OP_REFAULT && !fault(world, cpu, address, access)) {
+		world_leave_l2(world, cpu);
 		return;
+	}
 	for (int faults = 0;; faults++) {
 		struct host_result seen = rig_walk(world->rig, at->hpa, address);
 
@@ -227,8 +265,10 @@ static void access_guest(struct world *world, unsigned int cpu, const struct op 
 		/* One fault is enough, another one if L1 changed its tables amid the first. */
 		if (faults > 1)
 			world_fail(world, "address %#lx: faults without end", address);
-		if (!fault(world, cpu, address, access))
+		if (!fault(world, cpu, address, access)) {
+			world_leave_l2(world, cpu);
 			return;
+		}
 	}
 }
 
@@ -255,6 +295,33 @@ static void ask_watched(struct world *world, struct mmu_cpu *cpu, unsigned int p
 		world_fail(world, "a watched page was written, and nothing told");
 }
 
+/* L2 goes on through what L0 does by itself. */
+static bool is_l1s(const struct op *op)
+{
+	switch (op->kind % OP_KINDS) {
+	case OP_FLUSH:
+	case OP_FLUSH_ALL:
+	case OP_DIRECT:
+	case OP_WATCH:
+	case OP_WATCHED:
+		return true;
+	default:
+		return false;
+	}
+}
+
+static void check_all(struct world *world)
+{
+	for (unsigned int cpu = 0; cpu < world->cpus; cpu++) {
+		struct world_cpu *at = &world->cpu[cpu];
+
+		at->in_l1 = false;
+		if (at->running && !at->in_l2)
+			load(world, cpu, at->root, at->asid);
+	}
+	world_check_all(world);
+}
+
 static void run_op(struct world *world, const struct op *op)
 {
 	unsigned int cpu = op->cpu % world->cpus, asid = op->asid % WORLD_ASIDS;
@@ -265,6 +332,8 @@ static void run_op(struct world *world, const struct op *op)
 	world->cpu[cpu].address = op->address;
 	if (op->kind % OP_KINDS != OP_EDIT && op->kind % OP_KINDS != OP_MEND)
 		world->cpu[cpu].in_l1 = false;
+	if (is_l1s(op))
+		world_leave_l2(world, cpu);
 	world_l1_runs(world);
 	switch (op->kind % OP_KINDS) {
 	case OP_ACCESS:
@@ -311,7 +380,10 @@ static void run_op(struct world *world, const struct op *op)
 			ask_watched(world, at, op->value % RAM_PAGES);
 		break;
 	case OP_CHECK:
-		world_check_all(world);
+		if (op->value & 1)
+			check_all(world);
+		else
+			world_check_all(world);
 		break;
 	}
 }
@@ -332,7 +404,7 @@ static int run(const struct script *script, char *message, size_t size)
 	}
 	for (; at < script->count; at++)
 		run_op(&world, &script->op[at]);
-	world_check_all(&world);
+	check_all(&world);
 	world_end(&world);
 	return 0;
 }

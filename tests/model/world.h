@@ -21,13 +21,11 @@ struct cached_point {
 
 struct world_cpu {
 	bool running; /* has loaded a root since the last flush */
+	bool in_l2;   /* and runs on it now: a window of used[] is open */
 	unsigned int root, asid;
 	uint8_t address; /* number of the last one */
 	uint64_t hpa, direct;
-	struct {
-		bool valid;
-		size_t since; /* the processor may have cached what it read from then on */
-	} used[WORLD_ASIDS][WORLD_ROOTS];
+	struct windows used[WORLD_ASIDS][WORLD_ROOTS];
 	bool in_l1;                             /* since the last call of mmu/ for this processor */
 	bool l1_writes[RAM_PAGES];              /* a translation of NPT01 with D=1 may be cached */
 	bool l1_comes[RAM_PAGES];               /* what leads to its leaf may be */
@@ -72,6 +70,10 @@ uint64_t world_address(const struct world *world, unsigned int root, const struc
 /* The tables that the operation edits. */
 struct entries world_entries(struct world *world, const struct op *op);
 uint64_t world_frame(const struct world *world, unsigned int value, unsigned int shift);
+
+/* world.c: the processor enters its L2, which has run since the last flush; leaves it. */
+void world_enter_l2(struct world *world, unsigned int cpu);
+void world_leave_l2(struct world *world, unsigned int cpu);
 
 /* world_memory.c: who writes guest memory, and what tells mmu/ of it. */
 

@@ -24,21 +24,16 @@ static bool explains(void *context, uint64_t gpa, unsigned int pat, bool write, 
 	       execute >= seen->host->execute;
 }
 
-static struct history history_of(struct world *world, unsigned int root, uint64_t address,
-                                 size_t since)
-{
-	return (struct history){.ram = &world->rig->ram,
-	                        .mode = world_mode(world, root),
-	                        .cr3 = world_tables(world, root).root,
-	                        .address = address,
-	                        .since = since};
-}
-
-static void check_since(struct world *world, unsigned int cpu, unsigned int asid, unsigned int root,
-                        uint64_t address, const struct host_result *seen, size_t since)
+static void check_in(struct world *world, unsigned int cpu, unsigned int asid, unsigned int root,
+                     uint64_t address, const struct host_result *seen,
+                     const struct windows *windows)
 {
 	struct seen what = {world, root, seen, address};
-	struct history history = history_of(world, root, address, since);
+	struct history history = {.ram = &world->rig->ram,
+	                          .mode = world_mode(world, root),
+	                          .cr3 = world_tables(world, root).root,
+	                          .address = address,
+	                          .windows = windows};
 
 	if (seen->status == HOST_BROKEN)
 		world_fail(world, "cpu %u root %u address %#lx: reserved bits or a wrong table",
@@ -46,7 +41,7 @@ static void check_since(struct world *world, unsigned int cpu, unsigned int asid
 	if (seen->status == HOST_OK && !history_may_have(&history, explains, &what))
 		world_fail(world,
 		           "cpu %u asid %u root %u address %#lx: hpa %#lx type %u w %d x %d level "
-		           "%d is not what the tables have said since",
+		           "%d is not what the tables said while it ran",
 		           cpu, asid, root, address, seen->hpa, rig_host_types[seen->pat],
 		           seen->write, seen->execute, seen->level);
 }
@@ -54,13 +49,13 @@ static void check_since(struct world *world, unsigned int cpu, unsigned int asid
 void world_check_translation(struct world *world, unsigned int cpu, unsigned int asid,
                              unsigned int root, uint64_t address, const struct host_result *seen)
 {
-	check_since(world, cpu, asid, root, address, seen, world->cpu[cpu].used[asid][root].since);
+	check_in(world, cpu, asid, root, address, seen, &world->cpu[cpu].used[asid][root]);
 }
 
 void world_check_current(struct world *world, unsigned int root, uint64_t address,
                          struct ref_access access, const struct host_result *seen)
 {
-	check_since(world, 0, 0, root, address, seen, ram_now(&world->rig->ram));
+	check_in(world, 0, 0, root, address, seen, &WINDOWS_FROM(ram_now(&world->rig->ram)));
 	if (seen->status != HOST_OK || (access.write && !seen->write) ||
 	    (access.fetch && !seen->execute))
 		world_fail(world, "root %u address %#lx: the fault was handled, yet it comes again",
@@ -114,9 +109,9 @@ void world_forget(struct world *world, unsigned int cpu, unsigned int asid)
 	}
 	memset(world->cpu[cpu].l2_writes[asid], 0, sizeof(world->cpu[cpu].l2_writes[asid]));
 	for (unsigned int root = 0; root < WORLD_ROOTS; root++)
-		world->cpu[cpu].used[asid][root].valid = false;
+		world->cpu[cpu].used[asid][root].count = 0;
 	if (world->cpu[cpu].asid == asid)
-		world->cpu[cpu].running = false;
+		world->cpu[cpu].running = world->cpu[cpu].in_l2 = false;
 }
 
 static void forget_npt01(struct world_cpu *at)
@@ -156,7 +151,7 @@ void world_check_all(struct world *world)
 	for (unsigned int i = 0; i < world->cpus; i++) {
 		struct world_cpu *cpu = &world->cpu[i];
 
-		if (!cpu->running)
+		if (!cpu->in_l2)
 			continue;
 		for (unsigned int n = 0; n < WORLD_ADDRESSES; n++) {
 			struct op op = {.address = (uint8_t)n};

@@ -63,6 +63,7 @@ static void enter_l1(struct world *world, unsigned int cpu)
 	struct world_cpu *at = &world->cpu[cpu];
 
 	bring_up(world, cpu);
+	world_leave_l2(world, cpu);
 	if (!at->in_l1 && world->rig->cpu[cpu].flush_direct) {
 		world_forget_l1(world, cpu);
 		mmu_direct_flushed(&world->rig->cpu[cpu]);
@@ -99,7 +100,7 @@ static bool write_amid(struct world *world, const struct op *op, unsigned int cp
 
 	if (cpu == world->self)
 		return false;
-	if ((op->cpu & BY_L2) && at->running && at->l2_writes[at->asid][page])
+	if ((op->cpu & BY_L2) && at->in_l2 && at->l2_writes[at->asid][page])
 		return true;
 	if (!at->in_l1)
 		return false;
@@ -121,13 +122,15 @@ void world_write(struct world *world, const struct op *op, uint64_t gpa, unsigne
 	struct world_cpu *at = &world->cpu[cpu];
 
 	if (!world->tracking || page < 0) {
+		if (!world->amid)
+			world_leave_l2(world, cpu);
 		ram_write(&world->rig->ram, gpa, size, value);
 		return;
 	}
 	if (world->amid) {
 		if (!write_amid(world, op, cpu, (unsigned int)page))
 			return;
-	} else if (!(op->cpu & BY_L2) || !at->running || !at->l2_writes[at->asid][page]) {
+	} else if (!(op->cpu & BY_L2) || !at->in_l2 || !at->l2_writes[at->asid][page]) {
 		write_by_l1(world, cpu, (unsigned int)page);
 	}
 	ram_write(&world->rig->ram, gpa, size, value);
