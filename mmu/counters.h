@@ -22,6 +22,7 @@
 	X(syncs, "tables synchronized")                                                            \
 	X(tables_read, "tables read for it")                                                       \
 	X(sptes_changed, "entries found to have changed")                                          \
+	X(catch_ups, "roots entered after others changed tables")                                  \
 	X(collects, "searches for written tables")                                                 \
 	X(frames_dirty, "written tables found")                                                    \
 	X(regions_skipped, "regions in which no table can have been written")                      \

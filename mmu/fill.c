@@ -2,6 +2,7 @@
  * Faults: whose they are, and the descent that fills what is missing. Relies on mmu/walk.h for
  * what L1's tables say and on mmu/spte.c for what an spte is to be.
  */
+#include "mmu/change.h"
 #include "mmu/protect.h"
 #include "mmu/region.h"
 #include "mmu/spte.h"
@@ -12,21 +13,23 @@
 #define NO_PAGE (~0ull)
 
 /*
- * A comparison amid a fault takes note of all writes so far, for the sptes that there are; a table
- * that gets its first shadow amid a fault is tracked from then on only. What becomes an spte after
- * that must not be what the walk read before it, unless there is no other processor that could
- * have written since. A and D may have come: a walk can meet an entry twice.
+ * What becomes an spte must not be what the walk read a while ago, unless there is no other
+ * processor that could have written since: a comparison amid the fault took note of all writes so
+ * far, for the sptes that there were; a table that gets its first shadow amid it is tracked from
+ * then on only; and another guest may have been entered. A and D may have come: a walk can meet an
+ * entry twice.
  */
 static bool is_outdated(struct mmu *mmu, const struct paging_mode *mode,
                         const struct shadow_page *page, unsigned int index, uint64_t entry)
 {
 	uint64_t now;
 
-	if ((mmu->cpus == mmu->home && !mmu->own_paging) || !mode || page->role.direct ||
-	    is_passthrough(page) || in_registers(mode, page->role.level))
+	bool alone = mmu->cpus && mmu->cpus == mmu->home; /* else it is not known */
+
+	if (alone || !mode || page->role.direct || is_passthrough(page) ||
+	    in_registers(mode, page->role.level))
 		return false;
-	now = table_entry(guest_table(&mmu->memory, page->gpa), guest_index_of(mode, page, index),
-	                  mode->format->entry_size);
+	now = entry_behind(mmu, mode, page, index);
 	return (now ^ entry) & ~(now & (PTE_A | PTE_D));
 }
 
@@ -46,6 +49,9 @@ static struct shadow_page *apply(struct mmu *mmu, const struct paging_mode *mode
 		if (!((spte ^ target->spte) & ~PTE_D))
 			return NULL; /* D of a tracked frame is the processor's */
 		*changed = true;
+		note_change(mmu, page, index, false);
+		if (is_outdated(mmu, mode, page, index, entry))
+			return NULL;
 		/* A larger page than before: the TLB must not hold two sizes for one address. */
 		if (is_npt01(page) && (spte & PTE_P))
 			mmu->ops->flush_all(mmu->context);
@@ -62,6 +68,7 @@ static struct shadow_page *apply(struct mmu *mmu, const struct paging_mode *mode
 				 * cached anything older by this way, though another root's may.
 				 */
 				*changed = true;
+				note_change(mmu, page, index, true);
 				freshen(mmu, mode, child);
 				if (is_outdated(mmu, mode, page, index, entry))
 					return NULL;
@@ -72,11 +79,11 @@ static struct shadow_page *apply(struct mmu *mmu, const struct paging_mode *mode
 	}
 	*changed = true;
 	child = page_get(mmu, target->gpa, target->role, &found);
-	if (found) {
+	note_change(mmu, page, index, found);
+	if (found)
 		freshen(mmu, mode, child);
-		if (is_outdated(mmu, mode, page, index, entry))
-			return NULL;
-	}
+	if (is_outdated(mmu, mode, page, index, entry))
+		return NULL;
 	spte_link(mmu, page, index, child, target->rights);
 	return child;
 }
@@ -117,12 +124,9 @@ static struct shadow_page *descend(struct mmu *mmu, const struct paging_mode *mo
 	return page;
 }
 
-/*
- * Fills what is missing from the root to the leaf. walk is NULL in a direct map; notes_taken is
- * mmu's from before it.
- */
+/* Fills what is missing from the root to the leaf. walk is NULL in a direct map. */
 static bool fill(struct mmu *mmu, const struct paging_mode *mode, struct shadow_page *root,
-                 uint64_t address, uint32_t access, const struct walk *walk, uint64_t notes_taken)
+                 uint64_t address, uint32_t access, const struct walk *walk)
 {
 	bool changed = false, past_wp = is_past_wp(mode, access);
 	struct shadow_page *page = root;
@@ -132,17 +136,12 @@ static bool fill(struct mmu *mmu, const struct paging_mode *mode, struct shadow_
 	while (page) {
 		unsigned int index = shadow_index(page->role.level, address);
 		bool guest_level = !page->role.direct && !is_passthrough(page);
-		bool compared = mmu->notes_taken != notes_taken;
 		uint64_t entry = walk && guest_level ? walk->entry[page->role.level] : 0;
 		struct target target;
 
 		page_touch(mmu, page);
-		if (compared && is_outdated(mmu, mode, page, index, entry))
-			return true;
 		target = spte_target(mmu, mode, page, index, entry, past_wp);
-		if (target.kind == TARGET_LEAF && compared && mmu->own_paging &&
-		    (access & ACCESS_WRITE)) {
-			/* The comparison protected the page that is to be written. */
+		if (target.kind == TARGET_LEAF && mmu->own_paging && (access & ACCESS_WRITE)) {
 			protect_note_write(mmu, walk->gpa);
 			target = spte_target(mmu, mode, page, index, entry, past_wp);
 		}
@@ -161,8 +160,8 @@ enum fault_result mmu_fault(struct mmu *mmu, struct mmu_cpu *cpu, const struct g
                             struct page_fault *fault)
 {
 	struct walk walk = {.gpa = fault->address};
-	uint64_t notes_taken = mmu->notes_taken;
 	enum walk_status status = WALK_OK;
+	bool filled;
 
 	mmu_serve(mmu, cpu);
 	if (!tables->direct)
@@ -179,11 +178,10 @@ enum fault_result mmu_fault(struct mmu *mmu, struct mmu_cpu *cpu, const struct g
 	case WALK_OK:
 		break;
 	}
-	if (mmu->own_paging && (fault->access & ACCESS_WRITE))
-		protect_note_write(mmu, walk.gpa);
 	pool_reserve(mmu, pages_for(mmu, PT_MAX_LEVEL));
-	if (fill(mmu, &tables->mode, cpu->current, fault->address, fault->access, &walk,
-	         notes_taken))
+	filled = fill(mmu, &tables->mode, cpu->current, fault->address, fault->access, &walk);
+	saw_changes(mmu, cpu);
+	if (filled)
 		return FAULT_FILLED;
 	if (!(fault->access & ACCESS_WRITE) || !mmu->ops->map(mmu->context, walk.gpa).read_only)
 		return FAULT_SPURIOUS;
@@ -210,7 +208,7 @@ bool mmu_direct_fault(struct mmu *mmu, struct mmu_cpu *cpu, uint64_t gpa)
 {
 	mmu_serve(mmu, cpu);
 	pool_reserve(mmu, PT_MAX_LEVEL);
-	if (!fill(mmu, NULL, cpu->direct, gpa, 0, NULL, mmu->notes_taken))
+	if (!fill(mmu, NULL, cpu->direct, gpa, 0, NULL))
 		return false;
 	region_filled(mmu, cpu, gpa);
 	return true;

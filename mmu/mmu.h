@@ -33,6 +33,7 @@ struct cached_root {
 	uint32_t asid;
 	bool fresh;         /* L1 has not flushed asid here since the root was last synchronized */
 	uint64_t flush_all; /* of the processor, then */
+	uint64_t seen;      /* mmu->changes: of what came later the ASID here knows nothing */
 };
 
 /* What each processor has of its own. */

@@ -188,7 +188,6 @@ struct shadow_page *page_get(struct mmu *mmu, uint64_t gpa, union shadow_role ro
 	mmu->free_count--;
 	page->gpa = gpa;
 	page->role = role;
-	page->synced = mmu->now;
 	page->serial = ++mmu->serial;
 	page->used = mmu->serial;
 	page->live = true;

@@ -155,7 +155,6 @@ void protect_collect(struct mmu *mmu, bool end_orphans)
 	if (!mmu->dirty_count)
 		return;
 	mmu->counters->collects++;
-	mmu->notes_taken++;
 	for (uint32_t i = 0; i < mmu->dirty_count; i++) {
 		uint64_t frame = mmu->dirty[i];
 

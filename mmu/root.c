@@ -2,6 +2,7 @@
  * Roots: common ones come from the hash, local ones from the processor's own cache; and how fresh
  * a root has to be for the ASID that it runs under. Relies on mmu/spte.h.
  */
+#include "mmu/change.h"
 #include "mmu/protect.h"
 #include "mmu/spte.h"
 
@@ -93,12 +94,17 @@ static void make_current(struct mmu *mmu, struct mmu_cpu *cpu, struct shadow_pag
 	cpu->current = page;
 }
 
-/* Is the root in use the one that is wanted, and as fresh as the ASID promises? */
-static bool is_current(const struct mmu_cpu *cpu, const struct guest_tables *tables, uint32_t asid)
+/*
+ * Is the root in use the one that is wanted, and as fresh as the ASID promises? What others change
+ * from here on, with or without the lock, they read from L1's tables after this.
+ */
+static bool is_current(const struct mmu *mmu, const struct mmu_cpu *cpu,
+                       const struct guest_tables *tables, uint32_t asid)
 {
 	const struct cached_root *root = cpu->last;
 
-	return root && root->gpa == tables->root && root->asid == asid && root->fresh &&
+	return root && root->seen == __atomic_load_n(&mmu->changes, __ATOMIC_SEQ_CST) &&
+	       root->gpa == tables->root && root->asid == asid && root->fresh &&
 	       root->flush_all == cpu->flush_all && root->page == cpu->current &&
 	       root->serial == root->page->serial && root->role.direct == tables->direct &&
 	       (tables->direct || (root->role.pat == tables->pat &&
@@ -109,7 +115,9 @@ static bool is_current(const struct mmu_cpu *cpu, const struct guest_tables *tab
 uint64_t mmu_current_root(const struct mmu *mmu, const struct mmu_cpu *cpu,
                           const struct guest_tables *tables, uint32_t asid)
 {
-	return is_current(cpu, tables, asid) ? page_hpa(mmu, cpu->current) : 0;
+	/* What the guest stored before it came here is to be read by them. */
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	return is_current(mmu, cpu, tables, asid) ? page_hpa(mmu, cpu->current) : 0;
 }
 
 uint64_t mmu_load_root(struct mmu *mmu, struct mmu_cpu *cpu, const struct guest_tables *tables,
@@ -118,7 +126,7 @@ uint64_t mmu_load_root(struct mmu *mmu, struct mmu_cpu *cpu, const struct guest_
 	union shadow_role role;
 	struct cached_root *root;
 
-	if (is_current(cpu, tables, asid))
+	if (is_current(mmu, cpu, tables, asid))
 		return page_hpa(mmu, cpu->current);
 	mmu_serve(mmu, cpu);
 	role = root_role(mmu, tables);
@@ -147,7 +155,10 @@ uint64_t mmu_load_root(struct mmu *mmu, struct mmu_cpu *cpu, const struct guest_
 		freshen(mmu, &tables->mode, root->page);
 		root->fresh = true;
 		root->flush_all = cpu->flush_all;
+	} else if (root->seen != mmu->changes) {
+		catch_up(mmu, &tables->mode, root);
 	}
+	root->seen = mmu->changes;
 	return page_hpa(mmu, root->page);
 }
 
@@ -168,12 +179,13 @@ void mmu_invlpg(struct mmu *mmu, struct mmu_cpu *cpu, const struct guest_tables 
 		unsigned int index = shadow_index(page->role.level, address);
 		uint64_t spte = page->table[index];
 
-		if (!(spte & PTE_P))
-			return;
-		if (page->role.level == 1)
+		if (page->role.level == 1 && (spte & PTE_P))
 			sync_leaf(mmu, &tables->mode, page, index);
-		page = spte_is_leaf(spte, page->role.level) ? NULL : page_of_spte(mmu, spte);
+		page = spte_is_leaf(spte, page->role.level) || !(spte & PTE_P)
+		               ? NULL
+		               : page_of_spte(mmu, spte);
 	}
+	saw_changes(mmu, cpu);
 }
 
 void mmu_flush_asid(struct mmu_cpu *cpu, uint32_t asid)

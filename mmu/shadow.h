@@ -41,9 +41,8 @@ struct shadow_page {
 	uint64_t *parent;                  /* one spte that leads here, NULL: none does */
 	struct parent_chunk *more_parents; /* the others */
 	uint32_t chunks;                   /* of more_parents */
-	uint64_t synced; /* mmu->now when the page and all below it were last compared */
-	uint64_t serial; /* tells a page from an earlier one at this place */
-	uint64_t used;   /* mmu->serial when it was used last: order matters when pages are taken */
+	uint64_t serial;                   /* tells a page from an earlier one at this place */
+	uint64_t used; /* mmu->serial when it was used last: order matters when pages are taken */
 	uint64_t tracked[SHADOW_ENTRIES / 64]; /* NPT01, level 1: frames whose D bit is watched */
 	uint64_t unarmed[SHADOW_ENTRIES / 64]; /* ... and may have been written with D=0 */
 	struct shadow_page *next_region;       /* NPT01, level 1: others with tracked frames */
@@ -97,6 +96,8 @@ struct mmu_ops {
 /* What sptes of all levels can grant and deny, but for those of a page of PDPTEs. */
 #define SPTE_RIGHTS (PTE_W | PTE_U | PTE_NX)
 
+enum { MMU_CHANGES = 64 };
+
 /* All shadow pages of the machine. */
 struct mmu {
 	struct guest_memory memory;
@@ -145,12 +146,9 @@ struct mmu {
 	uint32_t dirty_count;
 	bool dirty_upper; /* one of them has a shadow above level 1 */
 
-	/*
-	 * Counts how often written tables were compared or frames began to be tracked: of a write
-	 * before that there is no note any more, so what was read then may not become an spte.
-	 */
-	uint64_t notes_taken;
-	uint64_t now;    /* counts synchronizations */
+	/* mmu/change.h: the sptes that came to say something new last, and how many ever did. */
+	uint32_t changed[MMU_CHANGES];
+	uint64_t changes;
 	uint64_t serial; /* of the page made last */
 
 	uint64_t frames_tracked;

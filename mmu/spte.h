@@ -46,14 +46,22 @@ static inline bool is_used(const struct paging_mode *mode, uint64_t entry)
 	return (entry & used) == used;
 }
 
-/* sync.c */
+/* What the guest's entry behind spte number index of an indirect page says now. */
+static inline uint64_t entry_behind(const struct mmu *mmu, const struct paging_mode *mode,
+                                    const struct shadow_page *page, unsigned int index)
+{
+	return table_entry(guest_table(&mmu->memory, page->gpa), guest_index_of(mode, page, index),
+	                   mode->format->entry_size);
+}
 
-/* Brings a page, and all indirect ones below it, in line with the guest's tables. */
-void sync_below(struct mmu *mmu, const struct paging_mode *mode, struct shadow_page *page);
+/* sync.c */
 
 /* Brings spte number index of an indirect page of level 1 in line with its entry. */
 void sync_leaf(struct mmu *mmu, const struct paging_mode *mode, struct shadow_page *page,
                unsigned int index);
+
+/* The same for an spte of a common page by its number, from 0, in all tables; if it is present. */
+void sync_number(struct mmu *mmu, uint32_t number);
 
 /* Brings the PDPTEs of a local root in line. */
 void sync_local(struct mmu *mmu, const struct paging_mode *mode, struct shadow_page *page);
@@ -62,8 +70,8 @@ void sync_local(struct mmu *mmu, const struct paging_mode *mode, struct shadow_p
 void sync_frame(struct mmu *mmu, uint64_t gpa);
 
 /*
- * All that can be reached from the page says what L1's tables say now: only tables that were
- * written are read again, where frames are tracked.
+ * All common pages, and the page, say what L1's tables say now: only tables that were written are
+ * read again, where frames are tracked.
  */
 void freshen(struct mmu *mmu, const struct paging_mode *mode, struct shadow_page *page);
 

@@ -2,6 +2,7 @@
  * Synchronization: after a flush by L1, what its tables no longer say must go from their shadows.
  * Each present spte is derived again from its entry and compared. Relies on mmu/spte.c.
  */
+#include "mmu/change.h"
 #include "mmu/protect.h"
 #include "mmu/spte.h"
 #include "mmu/track.h"
@@ -53,11 +54,15 @@ static void sync_spte(struct mmu *mmu, const struct paging_mode *mode, struct sh
 	if (same_table(mmu, page, spte, &target) ||
 	    (target.kind == TARGET_LEAF && spte == target.spte))
 		return;
-	if (target.kind == TARGET_LEAF)
-		spte_set(mmu, page, index, target.spte);
-	else
-		spte_clear(mmu, page, index); /* what is there now comes with the next fault */
 	mmu->counters->sptes_changed++;
+	if (target.kind == TARGET_LEAF) {
+		note_change(mmu, page, index, false);
+		if (entry_behind(mmu, mode, page, index) == entry) {
+			spte_set(mmu, page, index, target.spte);
+			return;
+		}
+	}
+	spte_clear(mmu, page, index); /* what is there now comes with the next fault */
 }
 
 /*
@@ -112,40 +117,7 @@ static void sync_page(struct mmu *mmu, const struct paging_mode *mode, struct sh
 void sync_leaf(struct mmu *mmu, const struct paging_mode *mode, struct shadow_page *page,
                unsigned int index)
 {
-	const void *table = guest_table(&mmu->memory, page->gpa);
-	unsigned int at = guest_index_of(mode, page, index);
-
-	sync_spte(mmu, mode, page, index, table_entry(table, at, mode->format->entry_size));
-}
-
-/* Depth is bounded by the levels: a child's level is one less than its parent's. */
-static void sync_tree(struct mmu *mmu, const struct paging_mode *mode, struct shadow_page *page)
-{
-	uint32_t left;
-
-	if (page->synced == mmu->now || page->role.direct)
-		return;
-	page->synced = mmu->now;
-	if (!is_passthrough(page))
-		sync_page(mmu, mode, page);
-	if (page->role.level == 1)
-		return;
-	left = page->present;
-	for (unsigned int i = 0; left; i++) {
-		uint64_t spte = page->table[i];
-
-		if (!(spte & PTE_P))
-			continue;
-		left--;
-		if (!spte_is_leaf(spte, page->role.level))
-			sync_tree(mmu, mode, page_of_spte(mmu, spte));
-	}
-}
-
-void sync_below(struct mmu *mmu, const struct paging_mode *mode, struct shadow_page *page)
-{
-	mmu->counters->syncs++;
-	sync_tree(mmu, mode, page);
+	sync_spte(mmu, mode, page, index, entry_behind(mmu, mode, page, index));
 }
 
 static const struct paging_mode *mode_of(struct mmu *mmu, union shadow_role role)
@@ -170,6 +142,20 @@ void sync_frame(struct mmu *mmu, uint64_t gpa)
 	}
 }
 
+void sync_number(struct mmu *mmu, uint32_t number)
+{
+	struct shadow_page *page = &mmu->pages[number / SHADOW_ENTRIES];
+	const struct paging_mode *mode;
+	unsigned int index = number % SHADOW_ENTRIES;
+
+	/* The page may have ended, and may be another one by now. */
+	if (!(page->table[index] & PTE_P) || page->role.local || page->role.direct ||
+	    is_passthrough(page))
+		return;
+	mode = mode_of(mmu, page->role);
+	sync_spte(mmu, mode, page, index, entry_behind(mmu, mode, page, index));
+}
+
 /* Local pages are few, and PDPTEs are no whole frame: they are compared, tracked or not. */
 void sync_local(struct mmu *mmu, const struct paging_mode *mode, struct shadow_page *page)
 {
@@ -179,16 +165,26 @@ void sync_local(struct mmu *mmu, const struct paging_mode *mode, struct shadow_p
 		sync_page(mmu, mode, page);
 }
 
+/* Nothing tells which tables were written. */
+static void sync_all(struct mmu *mmu)
+{
+	for (uint32_t i = 0; i < mmu->page_count; i++) {
+		struct shadow_page *page = &mmu->pages[i];
+
+		if (page->live && !page->role.direct && !page->role.local && !is_passthrough(page))
+			sync_page(mmu, mode_of(mmu, page->role), page);
+	}
+}
+
 void freshen(struct mmu *mmu, const struct paging_mode *mode, struct shadow_page *page)
 {
+	mmu->counters->syncs++;
 	if (mmu->own_paging) {
 		protect_collect(mmu, false);
 	} else if (mmu->frame_count) {
 		track_collect(mmu);
 	} else {
-		mmu->now++;
-		sync_below(mmu, mode, page);
-		return;
+		sync_all(mmu);
 	}
 	sync_local(mmu, mode, page);
 }

@@ -100,7 +100,6 @@ static void track(struct mmu *mmu, uint64_t gpa)
 	mmu->block_tracked[frame >> BLOCK_SHIFT]++;
 	mmu->giant_tracked[frame >> GIANT_SHIFT]++;
 	mmu->frames_tracked++;
-	mmu->notes_taken++;
 	if (mmu->own_paging)
 		protect_frame(mmu, frame);
 	flush_writers(mmu);
@@ -252,7 +251,6 @@ void frame_written(struct mmu *mmu, uint64_t frame)
 void track_collect(struct mmu *mmu)
 {
 	mmu->counters->collects++;
-	mmu->notes_taken++;
 	regions_collect(mmu);
 }
 

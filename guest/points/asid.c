@@ -7,7 +7,10 @@
 #define AT    (L2_SMALL + 0x60u)
 #define VALUE 0xa51d0000u
 
-enum { ROUNDS = 8 };
+enum { ROUNDS = 8, FRAME_A = 7, FRAME_B, FRAME_C };
+
+/* A page whose frame L1 changes between runs under several ASIDs. */
+#define SHARED (L2_SMALL + FRAME_A * PAGE_SIZE)
 
 static const struct l2_kind *const kinds[L2_SLOTS] = {&l2_real, &l2_pae, &l2_prot, &l2_pse};
 
@@ -43,7 +46,6 @@ static void move(struct l2 *l2)
 
 static void run_with(struct l2 *l2, enum tlb_control control)
 {
-	l2->regs.rbx = l2->alias + AT;
 	l2_aim(l2, L2_READ);
 	l2->vmcb->control.tlb_control = control;
 	svm_run(&l2->regs, l2->vmcb);
@@ -61,6 +63,7 @@ static void flush_by(enum tlb_control control, const char *lacks)
 		point_skip(lacks);
 		return;
 	}
+	l2s[0]->regs.rbx = l2s[0]->alias + AT;
 	run_with(l2s[0], control);
 	l2_check_value(l2s[0], VALUE + 0x100);
 }
@@ -94,6 +97,73 @@ static void through_another(enum tlb_control control, const char *lacks)
 	l2_check_value(x, VALUE + 1);
 }
 
+static void map_frame(struct l2 *l2, unsigned int frame)
+{
+	pt_map(&l2->npt, SHARED, l2_gpa(l2_small_frame(l2, frame)), 1, PT_RWU);
+}
+
+/* Runs L2 under an ASID with its shared page at this frame, without a flush. */
+static void run_under(struct l2 *l2, uint32_t asid, unsigned int frame)
+{
+	map_frame(l2, frame);
+	l2->vmcb->control.asid = asid;
+	l2_read(l2, SHARED);
+	l2_check_value(l2, VALUE + frame);
+}
+
+static struct l2 *with_frames(void)
+{
+	struct l2 *l2 = l2_new(0, &l2_pae);
+
+	for (unsigned int frame = FRAME_A; frame <= FRAME_C; frame++)
+		l2_small_frame(l2, frame)[0] = VALUE + frame;
+	return l2;
+}
+
+/*
+ * One L2, the same tables, two ASIDs: a TLB loads entries of an ASID only while it runs. So what
+ * stood in the tables between two runs of an ASID it never shows, whoever else used it then.
+ */
+static void same_tables(void)
+{
+	struct l2 *l2 = with_frames();
+
+	for (unsigned int n = 0; n < ROUNDS; n++) {
+		run_under(l2, 1, FRAME_A);
+		run_under(l2, 2, FRAME_B);
+	}
+}
+
+static void filled_by_another(void)
+{
+	struct l2 *l2 = with_frames();
+
+	l2_read(l2, AT);
+	run_under(l2, 2, FRAME_B);
+	run_under(l2, 1, FRAME_A);
+}
+
+static void flushed_by_another(const char *lacks)
+{
+	struct l2 *l2 = with_frames();
+
+	run_under(l2, 1, FRAME_A);
+	run_under(l2, 2, FRAME_A);
+	if (lacks) {
+		point_skip(lacks);
+		return;
+	}
+	map_frame(l2, FRAME_B);
+	l2->regs.rbx = l2->alias + SHARED;
+	run_with(l2, TLB_CONTROL_FLUSH_ASID);
+	l2_check_value(l2, VALUE + FRAME_B);
+	map_frame(l2, FRAME_C);
+	l2->vmcb->control.asid = 1;
+	l2_read(l2, SHARED);
+	if (l2_eax(l2) != VALUE + FRAME_A)
+		l2_check_value(l2, VALUE + FRAME_C);
+}
+
 static void by_address(void)
 {
 	struct l2 *l2 = l2_new(0, &l2_pae);
@@ -107,6 +177,16 @@ static void by_address(void)
 	invlpga(ngva, l2->vmcb->control.asid);
 	l2_read(l2, L2_SCRATCH);
 	l2_check_value(l2, VALUE + 1);
+}
+
+static void two_asids(const char *lacks)
+{
+	point("under each of two ASIDs one L2 sees what its tables said while it ran");
+	same_tables();
+	point("what another ASID came to see meanwhile does not show");
+	filled_by_another();
+	point("what another ASID's flush showed to it meanwhile does not show");
+	flushed_by_another(lacks);
 }
 
 void points_asid(void)
@@ -139,6 +219,9 @@ void points_asid(void)
 	through_another(TLB_CONTROL_FLUSH_ALL, NULL);
 	point("an L2 that flushes by ASID shows the edit to another one");
 	through_another(TLB_CONTROL_FLUSH_ASID, lacks);
+
+	if (machine.asids > 2)
+		two_asids(lacks);
 
 	point("INVLPGA shows an edit of L2's own tables");
 	by_address();

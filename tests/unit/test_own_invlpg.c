@@ -52,7 +52,8 @@ static void one_small_page(void **state)
 		invlpg(&b, ADDRESS + 0x123);
 		assert_int_equal(own_look(&b, ADDRESS).hpa, FRAME_B);
 		assert_false(own_look(&b, ADDRESS).write);
-		/* It is a cheap thing: others stay, and nothing is flushed. */
+		/* It is a cheap thing: others stay, nothing is flushed, and nothing is new. */
+		assert_int_not_equal(mmu_current_root(b.mmu, b.cpu, &b.tables, L1_ASID), 0);
 		assert_int_equal(own_look(&b, ADDRESS + 0x1000).hpa, FRAME_A + 0x1000);
 		assert_int_equal(own_look(&b, ADDRESS + 0x2000).status, OWN_OK);
 		assert_int_equal(b.rig->flushes, 0);

@@ -441,6 +441,28 @@ static void a_table_is_read_once_per_flush(void **state)
 	end(&m);
 }
 
+/* More access shows without a flush, where small leaves stood for the large page, too. */
+static void a_large_page_becomes_the_table_at_its_address(void **state)
+{
+	struct machine m;
+	uint64_t root, table;
+
+	(void)state;
+	start(&m);
+	m.rig->hole_level = 1;
+	table = m.a.root & ~(2 * MIB - 1);
+	assert_int_equal(table, m.a.root);
+	rig_put(m.rig, &m.a, ADDRESS, 2, table | E_LARGE);
+	root = run(&m, 0, &m.a, ASID);
+	assert_int_equal(touch(&m, &m.a, ADDRESS + 0x3000, 0), RIG_OK);
+	assert_int_equal(seen(&m, root, ADDRESS + 0x3000), HPA(table + 0x4000));
+	ram_write(&m.rig->ram, table + 8 * (ADDRESS >> 12 & 511), 8, FRAME_A | E_PAGE);
+	rig_put(m.rig, &m.a, ADDRESS, 2, table | E_TABLE);
+	assert_int_equal(touch(&m, &m.a, ADDRESS, 0), RIG_OK);
+	assert_int_equal(seen(&m, root, ADDRESS), HPA(FRAME_A));
+	end(&m);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -457,6 +479,7 @@ int main(void)
 		cmocka_unit_test(a_right_gained_above_does_not_revive_old_pages),
 		cmocka_unit_test(an_orphan_is_fresh_when_it_is_linked_again),
 		cmocka_unit_test(a_table_is_read_once_per_flush),
+		cmocka_unit_test(a_large_page_becomes_the_table_at_its_address),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
