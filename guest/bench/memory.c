@@ -109,6 +109,30 @@ static void over_tables(uint64_t flags, void (*access)(struct l2 *l2, uint64_t n
 	}
 }
 
+/*
+ * Two ASIDs come to the pages in turn. What one of them fills is new to the other one, but nobody
+ * edits the tables: none is to be read again.
+ */
+static void in_turn(void)
+{
+	struct l2 *l2 = with_pages(PT_RWU);
+
+	for (unsigned int n = 0; n < BENCH_TABLES * BENCH_PAGES; n++) {
+		uint64_t ticks;
+
+		l2->vmcb->control.asid = 1 + n % 2;
+		l2->regs.rbx = FIRST + n * PAGE_SIZE;
+		l2_aim(l2, L2_READ);
+		clgi();
+		ticks = bench_run(l2);
+		stgi();
+		if (!l2_check_value(l2, VALUE + n % BENCH_PAGES))
+			return;
+		if (n % BENCH_PAGES)
+			bench_sample(ticks);
+	}
+}
+
 /* One entry of the first table moves to and fro between two frames. */
 static void remap(unsigned int touched_before)
 {
@@ -150,6 +174,9 @@ void bench_memory(void)
 	over_tables(PT_RWU, touch_mapped, ONLY_FIRST);
 	bench_row("first touch of a page that NPT12 maps, 512th of a table");
 	over_tables(PT_RWU, touch_mapped, ONLY_LAST);
+
+	bench_row("first touch of pages by two ASIDs in turn, with VMRUN");
+	in_turn();
 
 	bench_row("L2 faults, L1 maps, resumes");
 	over_tables(0, touch_missing, ALL_BUT_FIRST);
