@@ -4,25 +4,23 @@
 #include <stdarg.h>
 
 #include "boot/efi/efi_program.h"
+#include "boot/efi/text.h"
 #include "hv/print.h"
 #include "hv/x86.h"
 
 void efi_error(const char *format, ...)
 {
 	char text[512];
-	CHAR16 wide[sizeof(text) + 32];
-	const char *parts[] = {"nestling: error: ", text, "\r\n"};
-	unsigned int used = 0;
+	CHAR16 wide[sizeof(text) + 2];
 	va_list args;
 
 	va_start(args, format);
 	vsnprint(text, sizeof(text), format, args);
 	va_end(args);
-	for (unsigned int i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
-		for (const char *s = parts[i]; *s; s++)
-			wide[used++] = (CHAR16)(unsigned char)*s;
-	wide[used] = 0;
-	efi->ConOut->OutputString(efi->ConOut, wide);
+	efi->ConOut->OutputString(efi->ConOut, (CHAR16 *)L"nestling: error: ");
+	if (text_to_utf16(text, wide, sizeof(wide) / sizeof(wide[0])))
+		efi->ConOut->OutputString(efi->ConOut, wide);
+	efi->ConOut->OutputString(efi->ConOut, (CHAR16 *)L"\r\n");
 }
 
 const char *efi_status_text(EFI_STATUS status)

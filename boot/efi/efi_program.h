@@ -10,7 +10,8 @@
 #include "boot/boot_info.h"
 
 enum {
-	EFI_PATH_SIZE = 256, /* characters of a file's path with the closing NUL */
+	EFI_PATH_SIZE = 256,                /* characters of a file's path with the closing NUL */
+	EFI_PATH_BYTES = 3 * EFI_PATH_SIZE, /* in UTF-8, as all text in here */
 };
 
 extern EFI_SYSTEM_TABLE *efi;
@@ -18,8 +19,8 @@ extern EFI_SYSTEM_TABLE *efi;
 /* The volume and the directory that the program was started from. */
 struct efi_home {
 	EFI_FILE *volume;
-	char directory[EFI_PATH_SIZE]; /* ends with a backslash */
-	char name[EFI_PATH_SIZE];      /* the program's own file name */
+	char directory[EFI_PATH_BYTES]; /* ends with a backslash */
+	char name[EFI_PATH_BYTES];      /* the program's own file name */
 };
 
 /* One line on the firmware's console: "nestling: error: " and the text. */

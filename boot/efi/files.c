@@ -1,8 +1,9 @@
 /*
- * Files beside the EFI program, on the volume that the firmware started it from. Names are ASCII
+ * Files beside the EFI program, on the volume that the firmware started it from. Names are UTF-8
  * in here and UTF-16 for the firmware. Relies on boot/efi/efi_program.h.
  */
 #include "boot/efi/efi_program.h"
+#include "boot/efi/text.h"
 #include "hv/string.h"
 #include "hv/x86.h"
 
@@ -11,13 +12,15 @@ enum {
 	READ_BYTES = 1 << 20, /* at a time: some firmware fails on larger reads */
 };
 
-/* Appends the path of a device path's file nodes, which may be split at any directory. */
-static bool append_file_path(const EFI_DEVICE_PATH *node, char *path)
+/* The path of a device path's file nodes, which may be split at any directory, in UTF-8. */
+static bool read_file_path(const EFI_DEVICE_PATH *node, char *path)
 {
-	size_t used = 0;
+	CHAR16 wide[EFI_PATH_SIZE];
+	struct text text = {(const uint8_t *)wide, 0, TEXT_UTF16};
+	size_t used = 0, where;
 
 	for (; !IsDevicePathEnd(node); node = NextDevicePathNode(node)) {
-		const uint8_t *text = (const uint8_t *)node + sizeof(*node);
+		const uint8_t *from = (const uint8_t *)node + sizeof(*node);
 		size_t chars = (DevicePathNodeLength(node) - sizeof(*node)) / sizeof(CHAR16);
 
 		if (DevicePathType(node) != MEDIA_DEVICE_PATH ||
@@ -25,21 +28,21 @@ static bool append_file_path(const EFI_DEVICE_PATH *node, char *path)
 			continue;
 		for (size_t i = 0; i < chars; i++) {
 			/* Nodes need not be aligned, so the text is read by bytes. */
-			CHAR16 c = (CHAR16)(text[2 * i] | text[2 * i + 1] << 8);
+			CHAR16 c = (CHAR16)(from[2 * i] | from[2 * i + 1] << 8);
 
 			if (!c)
 				break;
-			if (c > 0x7e || used + 2 > EFI_PATH_SIZE)
+			if (used + 2 > EFI_PATH_SIZE)
 				return false;
-			if (i == 0 && c != '\\' && used && path[used - 1] != '\\')
-				path[used++] = '\\';
-			path[used++] = (char)(c == '/' ? '\\' : c);
+			if (i == 0 && c != '\\' && used && wide[used - 1] != '\\')
+				wide[used++] = '\\';
+			wide[used++] = c == '/' ? '\\' : c;
 		}
 		if (used >= EFI_PATH_SIZE)
 			return false;
 	}
-	path[used] = '\0';
-	return true;
+	text.size = used * sizeof(CHAR16);
+	return !text_decode(&text, path, EFI_PATH_BYTES, &where);
 }
 
 static EFI_STATUS open_file(const struct efi_home *home, const char *path, EFI_FILE **file)
@@ -47,14 +50,17 @@ static EFI_STATUS open_file(const struct efi_home *home, const char *path, EFI_F
 	CHAR16 full[2 * EFI_PATH_SIZE];
 	size_t used = 0;
 
-	if (strlen(path) >= EFI_PATH_SIZE)
+	full[0] = 0;
+	if (*path != '/' && *path != '\\') {
+		if (!text_to_utf16(home->directory, full, EFI_PATH_SIZE))
+			return EFI_INVALID_PARAMETER;
+		while (full[used])
+			used++;
+	}
+	if (!text_to_utf16(path, full + used, EFI_PATH_SIZE))
 		return EFI_INVALID_PARAMETER;
-	if (*path != '/' && *path != '\\')
-		for (const char *s = home->directory; *s; s++)
-			full[used++] = (CHAR16)*s;
-	for (; *path; path++)
-		full[used++] = *path == '/' ? '\\' : (CHAR16)(unsigned char)*path;
-	full[used] = 0;
+	for (; full[used]; used++)
+		full[used] = full[used] == '/' ? '\\' : full[used];
 	return home->volume->Open(home->volume, file, full, EFI_FILE_MODE_READ, 0);
 }
 
@@ -101,10 +107,10 @@ static EFI_STATUS find_volume(const struct efi_home *home, EFI_FILE **volume)
 
 EFI_STATUS efi_find_home(EFI_LOADED_IMAGE *image, struct efi_home *home)
 {
-	char path[EFI_PATH_SIZE];
+	char path[EFI_PATH_BYTES];
 	size_t directory = 0;
 
-	if (!image->FilePath || !append_file_path(image->FilePath, path))
+	if (!image->FilePath || !read_file_path(image->FilePath, path))
 		return EFI_INVALID_PARAMETER;
 	for (size_t i = 0; path[i]; i++)
 		if (path[i] == '\\')

@@ -4,6 +4,7 @@
  * is one line on the firmware's console, and a return to the firmware.
  */
 #include "boot/efi/efi_program.h"
+#include "boot/efi/text.h"
 
 #include "boot/check_svm.h"
 #include "boot/config.h"
@@ -22,14 +23,6 @@ struct core_head {
 
 EFI_SYSTEM_TABLE *efi;
 
-/* The length is told apart: a zero byte in a file becomes a letter that config_parse refuses. */
-static void copy_words(char *to, const char *from, size_t length)
-{
-	for (size_t i = 0; i < length; i++)
-		to[i] = from[i] ? from[i] : '?';
-	to[length] = '\0';
-}
-
 static bool same_name(const char *word, size_t length, const char *name)
 {
 	for (size_t i = 0; i < length; i++) {
@@ -39,6 +32,11 @@ static bool same_name(const char *word, size_t length, const char *name)
 			return false;
 	}
 	return true;
+}
+
+static bool is_blank(char c)
+{
+	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
 }
 
 /*
@@ -55,58 +53,66 @@ static bool is_program(const char *word, size_t length, const char *name)
 	return length && length + 4 == strlen(name) && same_name(word, length, name);
 }
 
-/*
- * The words of the load options, without the program's name. False: there are none, or they are
- * no text (boot managers put binary data there).
- */
-static bool read_options(const EFI_LOADED_IMAGE *image, const char *name, char *words)
+/* Whatever the text is, it becomes words in UTF-8, or one line says which character cannot. */
+static EFI_STATUS decode(const struct text *text, const char *directory, const char *name,
+                         char *words)
 {
-	const CHAR16 *text = image->LoadOptions;
-	size_t length = image->LoadOptionsSize / sizeof(*text);
-	char line[BOOT_CMDLINE_SIZE];
-	size_t start = 0, end;
+	size_t where;
+	const char *wrong = text_decode(text, words, BOOT_CMDLINE_SIZE, &where);
 
-	if (!text)
-		return false;
-	for (end = 0; end < length && text[end]; end++) {
-		if (end + 1 == sizeof(line) || text[end] > '~' ||
-		    (text[end] < ' ' && text[end] != '\t'))
-			return false;
-		line[end] = (char)text[end];
-	}
-	while (start < end && line[start] <= ' ')
+	if (!wrong)
+		return EFI_SUCCESS;
+	efi_error("character %lu of %s%s %s: %s", (unsigned long)where, directory, name, wrong,
+	          where < BOOT_CMDLINE_SIZE - 4 ? "save it as UTF-8 or UTF-16" : "shorten it");
+	return EFI_INVALID_PARAMETER;
+}
+
+/*
+ * The words of the load options, without the program's name. There may be none, or data that is no
+ * text: then words is empty.
+ */
+static EFI_STATUS read_options(const EFI_LOADED_IMAGE *image, const char *name, char *words)
+{
+	size_t start = 0, end;
+	struct text text;
+	EFI_STATUS status;
+
+	words[0] = '\0';
+	if (!image->LoadOptions ||
+	    !text_of_options(image->LoadOptions, image->LoadOptionsSize, &text))
+		return EFI_SUCCESS;
+	status = decode(&text, "", "the load options", words);
+	if (EFI_ERROR(status))
+		return status;
+	while (is_blank(words[start]))
 		start++;
-	for (length = start; length < end && line[length] > ' ';)
-		length++;
-	if (is_program(line + start, length - start, name))
-		start = length;
-	while (start < end && line[start] <= ' ')
+	for (end = start; words[end] && !is_blank(words[end]);)
+		end++;
+	if (is_program(words + start, end - start, name))
+		start = end;
+	while (is_blank(words[start]))
 		start++;
-	copy_words(words, line + start, end - start);
-	return start < end;
+	memmove(words, words + start, strlen(words + start) + 1);
+	return EFI_SUCCESS;
 }
 
 static EFI_STATUS read_words(EFI_LOADED_IMAGE *image, const struct efi_home *home, char *words)
 {
-	EFI_STATUS status;
+	EFI_STATUS status = read_options(image, home->name, words);
+	struct text text;
 	UINT64 size;
 	void *file;
 
-	if (read_options(image, home->name, words))
-		return EFI_SUCCESS;
+	if (EFI_ERROR(status) || words[0])
+		return status;
 	status = efi_read_file(home, CONFIG_FILE, &file, &size);
 	if (EFI_ERROR(status)) {
 		efi_error("cannot read %s%s: %s; put a line such as l1=pae.elf into it",
 		          home->directory, CONFIG_FILE, efi_status_text(status));
 		return status;
 	}
-	if (size >= BOOT_CMDLINE_SIZE) {
-		efi_error("%s%s has %lu bytes: shorten it to %d", home->directory, CONFIG_FILE,
-		          (unsigned long)size, BOOT_CMDLINE_SIZE - 1);
-		return EFI_BAD_BUFFER_SIZE;
-	}
-	copy_words(words, file, size);
-	return EFI_SUCCESS;
+	text = text_of_file(file, size);
+	return decode(&text, home->directory, CONFIG_FILE, words);
 }
 
 static EFI_STATUS load_module(const struct efi_home *home, const char *what, const char *path,
