@@ -46,7 +46,7 @@ static bool begin_line(void)
 	return false;
 }
 
-static void put_line(const char *prefix, const char *format, va_list args)
+static void put_line(const char *prefix, bool serial, const char *format, va_list args)
 {
 	char line[LINE_SIZE];
 	size_t used = (size_t)snprint(line, sizeof(line), "nestling: %s", prefix);
@@ -59,7 +59,7 @@ static void put_line(const char *prefix, const char *format, va_list args)
 	line[length++] = '\n';
 	mine = begin_line();
 	ring_write(line, length);
-	if (to_serial)
+	if (serial)
 		serial_write(line, length);
 	if (mine)
 		__atomic_store_n(&busy, false, __ATOMIC_RELEASE);
@@ -82,7 +82,18 @@ void log_info(const char *format, ...)
 	if (log_level < LOG_INFO)
 		return;
 	va_start(args, format);
-	put_line("", format, args);
+	put_line("", to_serial, format, args);
+	va_end(args);
+}
+
+void log_aloud(const char *format, ...)
+{
+	va_list args;
+
+	if (log_level < LOG_INFO)
+		return;
+	va_start(args, format);
+	put_line("", true, format, args);
 	va_end(args);
 }
 
@@ -93,7 +104,7 @@ void log_debug(const char *format, ...)
 	if (log_level < LOG_DEBUG)
 		return;
 	va_start(args, format);
-	put_line("debug: ", format, args);
+	put_line("debug: ", to_serial, format, args);
 	va_end(args);
 }
 
@@ -109,7 +120,7 @@ void stop(const char *format, ...)
 
 	to_serial = true;
 	va_start(args, format);
-	put_line("error: ", format, args);
+	put_line("error: ", to_serial, format, args);
 	va_end(args);
 	halt();
 }
@@ -119,7 +130,7 @@ void log_line(const char *format, ...)
 	va_list args;
 
 	va_start(args, format);
-	put_line("  ", format, args);
+	put_line("  ", to_serial, format, args);
 	va_end(args);
 }
 
@@ -131,7 +142,7 @@ void panic(const char *format, ...)
 	panic_report = NULL; /* a panic within the report must end, too */
 	to_serial = true;
 	va_start(args, format);
-	put_line("panic: ", format, args);
+	put_line("panic: ", to_serial, format, args);
 	va_end(args);
 	if (report)
 		report();

@@ -20,6 +20,9 @@ void log_set_serial(bool on);
 void log_info(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void log_debug(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+/* A line that a person should see though L1 owns COM1: for what happens once. */
+void log_aloud(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
 /*
  * For what a person can get wrong: says "nestling: error: ..." on COM1 and halts. The text says
  * what is wrong and what to do.

@@ -32,9 +32,7 @@ static bool may_write(struct port_access *access)
 		if (!(value & PM1_SLP_EN) ||
 		    !is_refused(value >> PM1_SLP_TYP_SHIFT & PM1_SLP_TYP_MASK))
 			continue;
-		log_set_serial(true);
-		log_info("L1 asks for ACPI sleep state S3: refused, L0 would be lost");
-		log_set_serial(false);
+		log_aloud("L1 asks for ACPI sleep state S3: refused, L0 would be lost");
 		return false;
 	}
 	return true;
