@@ -21,7 +21,8 @@ static const char damaged[] =
 	"version of the loader";
 static const char long_line[] = "a command line from the boot loader is longer than 2047 bytes: "
 				"shorten it";
-static const char many_modules[] = "the boot loader gave more than 8 modules: leave some out";
+static const char many_modules[] = "the boot loader gave more than 8 modules, L1 and 7 of its own: "
+				   "leave some out";
 static const char bad_module[] = "a module from the boot loader ends before it begins: try another "
 				 "version of the loader";
 static const char many_ranges[] = "the firmware's memory map has more than 512 ranges, which is "
