@@ -34,6 +34,9 @@ enum {
 	MADT_LOCAL_APIC_NONE = 0xff,
 	MADT_LOCAL_APIC_FLAGS = 4,
 	MADT_LOCAL_APIC_SIZE = 8,
+	MADT_IO_APIC = 1,
+	MADT_IO_APIC_ADDRESS = 4,
+	MADT_IO_APIC_SIZE = 12,
 	MADT_LOCAL_X2APIC = 9,
 	MADT_LOCAL_X2APIC_ID = 4,
 	MADT_LOCAL_X2APIC_FLAGS = 8,
@@ -187,52 +190,6 @@ static uint64_t find_table(uint64_t root, const char *root_signature, uint32_t p
 	return 0;
 }
 
-struct cpu_list {
-	uint32_t *ids;
-	unsigned int max, count;
-};
-
-/* Firmware may name a processor twice, by both kinds of entries. */
-static void add_cpu(struct cpu_list *list, uint32_t id, uint32_t flags)
-{
-	if (!(flags & MADT_ENABLED))
-		return;
-	for (unsigned int i = 0; i < list->count; i++) {
-		if (list->ids[i] == id)
-			return;
-	}
-	if (list->count < list->max)
-		list->ids[list->count++] = id;
-}
-
-static uint32_t read32(const uint8_t *from)
-{
-	uint32_t value;
-
-	memcpy(&value, from, sizeof(value));
-	return value;
-}
-
-static void list_processors(const uint8_t *madt, uint32_t length, struct cpu_list *list)
-{
-	for (uint32_t at = MADT_ENTRIES; at + 2 <= length; at += madt[at + 1]) {
-		const uint8_t *entry = madt + at;
-		uint8_t size = entry[1];
-
-		if (size < 2 || size > length - at) {
-			list->count = 0;
-			return;
-		}
-		if (entry[0] == MADT_LOCAL_APIC && size >= MADT_LOCAL_APIC_SIZE &&
-		    entry[MADT_LOCAL_APIC_ID] != MADT_LOCAL_APIC_NONE)
-			add_cpu(list, entry[MADT_LOCAL_APIC_ID],
-			        read32(entry + MADT_LOCAL_APIC_FLAGS));
-		if (entry[0] == MADT_LOCAL_X2APIC && size >= MADT_LOCAL_X2APIC_SIZE)
-			add_cpu(list, read32(entry + MADT_LOCAL_X2APIC_ID),
-			        read32(entry + MADT_LOCAL_X2APIC_FLAGS));
-	}
-}
-
 uint64_t acpi_find_table(uint64_t rsdp, const char *signature)
 {
 	struct acpi_rsdp root;
@@ -245,12 +202,74 @@ uint64_t acpi_find_table(uint64_t rsdp, const char *signature)
 	return table ? table : find_table(root.rsdt, "RSDT", sizeof(uint32_t), signature);
 }
 
+/* What is taken from a MADT. */
+struct madt_list {
+	uint32_t *values;
+	unsigned int max, count;
+};
+
+/* Firmware may name a processor twice, by both kinds of entries. */
+static void add(struct madt_list *list, uint32_t value)
+{
+	for (unsigned int i = 0; i < list->count; i++) {
+		if (list->values[i] == value)
+			return;
+	}
+	if (list->count < list->max)
+		list->values[list->count++] = value;
+}
+
+static uint32_t read32(const uint8_t *from)
+{
+	uint32_t value;
+
+	memcpy(&value, from, sizeof(value));
+	return value;
+}
+
+static void take_processor(const uint8_t *entry, uint8_t size, struct madt_list *list)
+{
+	if (entry[0] == MADT_LOCAL_APIC && size >= MADT_LOCAL_APIC_SIZE &&
+	    entry[MADT_LOCAL_APIC_ID] != MADT_LOCAL_APIC_NONE &&
+	    (read32(entry + MADT_LOCAL_APIC_FLAGS) & MADT_ENABLED))
+		add(list, entry[MADT_LOCAL_APIC_ID]);
+	if (entry[0] == MADT_LOCAL_X2APIC && size >= MADT_LOCAL_X2APIC_SIZE &&
+	    (read32(entry + MADT_LOCAL_X2APIC_FLAGS) & MADT_ENABLED))
+		add(list, read32(entry + MADT_LOCAL_X2APIC_ID));
+}
+
+static void take_io_apic(const uint8_t *entry, uint8_t size, struct madt_list *list)
+{
+	if (entry[0] == MADT_IO_APIC && size >= MADT_IO_APIC_SIZE)
+		add(list, read32(entry + MADT_IO_APIC_ADDRESS));
+}
+
+/* Gives each entry to the function; a MADT with a broken one has none. */
+static unsigned int list_madt(uint64_t rsdp, uint32_t *values, unsigned int max,
+                              void (*take)(const uint8_t *entry, uint8_t size,
+                                           struct madt_list *list))
+{
+	struct madt_list list = {.values = values, .max = max};
+	uint64_t table = acpi_find_table(rsdp, "APIC");
+	uint32_t length = table ? acpi_table_length(table, "APIC") : 0;
+	const uint8_t *madt = phys(table);
+
+	for (uint32_t at = MADT_ENTRIES; at + 2 <= length; at += madt[at + 1]) {
+		uint8_t size = madt[at + 1];
+
+		if (size < 2 || size > length - at)
+			return 0;
+		take(madt + at, size, &list);
+	}
+	return list.count;
+}
+
 unsigned int acpi_cpu_ids(uint64_t rsdp, uint32_t *ids, unsigned int max)
 {
-	struct cpu_list list = {.ids = ids, .max = max};
-	uint64_t madt = acpi_find_table(rsdp, "APIC");
+	return list_madt(rsdp, ids, max, take_processor);
+}
 
-	if (madt)
-		list_processors(phys(madt), acpi_table_length(madt, "APIC"), &list);
-	return list.count;
+unsigned int acpi_io_apics(uint64_t rsdp, uint32_t *hpas, unsigned int max)
+{
+	return list_madt(rsdp, hpas, max, take_io_apic);
 }

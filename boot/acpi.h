@@ -1,6 +1,7 @@
 /*
- * The little that booting has to know of ACPI: where the root pointer is, and how many processors
- * there are. Relies on phys() of hv/phys.h for the first 4 GiB; PC firmware keeps its tables there.
+ * The little that booting has to know of ACPI: where the root pointer is, and which processors
+ * and I/O APICs there are. Relies on phys() of hv/phys.h for the first 4 GiB; PC firmware keeps its
+ * tables there.
  */
 #ifndef BOOT_ACPI_H
 #define BOOT_ACPI_H
@@ -61,5 +62,8 @@ uint32_t acpi_table_length(uint64_t hpa, const char *signature);
  * Returns how many; 0 when there is no valid MADT to ask. rsdp may be 0. ACPI 6.5, section 5.2.12.
  */
 unsigned int acpi_cpu_ids(uint64_t rsdp, uint32_t *ids, unsigned int max);
+
+/* Likewise the hpas of the I/O APICs' registers. */
+unsigned int acpi_io_apics(uint64_t rsdp, uint32_t *hpas, unsigned int max);
 
 #endif

@@ -1,6 +1,7 @@
-; Where a further processor begins after SIPI: in real mode, in a copy of this page below 1 MiB. It
-; goes to 64-bit mode under L0's tables, in which the copy is mapped one to one meanwhile, and on to
-; machine_join() on its own stack. Relies on boot/processors.c, which copies it and fills ap_data in.
+; Where a further processor begins after SIPI: in real mode, in a copy of this page below 1 MiB. One
+; that is not wanted says its APIC id and halts. The one that is goes to 64-bit mode under L0's
+; tables, in which the copy is mapped one to one meanwhile, and on to machine_join() on its own
+; stack. Relies on boot/processors.c, which copies it and fills ap_data in.
 
 	global	ap_begin, ap_data, ap_end
 	extern	gdtr				; hv/move.asm: the table of which ap_data has the hpa
@@ -16,6 +17,10 @@ MSR_EFER	equ 0xc0000080
 EFER_LME	equ 1 << 8
 EFER_NXE	equ 1 << 11
 DATA		equ 0x18			; selector of hv/move.asm's gdt
+LEAF_FEATURES	equ 1
+ID_SHIFT	equ 24				; of its EBX
+ARRIVED_AT	equ 2048			; boot/processors.c: ids, to the end of the page
+ARRIVED_MAX	equ 512
 
 	section	.rodata
 	align	16
@@ -25,6 +30,25 @@ ap_begin:
 	cld
 	mov	ax, cs
 	mov	ds, ax				; the page by its segment
+	mov	eax, [AT(ap_data.id_leaf)]
+	xor	ecx, ecx
+	cpuid					; EDX = the id, of leaf 0Bh
+	cmp	dword [AT(ap_data.id_leaf)], LEAF_FEATURES
+	jne	.id
+	shr	ebx, ID_SHIFT
+	mov	edx, ebx			; EDX = the id, of 8 bits
+.id:	cmp	edx, [AT(ap_data.wanted)]
+	je	.go
+	mov	eax, 1
+	lock xadd [AT(ap_data.arrivals)], eax	; EAX = those before
+	cmp	eax, ARRIVED_MAX
+	jae	.halt
+	mov	[ARRIVED_AT + eax * 4], edx
+.halt:	hlt					; until INIT
+	jmp	.halt
+
+.go:
+	mov	ax, cs
 	xor	ebx, ebx
 	mov	bx, ax
 	shl	ebx, 4				; EBX = the page's address
@@ -75,4 +99,7 @@ ap_data:					; struct ap_data
 .cr3:	dd	0
 .cr4:	dd	0
 .stack:	dq	0				; its top
+.wanted: dd	0				; the APIC id that goes on
+.id_leaf: dd	0				; of CPUID, that has it
+.arrivals: dd	0				; of others
 ap_end:

@@ -7,15 +7,24 @@
 
 #include <stdint.h>
 
-/* Pages of the heap that each further processor needs. */
-uint64_t processor_pages(void);
+/*
+ * Finds all processors but the one that calls, by INIT and SIPI to all: whatever tables tell of
+ * them, none may be unknown to L0 when L1 runs. Each says its APIC id, and waits for SIPI then.
+ * told: ids that firmware tells of (0 of them: nothing is known), for how long to wait and what to
+ * say; others: room for PROCESSORS_MAX. page: hpa of a page of memory below 1 MiB, which is as it
+ * was afterwards. Returns how many others there are.
+ */
+unsigned int processors_find(const uint32_t *told, unsigned int told_count, uint64_t page,
+                             uint32_t *others);
+
+/* Pages of the heap that processors_start() takes for so many. */
+uint64_t processors_heap_pages(unsigned int others);
 
 /*
- * Starts the processors with these APIC ids, but for the one that calls, one after the other: each
- * makes itself a host and waits for L1's SIPI. page: hpa of a page of memory below 1 MiB, which is
- * as it was afterwards. One that does not answer is left out, and that is logged. Returns how many
- * there are in all.
+ * Starts the processors that were found, one after the other: each makes itself a host and waits
+ * for L1's SIPI. page: as above. One that does not answer is left out, and that is logged. Returns
+ * how many there are in all.
  */
-unsigned int processors_start(const uint32_t *ids, unsigned int count, uint64_t page);
+unsigned int processors_start(const uint32_t *others, unsigned int count, uint64_t page);
 
 #endif

@@ -26,6 +26,7 @@
 #include "svm/hotkey.h"
 #include "svm/l1_memory.h"
 #include "svm/machine.h"
+#include "svm/messages.h"
 #include "svm/processors.h"
 #include "svm/sleep.h"
 
@@ -33,10 +34,11 @@ enum {
 	LEAF_STRUCTURED = 7,
 	BIOS_DATA_END = 0x1000,
 	STRUCTURED_ECX_LA57 = 1 << 16,
-	HEAP_PAGES = 96,                      /* page tables, VMCBs, maps, a vcpu */
-	POOL_FRACTION = 64,                   /* of memory, unless configured */
-	STACK_SLACK = STACK_SIZE / PAGE_SIZE, /* for aligning the first one */
+	HEAP_PAGES = 96,    /* page tables, VMCBs, maps, a vcpu */
+	POOL_FRACTION = 64, /* of memory, unless configured */
 };
+#define IO_APIC_USUAL 0xfec00000u
+
 #define POOL_LEAST (1ull << 20)
 #define POOL_MOST  (64ull << 20)
 #define POOL_EACH  (256ull << 10) /* for NPT01 of each further processor */
@@ -44,8 +46,8 @@ enum {
 
 static struct boot_info info;
 static struct config config;
-static uint32_t cpu_ids[PROCESSORS_MAX];
-static unsigned int cpu_count;     /* 0: no table tells of any */
+static uint32_t others[PROCESSORS_MAX]; /* APIC ids of processors */
+static unsigned int other_count;
 static struct memmap firmware_map; /* as the firmware told, ACPI included */
 static struct memmap free_map;     /* where nothing lies that is still needed */
 static struct memmap told_map;     /* as L1 is told */
@@ -146,10 +148,8 @@ struct region {
 static struct region choose_region(void)
 {
 	struct region region;
-	uint64_t others = cpu_count > 1 ? cpu_count - 1 : 0;
-	uint64_t heap =
-		(HEAP_PAGES + STACK_SLACK + memory_top() / SIZE_1G + others * processor_pages()) *
-		PAGE_SIZE;
+	uint64_t heap = (HEAP_PAGES + memory_top() / SIZE_1G + processors_heap_pages(other_count)) *
+	                PAGE_SIZE;
 	uint64_t memory = memory_size();
 
 	region.pool = config.pool_bytes ? config.pool_bytes : memory / POOL_FRACTION;
@@ -157,7 +157,7 @@ static struct region choose_region(void)
 		region.pool = POOL_LEAST;
 	if (!config.pool_bytes && region.pool > POOL_MOST)
 		region.pool = POOL_MOST;
-	region.pool += others * POOL_EACH;
+	region.pool += other_count * POOL_EACH;
 	region.pool += machine_tracking_size(memory_end());
 	region.pool = align_up(region.pool, PAGE_SIZE);
 	region.size = align_up(image_size() + heap + region.pool, SIZE_2M);
@@ -271,27 +271,52 @@ static void watch_ports(void)
 		hotkey_init();
 }
 
+/* Where no table tells of one, there is one all the same. */
+static void watch_io_apics(void)
+{
+	enum { IO_APICS_MAX = 64 };
+	static uint32_t hpas[IO_APICS_MAX];
+	unsigned int count = acpi_io_apics(info.rsdp, hpas, IO_APICS_MAX - 1);
+
+	hpas[count++] = IO_APIC_USUAL;
+	for (unsigned int i = 0; i < count; i++) {
+		uint64_t page = hpas[i] & ~(uint64_t)(PAGE_SIZE - 1);
+
+		if (l1_page(NULL, page) || l1_memory_hidden(page, PAGE_SIZE))
+			log_info("the I/O APIC at %x lies in memory: left out", hpas[i]);
+		else if (!messages_watch(page))
+			log_info("more I/O APICs than can be watched: the one at %x is not",
+			         hpas[i]);
+	}
+}
+
 static void check_machine(void)
 {
 	const char *missing = svm_missing(config.npt);
 
 	if (missing)
 		stop("%s", missing);
-	cpu_count = acpi_cpu_ids(info.rsdp, cpu_ids, PROCESSORS_MAX);
 }
 
-/* They begin below 1 MiB, in a page that is L1's again afterwards; not where a BIOS has its own. */
-static void start_others(void)
+/*
+ * Processors begin below 1 MiB, in a page that is L1's again afterwards; not where a BIOS has its
+ * own. Without one L1 has this processor alone.
+ */
+static uint64_t low_page(void)
 {
-	uint64_t page;
+	return memmap_find_high(&firmware_map, PAGE_SIZE, PAGE_SIZE, BIOS_DATA_END, SIZE_1M);
+}
 
-	if (cpu_count < 2)
-		return;
-	page = memmap_find_high(&firmware_map, PAGE_SIZE, PAGE_SIZE, BIOS_DATA_END, SIZE_1M);
-	if (!page)
+static void find_others(void)
+{
+	static uint32_t told[PROCESSORS_MAX];
+	unsigned int count = acpi_cpu_ids(info.rsdp, told, PROCESSORS_MAX);
+
+	if (low_page())
+		other_count = processors_find(told, count, low_page(), others);
+	else if (count > 1)
 		stop("the memory map has no free page below 1 MiB, where processors have to begin: "
 		     "start the machine with one processor (QEMU: SMP=1)");
-	processors_start(cpu_ids, cpu_count, page);
 }
 
 /* boot/entry.asm calls it. magic and information: of the loader; image_at: hpa of the image. */
@@ -313,6 +338,7 @@ _Noreturn void start(uint32_t magic, uint64_t information, uint64_t image_at)
 	npt = svm_use_npt(config.npt);
 	features_init(&(struct feature_choice){la57, npt, config.untried});
 	read_memory_map(image_at);
+	find_others();
 	region = choose_region();
 	heap = align_up(image_size(), PAGE_SIZE);
 	heap_init(region.base + heap, region.size - heap - region.pool);
@@ -322,13 +348,15 @@ _Noreturn void start(uint32_t magic, uint64_t information, uint64_t image_at)
 	mtrr_read();
 	watch_ports();
 	tell_l1_memory(&region);
+	watch_io_apics();
 	load(stage_modules(), &loaded);
 	log_memory_map();
 	l1 = start_state(&loaded.entry);
 	machine_init_mmu(region.base + region.size - region.pool, region.pool, memory_end(),
 	                 la57 ? 5 : 4);
 	vcpu = machine_init_vcpu(&l1);
-	start_others();
+	if (other_count)
+		processors_start(others, other_count, low_page());
 	machine_ready();
 	log_info("%d-level paging, %llu MiB at %llx, %u processor%s, L1 by %s%s", la57 ? 5 : 4,
 	         MIB(region.size), (unsigned long long)region.base, vcpu_count(),

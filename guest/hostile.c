@@ -152,6 +152,7 @@ static void run(void)
 		return;
 	}
 	hostile_init();
+	hostile_messages();
 	hostile_storms();
 	hostile_loops();
 	hostile_memory();

@@ -28,6 +28,7 @@ enum {
 	ID_SHIFT = 24,
 	XAPIC_BROADCAST = 0xff,
 	DFR_RESET = -1,
+	ICR_OTHERS = 3 << 18,    /* shorthand */
 	SEND_PATIENCE = 1 << 20, /* reads of ICR; an interrupt takes a few */
 	LEAF_FEATURES = 1,
 	LEAF_TOPOLOGY = 0xb,
@@ -56,9 +57,16 @@ static void write(uint64_t base, unsigned int offset, uint32_t value)
 		*at(base, offset) = value;
 }
 
-uint32_t lapic_initial_id(void)
+uint32_t lapic_id_leaf(void)
 {
 	if ((cpuid(LEAF_FEATURES, 0).ecx & ECX_X2APIC) && cpuid(0, 0).eax >= LEAF_TOPOLOGY)
+		return LEAF_TOPOLOGY;
+	return LEAF_FEATURES;
+}
+
+uint32_t lapic_initial_id(void)
+{
+	if (lapic_id_leaf() == LEAF_TOPOLOGY)
 		return cpuid(LEAF_TOPOLOGY, 0).edx;
 	return cpuid(LEAF_FEATURES, 0).ebx >> ID_SHIFT;
 }
@@ -90,6 +98,20 @@ void lapic_send(uint32_t id, uint32_t command)
 	*at(base, APIC_ICR) = command;
 	wait_until_sent(base);
 	*at(base, APIC_ICR_HIGH) = high;
+}
+
+void lapic_send_others(uint32_t command)
+{
+	uint64_t base = rdmsr(MSR_APIC_BASE);
+
+	command |= ICR_ASSERT | ICR_OTHERS;
+	if (base & APIC_BASE_X2APIC) {
+		wrmsr(MSR_X2APIC + APIC_ICR / APIC_REGISTER_STEP, command);
+		return;
+	}
+	wait_until_sent(base);
+	*at(base, APIC_ICR) = command;
+	wait_until_sent(base);
 }
 
 static bool in_service(uint64_t base)

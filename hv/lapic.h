@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* ICR's low half, for one processor by its id, edge triggered. */
+/* ICR's low half, edge triggered. */
 enum {
 	ICR_NMI = 4 << 8,
 	ICR_INIT = 5 << 8,
@@ -18,14 +18,18 @@ enum {
 	ICR_ASSERT = 1 << 14,
 };
 
-/* The id that the processor got at reset. */
+/* The id that the processor got at reset, and the leaf of CPUID that tells it. */
 uint32_t lapic_initial_id(void);
+uint32_t lapic_id_leaf(void);
 
 /* Can this processor name one with this id? Without x2APIC mode ids have 8 bits. */
 bool lapic_reaches(uint32_t id);
 
 /* Sends an interrupt to the processor with this APIC id, which it reaches. */
 void lapic_send(uint32_t id, uint32_t command);
+
+/* ... to all others, whatever their ids are. */
+void lapic_send_others(uint32_t command);
 
 /*
  * The state after INIT (APM vol. 2, section 16.3.2) as far as software can make it: what is

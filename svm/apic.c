@@ -1,6 +1,7 @@
 /*
- * What L1 writes to its local APICs. Relies on svm/apic_decode.h for the instruction, on
- * svm/processors.h for what processors get by it.
+ * What L1 writes to its local APICs, and to pages that are kept from it likewise. Relies on
+ * svm/apic_decode.h for the instruction, on svm/processors.h for what processors get by it, and on
+ * svm/messages.h for the other pages.
  */
 #include "svm/apic.h"
 #include "hv/exception.h"
@@ -9,6 +10,7 @@
 #include "svm/apic_registers.h"
 #include "svm/event.h"
 #include "svm/features.h"
+#include "svm/messages.h"
 #include "svm/processors.h"
 
 /* ICR; APM vol. 2, section 16.5. */
@@ -82,9 +84,21 @@ static bool is_l0s(uint32_t command)
 	return mode == ICR_MODE_NMI || mode == ICR_MODE_INIT || mode == ICR_MODE_STARTUP;
 }
 
+/* One that was plugged in, or that was left out: it would run beside L0. */
+static void tell_unknown(uint32_t command, uint32_t destination)
+{
+	static bool told;
+
+	if (!__atomic_exchange_n(&told, true, __ATOMIC_RELAXED))
+		log_aloud("%s to a processor that Nestling does not have is refused: its APIC id "
+		          "is %u",
+		          (command & ICR_MODE) == ICR_MODE_INIT ? "INIT" : "STARTUP", destination);
+}
+
 static void send(const struct vcpu *sender, uint32_t command, uint32_t destination)
 {
 	uint32_t mode = command & ICR_MODE;
+	bool known = false;
 
 	if (mode == ICR_MODE_INIT && (command & (ICR_LEVEL | ICR_ASSERT)) == ICR_LEVEL)
 		return; /* the end of a level, which means nothing */
@@ -93,6 +107,7 @@ static void send(const struct vcpu *sender, uint32_t command, uint32_t destinati
 
 		if (!is_target(sender, target, command, destination))
 			continue;
+		known = true;
 		if (mode == ICR_MODE_NMI)
 			vcpu_nmi(target);
 		else if (mode == ICR_MODE_INIT)
@@ -100,11 +115,19 @@ static void send(const struct vcpu *sender, uint32_t command, uint32_t destinati
 		else
 			vcpu_sipi(target, command & ICR_VECTOR);
 	}
+	if (!known && mode != ICR_MODE_NMI && !(command & (ICR_SHORTHAND | ICR_LOGICAL)))
+		tell_unknown(command, destination);
+}
+
+static bool is_lvt(unsigned int offset)
+{
+	return (offset >= APIC_TIMER && offset <= APIC_ERROR) || offset >= APIC_EXTENDED_LVT;
 }
 
 /*
  * A store of L1's to a register of its own APIC; EOI is the one to be quick with. The id stays what
- * it is, as on newer processors: L0's kicks find processors by it.
+ * it is, as on newer processors: L0's kicks find processors by it. Where no register is, QEMU has
+ * messages; a local source that sends INIT is reserved, and an APIC of KVM's takes it.
  */
 static void write_own(struct vcpu *vcpu, unsigned int offset, uint32_t value)
 {
@@ -112,7 +135,7 @@ static void write_own(struct vcpu *vcpu, unsigned int offset, uint32_t value)
 		send(vcpu, value, apic_read(vcpu, APIC_ICR_HIGH) >> ID_SHIFT);
 		return;
 	}
-	if (offset == APIC_ID)
+	if (offset <= APIC_ID || (is_lvt(offset) && is_init_or_startup(value)))
 		return;
 	apic_write(vcpu, offset, value);
 	if (offset == APIC_LDR || offset == APIC_DFR)
@@ -174,19 +197,24 @@ static bool read_source(struct vcpu *vcpu, struct apic_store *store)
 	return true;
 }
 
-/* Registers are 32 bits at multiples of 16: other writes have no effect. APM 16.3.2. */
+/*
+ * Registers of a local APIC are 32 bits at multiples of 16: other writes have no effect. APM
+ * 16.3.2. Another processor's page is nobody's here.
+ */
 static void perform(struct vcpu *vcpu, const struct apic_store *store, uint64_t gpa)
 {
+	bool own = (gpa & ~APIC_PAGE_OFFSET) == vcpu->apic.page;
 	volatile uint32_t *at = phys(gpa);
-	uint32_t value;
+	uint32_t value = store->source;
 
-	if (store->size != sizeof(*at) || (gpa & (APIC_STEP - 1)))
+	if (store->size == sizeof(*at) && !(gpa & (sizeof(*at) - 1)))
+		value = apic_execute(vcpu, store, apic_reads(store) ? *at : 0);
+	else if (own || apic_reads(store))
 		return;
-	value = apic_execute(vcpu, store, apic_reads(store) ? *at : 0);
-	if ((gpa & ~APIC_PAGE_OFFSET) == vcpu->apic.page)
+	if (!own)
+		message_store(gpa, store->size, value);
+	else if (!(gpa & (APIC_STEP - 1)))
 		write_own(vcpu, (unsigned int)(gpa & APIC_PAGE_OFFSET), value);
-	else
-		*at = value; /* another processor's, which is not here */
 }
 
 bool apic_npf(struct vcpu *vcpu, uint64_t gpa)
@@ -221,12 +249,24 @@ bool apic_npf(struct vcpu *vcpu, uint64_t gpa)
 	return true;
 }
 
-bool x2apic_write_icr(struct vcpu *vcpu, uint64_t value)
+static bool x2apic_write_icr(struct vcpu *vcpu, uint64_t value)
 {
 	if (!(vcpu->apic.base & APIC_BASE_X2APIC) || (value & X2APIC_ICR_RESERVED))
 		return false;
 	if (!is_l0s(low32(value)))
-		return wrmsr_safe(MSR_X2APIC_ICR, value);
+		return wrmsr_safe(X2APIC_MSR(APIC_ICR), value);
 	send(vcpu, low32(value), (uint32_t)(value >> 32));
 	return true;
+}
+
+bool is_x2apic(uint32_t msr)
+{
+	return msr >= MSR_X2APIC && msr < MSR_X2APIC + X2APIC_MSRS;
+}
+
+bool x2apic_write(struct vcpu *vcpu, uint32_t msr, uint64_t value)
+{
+	if (msr == X2APIC_MSR(APIC_ICR))
+		return x2apic_write_icr(vcpu, value);
+	return !is_init_or_startup(low32(value)) && wrmsr_safe(msr, value);
 }

@@ -8,6 +8,7 @@
 #include "svm/emulate.h"
 #include "svm/features.h"
 #include "svm/l1_memory.h"
+#include "svm/messages.h"
 #include "svm/processors.h"
 
 #define APIC_ON    ((uint64_t)(APIC_BASE_X2APIC | APIC_BASE_ENABLE))
@@ -19,18 +20,18 @@ enum { PAGES_MAX = 8 };
 static uint64_t pages[PAGES_MAX];
 static unsigned int page_count;
 
-bool apic_is_shared(void)
-{
-	return vcpu_count() > 1;
-}
-
-bool apic_covers(uint64_t gpa, uint64_t size)
+static bool has_page(uint64_t gpa, uint64_t size)
 {
 	for (unsigned int i = 0; i < page_count; i++) {
 		if (pages[i] - gpa < size)
 			return true;
 	}
 	return false;
+}
+
+bool apic_covers(uint64_t gpa, uint64_t size)
+{
+	return has_page(gpa, size) || messages_cover(gpa, size);
 }
 
 static uint64_t address_of(uint64_t base)
@@ -58,7 +59,7 @@ static bool collect_pages(void)
 	for (unsigned int i = 0; i < vcpu_count(); i++) {
 		uint64_t page = vcpu_at(i)->apic.page;
 
-		if (page == APIC_NO_PAGE || !page || apic_covers(page, PAGE_SIZE))
+		if (page == APIC_NO_PAGE || !page || has_page(page, PAGE_SIZE))
 			continue;
 		if (page_count == PAGES_MAX)
 			return false;
@@ -67,17 +68,24 @@ static bool collect_pages(void)
 	return true;
 }
 
+static void intercept_x2apic(struct vcpu *vcpu)
+{
+	msr_intercept_write(vcpu, X2APIC_MSR(APIC_ICR));
+	for (unsigned int lvt = APIC_TIMER; lvt <= APIC_ERROR; lvt += APIC_STEP)
+		msr_intercept_write(vcpu, X2APIC_MSR(lvt));
+	for (unsigned int i = 0; i < APIC_EXTENDED_LVTS; i++)
+		msr_intercept_write(vcpu, X2APIC_MSR(APIC_EXTENDED_LVT) + i);
+}
+
 void apic_init(struct vcpu *vcpu)
 {
 	struct local_apic *apic = &vcpu->apic;
 
 	apic->base = rdmsr(MSR_APIC_BASE);
 	apic->page = (apic->base & APIC_BASE_X2APIC) ? APIC_NO_PAGE : address_of(apic->base);
-	if (!apic_is_shared())
-		return;
 	apic_read_names(vcpu);
 	collect_pages();
-	msr_intercept_write(vcpu, MSR_X2APIC_ICR);
+	intercept_x2apic(vcpu);
 }
 
 void apic_was_reset(struct vcpu *vcpu)
@@ -87,7 +95,7 @@ void apic_was_reset(struct vcpu *vcpu)
 
 uint64_t apic_read_base(struct vcpu *vcpu)
 {
-	return apic_is_shared() ? vcpu->apic.base : rdmsr(MSR_APIC_BASE);
+	return vcpu->apic.base;
 }
 
 /*
@@ -187,8 +195,6 @@ bool apic_write_base(struct vcpu *vcpu, uint64_t value)
 {
 	if (l1_memory_hidden(address_of(value), PAGE_SIZE))
 		return false;
-	if (!apic_is_shared())
-		return wrmsr_safe(MSR_APIC_BASE, value);
 	if (value & ~(BASE_FLAGS | address_of(value)))
 		return false;
 	return features.tcg ? write_base_on_tcg(vcpu, value) : write_base(vcpu, value);

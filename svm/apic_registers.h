@@ -20,7 +20,9 @@ enum {
 	APIC_LINT0 = 0x350,
 	APIC_LINT1 = 0x360,
 	APIC_ERROR = 0x370,
+	APIC_EXTENDED_LVT = 0x500,
 
+	APIC_EXTENDED_LVTS = 4,
 	APIC_STEP = 0x10,
 	ID_SHIFT = 24, /* of ID, LDR and ICR's high half */
 	SPURIOUS_ENABLE = 1 << 8,
@@ -34,20 +36,22 @@ enum {
 };
 
 #define MSR_X2APIC       0x800u
+#define X2APIC_MSRS      0x100u
+#define X2APIC_MSR(at)   (MSR_X2APIC + (at) / APIC_STEP) /* of the register at this offset */
 #define APIC_NO_PAGE     (~0ull)
 #define APIC_PAGE_OFFSET ((uint64_t)PAGE_SIZE - 1)
 
 static inline uint32_t apic_read(const struct vcpu *vcpu, unsigned int offset)
 {
 	if (vcpu->apic.page == APIC_NO_PAGE)
-		return low32(rdmsr(MSR_X2APIC + offset / APIC_STEP));
+		return low32(rdmsr(X2APIC_MSR(offset)));
 	return *(volatile uint32_t *)phys(vcpu->apic.page + offset);
 }
 
 static inline void apic_write(const struct vcpu *vcpu, unsigned int offset, uint32_t value)
 {
 	if (vcpu->apic.page == APIC_NO_PAGE)
-		wrmsr(MSR_X2APIC + offset / APIC_STEP, value);
+		wrmsr(X2APIC_MSR(offset), value);
 	else
 		*(volatile uint32_t *)phys(vcpu->apic.page + offset) = value;
 }

@@ -167,64 +167,6 @@ void machine_init_segments(struct vcpu *vcpu, void (*change)(struct vmcb_save *s
 	__asm__ volatile("vmload %%rax" : : "a"(vcpu->vmcb01_hpa) : "memory");
 }
 
-static struct vmcb *new_vmcb(uint64_t *hpa)
-{
-	struct vmcb *vmcb = heap_pages(1);
-
-	*hpa = hpa_of(vmcb);
-	return vmcb;
-}
-
-enum {
-	VCPU_PAGES = (sizeof(struct vcpu) + PAGE_SIZE - 1) / PAGE_SIZE,
-	MSRPM_PAGES = MSRPM_SIZE / PAGE_SIZE,
-	IOPM_PAGES = IOPM_SIZE / PAGE_SIZE,
-	VMCBS = 5 + 2 * STRICT, /* 01, 02, halt, without_busy, the host's save area; seen */
-};
-
-uint64_t machine_vcpu_pages(void)
-{
-	return VCPU_PAGES + VMCBS + (1 + MERGED_MSRPMS) * MSRPM_PAGES + MERGED_IOPMS * IOPM_PAGES;
-}
-
-static void init_maps(struct merged_maps *maps, const uint64_t *l0, unsigned int pages,
-                      unsigned int count)
-{
-	maps->l0 = l0;
-	maps->l0_hpa = hpa_of(l0);
-	maps->pages = pages;
-	maps->count = count;
-	for (unsigned int i = 0; i < count; i++) {
-		maps->map[i].map = heap_pages(pages);
-		maps->map[i].hpa = hpa_of(maps->map[i].map);
-	}
-}
-
-struct vcpu *machine_new_vcpu(uint32_t apic_id)
-{
-	struct vcpu *vcpu = heap_pages(VCPU_PAGES);
-	uint64_t hpa;
-
-	vcpu->apic_id = apic_id;
-	vcpu->vmcb01 = new_vmcb(&vcpu->vmcb01_hpa);
-	vcpu->vmcb02 = new_vmcb(&vcpu->vmcb02_hpa);
-	vcpu->halt = new_vmcb(&vcpu->halt_hpa);
-	vcpu->without_busy = new_vmcb(&hpa);
-	new_vmcb(&vcpu->hsave_hpa);
-#if STRICT
-	vcpu->seen[0] = new_vmcb(&hpa);
-	vcpu->seen[1] = new_vmcb(&hpa);
-#endif
-	vcpu->msrpm01 = heap_pages(MSRPM_PAGES);
-	init_maps(&vcpu->msrpms, vcpu->msrpm01, MSRPM_PAGES, MERGED_MSRPMS);
-	init_maps(&vcpu->iopms, iopm01, IOPM_PAGES, MERGED_IOPMS);
-	msr_init_map(vcpu);
-	vcpu->vmcb = vcpu->vmcb01;
-	vcpu->vmcb_hpa = vcpu->vmcb01_hpa;
-	vcpu->gif = true;
-	return vcpu;
-}
-
 /* Makes this processor a host. What VMLOAD loads stays as it is, and is L1's from now on. */
 static void become_host(struct vcpu *vcpu)
 {

@@ -271,8 +271,8 @@ static bool write_msr(struct vcpu *vcpu, uint32_t msr, uint64_t value)
 
 	if (handler)
 		return handler->write(vcpu, value);
-	if (msr == MSR_X2APIC_ICR && apic_is_shared())
-		return x2apic_write_icr(vcpu, value);
+	if (is_x2apic(msr))
+		return x2apic_write(vcpu, msr, value);
 	if (is_counter(vcpu, msr))
 		return false;
 	if (is_address_map(msr))

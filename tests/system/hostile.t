@@ -82,6 +82,8 @@ sleeps_not "S3, npt=off" L1=hostile32 L0CMDLINE=npt=off CPU=max
 export CMDLINE="cpus=2 $sends"
 bare_passes "64 bits, bare"
 image_passes "64 bits, strict"
+[ "$(grep -acF 'INIT or STARTUP by an I/O APIC or a message is refused' "$log")" = 1 ]
+ok $? "64 bits, strict: INIT by an I/O APIC is logged once"
 bare_passes "32 bits, bare" L1=hostile32
 image_passes "32 bits, npt=off" L1=hostile32 L0CMDLINE=npt=off CPU=max
 export SMP=1 CMDLINE=cpus=1

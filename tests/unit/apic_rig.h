@@ -1,6 +1,6 @@
 /*
- * A machine whose real APICs are arrays, for tests of svm/apic.c and svm/apic_base.c: processors
- * that note what they get, and L1's stores. Relies on cmocka.
+ * A machine whose real APICs are arrays, for tests of svm/apic.c, svm/apic_base.c and
+ * svm/messages.c: processors that note what they get, and L1's stores. Relies on cmocka.
  */
 #ifndef TESTS_UNIT_APIC_RIG_H
 #define TESTS_UNIT_APIC_RIG_H
@@ -17,6 +17,7 @@
 #include "svm/apic_registers.h"
 #include "svm/decode.h"
 #include "svm/features.h"
+#include "svm/messages.h"
 #include "svm/vcpu.h"
 
 enum { MAX = 10, NOTHING = -1, INIT = 256, NMI = 257 /* else the vector of a SIPI */ };

@@ -13,11 +13,11 @@
 		abort();                                                                           \
 	}
 
-NEVER(apic_is_shared)
 NEVER(apic_read_base)
 NEVER(apic_write_base)
 NEVER(counter_read)
 NEVER(is_counter)
+NEVER(is_x2apic)
 NEVER(load_pdptes)
 NEVER(mmu_drop_large)
 NEVER(mtrr_is_register)
@@ -31,4 +31,4 @@ NEVER(rdmsr_safe)
 NEVER(startup_attend)
 NEVER(watch_gp)
 NEVER(wrmsr_safe)
-NEVER(x2apic_write_icr)
+NEVER(x2apic_write)

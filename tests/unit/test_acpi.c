@@ -192,6 +192,24 @@ static void lists_no_processor_twice(void **state)
 	assert_int_equal(ids[1], 3);
 }
 
+static void lists_io_apics(void **state)
+{
+	uint32_t hpas[2];
+
+	(void)state;
+	put_tables(2);
+	put8(MADT + 44 + 16 + 4, 0);
+	put32(MADT + 44 + 16 + 4, 0xfec01000);
+	put_checksum(MADT, 9, get32(MADT + 4));
+	assert_int_equal(acpi_io_apics(RSDP, hpas, 2), 1);
+	assert_int_equal(hpas[0], 0xfec01000);
+	assert_int_equal(acpi_io_apics(RSDP, NULL, 0), 0);
+	put8(MADT + 44 + 16 + 1, 8); /* too short: the rest is no entry */
+	put_checksum(MADT, 9, get32(MADT + 4));
+	assert_int_equal(acpi_io_apics(RSDP, hpas, 2), 0);
+	assert_int_equal(acpi_io_apics(0, hpas, 2), 0);
+}
+
 static void lists_no_more_than_fit(void **state)
 {
 	uint32_t ids[3] = {0, 0, 0xdeadbeef};
@@ -348,6 +366,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(counts_processors, fresh, done),
 		cmocka_unit_test_setup_teardown(lists_enabled_processors, fresh, done),
 		cmocka_unit_test_setup_teardown(lists_no_processor_twice, fresh, done),
+		cmocka_unit_test_setup_teardown(lists_io_apics, fresh, done),
 		cmocka_unit_test_setup_teardown(lists_no_more_than_fit, fresh, done),
 		cmocka_unit_test_setup_teardown(falls_back_to_the_old_root, fresh, done),
 		cmocka_unit_test_setup_teardown(refuses_broken_tables, fresh, done),

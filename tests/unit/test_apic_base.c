@@ -4,18 +4,24 @@
  */
 #include "tests/unit/apic_rig.h"
 
+enum { INTERCEPTED = 11 }; /* MSRs of each APIC */
+#define MOVED 0xfed50000ull
+
+/* It has its APIC as each of several has: another may be plugged in. */
 static void one_processor(void **state)
 {
 	(void)state;
 	machine(1);
-	assert_false(apic_is_shared());
-	assert_int_equal(intercepted, 0);
-	assert_false(apic_covers(PAGE, PAGE_SIZE));
-	assert_false(apic_npf(&vcpus[0], PAGE + APIC_ICR));
+	assert_int_equal(intercepted, INTERCEPTED);
+	assert_true(apic_covers(PAGE, PAGE_SIZE));
+	command(0, 0x4500); /* itself */
+	assert_got(1, INIT);
+	command(0, 0xc4500);
+	assert_got(0, 0);
 	assert_true(apic_write_base(&vcpus[0], OTHER | ON));
 	assert_true(real_base == (OTHER | ON));
 	assert_true(apic_read_base(&vcpus[0]) == (OTHER | ON));
-	assert_int_equal(drops, 0);
+	assert_true(apic_covers(OTHER, PAGE_SIZE));
 	assert_false(apic_write_base(&vcpus[0], 0x7f000000 | ON));
 }
 
@@ -23,10 +29,9 @@ static void it_moves(void **state)
 {
 	(void)state;
 	machine(2);
-	assert_int_equal(intercepted, 2);
+	assert_int_equal(intercepted, 2 * INTERCEPTED);
 	assert_true(apic_covers(PAGE, PAGE_SIZE));
 	assert_true(apic_covers(0xfe000000, 0x1000000));
-	assert_false(apic_covers(PAGE + PAGE_SIZE, PAGE_SIZE));
 	assert_false(apic_covers(PAGE - PAGE_SIZE, PAGE_SIZE));
 	assert_true(apic_write_base(&vcpus[0], OTHER | ON));
 	assert_true(real_base == (OTHER | ON));
@@ -35,16 +40,23 @@ static void it_moves(void **state)
 	assert_int_equal(drops, 2);
 	assert_true(dropped[0] == PAGE && dropped[1] == OTHER);
 	/* There its registers are; at the other's page there is nothing of its own. */
+	store(APIC_ICR, 0xc4030);
+	assert_int_equal(registers[MAX - 1][APIC_ICR / 4], 0xc4030);
 	store(APIC_ICR, 0xc4500);
 	assert_true(got[0] == NOTHING && got[1] == NOTHING);
-	assert_int_equal(registers[MAX - 1][APIC_ICR / 4], 0xc4500);
+	assert_int_equal(registers[MAX - 1][APIC_ICR / 4], 0xc4030);
 	forget();
 	assert_true(apic_npf(&vcpus[0], OTHER + APIC_ICR));
 	assert_true(got[0] == NOTHING && got[1] == INIT);
 	on(1);
+	assert_true(apic_write_base(&vcpus[1], MOVED | ON));
+	assert_true(apic_covers(OTHER, PAGE_SIZE) && apic_covers(MOVED, PAGE_SIZE));
 	assert_true(apic_write_base(&vcpus[1], OTHER | ON));
-	assert_false(apic_covers(PAGE, PAGE_SIZE));
+	assert_false(apic_covers(MOVED, PAGE_SIZE));
 	assert_true(apic_write_base(&vcpus[1], OTHER | ON));
+	on(0);
+	assert_true(apic_write_base(&vcpus[0], PAGE | ON));
+	assert_true(apic_write_base(&vcpus[0], PAGE | ON));
 }
 
 static void it_may_not_move(void **state)
@@ -103,7 +115,7 @@ static void x2apic(void **state)
 {
 	(void)state;
 	machine(3);
-	assert_false(x2apic_write_icr(&vcpus[0], 0xc40fd));
+	assert_false(x2apic_write(&vcpus[0], 0x830, 0xc40fd));
 	for (unsigned int i = 0; i < 3; i++) {
 		on(i);
 		x2_msr[APIC_ID / 16] = 0x100 + i;
@@ -111,35 +123,41 @@ static void x2apic(void **state)
 		assert_true(apic_write_base(&vcpus[i], PAGE | ON | X2));
 		assert_true(real_base == (PAGE | ON | X2));
 	}
-	assert_false(apic_covers(PAGE, PAGE_SIZE));
 	on(0);
 	forget();
 	registers[0][APIC_ICR / 4] = 0x55;
-	assert_true(x2apic_write_icr(&vcpus[0], 0x10200004500));
+	assert_true(x2apic_write(&vcpus[0], 0x830, 0x10200004500));
 	assert_got(1 << 2, INIT);
 	forget();
-	assert_true(x2apic_write_icr(&vcpus[0], 0x10000500004e21)); /* logical */
+	assert_true(x2apic_write(&vcpus[0], 0x830, 0x10000500004e21)); /* logical */
 	assert_got(1 << 0 | 1 << 2, 0x21);
 	forget();
-	assert_true(x2apic_write_icr(&vcpus[0], 0x20000500004e21));
+	assert_true(x2apic_write(&vcpus[0], 0x830, 0x20000500004e21));
 	assert_got(0, 0);
-	assert_true(x2apic_write_icr(&vcpus[0], 0xffffffff00004500));
+	assert_true(x2apic_write(&vcpus[0], 0x830, 0xffffffff00004500));
 	assert_got(7, INIT);
 	forget();
-	assert_true(x2apic_write_icr(&vcpus[0], 0xff00004500));
+	assert_true(x2apic_write(&vcpus[0], 0x830, 0xff00004500));
 	assert_got(0, 0);
-	assert_true(x2apic_write_icr(&vcpus[0], 0xc4612));
+	assert_true(x2apic_write(&vcpus[0], 0x830, 0xc4612));
 	assert_got(6, 0x12);
 	assert_int_equal(icr_writes, 0);
-	assert_true(x2apic_write_icr(&vcpus[0], 0x101000040fd));
+	assert_true(x2apic_write(&vcpus[0], 0x830, 0x101000040fd));
 	assert_true(icr_msr == 0x101000040fd);
-	assert_false(x2apic_write_icr(&vcpus[0], 1ull << 12 | 0x4500));
-	assert_false(x2apic_write_icr(&vcpus[0], 1ull << 20 | 0x40fd));
+	assert_false(x2apic_write(&vcpus[0], 0x830, 1ull << 12 | 0x4500));
+	assert_false(x2apic_write(&vcpus[0], 0x830, 1ull << 20 | 0x40fd));
 	assert_int_equal(icr_writes, 1);
+	/* No local vector sends INIT or STARTUP. */
+	assert_true(x2apic_write(&vcpus[0], 0x834, 0x430));
+	assert_false(x2apic_write(&vcpus[0], 0x834, 0x530));
+	assert_false(x2apic_write(&vcpus[0], 0x853, 0x600));
+	assert_true(x2_msr[0x34] == 0x430 && x2_msr[0x53] == 0);
+	assert_true(is_x2apic(0x800) && is_x2apic(0x8ff));
+	assert_false(is_x2apic(0x7ff) || is_x2apic(0x900));
 	/* Straight to xAPIC mode is no way; by disabling it is. */
 	assert_false(apic_write_base(&vcpus[0], PAGE | ON));
 	assert_true(apic_write_base(&vcpus[0], PAGE));
-	assert_false(x2apic_write_icr(&vcpus[0], 0xc40fd));
+	assert_false(x2apic_write(&vcpus[0], 0x830, 0xc40fd));
 	assert_true(real_base == (PAGE | ON | X2));
 	base_writes = 0;
 	assert_true(apic_write_base(&vcpus[0], PAGE | ON));
