@@ -146,6 +146,17 @@ enum walk_status guest_walk(const struct guest_memory *memory, const struct pagi
 	return status;
 }
 
+uint32_t access_of_fault(uint64_t code, bool ac)
+{
+	uint32_t access =
+		(code & FAULT_W ? ACCESS_WRITE : 0) | (code & FAULT_ID ? ACCESS_FETCH : 0);
+	uint64_t denied = code & (FAULT_P | FAULT_W | FAULT_U | FAULT_RSV | FAULT_ID);
+
+	if (code & FAULT_U)
+		return access | ACCESS_USER;
+	return access | (!ac || denied == FAULT_P ? ACCESS_SMAP_CHECK : 0);
+}
+
 bool guest_peek(const struct guest_memory *memory, const struct paging_mode *mode, uint64_t root,
                 uint64_t address, uint64_t *gpa)
 {

@@ -31,6 +31,14 @@ struct guest_memory {
 #define FAULT_RSV (1u << 3)
 #define FAULT_ID  (1u << 4)
 
+/*
+ * The access (ACCESS_*) that was denied with this error code; ac: EFLAGS.AC is 1 and counts, as it
+ * does at CPL 0 to 2. Of what the processor reads for itself there, as from descriptor tables,
+ * nothing tells, and AC does not count then. But a supervisor's read of what is present is denied
+ * by nothing else than SMAP.
+ */
+uint32_t access_of_fault(uint64_t code, bool ac);
+
 enum walk_status {
 	WALK_OK,
 	WALK_FAULT, /* as the processor would: code says which */

@@ -231,9 +231,9 @@ static void reflect(struct vcpu *vcpu, const struct page_fault *fault)
 }
 
 /* AC is for what CPL 0 asks for itself; what the processor does for CPL 3 is always checked. */
-static uint32_t supervisor_access(const struct vmcb_save *save)
+static bool ac_counts(const struct vmcb_save *save)
 {
-	return save->cpl == 3 || !(save->rflags & RFLAGS_AC) ? ACCESS_SMAP_CHECK : 0;
+	return save->cpl != 3 && (save->rflags & RFLAGS_AC);
 }
 
 void handle_page_fault(struct vcpu *vcpu)
@@ -249,11 +249,7 @@ void handle_page_fault(struct vcpu *vcpu)
 	/* QEMU's own emulation does not cut the sum of a table's base and an index to 32 bits. */
 	if (!in_long_mode(&vmcb->save))
 		fault.address = low32(fault.address);
-	fault.access = info & FAULT_U ? ACCESS_USER : supervisor_access(&vmcb->save);
-	if (info & FAULT_W)
-		fault.access |= ACCESS_WRITE;
-	if (info & FAULT_ID)
-		fault.access |= ACCESS_FETCH;
+	fault.access = access_of_fault(info, ac_counts(&vmcb->save));
 	if (tables_deny(vcpu, tables_of(vcpu), &fault))
 		reflect(vcpu, &fault);
 }
@@ -272,7 +268,7 @@ bool translate_linear(struct vcpu *vcpu, uint64_t linear, uint32_t access, uint6
 	if (access & ACCESS_IMPLICIT)
 		access = (access & ~ACCESS_IMPLICIT) | ACCESS_SMAP_CHECK;
 	else
-		access |= save->cpl == 3 ? ACCESS_USER : supervisor_access(save);
+		access |= save->cpl == 3 ? ACCESS_USER : ac_counts(save) ? 0 : ACCESS_SMAP_CHECK;
 	lock_take(&mmu_lock); /* the walk sets A and D */
 	result = guest_walk(&mmu.memory, &tables->mode, tables->root, linear, access, &walk);
 	lock_release(&mmu_lock);

@@ -60,12 +60,16 @@ int own_touch_by(struct own_bench *bench, const struct guest_tables *tables, uin
 	                         .fetch = access & ACCESS_FETCH,
 	                         .ac = !(access & ACCESS_SMAP_CHECK)};
 
+	bool ac = how.ac || (access & OWN_IMPLICIT);
+
 	if (!tables->direct)
 		mode = rig_ref_mode(&tables->mode);
 	for (int i = 0; i <= RIG_FAULTS; i++) {
 		struct own_seen seen =
 			own_walk(bench->rig, own_start(root, own_levels(tables)), address);
-		struct page_fault fault = {.address = address, .access = access};
+		uint32_t code = (seen.status == OWN_OK ? FAULT_P : 0) | (how.write ? FAULT_W : 0) |
+		                (how.user ? FAULT_U : 0) | (how.fetch ? FAULT_ID : 0);
+		struct page_fault fault = {.address = address, .access = access_of_fault(code, ac)};
 
 		assert_int_not_equal(seen.status, OWN_BROKEN);
 		if (own_permits(tables->direct ? NULL : &mode, &seen, how))

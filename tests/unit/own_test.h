@@ -36,7 +36,13 @@ void own_end(struct own_bench *bench);
 void own_mov_cr3(struct own_bench *bench);
 
 struct own_seen own_look(const struct own_bench *bench, uint64_t address);
-/* An access by what is loaded; faults are handled. RIG_OK, REFLECTED(code) or RIG_ENDLESS. */
+/* With ACCESS_SMAP_CHECK: though EFLAGS.AC is 1, as the processor reads for itself. */
+#define OWN_IMPLICIT (1u << 30)
+
+/*
+ * An access by what is loaded; faults are handled by what the processor tells of them. RIG_OK,
+ * REFLECTED(code) or RIG_ENDLESS.
+ */
 int own_touch(struct own_bench *bench, uint64_t address, uint32_t access);
 /* The same by other tables. */
 int own_touch_by(struct own_bench *bench, const struct guest_tables *tables, uint64_t root,

@@ -8,14 +8,17 @@
 #define ADDRESS 0x40201000ull
 #define FRAME   0x80000000ull
 
-enum { ACCESSES = 9, RIGHTS = 8 };
+enum { ACCESSES = 10, RIGHTS = 8 };
 
 static const uint64_t rights[RIGHTS] = {
 	0,      PTE_W,          PTE_U,          PTE_W | PTE_U,
 	PTE_NX, PTE_W | PTE_NX, PTE_U | PTE_NX, PTE_W | PTE_U | PTE_NX,
 };
 
-/* Reads, writes and fetches of users, of supervisors with AC=0 and with AC=1. */
+/*
+ * Reads, writes and fetches of users, of supervisors with AC=0 and with AC=1; and with AC=1 what the
+ * processor reads of descriptors: a write to them comes after that.
+ */
 static const uint32_t accesses[ACCESSES] = {
 	ACCESS_USER,
 	ACCESS_USER | ACCESS_WRITE,
@@ -26,6 +29,7 @@ static const uint32_t accesses[ACCESSES] = {
 	0,
 	ACCESS_WRITE,
 	ACCESS_FETCH,
+	ACCESS_SMAP_CHECK | OWN_IMPLICIT,
 };
 
 static uint64_t read_ram(void *context, uint64_t gpa, unsigned int size)
