@@ -139,6 +139,61 @@ static void a_watched_frame_that_another_one_writes(void **state)
 	assert_int_equal(told, 12);
 }
 
+/*
+ * Who begins to watch is at work: the one that was before may have the frame in a large page, or
+ * D=1 cached, and is asked to flush, or counts as dirty.
+ */
+static void who_watches_is_not_the_one_before(void **state)
+{
+	struct machine *m = *state;
+	uint64_t small = ram_page_gpa(10), large = ram_page_gpa(RAM_LOW_PAGES);
+	unsigned int flushes;
+
+	begin(m);
+	reach(m, 1, large); /* processor 0 has nothing there */
+	assert_true(rig_walk(m->rig, m->npt01[1], large).level > 1);
+	flushes = m->rig->flushes;
+	mmu_watch(m->mmu, m->cpu, large);
+	assert_int_equal(m->rig->flushes, flushes + 1);
+
+	reach(m, 0, small);
+	*reach(m, 1, small) |= PTE_D;
+	mmu_direct_flushed(&m->cpu[1]);
+	mmu_direct_fault(m->mmu, &m->cpu[1], small);
+	mmu_watch(m->mmu, m->cpu, small);
+	assert_false(*reach(m, 1, small) & PTE_D);
+	assert_true(m->cpu[1].flush_direct);
+	for (int i = 0; i < 2; i++)
+		assert_true(mmu_watch_written(m->mmu, m->cpu, small));
+	mmu_direct_flushed(&m->cpu[1]);
+	assert_true(mmu_watch_written(m->mmu, m->cpu, small));
+	assert_false(mmu_watch_written(m->mmu, m->cpu, small));
+}
+
+/* A processor's table of NPT01 ends and comes again: it is the new one that tells of writes. */
+static void a_table_that_comes_again_tells(void **state)
+{
+	struct machine *m = *state;
+	uint64_t gpa = ram_page_gpa(10);
+	struct shadow_page *region;
+	uint64_t *leaf;
+
+	begin(m);
+	mmu_watch(m->mmu, m->cpu, gpa);
+	leaf = reach(m, 1, gpa);
+	while (mmu_watch_written(m->mmu, m->cpu, gpa))
+		mmu_direct_flushed(&m->cpu[1]);
+	region = page_of_table(m->mmu, leaf);
+	assert_int_equal(region->role.level, 1);
+	page_zap(m->mmu, region);
+	leaf = reach(m, 1, gpa);
+	assert_ptr_not_equal(page_of_table(m->mmu, leaf), region);
+	while (mmu_watch_written(m->mmu, m->cpu, gpa))
+		mmu_direct_flushed(&m->cpu[1]);
+	*leaf |= PTE_D;
+	assert_true(mmu_watch_written(m->mmu, m->cpu, gpa));
+}
+
 static struct {
 	struct machine *machine;
 	uint64_t at, gpa;
@@ -288,6 +343,8 @@ int main(void)
 		TEST(ones_own_writes_are_read_once),
 		TEST(who_stays_unarmed_is_kicked_once),
 		TEST(a_watched_frame_that_another_one_writes),
+		TEST(who_watches_is_not_the_one_before),
+		TEST(a_table_that_comes_again_tells),
 		TEST(entries_are_read_again_after_comparing),
 		TEST(a_lost_bit_counts_as_changed),
 		TEST(entries_that_gain_rights_are_read_again),
