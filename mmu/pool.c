@@ -142,18 +142,23 @@ static void flush_zapped(struct mmu *mmu)
 	}
 }
 
-/* Returns how many pages it ended; pinned ones stay. */
+/*
+ * Returns how many pages it ended. Pinned ones stay, and count as used now: else all of them would
+ * stand between the oldest end of the list and the next page that can go, time and again.
+ */
 static uint32_t reclaim(struct mmu *mmu)
 {
 	uint32_t count = 0;
 
-	while (count < RECLAIM_BATCH) {
+	for (uint32_t seen = 0; seen < mmu->page_count && count < RECLAIM_BATCH; seen++) {
 		struct shadow_page *page = mmu->oldest;
 
-		while (page && page->pins)
-			page = page->newer;
 		if (!page)
 			break;
+		if (page->pins) {
+			page_make_newest(mmu, page);
+			continue;
+		}
 		page_zap(mmu, page);
 		count++;
 	}

@@ -204,13 +204,20 @@ void track_leaf(struct mmu *mmu, uint64_t spte, int level)
 	}
 }
 
-/* L2 may have written the tracked frames of a leaf that goes, and may until it is flushed. */
+/*
+ * L2 may have written the tracked frames of a leaf that goes, and may until it is flushed. A large
+ * leaf has many 2 MiB without any.
+ */
 static void note_frames(struct mmu *mmu, uint64_t first, uint64_t count, uint64_t tracked)
 {
+	uint64_t end = first + count < mmu->frame_count ? first + count : mmu->frame_count;
+
 	if (!tracked)
 		return;
-	for (uint64_t i = first; i < first + count && i < mmu->frame_count; i++) {
-		if (mmu->frames[i] & FRAME_TRACKED)
+	for (uint64_t i = first; i < end; i++) {
+		if (!mmu->block_tracked[i >> BLOCK_SHIFT])
+			i |= (1ull << BLOCK_SHIFT) - 1;
+		else if (mmu->frames[i] & FRAME_TRACKED)
 			frame_set(mmu, i, FRAME_DIRTY);
 	}
 	mmu->ops->flush_all(mmu->context);

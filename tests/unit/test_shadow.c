@@ -302,6 +302,31 @@ static void reclaim_takes_what_was_used_least_lately(void **state)
 	page[1]->pins = 0;
 }
 
+/* Pinned pages are passed once, and then stand behind those that can go. */
+static void pinned_pages_are_not_walked_over_again(void **state)
+{
+	struct bench *bench = *state;
+	struct shadow_page *page[PAGES];
+	enum { PINNED = 20, FIRST = 32 };
+
+	for (int i = 0; i < PAGES; i++) {
+		page[i] = make(bench->mmu, i * 0x1000ull, 1);
+		page[i]->pins = i < PINNED;
+	}
+	pool_reserve(bench->mmu, 1);
+	assert_int_equal(bench->mmu->counters->reclaims, FIRST);
+	assert_ptr_equal(bench->mmu->oldest, page[PINNED + FIRST]);
+	for (int i = 0; i < PINNED; i++)
+		assert_true(page[i]->live);
+	/* Nothing but pinned pages: it ends, and says that by how few are free. */
+	for (int i = PINNED; i < PAGES; i++)
+		page[i]->pins = page[i]->live;
+	pool_reserve(bench->mmu, FIRST + 1);
+	assert_int_equal(bench->mmu->free_count, FIRST);
+	for (int i = 0; i < PAGES; i++)
+		page[i]->pins = 0;
+}
+
 static void pinned_pages_stay(void **state)
 {
 	struct bench *bench = *state;
@@ -357,6 +382,7 @@ int main(void)
 		TEST(an_ended_page_is_out_of_reach),
 		TEST(ended_pages_are_flushed_before_they_are_free),
 		TEST(reclaim_takes_what_was_used_least_lately),
+		TEST(pinned_pages_are_not_walked_over_again),
 		TEST(pinned_pages_stay),
 		cmocka_unit_test(a_small_pool_serves_any_guest),
 	};

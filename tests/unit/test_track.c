@@ -5,6 +5,9 @@
  */
 #include "tests/unit/mmu_test.h"
 
+#include <string.h>
+#include <sys/mman.h>
+
 enum { ASID = 5 };
 
 #define ADDRESS 0x40201000ull
@@ -337,6 +340,40 @@ static void dropping_large_pages_forgets_no_write(void **state)
 	assert_int_equal(rig_walk(m->rig, m->npt01, 5 * GIB).level, 1);
 }
 
+/*
+ * Of a 1 GiB page that goes, only those 2 MiB are looked at that have tracked frames: the bytes of
+ * the others, from 16 MiB on, cannot even be read here.
+ */
+static void a_giant_that_goes_costs_what_is_tracked(void **state)
+{
+	struct machine *m = *state;
+	uint64_t at = 0x8000000000ull;
+	uint8_t *all = m->mmu->frames, *frames;
+	enum { READABLE = 4096, GIANT_FRAMES = 1 << 18 };
+
+	rig_put(m->rig, &m->tables, at, 3, 0 | E_LARGE);
+	run_and_touch(m);
+	assert_int_equal(rig_access(m->rig, 0, &m->tables, at, ACCESS_WRITE), RIG_OK);
+	assert_int_equal(rig_walk(m->rig, m->root, at).level, 3);
+	flush_and_run(m);
+	rig_put(m->rig, &m->tables, ADDRESS, 1, FRAME_B | E_PAGE); /* by L2, through 1 GiB */
+	frames = mmap(NULL, GIANT_FRAMES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
+	              0);
+	assert_ptr_not_equal(frames, MAP_FAILED);
+	memcpy(frames, all, READABLE);
+	assert_int_equal(mprotect(frames + READABLE, GIANT_FRAMES - READABLE, PROT_NONE), 0);
+	m->mmu->frames = frames;
+	spte_clear(m->mmu, m->mmu->pages + ((m->root - RIG_TABLES_HPA) >> PT_PAGE_SHIFT),
+	           shadow_index(4, at));
+	page_zap(m->mmu, page_shadows(m->mmu, rig_entry(m->rig, &m->tables, at, 3) & ~0xfffull));
+	memcpy(all, frames, READABLE);
+	m->mmu->frames = all;
+	munmap(frames, GIANT_FRAMES);
+	flush_and_run(m);
+	assert_int_equal(rig_access(m->rig, 0, &m->tables, ADDRESS, 0), RIG_OK);
+	assert_int_equal(rig_walk(m->rig, m->root, ADDRESS).hpa, FRAME_B);
+}
+
 static unsigned int told;
 
 static void tell(struct rig *rig, uint64_t gpa)
@@ -433,6 +470,7 @@ int main(void)
 		TEST(stale_writers_are_flushed_before_a_frame_is_tracked),
 		TEST(l0s_own_writes_are_noted),
 		TEST(dropping_large_pages_forgets_no_write),
+		TEST(a_giant_that_goes_costs_what_is_tracked),
 		TEST(watched_frames),
 		TEST(watching_makes_room),
 		TEST(many_writers),
