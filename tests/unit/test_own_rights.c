@@ -16,8 +16,8 @@ static const uint64_t rights[RIGHTS] = {
 };
 
 /*
- * Reads, writes and fetches of users, of supervisors with AC=0 and with AC=1; and with AC=1 what the
- * processor reads of descriptors: a write to them comes after that.
+ * Reads, writes and fetches of users, of supervisors with AC=0 and with AC=1; and with AC=1 what
+ * the processor reads of descriptors: a write to them comes after that.
  */
 static const uint32_t accesses[ACCESSES] = {
 	ACCESS_USER,
