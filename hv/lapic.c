@@ -7,6 +7,7 @@
 
 /* Offsets in the page; registers of x2APIC mode are MSR_X2APIC + offset / 16. */
 enum {
+	APIC_VERSION = 0x30,
 	APIC_TPR = 0x80,
 	APIC_EOI = 0xb0,
 	APIC_LDR = 0xd0,
@@ -19,6 +20,13 @@ enum {
 	APIC_ERROR = 0x370,
 	APIC_TIMER_COUNT = 0x380,
 	APIC_TIMER_DIVIDE = 0x3e0,
+	APIC_EXTENSION = 0x400, /* if there is one: what it has */
+	APIC_EXTENDED_CONTROL = 0x410,
+	APIC_ENABLED = 0x480, /* vectors */
+	APIC_EXTENDED_LVT = 0x500,
+	EXTENSION_ENABLED = 1 << 0,
+	EXTENSION_COUNT_SHIFT = 16,
+	EXTENSION_COUNT = 7,
 
 	APIC_ISR_WORDS = 8,
 	APIC_REGISTER_STEP = 0x10,
@@ -33,9 +41,10 @@ enum {
 	LEAF_FEATURES = 1,
 	LEAF_TOPOLOGY = 0xb,
 };
-#define MSR_X2APIC 0x800u
-#define ADDRESS    0x000ffffffffff000ull
-#define ECX_X2APIC (1u << 21)
+#define MSR_X2APIC       0x800u
+#define VERSION_EXTENDED (1u << 31)
+#define ADDRESS          0x000ffffffffff000ull
+#define ECX_X2APIC       (1u << 21)
 
 static volatile uint32_t *at(uint64_t base, unsigned int offset)
 {
@@ -123,6 +132,22 @@ static bool in_service(uint64_t base)
 	return false;
 }
 
+/* APM vol. 2, section 16.3.4. */
+static void init_extension(uint64_t base)
+{
+	uint32_t extension, count;
+
+	if (!(read(base, APIC_VERSION) & VERSION_EXTENDED))
+		return;
+	extension = read(base, APIC_EXTENSION);
+	count = extension >> EXTENSION_COUNT_SHIFT & EXTENSION_COUNT;
+	for (uint32_t i = 0; i < count; i++)
+		write(base, APIC_EXTENDED_LVT + i * APIC_REGISTER_STEP, LVT_MASKED);
+	for (uint32_t i = 0; i < APIC_ISR_WORDS && (extension & EXTENSION_ENABLED); i++)
+		write(base, APIC_ENABLED + i * APIC_REGISTER_STEP, UINT32_MAX);
+	write(base, APIC_EXTENDED_CONTROL, 0);
+}
+
 void lapic_init(void)
 {
 	uint64_t base = rdmsr(MSR_APIC_BASE);
@@ -134,6 +159,7 @@ void lapic_init(void)
 	write(base, APIC_TIMER_DIVIDE, 0);
 	for (unsigned int lvt = APIC_TIMER; lvt <= APIC_ERROR; lvt += APIC_REGISTER_STEP)
 		write(base, lvt, LVT_MASKED);
+	init_extension(base);
 	write(base, APIC_SPURIOUS, SPURIOUS_RESET);
 	if (base & APIC_BASE_X2APIC)
 		return; /* the rest is read-only there */

@@ -33,6 +33,18 @@ enum {
 #define PERF_SELECT_ENABLE       (1ull << 22)
 #define PERF_COUNTER_SIGN        (1ull << 47)
 
+/* Instruction-based sampling; APM vol. 2, section 13.3. */
+#define MSR_IBS_FETCH_CTL 0xc0011030u
+#define IBS_FETCH_ENABLE  (1ull << 48)
+#define IBS_FETCH_VALID   (1ull << 49)
+#define MSR_IBS_OP_CTL    0xc0011033u
+#define IBS_OP_ENABLE     (1ull << 17)
+#define IBS_OP_VALID      (1ull << 18)
+#define MSR_IBS_CTL       0xc001103au
+#define IBS_CTL_LVT       0xfu
+#define IBS_CTL_VALID     (1ull << 8)
+#define NO_LVT            (~0u)
+
 static bool is_armed(const struct vcpu *vcpu, unsigned int lvt)
 {
 	return (apic_read(vcpu, lvt) & (LVT_MODE | LVT_MASKED)) == LVT_NMI;
@@ -60,7 +72,32 @@ static bool a_counter_has_overflowed(void)
 	return false;
 }
 
-static bool an_extended_one_is_armed(const struct vcpu *vcpu)
+static bool has_bits(uint32_t msr, uint64_t bits)
+{
+	uint64_t value;
+
+	return rdmsr_safe(msr, &value) && (value & bits) == bits;
+}
+
+/* Instruction-based sampling has a sample that L1's handler has not taken yet. */
+static bool has_sample(void)
+{
+	return has_bits(MSR_IBS_FETCH_CTL, IBS_FETCH_ENABLE | IBS_FETCH_VALID) ||
+	       has_bits(MSR_IBS_OP_CTL, IBS_OP_ENABLE | IBS_OP_VALID);
+}
+
+/* Which of the extended ones is that of sampling; NO_LVT: none is. */
+static unsigned int sampling_lvt(void)
+{
+	uint64_t value;
+
+	if (!rdmsr_safe(MSR_IBS_CTL, &value) || !(value & IBS_CTL_VALID))
+		return NO_LVT;
+	return (unsigned int)value & IBS_CTL_LVT;
+}
+
+/* Sampling says of itself whether it has sent one; the others do not. */
+static bool an_extended_one_may_be(const struct vcpu *vcpu)
 {
 	unsigned int count;
 
@@ -68,7 +105,8 @@ static bool an_extended_one_is_armed(const struct vcpu *vcpu)
 		return false;
 	count = apic_read(vcpu, APIC_EXTENSION) >> EXTENSION_COUNT_SHIFT & EXTENSION_COUNT;
 	for (unsigned int i = 0; i < count; i++) {
-		if (is_armed(vcpu, APIC_EXTENDED_LVT + i * APIC_STEP))
+		if (is_armed(vcpu, APIC_EXTENDED_LVT + i * APIC_STEP) &&
+		    (i != sampling_lvt() || has_sample()))
 			return true;
 	}
 	return false;
@@ -88,5 +126,5 @@ bool nmi_may_be_l1s(struct vcpu *vcpu)
 		if (!asked && is_armed(vcpu, lvt))
 			return true;
 	}
-	return an_extended_one_is_armed(vcpu);
+	return an_extended_one_may_be(vcpu);
 }

@@ -17,6 +17,7 @@ static uint8_t fake_inb(uint16_t number);
 
 static uint32_t registers[PAGE_SIZE / 4];
 static uint64_t selects[COUNTERS], counters[COUNTERS];
+static uint64_t ibs_fetch, ibs_op, ibs_control;
 static bool msrs;
 static struct vcpu vcpu;
 
@@ -34,7 +35,10 @@ void *phys(uint64_t hpa)
 
 bool rdmsr_safe(uint32_t msr, uint64_t *value)
 {
-	if (msr >= 0xc0010200) {
+	if (msr >= 0xc0011000) {
+		assert_true(msr == 0xc0011030 || msr == 0xc0011033 || msr == 0xc001103a);
+		*value = msr == 0xc0011030 ? ibs_fetch : msr == 0xc0011033 ? ibs_op : ibs_control;
+	} else if (msr >= 0xc0010200) {
 		assert_in_range(msr, 0xc0010208, 0xc001020b);
 		*value = (msr & 1 ? counters : selects)[(msr - 0xc0010200) / 2];
 	} else {
@@ -53,6 +57,7 @@ static int setup(void **state)
 	for (unsigned int lvt = 0x320; lvt <= 0x370; lvt += 0x10)
 		registers[lvt / 4] = 0x10400; /* NMI, masked */
 	port = 0;
+	ibs_fetch = ibs_op = ibs_control = 0;
 	msrs = true;
 	vcpu.apic.page = 0xfee00000;
 	return 0;
@@ -123,6 +128,41 @@ static void others_say_nothing(void **state)
 	assert_true(nmi_may_be_l1s(&vcpu));
 }
 
+/* Linux has sampling on for good: a kick is no NMI of its own then. */
+static void sampling(void **state)
+{
+	(void)state;
+	registers[0x30 / 4] = 0x80000010;
+	registers[0x400 / 4] = 0x40000;
+	registers[0x500 / 4] = registers[0x520 / 4] = registers[0x530 / 4] = 0x10400;
+	registers[0x510 / 4] = 0x400;
+	ibs_control = 0x101;
+	assert_false(nmi_may_be_l1s(&vcpu));
+	ibs_fetch = 1ull << 48;
+	ibs_op = 1ull << 17;
+	assert_false(nmi_may_be_l1s(&vcpu)); /* it counts still */
+	ibs_fetch |= 1ull << 49;
+	assert_true(nmi_may_be_l1s(&vcpu));
+	ibs_fetch = 1ull << 49; /* off */
+	assert_false(nmi_may_be_l1s(&vcpu));
+	ibs_op |= 1ull << 18;
+	assert_true(nmi_may_be_l1s(&vcpu));
+	ibs_op = 1ull << 18;
+	assert_false(nmi_may_be_l1s(&vcpu));
+	/* Another one is armed, or it is not sampling's. */
+	registers[0x530 / 4] = 0x400;
+	assert_true(nmi_may_be_l1s(&vcpu));
+	registers[0x530 / 4] = 0x10400;
+	ibs_control = 0x102;
+	assert_true(nmi_may_be_l1s(&vcpu));
+	ibs_control = 0x001;
+	assert_true(nmi_may_be_l1s(&vcpu));
+	ibs_control = 0x101;
+	assert_false(nmi_may_be_l1s(&vcpu));
+	msrs = false; /* there is no sampling */
+	assert_true(nmi_may_be_l1s(&vcpu));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -130,6 +170,7 @@ int main(void)
 		cmocka_unit_test_setup(chipset, setup),
 		cmocka_unit_test_setup(performance_counters, setup),
 		cmocka_unit_test_setup(others_say_nothing, setup),
+		cmocka_unit_test_setup(sampling, setup),
 	};
 
 	return cmocka_run_group_tests_name("nmi sources", tests, NULL, NULL);
