@@ -154,6 +154,8 @@ void spte_set(struct mmu *mmu, struct shadow_page *page, unsigned int index, uin
 		spte_clear(mmu, page, index);
 		old = 0;
 	}
+	if (!mmu->own_paging && !is_npt01(page))
+		track_leaf(mmu, spte, level);
 	write_spte(at, spte);
 	if (!(old & PTE_P))
 		page->present++;
@@ -163,10 +165,8 @@ void spte_set(struct mmu *mmu, struct shadow_page *page, unsigned int index, uin
 		if (old & PTE_P)
 			unlist_leaf(mmu, at, old, level);
 		list_leaf(mmu, at, spte, level);
-	} else if (!is_npt01(page)) {
-		track_leaf(mmu, spte, level);
-		if (old & PTE_P)
-			untrack_leaf(mmu, old, level);
+	} else if (!is_npt01(page) && (old & PTE_P)) {
+		untrack_leaf(mmu, old, level);
 	}
 }
 

@@ -100,6 +100,9 @@ void mmu_unwatch(struct mmu *mmu, uint64_t gpa);
 /* Was the watched frame written, by whatever processor, since it was watched or the last call? */
 bool mmu_watch_written(struct mmu *mmu, struct mmu_cpu *cpu, uint64_t gpa);
 
+/* Can L2 write the watched frame at this moment? Then a copy is of no use. */
+bool mmu_watch_is_open(const struct mmu *mmu, uint64_t gpa);
+
 /*
  * L0 itself has written L1's memory at gpa; by a walk that set A or D: only watched frames care, as
  * such a write takes nothing away that a shadow page gives, and frames that are read as tables with

@@ -124,6 +124,7 @@ void protect_note_write(struct mmu *mmu, uint64_t gpa)
 	make_room(mmu);
 	frame_set(mmu, frame, FRAME_DIRTY);
 	mmu->dirty[mmu->dirty_count++] = frame;
+	frames_open(mmu, frame, 1);
 	for (struct shadow_page *page = page_shadows(mmu, table); page;
 	     page = page_next_shadow(page))
 		mmu->dirty_upper |= page->role.level > 1;

@@ -81,6 +81,11 @@ struct mmu_ops {
 	/* A frame that mmu_watch() named has been written. May be NULL where nothing is watched. */
 	void (*frame_changed)(void *context, uint64_t gpa);
 	/*
+	 * Such a frame was written by L0, or is about to be one that a guest can write without a
+	 * word: no guest that relies on the copy runs on when this returns.
+	 */
+	void (*frame_opens)(void *context, uint64_t gpa);
+	/*
 	 * Flushes what any processor may have cached of any shadow page, before pages are reused.
 	 * When it returns no guest runs with anything older.
 	 */
@@ -151,7 +156,7 @@ struct mmu {
 	uint64_t changes;
 	uint64_t serial; /* of the page made last */
 
-	uint64_t frames_tracked;
+	uint64_t frames_tracked, frames_watched;
 	struct mmu_counters *counters; /* of the processor at work */
 	struct mmu_counters nobodys;   /* ... while none has been at work yet */
 };

@@ -119,6 +119,20 @@ static void untrack(struct mmu *mmu, uint64_t gpa)
 	mmu->frames_tracked--;
 }
 
+void frames_open(struct mmu *mmu, uint64_t first, uint64_t count)
+{
+	for (uint64_t i = first; mmu->frames_watched && i < first + count; i++) {
+		if (i < mmu->frame_count && is_watched(mmu, i))
+			mmu->ops->frame_opens(mmu->context, i << PT_PAGE_SHIFT);
+	}
+}
+
+bool mmu_watch_is_open(const struct mmu *mmu, uint64_t gpa)
+{
+	return is_tracked(mmu, gpa) && !mmu->own_paging &&
+	       ((mmu->frames[gpa >> PT_PAGE_SHIFT] & FRAME_WRITERS) || has_large_writers(mmu, gpa));
+}
+
 void track_table(struct mmu *mmu, uint64_t gpa)
 {
 	track(mmu, gpa);
@@ -142,15 +156,18 @@ void mmu_watch(struct mmu *mmu, struct mmu_cpu *cpu, uint64_t gpa)
 	if (!mmu->own_paging) /* protecting takes no pages */
 		pool_reserve(mmu, pages_for(mmu, 1));
 	track(mmu, gpa);
-	if (is_tracked(mmu, gpa))
-		frame_set(mmu, gpa >> PT_PAGE_SHIFT, FRAME_WATCHED);
+	if (!is_tracked(mmu, gpa) || is_watched(mmu, gpa >> PT_PAGE_SHIFT))
+		return;
+	frame_set(mmu, gpa >> PT_PAGE_SHIFT, FRAME_WATCHED);
+	mmu->frames_watched++;
 }
 
 void mmu_unwatch(struct mmu *mmu, uint64_t gpa)
 {
-	if (!is_tracked(mmu, gpa))
+	if (!is_tracked(mmu, gpa) || !is_watched(mmu, gpa >> PT_PAGE_SHIFT))
 		return;
 	frame_clear(mmu, gpa >> PT_PAGE_SHIFT, FRAME_WATCHED);
+	mmu->frames_watched--;
 	untrack_table(mmu, gpa);
 }
 
@@ -158,8 +175,10 @@ void mmu_note_write(struct mmu *mmu, uint64_t gpa)
 {
 	if (mmu->own_paging)
 		protect_note_write(mmu, gpa);
-	else if (is_tracked(mmu, gpa))
+	else if (is_tracked(mmu, gpa)) {
 		frame_set(mmu, gpa >> PT_PAGE_SHIFT, FRAME_DIRTY);
+		frames_open(mmu, gpa >> PT_PAGE_SHIFT, 1);
+	}
 }
 
 bool mmu_wants_note(const struct mmu *mmu, uint64_t gpa)
@@ -196,11 +215,17 @@ void track_leaf(struct mmu *mmu, uint64_t spte, int level)
 	if (level == 1) {
 		if ((mmu->frames[frame] & FRAME_WRITERS) < FRAME_WRITERS)
 			set_frame(mmu, frame, mmu->frames[frame] + 1u);
+		frames_open(mmu, frame, 1);
 	} else if (level == 2) {
 		if (mmu->block_writers[frame >> BLOCK_SHIFT] < UINT16_MAX)
 			mmu->block_writers[frame >> BLOCK_SHIFT]++;
-	} else if (mmu->giant_writers[frame >> GIANT_SHIFT] < UINT16_MAX) {
-		mmu->giant_writers[frame >> GIANT_SHIFT]++;
+		if (mmu->block_tracked[frame >> BLOCK_SHIFT])
+			frames_open(mmu, frame, 1ull << BLOCK_SHIFT);
+	} else {
+		if (mmu->giant_writers[frame >> GIANT_SHIFT] < UINT16_MAX)
+			mmu->giant_writers[frame >> GIANT_SHIFT]++;
+		if (mmu->giant_tracked[frame >> GIANT_SHIFT])
+			frames_open(mmu, frame, 1ull << GIANT_SHIFT);
 	}
 }
 

@@ -36,7 +36,7 @@ void track_init(struct mmu *mmu, uint64_t memory_end, void *metadata);
 void track_table(struct mmu *mmu, uint64_t gpa);
 void untrack_table(struct mmu *mmu, uint64_t gpa);
 
-/* A leaf of a guest's (not of NPT01) appears or goes at this level. */
+/* A leaf of a guest's (not of NPT01) is about to appear, or has gone, at this level. */
 void track_leaf(struct mmu *mmu, uint64_t spte, int level);
 void untrack_leaf(struct mmu *mmu, uint64_t spte, int level);
 
@@ -83,6 +83,14 @@ static inline bool has_other_writers(const struct mmu *mmu, uint64_t frame)
 {
 	return mmu->frames[frame] & (FRAME_DIRTY | FRAME_WRITERS);
 }
+
+static inline bool is_watched(const struct mmu *mmu, uint64_t frame)
+{
+	return mmu->frames[frame] & FRAME_WATCHED;
+}
+
+/* Of so many frames those that are watched can be written from now on without a word. */
+void frames_open(struct mmu *mmu, uint64_t first, uint64_t count);
 
 /* Sets or clears FRAME_* of a frame: the way of every change in frames[]. */
 void frame_set(struct mmu *mmu, uint64_t frame, unsigned int flags);

@@ -251,6 +251,8 @@ static void flush(struct vcpu *vcpu)
 	else
 		control->tlb_control = TLB_CONTROL_FLUSH_ALL;
 	mmu_direct_flushed(&vcpu->mmu_cpu);
+	if (all && vcpu->guest_mode)
+		nested_maps_renew(vcpu);
 }
 
 /*

@@ -38,6 +38,18 @@ static void frame_changed(void *context, uint64_t gpa)
 		map_changed(vcpu_at(i), gpa);
 }
 
+/* Who runs by a copy of the map goes on with all accesses intercepted, if it does so as L2. */
+static void frame_opens(void *context, uint64_t gpa)
+{
+	bool used = false;
+
+	(void)context;
+	for (unsigned int i = 0; i < vcpu_count(); i++)
+		used |= map_changed(vcpu_at(i), gpa);
+	if (used)
+		processors_flush_all();
+}
+
 static void kick(void *context, struct mmu_cpu *cpu)
 {
 	struct vcpu *vcpu = (struct vcpu *)(void *)((char *)cpu - offsetof(struct vcpu, mmu_cpu));
@@ -56,6 +68,7 @@ static void walk_wrote(void *context, uint64_t gpa)
 static const struct mmu_ops ops = {
 	.map = l1_map,
 	.frame_changed = frame_changed,
+	.frame_opens = frame_opens,
 	.flush_all = flush_all,
 	.kick = kick,
 };

@@ -50,12 +50,24 @@ void nested_exit_options(struct vcpu *vcpu, uint64_t code);
 /* To be called once, before any of the others. */
 void nested_maps_init(void);
 
-/* The hpas of the maps for VMCB02: L1's permissions and L0's together. */
+/*
+ * The hpas of the maps for VMCB02: L1's permissions and L0's together; all ones while L2 can write
+ * L1's map. as_it_is: not then, either, for what L0 does not perform.
+ */
 uint64_t merged_msrpm(struct vcpu *vcpu);
-uint64_t merged_iopm(struct vcpu *vcpu);
+uint64_t merged_iopm(struct vcpu *vcpu, bool as_it_is);
 
-/* L1 wrote a frame that a map of this processor's is in. The mmu's lock is held. */
-void map_changed(struct vcpu *vcpu, uint64_t gpa);
+/*
+ * L1 wrote a frame that a map of this processor's is in. Returns whether a copy is out of use that
+ * was not before. The mmu's lock is held.
+ */
+bool map_changed(struct vcpu *vcpu, uint64_t gpa);
+
+/*
+ * Before L2 is entered again without a VMRUN: where a copy of a map is out of use all accesses
+ * exit, so that L1's own map decides as it is at each of them.
+ */
+void nested_maps_renew(struct vcpu *vcpu);
 
 /* Does L1 intercept this access of L2's to an MSR, to the ports of #VMEXIT(IOIO)'s EXITINFO1? */
 bool msr_is_intercepted(struct vcpu *vcpu, uint32_t msr, bool write);

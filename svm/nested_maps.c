@@ -88,23 +88,54 @@ static struct merged_map *replace_oldest(struct vcpu *vcpu, struct merged_maps *
 	return merged;
 }
 
-static void forget(struct merged_maps *maps, uint64_t gpa)
+static bool forget(struct merged_maps *maps, uint64_t gpa)
+{
+	bool any = false;
+
+	for (unsigned int i = 0; i < maps->count; i++) {
+		struct merged_map *map = &maps->map[i];
+
+		if (gpa - map->gpa >= size_of(maps) || !map->valid)
+			continue;
+		__atomic_store_n(&map->valid, false, __ATOMIC_SEQ_CST);
+		any = true;
+	}
+	return any;
+}
+
+bool map_changed(struct vcpu *vcpu, uint64_t gpa)
+{
+	bool msr = forget(&vcpu->msrpms, gpa), io = forget(&vcpu->iopms, gpa);
+
+	return msr || io;
+}
+
+/* Without the lock: whoever ends a copy's use asks for another flush after that. */
+static uint64_t renew(const struct merged_maps *maps, uint64_t hpa)
 {
 	for (unsigned int i = 0; i < maps->count; i++) {
-		if (gpa - maps->map[i].gpa < size_of(maps))
-			maps->map[i].valid = false;
+		const struct merged_map *map = &maps->map[i];
+
+		if (map->hpa == hpa && map->used && !__atomic_load_n(&map->valid, __ATOMIC_SEQ_CST))
+			return hpa_of(all_ones);
 	}
+	return hpa;
 }
 
-void map_changed(struct vcpu *vcpu, uint64_t gpa)
+void nested_maps_renew(struct vcpu *vcpu)
 {
-	forget(&vcpu->msrpms, gpa);
-	forget(&vcpu->iopms, gpa);
+	struct vmcb_control *control = &vcpu->vmcb02->control;
+
+	control->msrpm_base_pa = renew(&vcpu->msrpms, control->msrpm_base_pa);
+	control->iopm_base_pa = renew(&vcpu->iopms, control->iopm_base_pa);
+	control->clean &= ~CLEAN_IOPM;
 }
 
-static uint64_t merged_map(struct vcpu *vcpu, struct merged_maps *maps, uint64_t gpa)
+/* as_it_is: the copy as it is now, though L2 may write the map. */
+static uint64_t merged_map(struct vcpu *vcpu, struct merged_maps *maps, uint64_t gpa, bool as_it_is)
 {
 	struct merged_map *merged = NULL;
+	bool open = false;
 
 	lock_take(&mmu_lock);
 	for (unsigned int i = 0; i < maps->count && !merged; i++) {
@@ -113,27 +144,30 @@ static uint64_t merged_map(struct vcpu *vcpu, struct merged_maps *maps, uint64_t
 	}
 	if (!merged)
 		merged = replace_oldest(vcpu, maps, gpa);
-	for (unsigned int page = 0; page < maps->pages; page++)
+	for (unsigned int page = 0; page < maps->pages; page++) {
 		mmu_watch_written(&mmu, &vcpu->mmu_cpu, gpa + page * PAGE_SIZE);
+		open |= mmu_watch_is_open(&mmu, gpa + page * PAGE_SIZE);
+	}
 	if (!merged->valid)
 		merge(maps, merged);
+	merged->valid = !open;
 	lock_release(&mmu_lock);
-	return merged->hpa;
+	return open && !as_it_is ? hpa_of(all_ones) : merged->hpa;
 }
 
 uint64_t merged_msrpm(struct vcpu *vcpu)
 {
 	if (!(vcpu->ctl.intercepts[INTERCEPT_MISC1] & MISC1_MSR_PROT))
 		return vcpu->msrpms.l0_hpa;
-	return merged_map(vcpu, &vcpu->msrpms,
-	                  vcpu->ctl.msrpm_base_pa & ~(uint64_t)(PAGE_SIZE - 1));
+	return merged_map(vcpu, &vcpu->msrpms, vcpu->ctl.msrpm_base_pa & ~(uint64_t)(PAGE_SIZE - 1),
+	                  false);
 }
 
 /*
  * Where L1 intercepts all that L0 watches, its own map serves: what it changes there shows at once,
  * and all that it could open by that are registers that it can have elsewhere (svm/ports.h).
  */
-uint64_t merged_iopm(struct vcpu *vcpu)
+uint64_t merged_iopm(struct vcpu *vcpu, bool as_it_is)
 {
 	uint64_t base = vcpu->ctl.iopm_base_pa & ~(uint64_t)(PAGE_SIZE - 1);
 	const uint64_t *pages[IOPM_SIZE / PAGE_SIZE];
@@ -145,7 +179,7 @@ uint64_t merged_iopm(struct vcpu *vcpu)
 		if (!pages[page])
 			return hpa_of(all_ones);
 	}
-	return ports_are_covered(pages) ? base : merged_map(vcpu, &vcpu->iopms, base);
+	return ports_are_covered(pages) ? base : merged_map(vcpu, &vcpu->iopms, base, as_it_is);
 }
 
 /* A bit of a map as L1 has it now; all ones where it has no memory. */

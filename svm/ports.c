@@ -132,7 +132,7 @@ void handle_ioio(struct vcpu *vcpu)
 				let_go(&watches[i]);
 		}
 		if (vcpu->guest_mode) {
-			vmcb->control.iopm_base_pa = merged_iopm(vcpu);
+			vmcb->control.iopm_base_pa = merged_iopm(vcpu, true);
 			vmcb->control.clean &= ~CLEAN_IOPM;
 		}
 		return;

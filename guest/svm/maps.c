@@ -283,6 +283,52 @@ static void edits(void)
 	check_msr(l2, false);
 }
 
+static void edit_bit(struct l2 *l2, uint64_t exit, unsigned int length)
+{
+	l2_run(l2);
+	l2_check_exit(l2, exit);
+	check("rip", l2->vmcb->save.rip, L2_BOOT + length);
+}
+
+/* L2 has the page of a map, and sets a bit of it: its next access exits by that; APM 15.10, 15.11.
+ */
+static void edits_by_l2(void)
+{
+	/* OR BYTE [RBX], 1 or 10h; RDMSR; IN AL, DX */
+	static const struct code edit_msr = CODE("\x80\x0b\x01\x0f\x32");
+	static const struct code edit_io = CODE("\x80\x0b\x10\xec");
+	enum { EDIT_BYTES = 3 };
+	struct l2 *l2;
+
+	for (unsigned int known = 0; known < 2; known++) {
+		point_named("a bit that L2 sets in the MSRPM counts at once%s",
+		            known ? ", when it has written there before" : "");
+		l2 = with_msr(MSR_SYSENTER_CS, false);
+		load_code(l2, &edit_msr);
+		pt_map(&l2->npt, L2_SMALL, l2_gpa(l2_msrpm), 1, PT_RWU);
+		if (known) {
+			l2_write(l2, L2_SMALL + PAGE_SIZE - sizeof(uint32_t), 0);
+			load_code(l2, &edit_msr);
+			l2->regs.rcx = MSR_SYSENTER_CS;
+		}
+		l2->regs.rbx = l2->alias + L2_SMALL + MSR_SYSENTER_CS / MSRS_PER_BYTE;
+		edit_bit(l2, VMEXIT_MSR, EDIT_BYTES);
+
+		point_named("a bit that L2 sets in the IOPM counts at once%s",
+		            known ? ", when it has written there before" : "");
+		l2 = with_io(&ios[3], PORT);
+		load_code(l2, &edit_io);
+		pt_map(&l2->npt, L2_SMALL, l2_gpa(l2_iopm), 1, PT_RWU);
+		if (known) {
+			l2_write(l2, L2_SMALL + PAGE_SIZE - sizeof(uint32_t), 0);
+			load_code(l2, &edit_io);
+			l2->regs.rdx = PORT;
+		}
+		l2->regs.rbx = l2->alias + L2_SMALL + PORT / 8;
+		edit_bit(l2, VMEXIT_IOIO, EDIT_BYTES);
+	}
+}
+
 void suite_maps(void)
 {
 	if (tap_group("intercept", "io")) {
@@ -293,5 +339,7 @@ void suite_maps(void)
 		msr_ranges();
 	if (tap_group("entry", "maps"))
 		edits();
+	if (tap_group("entry", "shared-maps"))
+		edits_by_l2();
 	point_end();
 }

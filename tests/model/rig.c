@@ -79,6 +79,14 @@ static void frame_changed(void *context, uint64_t gpa)
 		rig->on_changed(rig, gpa);
 }
 
+static void frame_opens(void *context, uint64_t gpa)
+{
+	struct rig *rig = context;
+
+	if (rig->on_opens)
+		rig->on_opens(rig, gpa);
+}
+
 static void kick(void *context, struct mmu_cpu *cpu)
 {
 	struct rig *rig = context;
@@ -91,6 +99,7 @@ static void kick(void *context, struct mmu_cpu *cpu)
 static const struct mmu_ops ops = {
 	.map = map_for_mmu,
 	.frame_changed = frame_changed,
+	.frame_opens = frame_opens,
 	.flush_all = flush_all,
 	.kick = kick,
 };

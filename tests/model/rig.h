@@ -35,6 +35,7 @@ struct rig {
 	void (*on_map)(struct rig *rig, uint64_t gpa);     /* before it asks where a page is */
 	void (*on_flush)(struct rig *rig);
 	void (*on_changed)(struct rig *rig, uint64_t gpa); /* a watched frame */
+	void (*on_opens)(struct rig *rig, uint64_t gpa);   /* another one, to be written unseen */
 	void (*on_kick)(struct rig *rig, unsigned int cpu);
 	void *context;
 };

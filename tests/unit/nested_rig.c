@@ -192,6 +192,12 @@ bool mmu_watch_written(struct mmu *of, struct mmu_cpu *cpu, uint64_t gpa)
 	return was;
 }
 
+bool mmu_watch_is_open(const struct mmu *of, uint64_t gpa)
+{
+	assert_true(of == &mmu);
+	return frame_at(gpa)->open;
+}
+
 unsigned int frames_watched(void)
 {
 	unsigned int count = 0;

@@ -70,7 +70,7 @@ extern struct noted noted;
 
 /* Frames of ram as mmu/ watches them for L0; written: since L0 looked. */
 struct frame {
-	bool watched, written;
+	bool watched, written, open;
 };
 
 extern struct frame frames[RAM_PAGES];

@@ -170,6 +170,39 @@ static void an_iopm_that_lacks_a_port(void **state)
 	}
 }
 
+/* L2 runs: what it comes to write makes all accesses exit, until a VMRUN by which it no longer can.
+ */
+static void a_map_that_l2_can_write(void **state)
+{
+	enum { PAGE = (MSRPM12 - RAM) / PAGE_SIZE };
+
+	(void)state;
+	for (unsigned int page = 0; page < 2; page++) {
+		machine(ALL_FEATURES, true);
+		good_vmcb12();
+		vmcb12->control.intercepts[MISC1] = MISC1_MSR_PROT;
+		vmcb12->control.msrpm_base_pa = MSRPM12;
+		assert_true(vmrun());
+		nested_maps_renew(&vcpu); /* some other reason to flush */
+		assert_int_equal(vmcb02.control.msrpm_base_pa, MERGED_MSRPM_HPA);
+		assert_false(map_changed(&vcpu, MSRPM12 + MSRPM_SIZE));
+		vmcb02.control.clean = CLEAN_ALL;
+		assert_true(map_changed(&vcpu, MSRPM12 + page * PAGE_SIZE));
+		assert_false(map_changed(&vcpu, MSRPM12 + page * PAGE_SIZE));
+		nested_maps_renew(&vcpu);
+		assert_int_equal(vmcb02.control.msrpm_base_pa, ALL_ONES_HPA);
+		assert_int_equal(vmcb02.control.iopm_base_pa, IOPM01_HPA);
+		assert_false(vmcb02.control.clean & CLEAN_IOPM);
+		nested_exit(&vcpu, VMEXIT_INTR, 0, 0);
+		frames[PAGE + page].open = true;
+		assert_int_equal(msrpm_of_l2(MSRPM12), ALL_ONES_HPA);
+		frames[PAGE + page].open = false;
+		l1_map(MSRPM12)[7] = 0x1234;
+		assert_int_equal(msrpm_of_l2(MSRPM12), MERGED_MSRPM_HPA);
+		assert_int_equal(merged_msrpms[0][7], vcpu.msrpm01[7] | 0x1234);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -179,6 +212,7 @@ int main(void)
 		cmocka_unit_test(the_oldest_is_given_up),
 		cmocka_unit_test(maps_that_are_not_there),
 		cmocka_unit_test(an_iopm_as_it_is),
+		cmocka_unit_test(a_map_that_l2_can_write),
 		cmocka_unit_test(an_iopm_that_lacks_a_port), /* last: ports stay watched */
 	};
 

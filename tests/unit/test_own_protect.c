@@ -211,13 +211,27 @@ static void tell(struct rig *rig, uint64_t gpa)
 	told++;
 }
 
+static unsigned int opened;
+
+static void opens(struct rig *rig, uint64_t gpa)
+{
+	const struct own_bench *b = rig->context;
+
+	assert_int_equal(gpa, ram_page_gpa(RAM_LOW_PAGES - 1));
+	assert_false(writable(b, window(gpa)));
+	opened++;
+}
+
 static void watched_frames(void **state)
 {
 	struct own_bench *b = *state;
 	uint64_t gpa = ram_page_gpa(RAM_LOW_PAGES - 1);
 
 	told = 0;
+	opened = 0;
 	b->rig->on_changed = tell;
+	b->rig->on_opens = opens;
+	b->rig->context = b;
 	own_mov_cr3(b);
 	write_to(b, window(gpa));
 	mmu_watch(b->mmu, &b->rig->cpu[0], 0x7ffff000); /* no memory: never changes */
@@ -226,6 +240,7 @@ static void watched_frames(void **state)
 	assert_false(mmu_watch_written(b->mmu, b->cpu, gpa));
 	assert_false(mmu_watch_written(b->mmu, b->cpu, 0x7ffff000));
 	write_to(b, window(gpa));
+	assert_int_equal(opened, 1); /* before it was let through */
 	assert_true(mmu_watch_written(b->mmu, b->cpu, gpa));
 	assert_int_equal(told, 1);
 	assert_false(writable(b, window(gpa)));

@@ -457,6 +457,60 @@ static void many_writers(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, start, end)
 
+static unsigned int opened;
+static bool too_late;
+
+static void on_opens(struct rig *rig, uint64_t gpa)
+{
+	struct mmu_cpu *cpu = &rig->cpu[0];
+
+	assert_int_equal(gpa, ram_page_gpa(RAM_LOW_PAGES - 1));
+	opened++;
+	too_late |= cpu->current && rig_walk(rig, page_hpa(&rig->mmu, cpu->current), ADDRESS).write;
+}
+
+/* Before L2 can write a watched frame whoever has a copy is told: small leaf and large. */
+static void a_watched_frame_opens_to_l2(void **state)
+{
+	static const struct {
+		int level;
+		uint64_t entry;
+	} rows[] = {{1, E_PAGE}, {2, E_LARGE}, {3, E_LARGE}};
+	struct machine *m = *state;
+	uint64_t gpa = ram_page_gpa(RAM_LOW_PAGES - 1);
+
+	m->rig->on_opens = on_opens;
+	for (unsigned int i = 0; i < 3; i++) {
+		uint64_t low = (1ull << (12 + 9 * (rows[i].level - 1))) - 1;
+		uint64_t at = (ADDRESS & ~low) | (gpa & low);
+
+		opened = too_late = 0;
+		l1_writes(m, ADDRESS, rows[i].level, (gpa & ~low) | (rows[i].entry & ~PTE_W));
+		mmu_watch(m->mmu, m->cpu, gpa);
+		mmu_flush_asid(m->cpu, ASID);
+		mmu_load_root(m->mmu, m->cpu, &m->tables, ASID);
+		assert_int_equal(rig_access(m->rig, 0, &m->tables, at, 0), RIG_OK);
+		assert_int_equal(opened, 0);
+		assert_false(mmu_watch_is_open(m->mmu, gpa));
+		l1_writes(m, ADDRESS, rows[i].level, (gpa & ~low) | rows[i].entry);
+		assert_int_equal(rig_access(m->rig, 0, &m->tables, at, ACCESS_WRITE), RIG_OK);
+		assert_int_equal(opened, 1);
+		assert_false(too_late);
+		assert_true(mmu_watch_is_open(m->mmu, gpa));
+		/* So does what L0 writes. */
+		mmu_note_write(m->mmu, gpa);
+		assert_int_equal(opened, 2);
+		l1_writes(m, ADDRESS, rows[i].level, 0);
+		mmu_flush_asid(m->cpu, ASID);
+		mmu_load_root(m->mmu, m->cpu, &m->tables, ASID);
+		assert_false(mmu_watch_is_open(m->mmu, gpa));
+		mmu_unwatch(m->mmu, gpa);
+		mmu_note_write(m->mmu, gpa);
+		assert_int_equal(opened, 2);
+		assert_int_equal(m->mmu->frames_watched, 0);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -474,6 +528,7 @@ int main(void)
 		TEST(watched_frames),
 		TEST(watching_makes_room),
 		TEST(many_writers),
+		cmocka_unit_test_setup_teardown(a_watched_frame_opens_to_l2, start, end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
