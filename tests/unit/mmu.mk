@@ -91,7 +91,7 @@ $(FUZZ_O)/seeds: tests/fuzz/seeds.c tests/model/script.c
 	$(CC) -D_GNU_SOURCE -I. $^ -o $@
 
 # The seeds' bytes are a script of either kind.
-fuzz: $(FUZZ_O)/fuzz_mmu $(FUZZ_O)/fuzz_own $(FUZZ_O)/seeds ## libFuzzer on mmu/, nested and own paging, FUZZ_SECONDS (60) each
+fuzz: $(FUZZ_O)/fuzz_mmu $(FUZZ_O)/fuzz_own $(FUZZ_O)/seeds ## libFuzzer on mmu/ and on what boot/ reads, FUZZ_SECONDS (60) each
 	@mkdir -p $(FUZZ_O)/corpus $(FUZZ_O)/corpus-own
 	$(FUZZ_O)/seeds $(FUZZ_O)/corpus
 	$(FUZZ_O)/seeds $(FUZZ_O)/corpus-own

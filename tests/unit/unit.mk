@@ -32,6 +32,7 @@ test_apic_SRC      := tests/unit/apic_rig.c
 test_apic_base_SRC := tests/unit/apic_rig.c
 -include tests/unit/nested.mk
 -include tests/unit/mmu.mk
+-include tests/fuzz/fuzz.mk
 
 $(UNIT_O)/%.o: %.c
 	@mkdir -p $(@D)

@@ -1,0 +1,11 @@
+; A system table of EFI's, in the place of the first table.
+	db	1
+	dw	end - table
+table:	db	"IBI SYST"
+	times 104 - 8 db 0
+	dq	1, 0x100000 + 120
+	dd	0x8868e871
+	dw	0xe4f1, 0x11d3
+	db	0xbc, 0x22, 0x00, 0x80, 0xc7, 0x3c, 0x88, 0x81
+	dq	0xf0000
+end:

@@ -1,0 +1,5 @@
+; A multiboot1 image with address fields.
+	bits	32
+	db	3
+	dd	0x1badb002, 0x10003, -(0x1badb002 + 0x10003)
+	dd	0x100000, 0x100000, 0x100020, 0x101000, 0x100000

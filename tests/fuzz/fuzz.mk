@@ -1,0 +1,33 @@
+# Fuzzers of boot/: what loaders, firmware and files say. The corpus is made by hand: assembly that
+# is no program, and text.
+FUZZ_BOOT    := acpi multiboot load config
+FUZZ_SAN     := -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all
+FUZZ_BOOT_RIG := tests/fuzz/boot_fuzz.c tests/unit/arena.c boot/memmap.c hv/print.c
+
+fuzz_acpi_SRC      := boot/acpi.c boot/acpi_sleep.c boot/l1_ranges.c
+fuzz_multiboot_SRC := boot/multiboot.c boot/acpi.c
+fuzz_load_SRC      := $(filter boot/%,$(test_linux_SRC)) tests/unit/fake_int15.c
+fuzz_config_SRC    := boot/config.c boot/efi/text.c
+
+# The program, then its seeds.
+define FUZZ_BOOT_RULE
+$(FUZZ_O)/fuzz_$(1): tests/fuzz/fuzz_$(1).c $(sort $(fuzz_$(1)_SRC) $(FUZZ_BOOT_RIG)) $(wildcard boot/*.h tests/fuzz/*.h)
+	@mkdir -p $$(@D)
+	$(FUZZ_CC) $(FUZZ_SAN) $$(filter %.c,$$^) -o $$@ -lcmocka
+
+.PHONY: fuzz-$(1)
+fuzz-$(1): $(FUZZ_O)/fuzz_$(1) $(patsubst tests/fuzz/corpus/$(1)/%,$(FUZZ_O)/corpus-$(1)/%,$(patsubst %.asm,%,$(wildcard tests/fuzz/corpus/$(1)/*)))
+	$(FUZZ_O)/fuzz_$(1) -max_total_time=$(FUZZ_SECONDS) -max_len=4096 -timeout=20 \
+		-artifact_prefix=$(FUZZ_O)/$(1)- -print_final_stats=1 $(FUZZ_O)/corpus-$(1)
+endef
+$(foreach name,$(FUZZ_BOOT),$(eval $(call FUZZ_BOOT_RULE,$(name))))
+
+$(FUZZ_O)/corpus-%: tests/fuzz/corpus/%.asm
+	@mkdir -p $(@D)
+	$(NASM) -f bin -o $@ $<
+
+$(FUZZ_O)/corpus-%: tests/fuzz/corpus/%
+	@mkdir -p $(@D)
+	cp $< $@
+
+fuzz: $(FUZZ_BOOT:%=fuzz-%)
