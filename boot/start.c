@@ -326,6 +326,7 @@ _Noreturn void start(uint32_t magic, uint64_t information, uint64_t image_at)
 	struct l1_start l1;
 	struct region region;
 	struct vcpu *vcpu;
+	uint32_t pages;
 	uint64_t heap;
 	bool la57, npt;
 
@@ -352,8 +353,11 @@ _Noreturn void start(uint32_t magic, uint64_t information, uint64_t image_at)
 	load(stage_modules(), &loaded);
 	log_memory_map();
 	l1 = start_state(&loaded.entry);
-	machine_init_mmu(region.base + region.size - region.pool, region.pool, memory_end(),
-	                 la57 ? 5 : 4);
+	pages = machine_init_mmu(region.base + region.size - region.pool, region.pool, memory_end(),
+	                         la57 ? 5 : 4);
+	if (pages < machine_least_pages(1 + other_count)) /* POOL_EACH is meant to be enough */
+		stop("%u shadow pages are too few for %u processors: make pool= larger", pages,
+		     1 + other_count);
 	vcpu = machine_init_vcpu(&l1);
 	if (other_count)
 		processors_start(others, other_count, low_page());

@@ -25,6 +25,22 @@ uint64_t mmu_metadata_size(uint32_t page_count)
 	return page_count * each + hash_buckets(page_count) * sizeof(struct shadow_page *);
 }
 
+uint32_t mmu_least_pages(const struct mmu *mmu, uint32_t cpus, uint32_t watched)
+{
+	uint32_t pages = cpus + pages_for(mmu, PT_MAX_LEVEL);
+	uint64_t frames = (uint64_t)cpus * (watched + 1); /* and the root in use is a table */
+
+	if (mmu->own_paging)
+		return pages; /* frames are protected, which pins nothing */
+	pages += cpus;
+	for (int level = 1; level < mmu->host_levels; level++) {
+		uint64_t tables = (mmu->frame_count >> (SHADOW_INDEX_BITS * level)) + 1;
+
+		pages += (uint32_t)(frames < tables ? frames : tables);
+	}
+	return pages;
+}
+
 void mmu_init(struct mmu *mmu, uint64_t *tables, uint64_t tables_hpa, void *metadata,
               uint32_t page_count)
 {

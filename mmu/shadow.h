@@ -165,6 +165,14 @@ struct mmu {
 uint64_t mmu_metadata_size(uint32_t page_count);
 
 /*
+ * With so many pages a descent of any processor always finds those that it needs: all that can be
+ * pinned at one time, and what one descent takes. Each of cpus processors has its NPT01, a root in
+ * use, and so many frames that it watches; each frame that is tracked pins the tables of the
+ * first processor's NPT01 that lead to it. mmu_init() comes first, and what tracks frames.
+ */
+uint32_t mmu_least_pages(const struct mmu *mmu, uint32_t cpus, uint32_t watched);
+
+/*
  * Sets mmu up over page_count tables (4 KiB each, consecutive, at tables_hpa below 4 GiB) and
  * their metadata. The fields up to phys_bits and host_1g are the caller's to fill before.
  */

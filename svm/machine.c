@@ -85,6 +85,13 @@ uint64_t machine_tracking_size(uint64_t memory_end)
 	return tracking_size(memory_end, 0);
 }
 
+uint32_t machine_least_pages(uint32_t cpus)
+{
+	enum { WATCHED = (MERGED_MSRPMS * MSRPM_SIZE + MERGED_IOPMS * IOPM_SIZE) / PAGE_SIZE };
+
+	return mmu_least_pages(&mmu, cpus, WATCHED);
+}
+
 uint32_t machine_init_mmu(uint64_t pool, uint64_t size, uint64_t memory_end, unsigned int levels)
 {
 	uint32_t pages = (uint32_t)((size - tracking_size(memory_end, 0)) / PAGE_SIZE);

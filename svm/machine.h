@@ -28,6 +28,9 @@ struct l1_start {
  */
 uint32_t machine_init_mmu(uint64_t pool, uint64_t size, uint64_t memory_end, unsigned int levels);
 
+/* Shadow pages that so many processors need, or one of them may find none. */
+uint32_t machine_least_pages(uint32_t cpus);
+
 /* Bytes that the pool needs besides for shadow pages. */
 uint64_t machine_tracking_size(uint64_t memory_end);
 

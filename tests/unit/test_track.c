@@ -5,6 +5,7 @@
  */
 #include "tests/unit/mmu_test.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 
@@ -511,6 +512,72 @@ static void a_watched_frame_opens_to_l2(void **state)
 	}
 }
 
+static void *any_page(void *context, uint64_t gpa)
+{
+	static uint8_t blank[4096] __attribute__((aligned(4096)));
+
+	(void)context;
+	(void)gpa;
+	return blank;
+}
+
+static struct rig *wide_rig(int levels, uint32_t pages)
+{
+	struct rig *rig = rig_new(levels, true, pages);
+
+	rig->hpa_bit = 0;
+	rig->mmu.identity = true;
+	rig->mmu.memory.page = any_page;
+	rig->tracking = calloc(1, track_metadata_size(40 * GIB));
+	track_init(&rig->mmu, 40 * GIB, rig->tracking);
+	return rig;
+}
+
+/* All that can be pinned at one time is, each frame in a GiB of its own. */
+static void pin_all(struct rig *rig, uint32_t cpus, uint32_t watched)
+{
+	uint64_t at = GIB;
+
+	for (uint32_t i = 0; i < cpus; i++)
+		mmu_direct_root(&rig->mmu, &rig->cpu[i]);
+	for (uint32_t i = 0; i < cpus; i++) {
+		struct guest_tables tables = rig_guest(PT_4LEVEL, MODE_NX, 48, at);
+
+		mmu_load_root(&rig->mmu, &rig->cpu[i], &tables, ASID);
+		at += GIB;
+		for (uint32_t n = 0; n < watched; n++, at += GIB) {
+			mmu_watch(&rig->mmu, &rig->cpu[i], at);
+			mmu_direct_fault(&rig->mmu, &rig->cpu[i], at);
+		}
+	}
+}
+
+/* In the smallest pool there is always room for a descent, and in one page less
+ * there is not. */
+static void the_least_pool_is_enough(void **state)
+{
+	(void)state;
+	for (uint32_t n = 0; n < 12; n++) {
+		uint32_t cpus = 1 + n % RIG_CPUS, watched = n & 1 ? 11 : 1, least, descent;
+		int levels = n < 6 ? 4 : 5;
+		struct rig *rig = wide_rig(levels, 64);
+
+		least = mmu_least_pages(&rig->mmu, cpus, watched);
+		descent = pages_for(&rig->mmu, PT_MAX_LEVEL);
+		rig_free(rig);
+		rig = wide_rig(levels, least);
+		pin_all(rig, cpus, watched);
+		for (uint64_t gpa = 0; gpa < GIB; gpa += 2 * MIB) {
+			mmu_direct_fault(&rig->mmu, &rig->cpu[gpa / MIB % cpus], gpa);
+			pool_reserve(&rig->mmu, descent);
+			assert_true(rig->mmu.free_count >= descent);
+		}
+		pool_reserve(&rig->mmu, least);
+		assert_int_equal(rig->mmu.free_count, descent);
+		rig_free(rig);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -525,6 +592,7 @@ int main(void)
 		TEST(l0s_own_writes_are_noted),
 		TEST(dropping_large_pages_forgets_no_write),
 		TEST(a_giant_that_goes_costs_what_is_tracked),
+		cmocka_unit_test(the_least_pool_is_enough),
 		TEST(watched_frames),
 		TEST(watching_makes_room),
 		TEST(many_writers),
