@@ -83,6 +83,9 @@ static uint64_t same_bits(const struct mmu *mmu, const struct paging_mode *mode,
 	return ~ignored;
 }
 
+/* What of a last-level entry chooses its memory type. */
+#define TYPE_BITS (PTE_PWT | PTE_PCD | PTE_PAT)
+
 /* Where the guest's entry lacks D its spte lacks W, and has D all the same. */
 static uint64_t without_d(uint64_t entry)
 {
@@ -107,7 +110,8 @@ static void sync_page(struct mmu *mmu, const struct paging_mode *mode, struct sh
 			continue;
 		left--;
 		entry = table_entry(table, size == 8 ? i : guest_index_of(mode, page, i), size);
-		if (same && !((spte ^ without_d(entry)) & same))
+		/* The same index into two PATs is the same type for write-back only. */
+		if (same && !(((spte ^ without_d(entry)) | (spte & TYPE_BITS)) & same))
 			continue;
 		if (!unchanged(mmu, mode, plain_wb, level, spte, entry))
 			sync_spte(mmu, mode, page, i, entry);

@@ -142,6 +142,41 @@ static void world_switches_read_no_table(void **state)
 	end(&m);
 }
 
+/*
+ * From each index into L1's PAT to each other one: that an entry has the bits which its spte has
+ * already, for another type, says nothing.
+ */
+static void a_type_that_changes(void **state)
+{
+	static const uint64_t pats[] = {0x0407050600070106, 0x0007010500070406, 0x0706050400010406};
+	static const unsigned int chosen[8] = {6, 4, 7, 0, 5, 1, 7, 0}; /* by HOST_PAT */
+
+	(void)state;
+	for (unsigned int i = 0; i < 3 * 8 * 8; i++) {
+		unsigned int from = i % 8, to = i / 8 % 8;
+		uint64_t pat = pats[i / 64];
+		struct machine m;
+		uint64_t root;
+
+		start(&m);
+		m.rig->hpa_bit = 0;
+		m.rig->mmu.identity = true;
+		m.a.pat = pack_pat(pat);
+		for (unsigned int n = 0; n < 2; n++) {
+			unsigned int index = n ? to : from;
+
+			rig_put(m.rig, &m.a, ADDRESS, 1,
+			        FRAME_A | E_PAGE | (index & 3) << 3 | (index & 4 ? PTE_PAT : 0));
+			mmu_flush_asid(&m.rig->cpu[0], ASID);
+			root = run(&m, 0, &m.a, ASID);
+			assert_int_equal(touch(&m, &m.a, ADDRESS, 0), RIG_OK);
+			assert_int_equal(chosen[rig_walk(m.rig, root, ADDRESS).pat],
+			                 pat >> (8 * index) & 7);
+		}
+		end(&m);
+	}
+}
+
 /* The processors of an L2 share their tables and have an ASID each. */
 static void one_root_under_two_asids_is_no_reason_to_read(void **state)
 {
@@ -469,6 +504,7 @@ int main(void)
 		cmocka_unit_test(less_access_shows_after_a_flush),
 		cmocka_unit_test(more_access_shows_at_the_next_fault),
 		cmocka_unit_test(world_switches_read_no_table),
+		cmocka_unit_test(a_type_that_changes),
 		cmocka_unit_test(one_root_under_two_asids_is_no_reason_to_read),
 		cmocka_unit_test(flushes_concern_their_asid_and_processor),
 		cmocka_unit_test(a_flush_serves_all_roots_of_the_asid),
