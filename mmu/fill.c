@@ -10,7 +10,7 @@
 
 #include <stddef.h>
 
-#define NO_PAGE (~0ull)
+#define ALL_PAGES (~0ull)
 
 /*
  * What becomes an spte must not be what the walk read a while ago, unless there is no other
@@ -258,39 +258,45 @@ struct shadow_page *direct_region(struct mmu *mmu, struct mmu_cpu *cpu, uint64_t
 	return page;
 }
 
-/* Clears the leaves above 4 KiB, and those of 4 KiB that lead to one page. */
+/* A tracked frame's leaf goes, and what its D bit may have told with it. */
+static void note_frame(struct mmu *mmu, const struct shadow_page *page, unsigned int at)
+{
+	if (is_npt01(page) && (page->tracked[at / 64] >> at % 64 & 1))
+		mmu_note_write(mmu, page->gpa + ((uint64_t)at << PT_PAGE_SHIFT));
+}
+
+/* Clears the leaves above 4 KiB and, of those of 4 KiB, all or the ones that lead to this page. */
 static void drop_leaves(struct mmu *mmu, uint64_t hpa)
 {
 	for (uint32_t i = 0; i < mmu->page_count; i++) {
 		struct shadow_page *page = &mmu->pages[i];
 		uint32_t left = page->live ? page->present : 0;
 
-		if (page->role.level == 1 && hpa == NO_PAGE)
-			continue;
 		for (unsigned int at = 0; left; at++) {
 			uint64_t spte = page->table[at];
 
 			if (!(spte & PTE_P))
 				continue;
 			left--;
-			if (spte_is_leaf(spte, page->role.level) &&
-			    (page->role.level > 1 || (spte & SPTE_ADDRESS) == hpa))
-				spte_clear(mmu, page, at);
+			if (!spte_is_leaf(spte, page->role.level))
+				continue;
+			if (page->role.level == 1) {
+				if (hpa != ALL_PAGES && (spte & SPTE_ADDRESS) != hpa)
+					continue;
+				note_frame(mmu, page, at);
+			}
+			spte_clear(mmu, page, at);
 		}
 	}
 	mmu->ops->flush_all(mmu->context);
 }
 
-void mmu_drop_large(struct mmu *mmu)
+void mmu_drop_leaves(struct mmu *mmu)
 {
-	drop_leaves(mmu, NO_PAGE);
+	drop_leaves(mmu, ALL_PAGES);
 }
 
 void mmu_drop_page(struct mmu *mmu, uint64_t gpa)
 {
-	uint64_t page = gpa & ~((1ull << PT_PAGE_SHIFT) - 1);
-
-	if (is_tracked(mmu, page))
-		mmu_note_write(mmu, page); /* what the leaf's D bit may have said */
-	drop_leaves(mmu, mmu->ops->map(mmu->context, page).hpa);
+	drop_leaves(mmu, mmu->ops->map(mmu->context, gpa & ~((1ull << PT_PAGE_SHIFT) - 1)).hpa);
 }

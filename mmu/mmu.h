@@ -118,8 +118,8 @@ void mmu_note_walk(struct mmu *mmu, uint64_t gpa);
  */
 bool mmu_wants_note(const struct mmu *mmu, uint64_t gpa);
 
-/* Memory types moved: no large page may stay that could mix them now. Flushes. */
-void mmu_drop_large(struct mmu *mmu);
+/* What ops->map() says of memory types and sizes is another thing now: no leaf stays. Flushes. */
+void mmu_drop_leaves(struct mmu *mmu);
 
 /* What ops->map() says of the page at this gpa is another thing now. Flushes. */
 void mmu_drop_page(struct mmu *mmu, uint64_t gpa);

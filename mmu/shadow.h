@@ -64,11 +64,16 @@ _Static_assert(sizeof(struct shadow_page) <= 409, "descriptor of a shadow page")
 
 struct mmu_cpu;
 
+/* Memory types as PAT and MTRRs have them; APM vol. 2, section 7.8.1. */
+enum memory_type { TYPE_UC, TYPE_WC, TYPE_WT = 4, TYPE_WP, TYPE_WB, TYPE_UC_MINUS };
+
 /* A page of L1's memory as L0 may map it. */
 struct host_mapping {
 	uint64_t hpa;
 	int level;      /* 1: 4 KiB, 2: 2 MiB, 3: 1 GiB: the largest page allowed there */
 	bool read_only; /* writes are L0's to perform: FAULT_READ_ONLY; level is 1 then */
+	bool typed;     /* the leaf's memory type is combined with this one; UC- gives way to WC */
+	uint8_t type;
 };
 
 /* What mmu/ needs of the rest. context is passed to each function. */

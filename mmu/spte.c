@@ -5,8 +5,6 @@
 #include "mmu/protect.h"
 #include "mmu/track.h"
 
-enum memory_type { TYPE_UC, TYPE_WC, TYPE_WT = 4, TYPE_WP, TYPE_WB, TYPE_UC_MINUS };
-
 /* The order of HOST_PAT. Types 2 and 3 are reserved: WRMSR refuses them. */
 static const uint8_t pat_index_of_type[8] = {
 	[TYPE_WB] = 0, [TYPE_WT] = 1, [TYPE_UC_MINUS] = 2,
@@ -75,6 +73,28 @@ static struct target to_table(const struct shadow_page *page, uint64_t gpa, uint
 	return target;
 }
 
+/*
+ * What a leaf's type becomes by that of the memory, as the processor combines PAT and MTRRs (APM
+ * vol. 2, section 7.8.5). Pairs that are said to be undefined are uncached.
+ */
+static unsigned int combined_type(unsigned int memory, unsigned int leaf)
+{
+	if (memory == TYPE_WB || leaf == TYPE_UC || leaf == TYPE_WC)
+		return leaf;
+	if (leaf == TYPE_WB || leaf == memory)
+		return memory;
+	if (leaf == TYPE_UC_MINUS && memory == TYPE_WC)
+		return TYPE_WC;
+	return memory == TYPE_UC ? TYPE_UC : TYPE_UC_MINUS;
+}
+
+/* Both types are indexes into HOST_PAT. */
+static unsigned int type_there(const struct host_mapping *host, unsigned int type)
+{
+	return host->typed ? host_pat_index(combined_type(host->type, HOST_PAT >> (8 * type) & 7))
+	                   : type;
+}
+
 /* Maps a page of L1's memory at the spte's level or, where L0 may not, through a direct table. */
 static struct target to_memory(const struct mmu *mmu, const struct shadow_page *page, uint64_t gpa,
                                unsigned int type, uint64_t rights)
@@ -91,7 +111,7 @@ static struct target to_memory(const struct mmu *mmu, const struct shadow_page *
 			rights &= ~PTE_W; /* the next write faults */
 		if (host.read_only)
 			rights &= ~PTE_W;
-		target.spte = leaf_spte(host.hpa, level, type, rights);
+		target.spte = leaf_spte(host.hpa, level, type_there(&host, type), rights);
 		if (npt01 && is_tracked(mmu, gpa))
 			target.spte &= ~PTE_D; /* the processor tells of the next write */
 		return target;

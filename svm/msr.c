@@ -282,7 +282,7 @@ static bool write_msr(struct vcpu *vcpu, uint32_t msr, uint64_t value)
 	if (mtrr_is_register(msr)) {
 		lock_take(&mmu_lock);
 		mtrr_read();
-		mmu_drop_large(&mmu);
+		mmu_drop_leaves(&mmu);
 		lock_release(&mmu_lock);
 	}
 	return true;

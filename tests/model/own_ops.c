@@ -104,7 +104,7 @@ static void load(struct own_world *world, struct own_cpu *cpu, const struct op *
 static void drop_large(struct own_world *world, struct own_cpu *cpu)
 {
 	own_enter_l0(world, cpu);
-	mmu_drop_large(&world->rig->mmu);
+	mmu_drop_leaves(&world->rig->mmu);
 	own_leave_l0(world);
 }
 

@@ -55,6 +55,10 @@ static struct host_mapping map_for_mmu(void *context, uint64_t gpa)
 		rig->on_map(rig, gpa);
 	if (rig->hole_level && map.level > rig->hole_level)
 		map.level = rig->hole_level;
+	if (rig->typed && gpa >= rig->typed_from) {
+		map.typed = true;
+		map.type = rig->type;
+	}
 	if (rig->read_only && !((gpa ^ rig->read_only) >> shadow_shift(map.level))) {
 		map.level = 1;
 		map.read_only = !((gpa ^ rig->read_only) >> PT_PAGE_SHIFT);

@@ -28,6 +28,9 @@ struct rig {
 	unsigned int flushes, kicks;
 	unsigned int next_page; /* of guest memory, for rig_put() */
 	uint64_t read_only;     /* gpa of a page that L0 keeps read-only; 0: none */
+	bool typed;             /* the memory from typed_from on has this type */
+	uint8_t type;
+	uint64_t typed_from;
 	int hole_level; /* where L0 allows no larger page although frames are in a row; 0: nowhere
 	                 */
 	void (*on_page)(struct rig *rig, uint64_t gpa);    /* before mmu/ reads an entry */

@@ -366,7 +366,7 @@ static void run_op(struct world *world, const struct op *op)
 		access_direct(world, cpu, op);
 		break;
 	case OP_DROP_LARGE:
-		mmu_drop_large(&world->rig->mmu);
+		mmu_drop_leaves(&world->rig->mmu);
 		break;
 	case OP_RECLAIM:
 		pool_reserve(&world->rig->mmu, op->value % 8);

@@ -226,21 +226,25 @@ static void many_leaves_of_one_frame(void **state)
 		assert_int_equal(writable(b, DATA + i * 0x1000), i % 3 == 0);
 }
 
-/* Memory types moved: no large page stays; protection does. */
-static void dropping_large_pages(void **state)
+/* Memory types moved: no leaf stays; protection does. */
+static void dropping_leaves(void **state)
 {
 	struct own_bench *b = *state;
 	uint64_t table = table_of(b, ADDRESS);
 
 	rig_put(b->rig, &b->tables, FAR, 2, 4 * MIB | E_LARGE);
 	own_mov_cr3(b);
+	assert_int_equal(own_touch(b, ADDRESS, 0), RIG_OK);
 	assert_int_equal(own_touch(b, window(table), 0), RIG_OK);
+	assert_false(writable(b, window(table)));
 	write_to(b, FAR);
 	b->rig->flushes = 0;
-	mmu_drop_large(b->mmu);
+	mmu_drop_leaves(b->mmu);
 	assert_true(b->rig->flushes > 0);
 	assert_int_equal(own_look(b, FAR).status, OWN_MISSING);
-	assert_int_equal(own_look(b, window(table)).status, OWN_OK);
+	assert_int_equal(own_look(b, window(table)).status, OWN_MISSING);
+	assert_int_equal(own_touch(b, window(table), 0), RIG_OK);
+	assert_false(writable(b, window(table)));
 	b->rig->hole_level = 1;
 	write_to(b, FAR);
 	assert_int_equal(own_look(b, FAR).level, 1);
@@ -260,7 +264,7 @@ int main(void)
 		TEST(stale_writers_are_flushed),
 		TEST(the_reverse_map_is_exact),
 		TEST(many_leaves_of_one_frame),
-		TEST(dropping_large_pages),
+		TEST(dropping_leaves),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -76,6 +76,83 @@ static void types_go_through_both_pats(void **state)
 	}
 }
 
+/*
+ * What L1's memory is (rows: UC, WC, WT, WP, WB; UC- where UC is to give way to WC) and what the
+ * guest's entry says make together what PAT and MTRRs make (APM vol. 2, section 7.8.5).
+ */
+static void types_of_memory_are_combined(void **state)
+{
+	static const unsigned int of[] = {UC, UC_MINUS, WC, WP, WT, WB};
+	static const unsigned int expected[][6] = {
+		{UC, UC, WC, UC, UC, UC},
+		{UC, UC_MINUS, WC, UC_MINUS, UC_MINUS, UC_MINUS},
+		{UC, WC, WC, UC_MINUS, UC_MINUS, WC},
+		{UC, UC_MINUS, WC, WP, UC_MINUS, WP},
+		{UC, UC_MINUS, WC, UC_MINUS, WT, WT},
+		{UC, UC_MINUS, WC, WP, WT, WB},
+	};
+
+	(void)state;
+	for (unsigned int memory = 0; memory < 6; memory++) {
+		struct rig *rig = rig_new(4, true, 64);
+		uint64_t npt01 = mmu_direct_root(&rig->mmu, &rig->cpu[0]);
+
+		rig->typed = true;
+		rig->type = (uint8_t)of[memory];
+		assert_true(mmu_direct_fault(&rig->mmu, &rig->cpu[0], FRAME_1G));
+		assert_int_equal(host_type(rig_walk(rig, npt01, FRAME_1G).pat), of[memory]);
+		for (unsigned int leaf = 0; leaf < 6; leaf++) {
+			struct guest_tables tables =
+				rig_guest(PT_4LEVEL, MODE_NX | MODE_1G, 40, rig_new_table(rig));
+			uint64_t root;
+
+			tables.pat = pack_pat(of[leaf]);
+			root = mmu_load_root(&rig->mmu, &rig->cpu[0], &tables, 1);
+			rig_put(rig, &tables, 0, 1, FRAME_1G | E_PAGE);
+			rig_put(rig, &tables, GIB, 3, 3 * GIB | E_LARGE); /* in pieces */
+			assert_int_equal(rig_access(rig, 0, &tables, 0, 0), RIG_OK);
+			assert_int_equal(host_type(rig_walk(rig, root, 0).pat),
+			                 expected[memory][leaf]);
+			assert_int_equal(rig_access(rig, 0, &tables, GIB, 0), RIG_OK);
+			assert_int_equal(host_type(rig_walk(rig, root, GIB).pat),
+			                 expected[memory][leaf]);
+		}
+		assert_ok_invariants(rig);
+		rig_free(rig);
+	}
+}
+
+/* The same range, with another type behind what L1 has just moved. */
+static void types_of_memory_move(void **state)
+{
+	struct rig *rig = rig_new(4, true, 16);
+	struct guest_tables tables =
+		rig_guest(PT_4LEVEL, MODE_NX | MODE_1G, 40, rig_new_table(rig));
+	uint64_t npt01 = mmu_direct_root(&rig->mmu, &rig->cpu[0]), root;
+
+	(void)state;
+	root = mmu_load_root(&rig->mmu, &rig->cpu[0], &tables, 1);
+	rig_put(rig, &tables, 0, 1, FRAME_1G | E_PAGE);
+	rig_put(rig, &tables, GIB, 3, FRAME_1G | E_LARGE);
+	for (unsigned int i = 0; i < 4; i++) {
+		rig->typed = i & 1;
+		rig->type = i & 2 ? UC_MINUS : WT;
+		mmu_drop_leaves(&rig->mmu);
+		assert_int_equal(rig_access(rig, 0, &tables, 0, ACCESS_WRITE), RIG_OK);
+		assert_int_equal(rig_access(rig, 0, &tables, GIB, ACCESS_WRITE), RIG_OK);
+		mmu_direct_fault(&rig->mmu, &rig->cpu[0], FRAME_1G);
+		for (unsigned int at = 0; at < 3; at++) {
+			struct host_result walk = at < 2 ? rig_walk(rig, root, at * GIB)
+			                                 : rig_walk(rig, npt01, FRAME_1G);
+
+			assert_int_equal(walk.status, HOST_OK);
+			assert_int_equal(host_type(walk.pat), rig->typed ? rig->type : WB);
+		}
+	}
+	assert_ok_invariants(rig);
+	rig_free(rig);
+}
+
 static void leaves_are_as_large_as_both_allow(void **state)
 {
 	static const struct {
@@ -172,6 +249,8 @@ int main(void)
 		cmocka_unit_test(a_pat_is_packed_into_24_bits),
 		cmocka_unit_test(leaves_of_each_level),
 		cmocka_unit_test(types_go_through_both_pats),
+		cmocka_unit_test(types_of_memory_are_combined),
+		cmocka_unit_test(types_of_memory_move),
 		cmocka_unit_test(leaves_are_as_large_as_both_allow),
 		cmocka_unit_test(pieces_of_a_large_page),
 		cmocka_unit_test(reads_map_no_clean_page_writable),

@@ -313,8 +313,8 @@ static void l0s_own_writes_are_noted(void **state)
 	assert_int_equal(rig_walk(m->rig, m->root, ADDRESS).hpa, FRAME_B);
 }
 
-/* Memory types moved: large pages go, everywhere; what they let L2 write is not forgotten. */
-static void dropping_large_pages_forgets_no_write(void **state)
+/* Memory types moved: all leaves go; what they let L1 and L2 write is not forgotten. */
+static void dropping_leaves_forgets_no_write(void **state)
 {
 	struct machine *m = *state;
 	uint64_t at = 0x8000000000ull;
@@ -322,17 +322,28 @@ static void dropping_large_pages_forgets_no_write(void **state)
 	rig_put(m->rig, &m->tables, at, 2, 2 * MIB | E_LARGE);
 	run_and_touch(m);
 	assert_true(mmu_direct_fault(m->mmu, m->cpu, 5 * GIB));
+	l1_writes(m, ADDRESS, 1, FRAME_B | E_PAGE);
+	mmu_drop_leaves(m->mmu);
+	assert_true(flush_and_run(m) >= 1);
+	assert_int_equal(rig_access(m->rig, 0, &m->tables, ADDRESS, ACCESS_WRITE), RIG_OK);
+	assert_int_equal(rig_walk(m->rig, m->root, ADDRESS).hpa, FRAME_B);
+	l1_writes(m, ADDRESS, 1, FRAME_A | E_PAGE); /* the new leaf tells, too */
+	assert_true(flush_and_run(m) >= 1);
+	assert_int_equal(rig_access(m->rig, 0, &m->tables, ADDRESS, ACCESS_WRITE), RIG_OK);
+	assert_int_equal(rig_walk(m->rig, m->root, ADDRESS).hpa, FRAME_A);
+	assert_true(mmu_direct_fault(m->mmu, m->cpu, 5 * GIB));
 	assert_int_equal(rig_access(m->rig, 0, &m->tables, at, ACCESS_WRITE), RIG_OK);
 	flush_and_run(m);
 	rig_put(m->rig, &m->tables, ADDRESS, 1, FRAME_B | E_PAGE); /* by L2, through 2 MiB */
 	m->rig->flushes = 0;
-	mmu_drop_large(m->mmu);
+	mmu_drop_leaves(m->mmu);
 	assert_true(m->rig->flushes > 0);
 	assert_int_equal(rig_walk(m->rig, m->root, at).status, HOST_MISSING);
 	assert_int_equal(rig_walk(m->rig, m->npt01, 5 * GIB).status, HOST_MISSING);
-	assert_int_equal(rig_walk(m->rig, m->root, ADDRESS).hpa, FRAME_A);
+	assert_int_equal(rig_walk(m->rig, m->root, ADDRESS).status, HOST_MISSING);
 	assert_ok_invariants(m->rig);
 	flush_and_run(m);
+	assert_int_equal(rig_access(m->rig, 0, &m->tables, ADDRESS, 0), RIG_OK);
 	assert_int_equal(rig_walk(m->rig, m->root, ADDRESS).hpa, FRAME_B);
 	m->rig->hole_level = 1;
 	assert_int_equal(rig_access(m->rig, 0, &m->tables, at, 0), RIG_OK);
@@ -590,7 +601,7 @@ int main(void)
 		TEST(the_first_type_of_the_pat_counts),
 		TEST(stale_writers_are_flushed_before_a_frame_is_tracked),
 		TEST(l0s_own_writes_are_noted),
-		TEST(dropping_large_pages_forgets_no_write),
+		TEST(dropping_leaves_forgets_no_write),
 		TEST(a_giant_that_goes_costs_what_is_tracked),
 		cmocka_unit_test(the_least_pool_is_enough),
 		TEST(watched_frames),
