@@ -343,10 +343,10 @@ _Noreturn void start(uint32_t magic, uint64_t information, uint64_t image_at)
 	region = choose_region();
 	heap = align_up(image_size(), PAGE_SIZE);
 	heap_init(region.base + heap, region.size - heap - region.pool);
+	mtrr_init(features.phys_bits);
 	paging_move_image(region.base, memory_top(), la57);
 	paging_forget_identity();
 
-	mtrr_read();
 	watch_ports();
 	tell_l1_memory(&region);
 	watch_io_apics();

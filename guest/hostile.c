@@ -5,6 +5,7 @@
  * cpus= says how many processors there are.
  */
 #include "guest/hostile/hostile.h"
+#include "hv/mtrr.h"
 
 enum {
 	SEED_TIMES = 1664525u,
@@ -83,7 +84,10 @@ void hostile_l2s(struct cpu *cpu)
 /* The memory types of all memory: L0 makes its tables anew, and every processor flushes. */
 void hostile_flush(void)
 {
-	wrmsr(MSR_MTRR_DEF_TYPE, rdmsr(MSR_MTRR_DEF_TYPE));
+	uint64_t before = rdmsr(MSR_MTRR_DEF_TYPE);
+
+	wrmsr(MSR_MTRR_DEF_TYPE, before ^ MTRR_ENABLE);
+	wrmsr(MSR_MTRR_DEF_TYPE, before);
 }
 
 bool hostile_restart_all(void)
@@ -157,6 +161,7 @@ static void run(void)
 	hostile_loops();
 	hostile_memory();
 	hostile_a20();
+	hostile_types();
 	hostile_apic(); /* turns one off for good */
 }
 

@@ -286,6 +286,12 @@ static inline void open_gif_window(void)
 	__asm__ volatile("cli; stgi; nop; clgi" : : : "memory");
 }
 
+/* Writes back and empties all caches. */
+static inline void wbinvd(void)
+{
+	__asm__ volatile("wbinvd" : : : "memory");
+}
+
 static inline void cpu_relax(void)
 {
 	__asm__ volatile("pause" : : : "memory");

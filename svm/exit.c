@@ -105,7 +105,7 @@ static void handle_invd(struct vcpu *vcpu)
 
 	if (!exit_length(vcpu, &length))
 		return;
-	__asm__ volatile("wbinvd" : : : "memory");
+	wbinvd();
 	finish_instruction(vcpu, length);
 }
 

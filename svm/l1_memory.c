@@ -1,15 +1,16 @@
 /*
- * L1's memory as L0 sees it. L1's gpas are hpas, except for L0's own memory. Relies on hv/mtrr.h
- * for the memory types that no large page may mix, on svm/apic.h for pages that L1 only reads.
+ * L1's memory as L0 sees it. L1's gpas are hpas, except for L0's own memory. Relies on
+ * svm/memory_types.h for the types that no large page may mix, on svm/apic.h for pages that L1 only
+ * reads.
  */
 #include "svm/l1_memory.h"
 #include "hv/memory.h"
-#include "hv/mtrr.h"
 #include "hv/phys.h"
 #include "hv/string.h"
 #include "hv/x86.h"
 #include "svm/apic.h"
 #include "svm/features.h"
+#include "svm/memory_types.h"
 
 static struct l1_memory_range ranges[L1_MAX_RANGES];
 static unsigned int range_count;
@@ -70,21 +71,21 @@ uint64_t l1_sink_hpa(void)
 struct host_mapping l1_map(void *context, uint64_t gpa)
 {
 	struct host_mapping mapping = {.hpa = gpa, .level = 3};
+	uint64_t page = gpa & ~(uint64_t)(PAGE_SIZE - 1);
 
 	(void)context;
 	/* Beyond the width an address may be another name of L0's memory: features.phys_bits. */
-	if (gpa >> features.phys_bits ||
-	    l1_memory_hidden(gpa & ~(uint64_t)(PAGE_SIZE - 1), PAGE_SIZE))
+	if (gpa >> features.phys_bits || l1_memory_hidden(page, PAGE_SIZE))
 		return (struct host_mapping){.hpa = l1_sink_hpa(), .level = 1};
-	if (apic_covers(gpa & ~(uint64_t)(PAGE_SIZE - 1), PAGE_SIZE))
-		return (struct host_mapping){.hpa = gpa, .level = 1, .read_only = true};
 	for (; mapping.level > 1; mapping.level--) {
 		uint64_t size = 1ull << shadow_shift(mapping.level);
 		uint64_t base = gpa & ~(size - 1);
 
 		if (!l1_memory_hidden(base, size) && !apic_covers(base, size) &&
-		    mtrr_uniform(base, size))
-			break;
+		    memory_type_of(base, size, &mapping))
+			return mapping;
 	}
+	memory_type_of(page, PAGE_SIZE, &mapping);
+	mapping.read_only = apic_covers(page, PAGE_SIZE);
 	return mapping;
 }

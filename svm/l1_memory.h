@@ -1,6 +1,6 @@
 /*
  * L1's memory as L0 sees it: which gpas are memory that L1 owns, and how a gpa may be mapped.
- * Relies on hv/phys.h and hv/mtrr.h.
+ * Relies on hv/phys.h.
  */
 #ifndef SVM_L1_MEMORY_H
 #define SVM_L1_MEMORY_H

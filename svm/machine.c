@@ -17,6 +17,7 @@
 #include "svm/exit.h"
 #include "svm/features.h"
 #include "svm/l1_memory.h"
+#include "svm/memory_types.h"
 #include "svm/nested.h"
 #include "svm/ports.h"
 #include "svm/processors.h"
@@ -220,6 +221,7 @@ struct vcpu *machine_init_vcpu(const struct l1_start *start)
 	nested_maps_init();
 	panic_set_report(report_guest);
 	processors_add(vcpu);
+	memory_types_init(vcpu, true);
 	become_host(vcpu);
 	l1_start = start;
 	machine_init_segments(vcpu, set_start);
@@ -242,6 +244,7 @@ _Noreturn void machine_join(void)
 	exception_load();
 	while (rdmsr(MSR_VM_CR) & VM_CR_SVMDIS)
 		__asm__ volatile("cli; hlt"); /* it is left out */
+	memory_types_init(vcpu, false);
 	become_host(vcpu);
 	machine_init_segments(vcpu, start_state_init);
 	vcpu->gpr[GPR_RDX] = cpuid(1, 0).eax;

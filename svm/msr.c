@@ -3,7 +3,6 @@
  * others are L1's own. Relies on hv/exception.h for accesses that may fault.
  */
 #include "hv/exception.h"
-#include "hv/mtrr.h"
 #include "hv/x86.h"
 #include "svm/apic.h"
 #include "svm/emulate.h"
@@ -11,6 +10,7 @@
 #include "svm/exit.h"
 #include "svm/features.h"
 #include "svm/hypercall.h"
+#include "svm/memory_types.h"
 #include "svm/own_paging.h"
 #include "svm/processors.h"
 
@@ -156,44 +156,6 @@ static bool swallow(struct vcpu *vcpu, uint64_t value)
 	return true;
 }
 
-/* Memory encryption is not shown, and cannot be switched on under L0. */
-static uint64_t read_syscfg(struct vcpu *vcpu)
-{
-	uint64_t value = 0;
-
-	(void)vcpu;
-	rdmsr_safe(MSR_SYSCFG, &value);
-	return value & ~(uint64_t)SYSCFG_MEM_ENCRYPT;
-}
-
-static bool write_syscfg(struct vcpu *vcpu, uint64_t value)
-{
-	uint64_t real = 0;
-
-	(void)vcpu;
-	if (!rdmsr_safe(MSR_SYSCFG, &real))
-		return false;
-	return wrmsr_safe(MSR_SYSCFG, (value & ~(uint64_t)SYSCFG_MEM_ENCRYPT) |
-	                                      (real & (uint64_t)SYSCFG_MEM_ENCRYPT));
-}
-
-/*
- * Where addresses lead is decided by these registers, too: none may put a device, or nothing, where
- * L0's memory is. The firmware has set them for good; a write that changes nothing is let pass.
- */
-static bool keep_address_map(uint32_t msr, uint64_t value)
-{
-	uint64_t real;
-
-	return rdmsr_safe(msr, &real) && real == value;
-}
-
-static bool is_address_map(uint32_t msr)
-{
-	return (msr >= MSR_IORR_BASE0 && msr <= MSR_TOP_MEM2) || msr == MSR_MMIO_CFG_BASE ||
-	       (msr >= MSR_SMM_BASE && msr <= MSR_SMM_MASK);
-}
-
 static bool write_apic_base(struct vcpu *vcpu, uint64_t value)
 {
 	bool good;
@@ -214,7 +176,6 @@ static const struct msr_handler handlers[] = {
 	{MSR_SMM_CTL, read_zero, swallow},
 	{MSR_IGNNE, read_zero, swallow},
 	{MSR_PATCH_LOADER, read_zero, swallow},
-	{MSR_SYSCFG, read_syscfg, write_syscfg},
 };
 
 static const struct msr_handler *find(uint32_t msr)
@@ -253,15 +214,16 @@ void msr_intercept_write(struct vcpu *vcpu, uint32_t msr)
 
 void msr_init_map(struct vcpu *vcpu)
 {
+	/* Where svm/memory_types.h has some. */
+	static const struct {
+		uint32_t first, last;
+	} memory_msrs[] = {{MSR_MTRR_CAP, MSR_MTRR_DEF_TYPE}, {MSR_SYSCFG, MSR_SMM_MASK}};
+
 	for (unsigned int i = 0; i < sizeof(handlers) / sizeof(*handlers); i++)
 		set_bits(vcpu, handlers[i].msr, 3);
-	for (uint32_t msr = MSR_MTRR_PHYS_BASE0; msr <= MSR_MTRR_DEF_TYPE; msr++) {
-		if (mtrr_is_register(msr))
-			msr_intercept_write(vcpu, msr);
-	}
-	for (uint32_t msr = MSR_IORR_BASE0; msr <= MSR_SMM_MASK; msr++) {
-		if (is_address_map(msr))
-			msr_intercept_write(vcpu, msr);
+	for (unsigned int i = 0; i < sizeof(memory_msrs) / sizeof(*memory_msrs); i++) {
+		for (uint32_t msr = memory_msrs[i].first; msr <= memory_msrs[i].last; msr++)
+			set_bits(vcpu, msr, memory_msr_exits(msr));
 	}
 }
 
@@ -275,17 +237,9 @@ static bool write_msr(struct vcpu *vcpu, uint32_t msr, uint64_t value)
 		return x2apic_write(vcpu, msr, value);
 	if (is_counter(vcpu, msr))
 		return false;
-	if (is_address_map(msr))
-		return keep_address_map(msr, value);
-	if (!wrmsr_safe(msr, value))
-		return false;
-	if (mtrr_is_register(msr)) {
-		lock_take(&mmu_lock);
-		mtrr_read();
-		mmu_drop_leaves(&mmu);
-		lock_release(&mmu_lock);
-	}
-	return true;
+	if (memory_msr_exits(msr) & MSR_WRITES)
+		return memory_msr_write(vcpu, msr, value);
+	return wrmsr_safe(msr, value);
 }
 
 void emulate_msr(struct vcpu *vcpu)
@@ -309,6 +263,8 @@ void emulate_msr(struct vcpu *vcpu)
 			value = handler->read(vcpu);
 		else if (is_counter(vcpu, msr))
 			value = counter_read(vcpu, msr);
+		else if (memory_msr_exits(msr) & MSR_READS)
+			good = memory_msr_read(vcpu, msr, &value);
 		else
 			good = rdmsr_safe(msr, &value);
 		if (good) {

@@ -5,6 +5,7 @@
 #ifndef SVM_VCPU_H
 #define SVM_VCPU_H
 
+#include "hv/mtrr.h"
 #include "hv/x86.h"
 #include "mmu/mmu.h"
 #include "svm/counters.h"
@@ -129,6 +130,9 @@ struct vcpu {
 	uint64_t efer; /* with SVME as L1 has it, and LME where an emulator cannot have it */
 	uint64_t hsave_pa;
 	uint64_t vm_cr;
+	struct mtrr mtrr;  /* svm/memory_types.h */
+	uint64_t syscfg;   /* those bits that are L1's */
+	bool types_differ; /* mtrr is not what the real ones are */
 	bool gif;
 	uint8_t tpr_carried; /* V_TPR as set when the real TPR went into VMCB01 or VMCB02 */
 	bool tpr_in_vmcb;    /* ... which it is while V_INTR_MASKING is L0's doing */

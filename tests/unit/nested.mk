@@ -7,4 +7,4 @@ NESTED_TESTS := nested_options nested_entry nested_check nested_exit nested_read
 	nested_maps strict
 $(foreach test,$(NESTED_TESTS),$(eval test_$(test)_SRC := $(NESTED_RIG)))
 test_features_SRC := tests/unit/fake_cpuid.c
-SVM_MUTANT_TESTS := $(NESTED_TESTS) features
+SVM_MUTANT_TESTS := $(NESTED_TESTS) features l1_memory memory_types

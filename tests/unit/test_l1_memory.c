@@ -8,11 +8,11 @@
 
 #include <cmocka.h>
 
-#include "hv/mtrr.h"
 #include "hv/x86.h"
 #include "svm/apic.h"
 #include "svm/features.h"
 #include "svm/l1_memory.h"
+#include "svm/memory_types.h"
 
 enum { SINK_HPA = 0x5000, L0_BASE = 0x7000000, L0_SIZE = 0x800000, WIDTH = 43 };
 
@@ -36,8 +36,15 @@ bool apic_covers(uint64_t gpa, uint64_t size)
 	return 0xfee00000 - gpa < size;
 }
 
-bool mtrr_uniform(uint64_t base, uint64_t size)
+/* Write-through from 4 GiB to 5 GiB and 2 MiB, and one page. */
+bool memory_type_of(uint64_t base, uint64_t size, struct host_mapping *mapping)
 {
+	uint64_t end = SIZE_4G + SIZE_1G + SIZE_2M;
+
+	if (base < end && base + size > end)
+		return false;
+	mapping->typed = (base >= SIZE_4G && base < end) || base == 0xa0000;
+	mapping->type = TYPE_WT;
 	return base >= SIZE_1M || size == PAGE_SIZE;
 }
 
@@ -79,6 +86,35 @@ static void other_names_of_it(void **state)
 	assert_int_equal(l1_map(NULL, (1ull << WIDTH) - 1).hpa, (1ull << WIDTH) - 1);
 }
 
+/* No page has two types, and each has its own. */
+static void types(void **state)
+{
+	static const struct {
+		uint64_t gpa;
+		int level;
+		bool typed;
+	} rows[] = {
+		{0x1000, 1, false},
+		{0xa0000, 1, true},
+		{SIZE_1G, 3, false},
+		{SIZE_4G, 3, true},
+		{SIZE_4G + SIZE_1G, 2, true},
+		{SIZE_4G + SIZE_1G + SIZE_2M, 2, false},
+		{SIZE_4G + 2 * SIZE_1G, 3, false},
+	};
+
+	(void)state;
+	for (unsigned int i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		struct host_mapping to = l1_map(NULL, rows[i].gpa);
+
+		assert_int_equal(to.level, rows[i].level);
+		assert_int_equal(to.typed, rows[i].typed);
+		assert_false(to.read_only);
+		assert_true(!to.typed || to.type == TYPE_WT);
+	}
+	assert_false(l1_map(NULL, L0_BASE).typed);
+}
+
 static void the_apics_page(void **state)
 {
 	(void)state;
@@ -93,6 +129,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(l0s_memory),
 		cmocka_unit_test(other_names_of_it),
+		cmocka_unit_test(types),
 		cmocka_unit_test(the_apics_page),
 	};
 
