@@ -262,7 +262,8 @@ static void flush(struct vcpu *vcpu)
 static inline bool may_enter(struct vcpu *vcpu)
 {
 	__atomic_store_n(&vcpu->run, vcpu->run + 1, __ATOMIC_SEQ_CST);
-	return !__builtin_expect(vcpu->startup || __atomic_load_n(&vcpu->flush, __ATOMIC_RELAXED),
+	return !__builtin_expect(__atomic_load_n(&vcpu->startup, __ATOMIC_RELAXED) ||
+	                                 __atomic_load_n(&vcpu->flush, __ATOMIC_RELAXED),
 	                         false);
 }
 

@@ -7,7 +7,7 @@
 #include "svm/startup.h"
 
 /* TSC ticks: after the first a kick counts as lost, after the second its target. */
-#define KICK_AGAIN (1ull << 32)
+#define KICK_AGAIN (1ll << 32)
 #define PATIENCE   (1ull << 37)
 
 struct lock mmu_lock;
@@ -37,29 +37,37 @@ static void send_nmi(const struct vcpu *target)
 	lapic_send(target->ready ? target->apic.id : target->apic_id, ICR_NMI);
 }
 
-/* One NMI for each time that the flag is raised: a second one would be taken for L1's. */
+/*
+ * One NMI for each time that the flag is raised: a second one would be taken for L1's. The time is
+ * the flag, so that of two who kick at once, or find a kick that is lost, one only sends. Another
+ * processor's time may be a little ahead.
+ */
+static void kick(struct vcpu *target)
+{
+	uint64_t now = rdtsc() | 1, old = __atomic_load_n(&target->kicked, __ATOMIC_SEQ_CST);
+
+	do {
+		if (old && (int64_t)(now - old) < KICK_AGAIN)
+			return;
+	} while (!__atomic_compare_exchange_n(&target->kicked, &old, now, false, __ATOMIC_SEQ_CST,
+	                                      __ATOMIC_SEQ_CST));
+	send_nmi(target);
+}
+
 void vcpu_kick(struct vcpu *target)
 {
-	uint64_t now = rdtsc();
-
-	if (target == this_vcpu())
-		return;
-	if (__atomic_exchange_n(&target->kicked, true, __ATOMIC_SEQ_CST) &&
-	    now - target->kicked_at < KICK_AGAIN)
-		return;
-	target->kicked_at = now;
-	send_nmi(target);
+	if (target != this_vcpu())
+		kick(target);
 }
 
 void vcpu_exit_again(struct vcpu *self)
 {
-	if (!__atomic_exchange_n(&self->kicked, true, __ATOMIC_SEQ_CST))
-		send_nmi(self);
+	kick(self);
 }
 
 bool vcpu_was_kicked(struct vcpu *vcpu)
 {
-	return __atomic_exchange_n(&vcpu->kicked, false, __ATOMIC_SEQ_CST);
+	return __atomic_exchange_n(&vcpu->kicked, 0, __ATOMIC_SEQ_CST);
 }
 
 static bool is_in_guest(const struct vcpu *vcpu)

@@ -120,9 +120,14 @@ static void take_sipi(struct vcpu *vcpu, uint32_t startup)
 	vcpu->vmcb01->control.clean = 0;
 }
 
-static void attend_nmi(struct vcpu *vcpu)
+/* If an INIT has come it has taken this NMI away, and one behind it is to stay pending. */
+static void attend_nmi(struct vcpu *vcpu, uint32_t startup)
 {
-	__atomic_and_fetch(&vcpu->startup, ~(uint32_t)STARTUP_NMI, __ATOMIC_SEQ_CST);
+	uint32_t taken = startup & ~(uint32_t)STARTUP_NMI;
+
+	if (!__atomic_compare_exchange_n(&vcpu->startup, &startup, taken, false, __ATOMIC_SEQ_CST,
+	                                 __ATOMIC_SEQ_CST))
+		return;
 	vcpu->nmi_pending = true;
 	deliver_nmi(vcpu);
 }
@@ -196,7 +201,7 @@ void startup_attend(struct vcpu *vcpu)
 		} else if (startup & STARTUP_WAITING) {
 			halt_until_kicked(vcpu);
 		} else if (startup & STARTUP_NMI) {
-			attend_nmi(vcpu);
+			attend_nmi(vcpu, startup);
 		} else {
 			return;
 		}

@@ -169,8 +169,7 @@ struct vcpu {
 	uint32_t apic_id;
 	uint32_t startup;    /* STARTUP_*: 0 while the guest may run */
 	uint64_t run;        /* odd: in a guest, which has not exited since it was even */
-	bool kicked;         /* an NMI of L0's is on its way */
-	uint64_t kicked_at;  /* TSC */
+	uint64_t kicked;     /* TSC when an NMI of L0's was sent that is on its way; 0: none is */
 	bool arrived, ready; /* while booting */
 	uint64_t halt_hpa;   /* VMCB of the guest that waits for SIPI */
 	struct vmcb *halt;

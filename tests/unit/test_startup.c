@@ -17,6 +17,7 @@ static struct stack_base base;
 static void fake_window(void);
 static void ignore(uint64_t value);
 static uint64_t zero(void);
+static uint64_t fake_rdtsc(void);
 
 /* What cannot be executed here. */
 #define stack_base()            (&base)
@@ -24,6 +25,7 @@ static uint64_t zero(void);
 #define clear_debug_addresses() ((void)0)
 #define cpuid(leaf, subleaf)    ((struct cpuid_regs){.eax = 0x60fb1})
 #define rdmsr(msr)              zero()
+#define rdtsc                   fake_rdtsc
 #define read_cr0                zero
 #define read_cr3                zero
 #define read_cr4                zero
@@ -63,6 +65,21 @@ static void ignore(uint64_t value)
 static uint64_t zero(void)
 {
 	return 0;
+}
+
+/* A processor may be interrupted, so to say, where it looks at the time: by what another does. */
+static uint64_t tsc;
+static void (*meanwhile)(void);
+
+static uint64_t fake_rdtsc(void)
+{
+	uint64_t now = ++tsc;
+	void (*then)(void) = meanwhile;
+
+	meanwhile = NULL;
+	if (then)
+		then();
+	return now;
 }
 
 void lapic_send(uint32_t id, uint32_t command)
@@ -323,7 +340,7 @@ static void init_by_no_icr(void **state)
 static unsigned int an_nmi_then_sipi(void)
 {
 	vcpu_sipi(&vcpu, 6);
-	vcpu.kicked = false;
+	vcpu.kicked = 0;
 	return 1;
 }
 
@@ -353,11 +370,11 @@ static void nmi_waits_for_sipi(void **state)
 static void nmis_and_kicks(void **state)
 {
 	(void)state;
-	vcpu.kicked = true;
+	vcpu.kicked = 1;
 	pending_nmis = 1;
 	handle_nmi(&vcpu);
 	assert_false(vcpu.nmi_pending);
-	vcpu.kicked = true;
+	vcpu.kicked = 1;
 	pending_nmis = 2;
 	handle_nmi(&vcpu);
 	assert_true(vcpu.nmi_pending);
@@ -365,6 +382,44 @@ static void nmis_and_kicks(void **state)
 	pending_nmis = 1;
 	handle_nmi(&vcpu);
 	assert_true(vcpu.nmi_pending);
+}
+
+/* startup.pml, S14: an NMI, the INIT that takes it away, and an NMI behind it, amid attend_nmi(). */
+static void nmi_behind_init_is_kept(void **state)
+{
+	(void)state;
+	vcpu_nmi(&vcpu);
+	vcpu_init(&vcpu);
+	vcpu_nmi(&vcpu);
+	attend_nmi(&vcpu, STARTUP_NMI);
+	assert_false(vcpu.nmi_pending);
+	assert_int_equal(vcpu.startup, STARTUP_INIT | STARTUP_NMI);
+}
+
+static void kick_by_another(void)
+{
+	vcpu_kick(&vcpu);
+}
+
+/* processors.pml, P1: each of them would send one, and L1 would get the second. */
+static void two_kick_at_once(void **state)
+{
+	(void)state;
+	base.processor = &first;
+	meanwhile = kick_by_another;
+	vcpu_kick(&vcpu);
+	assert_int_equal(sent, 1);
+	vcpu_kick(&vcpu);
+	assert_int_equal(sent, 1);
+	/* One that is lost is sent again, once. */
+	tsc += (uint64_t)KICK_AGAIN;
+	meanwhile = kick_by_another;
+	vcpu_kick(&vcpu);
+	assert_int_equal(sent, 2);
+	assert_true(vcpu_was_kicked(&vcpu));
+	assert_false(vcpu_was_kicked(&vcpu));
+	vcpu_kick(&vcpu);
+	assert_int_equal(sent, 3);
 }
 
 int main(void)
@@ -379,6 +434,8 @@ int main(void)
 		cmocka_unit_test_setup(init_by_no_icr, setup),
 		cmocka_unit_test_setup(nmi_waits_for_sipi, setup),
 		cmocka_unit_test_setup(nmis_and_kicks, setup),
+		cmocka_unit_test_setup(nmi_behind_init_is_kept, setup),
+		cmocka_unit_test_setup(two_kick_at_once, setup),
 	};
 
 	return cmocka_run_group_tests_name("startup", tests, NULL, NULL);
