@@ -13,7 +13,7 @@ void note_change(struct mmu *mmu, const struct shadow_page *page, unsigned int i
 	if (page->role.local || page->role.direct) /* nobody else's; nothing of a guest's tables */
 		return;
 	mmu->changed[mmu->changes % MMU_CHANGES] = whole ? ALL_BELOW : number;
-	__atomic_store_n(&mmu->changes, mmu->changes + 1, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&mmu->changes, mmu->changes + 1, __ATOMIC_SEQ_CST); /* A1 */
 }
 
 void catch_up(struct mmu *mmu, const struct paging_mode *mode, struct cached_root *root)

@@ -30,7 +30,7 @@ static bool is_outdated(struct mmu *mmu, const struct paging_mode *mode,
 	    in_registers(mode, page->role.level))
 		return false;
 	now = entry_behind(mmu, mode, page, index);
-	return (now ^ entry) & ~(now & (PTE_A | PTE_D));
+	return (now ^ entry) & ~(now & (PTE_A | PTE_D)); /* T18 */
 }
 
 /*
@@ -49,7 +49,7 @@ static struct shadow_page *apply(struct mmu *mmu, const struct paging_mode *mode
 		if (!((spte ^ target->spte) & ~PTE_D))
 			return NULL; /* D of a tracked frame is the processor's */
 		*changed = true;
-		note_change(mmu, page, index, false);
+		note_change(mmu, page, index, false); /* A7 */
 		if (is_outdated(mmu, mode, page, index, entry))
 			return NULL;
 		/* A larger page than before: the TLB must not hold two sizes for one address. */
@@ -180,7 +180,7 @@ enum fault_result mmu_fault(struct mmu *mmu, struct mmu_cpu *cpu, const struct g
 	}
 	pool_reserve(mmu, pages_for(mmu, PT_MAX_LEVEL));
 	filled = fill(mmu, &tables->mode, cpu->current, fault->address, fault->access, &walk);
-	saw_changes(mmu, cpu);
+	saw_changes(mmu, cpu); /* A8 */
 	if (filled)
 		return FAULT_FILLED;
 	if (!(fault->access & ACCESS_WRITE) || !mmu->ops->map(mmu->context, walk.gpa).read_only)

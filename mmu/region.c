@@ -70,10 +70,10 @@ static void pin_upwards(const struct mmu *mmu, struct shadow_page *page, int pin
 static void clear_dirty(struct mmu *mmu, struct mmu_cpu *cpu, struct shadow_page *region,
                         unsigned int index)
 {
-	__atomic_and_fetch(&region->table[index], ~PTE_D, __ATOMIC_SEQ_CST);
-	__atomic_store_n(&cpu->flush_direct, true, __ATOMIC_SEQ_CST);
+	__atomic_and_fetch(&region->table[index], ~PTE_D, __ATOMIC_SEQ_CST); /* T1 */
+	__atomic_store_n(&cpu->flush_direct, true, __ATOMIC_SEQ_CST);        /* T2 */
 	if (cpu != mmu->self)
-		region->unarmed[index / 64] |= 1ull << index % 64;
+		region->unarmed[index / 64] |= 1ull << index % 64; /* T3 */
 }
 
 static void add_frame(struct mmu *mmu, struct mmu_cpu *cpu, struct shadow_page *region,
@@ -129,7 +129,7 @@ static bool drop_larger(struct mmu *mmu, struct mmu_cpu *cpu, uint64_t gpa)
 		if (!(spte & PTE_P))
 			return false;
 		if (spte_is_leaf(spte, page->role.level)) {
-			spte_clear(mmu, page, index);
+			spte_clear(mmu, page, index); /* T15 */
 			__atomic_store_n(&cpu->flush_direct, true, __ATOMIC_SEQ_CST);
 			return true;
 		}
@@ -150,14 +150,14 @@ void regions_add(struct mmu *mmu, uint64_t gpa)
 		others |= cpu != mmu->self;
 	}
 	if (others)
-		mmu->ops->flush_all(mmu->context);
+		mmu->ops->flush_all(mmu->context); /* T16 */
 	for (struct mmu_cpu *cpu = mmu->cpus; cpu; cpu = cpu->next) {
 		struct shadow_page *region = find_region(mmu, cpu, gpa);
 
 		if (!region && cpu == mmu->home)
 			region = direct_region(mmu, cpu, gpa, split_home);
 		if (region)
-			add_frame(mmu, cpu, region, index);
+			add_frame(mmu, cpu, region, index); /* T17 */
 	}
 }
 
@@ -185,7 +185,7 @@ void region_filled(struct mmu *mmu, struct mmu_cpu *cpu, uint64_t gpa)
 		return;
 	for (unsigned int i = 0; i < SHADOW_ENTRIES; i++) {
 		if (is_tracked(mmu, region->gpa + ((uint64_t)i << PT_PAGE_SHIFT)))
-			add_frame(mmu, cpu, region, i);
+			add_frame(mmu, cpu, region, i); /* T20 */
 	}
 }
 
@@ -195,7 +195,7 @@ void region_ends(struct mmu *mmu, struct shadow_page *region)
 		unlist(cpu, region);
 	for (unsigned int i = 0; i < SHADOW_ENTRIES; i++) {
 		if (region->tracked[i / 64] >> i % 64 & 1)
-			mmu_note_write(mmu, region->gpa + ((uint64_t)i << PT_PAGE_SHIFT));
+			mmu_note_write(mmu, region->gpa + ((uint64_t)i << PT_PAGE_SHIFT)); /* T19 */
 	}
 	for (unsigned int word = 0; word < WORDS; word++)
 		region->tracked[word] = region->unarmed[word] = 0;
@@ -205,7 +205,7 @@ void region_ends(struct mmu *mmu, struct shadow_page *region)
 /* Has the processor flushed since D bits of its NPT01 were cleared? */
 static bool is_armed(const struct mmu *mmu, struct mmu_cpu *cpu)
 {
-	if (cpu != mmu->self && __atomic_load_n(&cpu->flush_direct, __ATOMIC_SEQ_CST))
+	if (cpu != mmu->self && __atomic_load_n(&cpu->flush_direct, __ATOMIC_SEQ_CST)) /* T13 */
 		return false;
 	cpu->held_back = 0;
 	return true;
@@ -267,13 +267,13 @@ static void take(struct mmu *mmu, struct mmu_cpu *cpu, struct shadow_page *regio
 static bool is_quiet(struct shadow_page *region, bool armed)
 {
 	if (__atomic_load_n(region->parent, __ATOMIC_RELAXED) & PTE_A) {
-		region->quiet = AWAKE;
+		region->quiet = AWAKE; /* T4 */
 		return false;
 	}
-	if (region->quiet == QUIET)
+	if (region->quiet == QUIET) /* T5 */
 		return true;
 	if (region->quiet == FALLING && armed)
-		region->quiet = QUIET; /* from the next time on; D may be set since before */
+		region->quiet = QUIET; /* T6: from the next time on; D may be set since before */
 	return false;
 }
 
@@ -286,10 +286,10 @@ static void let_fall(struct mmu *mmu, struct mmu_cpu *cpu)
 	for (struct shadow_page *region = cpu->regions; region; region = region->next_region) {
 		if (region->quiet != AWAKE)
 			continue;
-		__atomic_and_fetch(region->parent, ~PTE_A, __ATOMIC_SEQ_CST);
-		region->quiet = cpu == mmu->self ? QUIET : FALLING;
+		__atomic_and_fetch(region->parent, ~PTE_A, __ATOMIC_SEQ_CST); /* T10 */
+		region->quiet = cpu == mmu->self ? QUIET : FALLING;           /* T11 */
 	}
-	__atomic_store_n(&cpu->flush_direct, true, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&cpu->flush_direct, true, __ATOMIC_SEQ_CST); /* T12 */
 }
 
 static void collect_region(struct mmu *mmu, struct mmu_cpu *cpu, struct shadow_page *region,
@@ -311,13 +311,13 @@ static void collect_region(struct mmu *mmu, struct mmu_cpu *cpu, struct shadow_p
 			continue;
 		unarmed = region->unarmed[word];
 		if (unarmed && armed)
-			region->unarmed[word] = 0;
+			region->unarmed[word] = 0; /* T7 */
 		for (; bits; bits &= bits - 1) {
 			unsigned int bit = (unsigned int)__builtin_ctzll(bits);
 			unsigned int index = word * 64 + bit;
 			bool by_others = (frames[index] & others) || large;
 
-			if (by_others || is_dirty(region, index) || (unarmed >> bit & 1))
+			if (by_others || is_dirty(region, index) || (unarmed >> bit & 1)) /* T8 */
 				take(mmu, cpu, region, index, by_others, armed);
 		}
 	}

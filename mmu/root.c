@@ -103,6 +103,7 @@ static bool is_current(const struct mmu *mmu, const struct mmu_cpu *cpu,
 {
 	const struct cached_root *root = cpu->last;
 
+	/* A3 */
 	return root && root->seen == __atomic_load_n(&mmu->changes, __ATOMIC_SEQ_CST) &&
 	       root->gpa == tables->root && root->asid == asid && root->fresh &&
 	       root->flush_all == cpu->flush_all && root->page == cpu->current &&
@@ -116,7 +117,7 @@ uint64_t mmu_current_root(const struct mmu *mmu, const struct mmu_cpu *cpu,
                           const struct guest_tables *tables, uint32_t asid)
 {
 	/* What the guest stored before it came here is to be read by them. */
-	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	__atomic_thread_fence(__ATOMIC_SEQ_CST); /* A2 */
 	return is_current(mmu, cpu, tables, asid) ? page_hpa(mmu, cpu->current) : 0;
 }
 
@@ -156,7 +157,7 @@ uint64_t mmu_load_root(struct mmu *mmu, struct mmu_cpu *cpu, const struct guest_
 		root->fresh = true;
 		root->flush_all = cpu->flush_all;
 	} else if (root->seen != mmu->changes) {
-		catch_up(mmu, &tables->mode, root);
+		catch_up(mmu, &tables->mode, root); /* A4 */
 	}
 	root->seen = mmu->changes;
 	return page_hpa(mmu, root->page);

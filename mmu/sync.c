@@ -56,8 +56,8 @@ static void sync_spte(struct mmu *mmu, const struct paging_mode *mode, struct sh
 		return;
 	mmu->counters->sptes_changed++;
 	if (target.kind == TARGET_LEAF) {
-		note_change(mmu, page, index, false);
-		if (entry_behind(mmu, mode, page, index) == entry) {
+		note_change(mmu, page, index, false);                /* A5 */
+		if (entry_behind(mmu, mode, page, index) == entry) { /* A6 */
 			spte_set(mmu, page, index, target.spte);
 			return;
 		}

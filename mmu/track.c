@@ -95,7 +95,7 @@ static void track(struct mmu *mmu, uint64_t gpa)
 	    !mmu->memory.page(mmu->memory.context, frame << PT_PAGE_SHIFT))
 		return;
 	frame_clear(mmu, frame, FRAME_DIRTY);
-	frame_set(mmu, frame, FRAME_TRACKED);
+	frame_set(mmu, frame, FRAME_TRACKED);    /* T14 */
 	__atomic_thread_fence(__ATOMIC_SEQ_CST); /* see mmu_wants_note() */
 	mmu->block_tracked[frame >> BLOCK_SHIFT]++;
 	mmu->giant_tracked[frame >> GIANT_SHIFT]++;
@@ -176,14 +176,14 @@ void mmu_note_write(struct mmu *mmu, uint64_t gpa)
 	if (mmu->own_paging)
 		protect_note_write(mmu, gpa);
 	else if (is_tracked(mmu, gpa)) {
-		frame_set(mmu, gpa >> PT_PAGE_SHIFT, FRAME_DIRTY);
+		frame_set(mmu, gpa >> PT_PAGE_SHIFT, FRAME_DIRTY); /* T22 */
 		frames_open(mmu, gpa >> PT_PAGE_SHIFT, 1);
 	}
 }
 
 bool mmu_wants_note(const struct mmu *mmu, uint64_t gpa)
 {
-	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	__atomic_thread_fence(__ATOMIC_SEQ_CST); /* T21 */
 	return mmu->own_paging || is_tracked(mmu, gpa);
 }
 
@@ -275,7 +275,7 @@ void frame_written(struct mmu *mmu, uint64_t frame)
 {
 	frame_clear(mmu, frame, FRAME_DIRTY);
 	mmu->counters->frames_dirty++;
-	sync_frame(mmu, frame << PT_PAGE_SHIFT);
+	sync_frame(mmu, frame << PT_PAGE_SHIFT); /* T9 */
 	if (mmu->frames[frame] & FRAME_WATCHED)
 		mmu->ops->frame_changed(mmu->context, frame << PT_PAGE_SHIFT);
 }

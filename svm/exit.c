@@ -242,15 +242,15 @@ void handle_l2_exit(struct vcpu *vcpu)
 static void flush(struct vcpu *vcpu)
 {
 	struct vmcb_control *control = &vcpu->vmcb->control;
-	bool all = __atomic_exchange_n(&vcpu->flush, false, __ATOMIC_SEQ_CST);
+	bool all = __atomic_exchange_n(&vcpu->flush, false, __ATOMIC_SEQ_CST); /* P11 */
 
 	if (!all && (!features.npt || control->nested_cr3 != vcpu->npt01))
 		return;
 	if (!all && !vcpu->npt01_shared && has(SVM_FEATURE_FLUSH_ASID))
 		control->tlb_control = TLB_CONTROL_FLUSH_ASID;
 	else
-		control->tlb_control = TLB_CONTROL_FLUSH_ALL;
-	mmu_direct_flushed(&vcpu->mmu_cpu);
+		control->tlb_control = TLB_CONTROL_FLUSH_ALL; /* P12 */
+	mmu_direct_flushed(&vcpu->mmu_cpu);                   /* T23 */
 	if (all && vcpu->guest_mode)
 		nested_maps_renew(vcpu);
 }
@@ -261,7 +261,8 @@ static void flush(struct vcpu *vcpu)
  */
 static inline bool may_enter(struct vcpu *vcpu)
 {
-	__atomic_store_n(&vcpu->run, vcpu->run + 1, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&vcpu->run, vcpu->run + 1, __ATOMIC_SEQ_CST); /* P13 */
+	/* P14 */
 	return !__builtin_expect(__atomic_load_n(&vcpu->startup, __ATOMIC_RELAXED) ||
 	                                 __atomic_load_n(&vcpu->flush, __ATOMIC_RELAXED),
 	                         false);
@@ -269,7 +270,7 @@ static inline bool may_enter(struct vcpu *vcpu)
 
 static inline void has_left(struct vcpu *vcpu)
 {
-	__atomic_store_n(&vcpu->run, vcpu->run + 1, __ATOMIC_RELEASE);
+	__atomic_store_n(&vcpu->run, vcpu->run + 1, __ATOMIC_RELEASE); /* P15 */
 	if (!features.npt)
 		own_paging_exit(vcpu);
 }

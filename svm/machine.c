@@ -57,7 +57,7 @@ static void kick(void *context, struct mmu_cpu *cpu)
 
 	(void)context;
 	__atomic_store_n(&vcpu->flush, true, __ATOMIC_SEQ_CST);
-	vcpu_kick(vcpu);
+	vcpu_kick(vcpu); /* P17 */
 }
 
 static void walk_wrote(void *context, uint64_t gpa)

@@ -69,7 +69,7 @@ void nested_exit(struct vcpu *vcpu, uint64_t code, uint64_t info1, uint64_t info
 	/* A VMRUN that was over before the processor saw it: what it was to flush is still to be.
 	 */
 	if (vcpu->vmcb02->control.tlb_control != TLB_CONTROL_NONE)
-		vcpu->flush = true;
+		vcpu->flush = true; /* P16 */
 	pat = vcpu->vmcb12->save.g_pat;
 	nested_copy_state(&vcpu->vmcb12->save, &vcpu->vmcb02->save);
 	if (!(vcpu->ctl.nested_ctl & NESTED_CTL_NP_ENABLE))

@@ -46,12 +46,12 @@ static void kick(struct vcpu *target)
 {
 	uint64_t now = rdtsc() | 1, old = __atomic_load_n(&target->kicked, __ATOMIC_SEQ_CST);
 
-	do {
+	do { /* P1 */
 		if (old && (int64_t)(now - old) < KICK_AGAIN)
 			return;
 	} while (!__atomic_compare_exchange_n(&target->kicked, &old, now, false, __ATOMIC_SEQ_CST,
 	                                      __ATOMIC_SEQ_CST));
-	send_nmi(target);
+	send_nmi(target); /* P2 */
 }
 
 void vcpu_kick(struct vcpu *target)
@@ -67,7 +67,7 @@ void vcpu_exit_again(struct vcpu *self)
 
 bool vcpu_was_kicked(struct vcpu *vcpu)
 {
-	return __atomic_exchange_n(&vcpu->kicked, 0, __ATOMIC_SEQ_CST);
+	return __atomic_exchange_n(&vcpu->kicked, 0, __ATOMIC_SEQ_CST); /* P10 */
 }
 
 static bool is_in_guest(const struct vcpu *vcpu)
@@ -79,19 +79,19 @@ void vcpu_init(struct vcpu *target)
 {
 	uint32_t old = __atomic_load_n(&target->startup, __ATOMIC_SEQ_CST), new;
 
-	do /* a SIPI that came before it is for nothing */
+	do /* S1: a SIPI that came before it is for nothing */
 		new = (old & (STARTUP_WAITING | STARTUP_STOP)) | STARTUP_INIT;
 	while (!__atomic_compare_exchange_n(&target->startup, &old, new, false, __ATOMIC_SEQ_CST,
 	                                    __ATOMIC_SEQ_CST));
 	if ((old & STARTUP_WAITING) || is_in_guest(target))
-		vcpu_kick(target);
+		vcpu_kick(target); /* S2 */
 }
 
 void vcpu_sipi(struct vcpu *target, uint8_t vector)
 {
 	uint32_t old = __atomic_load_n(&target->startup, __ATOMIC_SEQ_CST), new;
 
-	do {
+	do { /* S3 */
 		if (!(old & (STARTUP_INIT | STARTUP_WAITING)))
 			return;
 		new = old;
@@ -99,19 +99,20 @@ void vcpu_sipi(struct vcpu *target, uint8_t vector)
 			new |= STARTUP_SIPI | (uint32_t)vector << STARTUP_VECTOR_SHIFT;
 	} while (!__atomic_compare_exchange_n(&target->startup, &old, new, false, __ATOMIC_SEQ_CST,
 	                                      __ATOMIC_SEQ_CST));
-	vcpu_kick(target);
+	vcpu_kick(target); /* S4 */
 }
 
 void vcpu_nmi(struct vcpu *target)
 {
-	__atomic_or_fetch(&target->startup, STARTUP_NMI, __ATOMIC_SEQ_CST);
+	__atomic_or_fetch(&target->startup, STARTUP_NMI, __ATOMIC_SEQ_CST); /* S5 */
 	if (is_in_guest(target))
-		vcpu_kick(target);
+		vcpu_kick(target); /* S6 */
 }
 
 /* Its guest has exited since it was asked to flush, or it has flushed and entered anew. */
 static bool has_left(const struct vcpu *vcpu)
 {
+	/* P7 P8 */
 	return !is_in_guest(vcpu) || !__atomic_load_n(&vcpu->flush, __ATOMIC_SEQ_CST);
 }
 
@@ -125,7 +126,7 @@ static void wait_until_left(struct vcpu *vcpu)
 		if (waited > PATIENCE)
 			panic("processor %u does not leave its guest", vcpu->apic_id);
 		if (waited > KICK_AGAIN)
-			vcpu_kick(vcpu);
+			vcpu_kick(vcpu); /* P9 */
 		cpu_relax();
 	}
 }
@@ -135,9 +136,9 @@ void processors_flush_all(void)
 	struct vcpu *self = this_vcpu();
 
 	for (unsigned int i = 0; i < count; i++) {
-		__atomic_store_n(&vcpus[i]->flush, true, __ATOMIC_SEQ_CST);
+		__atomic_store_n(&vcpus[i]->flush, true, __ATOMIC_SEQ_CST); /* P6 */
 		if (vcpus[i] != self && is_in_guest(vcpus[i]))
-			vcpu_kick(vcpus[i]);
+			vcpu_kick(vcpus[i]); /* P3 */
 	}
 	for (unsigned int i = 0; i < count; i++) {
 		if (vcpus[i] != self)
@@ -150,7 +151,7 @@ void processors_stop(void)
 	for (unsigned int i = 0; i < count; i++) {
 		if (vcpus[i] == this_vcpu())
 			continue;
-		__atomic_or_fetch(&vcpus[i]->startup, STARTUP_STOP, __ATOMIC_SEQ_CST);
+		__atomic_or_fetch(&vcpus[i]->startup, STARTUP_STOP, __ATOMIC_SEQ_CST); /* S7 */
 		vcpu_kick(vcpus[i]);
 	}
 }

@@ -30,6 +30,7 @@ static void take_init(struct vcpu *vcpu)
 	vcpu->gif = true;
 	vcpu->efer = 0;
 	vcpu->l2_lme_held = false;
+	/* S12 */
 	vcpu->nmi_pending = vcpu->nmi_blocked = vcpu->stepping_iret = vcpu->init_held = false;
 	vcpu->tpr_in_vmcb = false;
 	for (unsigned int i = 0; i < GPRS; i++)
@@ -51,17 +52,17 @@ static void begin_waiting(struct vcpu *vcpu)
 {
 	if (vcpu == vcpu_at(0))
 		reset_machine("INIT of the boot processor");
-	__atomic_or_fetch(&vcpu->startup, STARTUP_WAITING, __ATOMIC_SEQ_CST);
-	__atomic_and_fetch(&vcpu->startup, ~(uint32_t)STARTUP_INIT, __ATOMIC_SEQ_CST);
+	__atomic_or_fetch(&vcpu->startup, STARTUP_WAITING, __ATOMIC_SEQ_CST);          /* S10 */
+	__atomic_and_fetch(&vcpu->startup, ~(uint32_t)STARTUP_INIT, __ATOMIC_SEQ_CST); /* S11 */
 	take_init(vcpu);
 }
 
 /* SIPI behind an INIT that does not make the processor wait is for nothing. */
 static void forget_init(struct vcpu *vcpu, bool held)
 {
-	vcpu->init_held = held;
+	vcpu->init_held = held; /* S8 */
 	__atomic_and_fetch(&vcpu->startup, STARTUP_WAITING | STARTUP_STOP | STARTUP_NMI,
-	                   __ATOMIC_SEQ_CST);
+	                   __ATOMIC_SEQ_CST); /* S9 */
 }
 
 /* An event that L1 or L0 wants in L2 has not been injected: L1 finds it as interrupted. */
@@ -114,7 +115,7 @@ static void take_sipi(struct vcpu *vcpu, uint32_t startup)
 	uint32_t nmi = startup & STARTUP_NMI;
 
 	if (!__atomic_compare_exchange_n(&vcpu->startup, &startup, nmi, false, __ATOMIC_SEQ_CST,
-	                                 __ATOMIC_SEQ_CST))
+	                                 __ATOMIC_SEQ_CST)) /* S13 */
 		return;
 	start_state_sipi(&vcpu->vmcb01->save, (uint8_t)(startup >> STARTUP_VECTOR_SHIFT));
 	vcpu->vmcb01->control.clean = 0;
@@ -126,7 +127,7 @@ static void attend_nmi(struct vcpu *vcpu, uint32_t startup)
 	uint32_t taken = startup & ~(uint32_t)STARTUP_NMI;
 
 	if (!__atomic_compare_exchange_n(&vcpu->startup, &startup, taken, false, __ATOMIC_SEQ_CST,
-	                                 __ATOMIC_SEQ_CST))
+	                                 __ATOMIC_SEQ_CST)) /* S14 */
 		return;
 	vcpu->nmi_pending = true;
 	deliver_nmi(vcpu);
@@ -171,7 +172,7 @@ static void halt_until_kicked(struct vcpu *vcpu)
 
 	vcpu->vmcb_hpa = vcpu->halt_hpa;
 	vcpu->host_flags = RFLAGS_FIXED;
-	svm_enter(vcpu);
+	svm_enter(vcpu); /* S15 */
 	vcpu->vmcb_hpa = vcpu->vmcb01_hpa;
 	update_interrupt_gate(vcpu);
 	code = vcpu->halt->control.exit_code;
@@ -190,18 +191,18 @@ static _Noreturn void stop_here(void)
 void startup_attend(struct vcpu *vcpu)
 {
 	for (;;) {
-		uint32_t startup = __atomic_load_n(&vcpu->startup, __ATOMIC_SEQ_CST);
+		uint32_t startup = __atomic_load_n(&vcpu->startup, __ATOMIC_SEQ_CST); /* S16 */
 
 		if (startup & STARTUP_STOP)
-			stop_here();
+			stop_here(); /* S17 */
 		if (startup & STARTUP_INIT) {
-			attend_init(vcpu, startup & STARTUP_WAITING);
+			attend_init(vcpu, startup & STARTUP_WAITING); /* S18 */
 		} else if (startup & STARTUP_SIPI) {
-			take_sipi(vcpu, startup);
+			take_sipi(vcpu, startup); /* S19 */
 		} else if (startup & STARTUP_WAITING) {
-			halt_until_kicked(vcpu);
+			halt_until_kicked(vcpu); /* S20 */
 		} else if (startup & STARTUP_NMI) {
-			attend_nmi(vcpu, startup);
+			attend_nmi(vcpu, startup); /* S21 */
 		} else {
 			return;
 		}

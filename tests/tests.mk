@@ -13,7 +13,7 @@ ifneq ($(filter deps deps-linux,$(MAKECMDGOALS)),)
 .NOTPARALLEL:
 endif
 
-.PHONY: deps-linux check-system check-linux soak-linux check-unit build-all
+.PHONY: deps-linux check-system check-linux soak-linux check-unit check-proof prove build-all
 
 deps: ## install what building and testing need from Debian's packages (root or sudo)
 	@tests/deps
@@ -51,11 +51,18 @@ check-system: build-all
 	@rm -rf '$(BUILD)/test-logs'
 	BUILD='$(BUILD)' prove -j$(PROVE_JOBS) --timer $(SYSTEM_TESTS)
 
+check-proof:
+	PROVE_JOBS=$(PROVE_JOBS) prove --timer tests/proof/run
+
+prove: ## prove the protocols between processors by spin, in larger sizes than check does (docs/proof.md)
+	PROVE_JOBS=$(PROVE_JOBS) prove --timer -v tests/proof/run :: large
+
 # One after the other, so that prove's summary comes last.
-check: ## every test: unit, lint, system; ends with the runner's summary
+check: ## every test: unit, lint, proofs, system; ends with the runner's summary
 	@$(MAKE) --no-print-directory build-all
 	@$(MAKE) --no-print-directory check-unit
 	@$(MAKE) --no-print-directory lint
+	@$(MAKE) --no-print-directory check-proof
 	@$(MAKE) --no-print-directory check-system
 
 # Before the random scripts of tests/unit/mmu.mk; images run on each configuration in turn.
