@@ -384,7 +384,7 @@ static void nmis_and_kicks(void **state)
 	assert_true(vcpu.nmi_pending);
 }
 
-/* startup.pml, S14: an NMI, the INIT that takes it away, and an NMI behind it, amid attend_nmi(). */
+/* startup.pml, S14: an NMI, the INIT that takes it away, an NMI behind it, amid attend_nmi(). */
 static void nmi_behind_init_is_kept(void **state)
 {
 	(void)state;
