@@ -145,6 +145,13 @@ static bool read_svm(struct parser *parser, struct config *config)
 	return read_flag(parser, names, &config->untried, ": use tried or all");
 }
 
+static bool read_msr(struct parser *parser, struct config *config)
+{
+	static const char *const names[] = {"strict", "open", NULL};
+
+	return read_flag(parser, names, &config->open_msrs, ": use strict or open");
+}
+
 static bool read_pool(struct parser *parser, struct config *config)
 {
 	static const char hint[] = ": use a number of K, M or G, for instance pool=16M";
@@ -215,6 +222,7 @@ static const struct {
 	{"la57", read_la57},       {"npt", read_npt},       {"log", read_log},
 	{"pool", read_pool},       {"l1", read_l1},         {"initrd", read_initrd},
 	{"cmdline", read_cmdline}, {"hotkey", read_hotkey}, {"svm", read_svm},
+	{"msr", read_msr},
 };
 
 static bool read_word(struct parser *parser, struct config *config)

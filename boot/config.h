@@ -22,6 +22,7 @@ struct config {
 	enum log_level log;
 	bool hotkey;
 	bool untried;        /* svm=all */
+	bool open_msrs;      /* msr=open */
 	uint64_t pool_bytes; /* for shadow pages; 0: not given, so the default */
 
 	/* For the EFI program only: elsewhere the loader's module lines name these files. */
@@ -31,7 +32,7 @@ struct config {
 
 /*
  * Reads words of the form key=value: la57=auto|on|off, npt=auto|on|off, log=quiet|info|debug,
- * hotkey=on|off, svm=tried|all, pool=NUMBER with the suffix K, M or G, l1=PATH, initrd=PATH,
+ * hotkey=on|off, svm=tried|all, msr=strict|open, pool=NUMBER with the suffix K, M or G, l1=PATH, initrd=PATH,
  * cmdline=TEXT. Blanks and newlines separate words; double quotes in a value hold blanks; a word
  * that begins with # and the rest of its line are a comment. Returns false, and one line in error
  * that names the word, when it does not know or like a word.

@@ -27,11 +27,11 @@
 #include "svm/l1_memory.h"
 #include "svm/machine.h"
 #include "svm/messages.h"
+#include "svm/msr_list.h"
 #include "svm/processors.h"
 #include "svm/sleep.h"
 
 enum {
-	LEAF_STRUCTURED = 7,
 	BIOS_DATA_END = 0x1000,
 	STRUCTURED_ECX_LA57 = 1 << 16,
 	HEAP_PAGES = 96,    /* page tables, VMCBs, maps, a vcpu */
@@ -338,6 +338,7 @@ _Noreturn void start(uint32_t magic, uint64_t information, uint64_t image_at)
 	la57 = choose_la57();
 	npt = svm_use_npt(config.npt);
 	features_init(&(struct feature_choice){la57, npt, config.untried});
+	msr_list_open = config.open_msrs;
 	read_memory_map(image_at);
 	find_others();
 	region = choose_region();

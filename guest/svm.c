@@ -9,6 +9,7 @@ static void run(void)
 {
 	suite_permission();
 	suite_msr();
+	suite_agree();
 	suite_fails();
 	suite_entry();
 	suite_bases();

@@ -55,6 +55,17 @@
 #define CR4_SMAP       (1u << 21)
 #define CR4_PKE        (1u << 22)
 #define CR4_CET        (1u << 23)
+#define CR4_PKS        (1u << 24)
+
+#define XCR0_X87     (1u << 0)
+#define XCR0_SSE     (1u << 1)
+#define XCR0_AVX     (1u << 2)
+#define XCR0_BNDREGS (1u << 3)
+#define XCR0_BNDCSR  (1u << 4)
+#define XCR0_AVX512  (7u << 5)
+#define XCR0_PKRU    (1u << 9)
+#define XSS_CET_U    (1u << 11)
+#define XSS_CET_S    (1u << 12)
 
 #define DR6_FIXED    0xffff0ff0u
 #define DR6_B0_TO_B3 0x0000000fu
@@ -81,6 +92,7 @@
 #define MSR_SYSENTER_CS       0x00000174u
 #define MSR_SYSENTER_ESP      0x00000175u
 #define MSR_SYSENTER_EIP      0x00000176u
+#define MSR_DEBUGCTL          0x000001d9u
 #define MSR_MTRR_PHYS_BASE0   0x00000200u
 #define MSR_MTRR_PHYS_MASK0   0x00000201u
 #define MSR_MTRR_FIX64K_00000 0x00000250u
@@ -90,6 +102,7 @@
 #define MSR_MTRR_FIX4K_F8000  0x0000026fu
 #define MSR_PAT               0x00000277u
 #define MSR_MTRR_DEF_TYPE     0x000002ffu
+#define MSR_XSS               0x00000da0u
 #define MSR_EFER              0xc0000080u
 #define MSR_STAR              0xc0000081u
 #define MSR_LSTAR             0xc0000082u
@@ -126,6 +139,8 @@
 #define VM_CR_DIS_A20M (1u << 2)
 #define VM_CR_LOCK     (1u << 3)
 #define VM_CR_SVMDIS   (1u << 4)
+
+#define DEBUGCTL_LBR (1u << 0)
 
 #define APIC_BASE_BSP    (1u << 8)
 #define APIC_BASE_X2APIC (1u << 10)

@@ -3,6 +3,7 @@
  * section 3.1, on what the guest believes to have. Relies on svm/own_paging.h for what follows.
  */
 #include "svm/control_registers.h"
+#include "hv/exception.h"
 #include "hv/x86.h"
 #include "svm/decode.h"
 #include "svm/emulate.h"
@@ -16,7 +17,8 @@
 #define CR0_VALID                                                                                  \
 	(CR0_PE | CR0_MP | CR0_EM | CR0_TS | CR0_ET | CR0_NE | CR0_WP | CR0_AM | CR0_NW | CR0_CD | \
 	 CR0_PG)
-#define CR0_MSW (CR0_PE | CR0_MP | CR0_EM | CR0_TS) /* what LMSW writes */
+#define CR3_PCID 0xfffull
+#define CR0_MSW  (CR0_PE | CR0_MP | CR0_EM | CR0_TS) /* what LMSW writes */
 
 /* With these changed the processor flushes its TLB and loads PDPTEs again. */
 #define CR0_PAGING (CR0_PG | CR0_WP | CR0_CD | CR0_NW)
@@ -66,6 +68,10 @@ static bool set_cr4(struct vmcb_save *save, uint64_t value)
 		return false;
 	if (in_long_mode(save) && (!(value & CR4_PAE) || ((value ^ save->cr4) & CR4_LA57)))
 		return false;
+	if ((value & ~save->cr4 & CR4_PCIDE) && (!in_long_mode(save) || (save->cr3 & CR3_PCID)))
+		return false;
+	if ((value & CR4_CET) && !(save->cr0 & CR0_WP))
+		return false;
 	save->cr4 = value;
 	return true;
 }
@@ -84,6 +90,13 @@ static bool flushes(const struct own_registers *old, const struct vmcb_save *sav
 	       ((old->cr4 ^ save->cr4) & CR4_PAGING);
 }
 
+/* The processor flushes what it has of a guest whose CR4 it sees change. */
+static void flush_guest(struct vmcb_control *control)
+{
+	control->tlb_control =
+		has(SVM_FEATURE_FLUSH_ASID) ? TLB_CONTROL_FLUSH_ASID : TLB_CONTROL_FLUSH_ALL;
+}
+
 /* Writes the register, with all that follows. False: #GP, and nothing has changed. */
 static bool write_and_follow(struct vcpu *vcpu, uint64_t code, uint64_t value)
 {
@@ -93,7 +106,9 @@ static bool write_and_follow(struct vcpu *vcpu, uint64_t code, uint64_t value)
 	if (!write_register(save, code, value))
 		return false;
 	vcpu->vmcb->control.clean &= ~CLEAN_CRX;
-	if (features.npt) { /* only the wait for PAE brings us here: svm/emulate.h */
+	if (features.npt) { /* features.watch_cr4, or the wait for PAE: svm/emulate.h */
+		if (vcpu->vmcb->save.cr4 != old.cr4)
+			flush_guest(&vcpu->vmcb->control);
 		give_lme(vcpu);
 		return true;
 	}
@@ -255,12 +270,40 @@ bool refused_cr_write(struct vcpu *vcpu)
 {
 	struct instruction instruction;
 
-	/* What was injected is gone once an instruction of the handler's has come this far. */
-	if (!features.tcg ||
-	    ((vcpu->injected & EVENT_VALID) && vcpu->vmcb->save.rip == vcpu->entry_rip))
+	/* Whose VMRUN is refused finds what it was to inject as interrupted. */
+	if (!features.tcg || (vcpu->vmcb->control.exit_int_info & EVENT_VALID))
 		return false;
 	if (!decode(vcpu, VMEXIT_CR3_WRITE, &instruction)) /* of all control registers */
 		return false;
 	raise_exception(vcpu, VEC_GP, 0);
 	return true;
+}
+
+/* XSETBV needs CR4.OSXSAVE, which the guest has: it is #UD before it is intercepted. */
+static bool set_xcr0(uint64_t value)
+{
+	unsigned long cr4 = read_cr4();
+	uint32_t failed;
+
+	write_cr4(cr4 | CR4_OSXSAVE);
+	__asm__ volatile(WITH_FIXUP("xsetbv")
+	                 : [failed] "=&r"(failed)
+	                 : "c"(0), "a"(low32(value)), "d"(low32(value >> 32)));
+	write_cr4(cr4);
+	return !failed;
+}
+
+void handle_xsetbv(struct vcpu *vcpu)
+{
+	const struct vmcb_save *save = &vcpu->vmcb->save;
+	uint64_t value = vcpu->gpr[GPR_RDX] << 32 | low32(save->rax);
+	unsigned int length;
+
+	if (!exit_length(vcpu, &length))
+		return;
+	if (save->cpl || low32(vcpu->gpr[GPR_RCX]) || (value & ~features.xcr0_valid) ||
+	    !set_xcr0(value))
+		raise_exception(vcpu, VEC_GP, 0);
+	else
+		finish_instruction(vcpu, length);
 }

@@ -10,6 +10,9 @@
 void handle_cr_write(struct vcpu *vcpu);
 void handle_cr_read(struct vcpu *vcpu);
 
+/* #VMEXIT(XSETBV): the states that CPUID shows (features.watch_xcr0). */
+void handle_xsetbv(struct vcpu *vcpu);
+
 /*
  * QEMU's own emulation exits as if VMRUN had failed when a guest moves what is reserved to CR3 or
  * CR4. True: it was that, and is #GP now.

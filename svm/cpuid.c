@@ -1,7 +1,8 @@
 /*
- * CPUID as L1 is to see it: the processor's own answers, without what L0 does not virtualize and
- * with a leaf of Nestling's. Relies on svm/features.h.
+ * CPUID of a guest: what L1 is shown of the processor's answers (svm/cpuid.h), with what is the
+ * guest's own in them, and the leaves of Nestling's.
  */
+#include "svm/cpuid.h"
 #include "hv/x86.h"
 #include "svm/emulate.h"
 #include "svm/event.h"
@@ -10,27 +11,8 @@
 #include "svm/processors.h"
 
 enum {
-	LEAF_FEATURES = 0x00000001,
-	LEAF_STRUCTURED = 0x00000007,
-	LEAF_EXTENDED = 0x80000001,
-	LEAF_ADDRESS_SIZES = 0x80000008,
-	LEAF_SVM = 0x8000000a,
-	LEAF_ENCRYPTION = 0x8000001f,
-	LEAF_EXTENDED_2 = 0x80000021,
-
 	FEATURES_ECX_OSXSAVE = 1 << 27,
-	FEATURES_ECX_PCID = 1 << 17,
-	STRUCTURED_EBX_INVPCID = 1 << 10,
-	STRUCTURED_ECX_PKU = 1 << 3,
 	STRUCTURED_ECX_OSPKE = 1 << 4,
-	STRUCTURED_ECX_SHADOW_STACKS = 1 << 7,
-	STRUCTURED_EDX_IBT = 1 << 20,
-	EXTENDED_2_EAX_UAI = 1 << 7,
-	STRUCTURED_ECX_LA57 = 1 << 16,
-	EXTENDED_ECX_SKINIT = 1 << 12,
-	SIZES_EBX_INVLPGB = 1 << 3,
-	ADDRESS_SIZE = 0xff,
-	GUEST_SIZE_SHIFT = 16,
 };
 #define FEATURES_ECX_HYPERVISOR (1u << 31)
 
@@ -67,31 +49,6 @@ static struct cpuid_regs hypervisor_leaf(uint32_t leaf)
 	return (struct cpuid_regs){0, 0, 0, 0};
 }
 
-/* The features behind what hide_for_own_paging() of svm/features.c takes away. */
-static void hide_for_own_paging(uint32_t leaf, uint32_t subleaf, struct cpuid_regs *r)
-{
-	if (leaf == LEAF_FEATURES) {
-		r->ecx &= ~(uint32_t)FEATURES_ECX_PCID;
-	} else if (leaf == LEAF_STRUCTURED && !subleaf) {
-		r->ebx &= ~(uint32_t)STRUCTURED_EBX_INVPCID;
-		r->ecx &= ~(uint32_t)(STRUCTURED_ECX_PKU | STRUCTURED_ECX_SHADOW_STACKS);
-		r->edx &= ~(uint32_t)STRUCTURED_EDX_IBT;
-	} else if (leaf == LEAF_EXTENDED_2) {
-		r->eax &= ~(uint32_t)EXTENDED_2_EAX_UAI;
-	}
-}
-
-/* Bits 7:0: of physical addresses; 23:16: of a guest's, if they are not the same. */
-static uint32_t address_sizes(uint32_t sizes)
-{
-	uint32_t own = features.phys_bits, guests = sizes >> GUEST_SIZE_SHIFT & ADDRESS_SIZE;
-
-	if (guests > own)
-		guests = own;
-	sizes &= ~(uint32_t)(ADDRESS_SIZE | ADDRESS_SIZE << GUEST_SIZE_SHIFT);
-	return sizes | own | guests << GUEST_SIZE_SHIFT;
-}
-
 static struct cpuid_regs virtual_cpuid(const struct vmcb_save *save, uint32_t leaf,
                                        uint32_t subleaf)
 {
@@ -99,37 +56,13 @@ static struct cpuid_regs virtual_cpuid(const struct vmcb_save *save, uint32_t le
 
 	if (leaf >= LEAF_HYPERVISOR && leaf <= LEAF_HYPERVISOR_END)
 		return hypervisor_leaf(leaf);
-	r = cpuid(leaf, subleaf);
-	switch (leaf) {
-	case LEAF_FEATURES: /* bits that mirror CR4 mirror the guest's */
+	r = cpuid_shown(leaf, subleaf);
+	if (leaf == LEAF_FEATURES) { /* bits that mirror CR4 mirror the guest's */
 		r.ecx |= FEATURES_ECX_HYPERVISOR;
 		r.ecx = replace(r.ecx, FEATURES_ECX_OSXSAVE, save->cr4 & CR4_OSXSAVE);
-		break;
-	case LEAF_STRUCTURED:
-		if (subleaf)
-			break;
+	} else if (leaf == LEAF_STRUCTURED && !subleaf) {
 		r.ecx = replace(r.ecx, STRUCTURED_ECX_OSPKE, save->cr4 & CR4_PKE);
-		if (!features.la57) /* a 4-level NPT01 cannot serve it */
-			r.ecx &= ~(uint32_t)STRUCTURED_ECX_LA57;
-		break;
-	case LEAF_EXTENDED:
-		r.ecx &= ~(uint32_t)EXTENDED_ECX_SKINIT;
-		break;
-	case LEAF_ADDRESS_SIZES:
-		r.eax = address_sizes(r.eax);
-		r.ebx &= ~(uint32_t)SIZES_EBX_INVLPGB;
-		break;
-	case LEAF_SVM:
-		r = (struct cpuid_regs){1, features.asids - ASID_SHIFT, 0, features.shown};
-		break;
-	case LEAF_ENCRYPTION:
-		r = (struct cpuid_regs){0, 0, 0, 0};
-		break;
-	default:
-		break;
 	}
-	if (!features.npt)
-		hide_for_own_paging(leaf, subleaf, &r);
 	return r;
 }
 

@@ -10,14 +10,11 @@
 void emulate_cpuid(struct vcpu *vcpu);
 void emulate_msr(struct vcpu *vcpu);
 
-/* Sets the bits of MSRPM01: the registers that L0 virtualizes. */
+/* Fills MSRPM01: what L0 virtualizes or does not know. */
 void msr_init_map(struct vcpu *vcpu);
 
 /* Sets the bit of MSRPM01 for WRMSR to a register. */
 void msr_intercept_write(struct vcpu *vcpu, uint32_t msr);
-
-/* The bit of a permission map for RDMSR of this register; WRMSR's is the next. -1: not covered. */
-int msrpm_bit(uint32_t msr);
 
 /*
  * On TCG a #VMEXIT hangs while EFER.LME=1, CR0.PG=0 and CR4.PAE=0: LME is held back from such a

@@ -98,6 +98,22 @@ static void handle_exception(struct vcpu *vcpu)
 	                low32(control->exit_info1));
 }
 
+/*
+ * INT1: the #DB that L0 intercepts would tell of it with RIP at the instruction, which nothing sets
+ * apart from a fault. DR6 does not change.
+ */
+static void handle_icebp(struct vcpu *vcpu)
+{
+	bool stepped = vcpu->vmcb->save.rflags & RFLAGS_TF;
+	unsigned int length;
+
+	if (!exit_length(vcpu, &length))
+		return;
+	finish_instruction(vcpu, length);
+	if (!stepped) /* else the single step has raised it */
+		raise_exception(vcpu, VEC_DB, 0);
+}
+
 /* L1's caches may hold what L0 wrote: INVD becomes WBINVD. */
 static void handle_invd(struct vcpu *vcpu)
 {
@@ -140,6 +156,10 @@ void intercept_for_l0(struct vmcb_control *control)
 	control->intercepts[INTERCEPT_EXCEPTION] |= L0_EXCEPTIONS;
 	control->intercepts[INTERCEPT_MISC1] |= L0_MISC1 | ports_intercepts();
 	control->intercepts[INTERCEPT_MISC2] |= L0_MISC2;
+	if (features.watch_cr4)
+		control->intercepts[INTERCEPT_CR] |= 1u << VMEXIT_CR4_WRITE;
+	if (features.watch_xcr0)
+		control->intercepts[INTERCEPT_MISC2] |= MISC2_XSETBV;
 	if (!features.npt)
 		own_paging_intercept(control);
 }
@@ -174,6 +194,8 @@ static void (*const handlers[EXIT_CODES])(struct vcpu *vcpu) = {
 	[VMEXIT_STGI] = handle_stgi,
 	[VMEXIT_CLGI] = handle_clgi,
 	[VMEXIT_SKINIT] = handle_skinit,
+	[VMEXIT_ICEBP] = handle_icebp,
+	[VMEXIT_XSETBV] = handle_xsetbv,
 	[VMEXIT_INVPCID] = handle_invpcid,
 };
 

@@ -17,7 +17,8 @@
 	(MISC1_NMI | MISC1_INIT | MISC1_CPUID | MISC1_INVD | MISC1_INVLPGA | MISC1_MSR_PROT |      \
 	 MISC1_SHUTDOWN)
 #define L0_MISC2                                                                                   \
-	(MISC2_VMRUN | MISC2_VMLOAD | MISC2_VMSAVE | MISC2_STGI | MISC2_CLGI | MISC2_SKINIT)
+	(MISC2_VMRUN | MISC2_VMLOAD | MISC2_VMSAVE | MISC2_STGI | MISC2_CLGI | MISC2_SKINIT |      \
+	 MISC2_ICEBP)
 
 /* Sets these in a VMCB, and what else this machine takes. */
 void intercept_for_l0(struct vmcb_control *control);

@@ -5,80 +5,77 @@
 #include "svm/features.h"
 #include "hv/exception.h"
 #include "hv/x86.h"
+#include "svm/cpuid.h"
 #include "svm/interface.h"
 #include "svm/vmcb.h"
 
-enum {
-	LEAF_FEATURES = 1,
-	LEAF_STRUCTURED = 7,
-	LEAF_EXTENDED = 0x80000001,
-	LEAF_ADDRESS_SIZES = 0x80000008,
-	LEAF_SVM = 0x8000000a,
-	LEAF_ENCRYPTION = 0x8000001f,
-	LEAF_EXTENDED_2 = 0x80000021,
-
-	FOUR_LEVEL_BITS = 48, /* what tables of 4 levels map */
-};
+enum { FOUR_LEVEL_BITS = 48 }; /* what tables of 4 levels map */
 
 struct features features;
 
-/* A bit of a CPUID register that lets a bit of a control register be set. */
+/* A feature, and the bits of a control register that it lets be set. */
 struct grant {
-	uint32_t leaf;
-	char reg; /* a, b, c, d */
-	uint8_t bit;
+	struct cpuid_bit feature;
 	uint32_t allows;
 };
 
 static const struct grant efer_grants[] = {
-	{LEAF_EXTENDED, 'd', 11, EFER_SCE},         {LEAF_EXTENDED, 'd', 29, EFER_LME | EFER_LMA},
-	{LEAF_EXTENDED, 'd', 20, EFER_NXE},         {LEAF_EXTENDED, 'c', 2, EFER_SVME},
-	{LEAF_EXTENDED, 'd', 25, EFER_FFXSR},       {LEAF_EXTENDED, 'c', 17, EFER_TCE},
-	{LEAF_ADDRESS_SIZES, 'b', 8, EFER_MCOMMIT}, {LEAF_ADDRESS_SIZES, 'b', 13, EFER_INTWB},
-	{LEAF_EXTENDED_2, 'a', 7, EFER_UAIE},       {LEAF_EXTENDED_2, 'a', 8, EFER_AIBRSE},
+	{{LEAF_EXTENDED, 'd', 11}, EFER_SCE},
+	{{LEAF_EXTENDED, 'd', 29}, EFER_LME | EFER_LMA},
+	{{LEAF_EXTENDED, 'd', 20}, EFER_NXE},
+	{{LEAF_EXTENDED, 'c', 2}, EFER_SVME},
+	{{LEAF_EXTENDED, 'd', 25}, EFER_FFXSR},
+	{{LEAF_EXTENDED, 'c', 17}, EFER_TCE},
+	{{LEAF_ADDRESS_SIZES, 'b', 8}, EFER_MCOMMIT},
+	{{LEAF_ADDRESS_SIZES, 'b', 13}, EFER_INTWB},
+	{{LEAF_EXTENDED_2, 'a', 7}, EFER_UAIE},
+	{{LEAF_EXTENDED_2, 'a', 8}, EFER_AIBRSE},
 };
 
 static const struct grant cr4_grants[] = {
-	{LEAF_FEATURES, 'd', 1, CR4_VME | CR4_PVI},
-	{LEAF_FEATURES, 'd', 4, CR4_TSD},
-	{LEAF_FEATURES, 'd', 2, CR4_DE},
-	{LEAF_FEATURES, 'd', 3, CR4_PSE},
-	{LEAF_FEATURES, 'd', 6, CR4_PAE},
-	{LEAF_FEATURES, 'd', 7, CR4_MCE},
-	{LEAF_FEATURES, 'd', 13, CR4_PGE},
-	{LEAF_FEATURES, 'd', 24, CR4_OSFXSR},
-	{LEAF_FEATURES, 'd', 25, CR4_OSXMMEXCPT},
-	{LEAF_FEATURES, 'c', 17, CR4_PCIDE},
-	{LEAF_FEATURES, 'c', 26, CR4_OSXSAVE},
-	{LEAF_STRUCTURED, 'c', 2, CR4_UMIP},
-	{LEAF_STRUCTURED, 'b', 0, CR4_FSGSBASE},
-	{LEAF_STRUCTURED, 'b', 7, CR4_SMEP},
-	{LEAF_STRUCTURED, 'b', 20, CR4_SMAP},
-	{LEAF_STRUCTURED, 'c', 3, CR4_PKE},
-	{LEAF_STRUCTURED, 'c', 7, CR4_CET},
+	{{LEAF_FEATURES, 'd', 1}, CR4_VME | CR4_PVI},
+	{{LEAF_FEATURES, 'd', 4}, CR4_TSD},
+	{{LEAF_FEATURES, 'd', 2}, CR4_DE},
+	{{LEAF_FEATURES, 'd', 3}, CR4_PSE},
+	{{LEAF_FEATURES, 'd', 6}, CR4_PAE},
+	{{LEAF_FEATURES, 'd', 7}, CR4_MCE},
+	{{LEAF_FEATURES, 'd', 13}, CR4_PGE},
+	{{LEAF_FEATURES, 'd', 24}, CR4_OSFXSR},
+	{{LEAF_FEATURES, 'd', 25}, CR4_OSXMMEXCPT},
+	{{LEAF_FEATURES, 'c', 17}, CR4_PCIDE},
+	{{LEAF_FEATURES, 'c', 26}, CR4_OSXSAVE},
+	{{LEAF_STRUCTURED, 'c', 2}, CR4_UMIP},
+	{{LEAF_STRUCTURED, 'b', 0}, CR4_FSGSBASE},
+	{{LEAF_STRUCTURED, 'b', 7}, CR4_SMEP},
+	{{LEAF_STRUCTURED, 'b', 20}, CR4_SMAP},
+	{{LEAF_STRUCTURED, 'c', 3}, CR4_PKE},
+	{{LEAF_STRUCTURED, 'c', 7}, CR4_CET},
+	{{LEAF_STRUCTURED, 'c', 16}, CR4_LA57},
+	{{LEAF_STRUCTURED, 'c', 31}, CR4_PKS},
 };
 
-static struct cpuid_regs leaf(uint32_t number)
-{
-	uint32_t first = number & 0x80000000;
+/* States of XSAVE, by their bits in XCR0 and in XSS; APM vol. 2, section 11.5.2. */
+static const struct grant xcr0_grants[] = {
+	{{LEAF_FEATURES, 'c', 26}, XCR0_X87 | XCR0_SSE},
+	{{LEAF_FEATURES, 'c', 28}, XCR0_AVX},
+	{{LEAF_STRUCTURED, 'b', 14}, XCR0_BNDREGS | XCR0_BNDCSR},
+	{{LEAF_STRUCTURED, 'b', 16}, XCR0_AVX512},
+	{{LEAF_STRUCTURED, 'c', 3}, XCR0_PKRU},
+};
 
-	if (cpuid(first, 0).eax < number)
-		return (struct cpuid_regs){0, 0, 0, 0};
-	return cpuid(number, 0);
-}
+static const struct grant xss_grants[] = {
+	{{LEAF_STRUCTURED, 'c', 7}, XSS_CET_U | XSS_CET_S},
+};
 
-static uint64_t granted(const struct grant *grants, unsigned int count)
+#define GRANTED(grants, by) granted(grants, sizeof(grants) / sizeof(*(grants)), by)
+
+static uint64_t granted(const struct grant *grants, unsigned int count,
+                        bool (*by)(const struct cpuid_bit *bit))
 {
 	uint64_t valid = 0;
 
 	for (unsigned int i = 0; i < count; i++) {
-		struct cpuid_regs r = leaf(grants[i].leaf);
-		uint32_t reg = grants[i].reg == 'a'   ? r.eax
-		               : grants[i].reg == 'b' ? r.ebx
-		               : grants[i].reg == 'c' ? r.ecx
-		                                      : r.edx;
-
-		if (reg >> grants[i].bit & 1)
+		if (by(&grants[i].feature))
 			valid |= grants[i].allows;
 	}
 	return valid;
@@ -101,8 +98,8 @@ static bool on_tcg(void)
  */
 static unsigned int physical_bits(bool la57)
 {
-	unsigned int bits = leaf(LEAF_ADDRESS_SIZES).eax & 0xff;
-	uint32_t encryption = leaf(LEAF_ENCRYPTION).ebx;
+	unsigned int bits = cpuid_real(LEAF_ADDRESS_SIZES, 0).eax & 0xff;
+	uint32_t encryption = cpuid_real(LEAF_ENCRYPTION, 0).ebx;
 	unsigned int c_bit = encryption & 0x3f, fewer = encryption >> 6 & 0x3f;
 	uint64_t syscfg = 0;
 
@@ -112,17 +109,6 @@ static unsigned int physical_bits(bool la57)
 			bits = c_bit;
 	}
 	return !la57 && bits > FOUR_LEVEL_BITS ? FOUR_LEVEL_BITS : bits;
-}
-
-/*
- * Without nested paging L1 is not offered it either; nor what shadow pages do not have: address
- * spaces by number, protection keys, shadow stacks, tags in addresses.
- */
-static void hide_for_own_paging(void)
-{
-	features.shown &= ~SVM_FEATURE_NP;
-	features.cr4_valid &= ~(uint64_t)(CR4_PCIDE | CR4_PKE | CR4_CET);
-	features.efer_valid &= ~(uint64_t)EFER_UAIE;
 }
 
 /*
@@ -147,6 +133,8 @@ static void choose_svm(bool untried)
 	uint32_t moved = SVM_FEATURE_LBR | SVM_FEATURE_DECODE;
 
 	features.shown = features.svm & (untried ? OFFERED | OFFERED_UNTRIED : OFFERED);
+	if (!features.npt)
+		features.shown &= ~SVM_FEATURE_NP;
 	features.int_ctl = INT_CTL_PLAIN;
 	if (is_shown(SVM_FEATURE_VGIF))
 		features.int_ctl |= INT_CTL_V_GIF | INT_CTL_V_GIF_ENABLE;
@@ -156,25 +144,38 @@ static void choose_svm(bool untried)
 		is_shown(moved) || has(SVM_FEATURE_SPEC_CTRL) || (features.cr4_valid & CR4_CET);
 }
 
+/*
+ * The registers take what CPUID shows, and nothing else. Where the processor would take more, L0
+ * watches. CPUID does not tell of CR4.PCE: performance counters are older than SVM.
+ */
+static void choose_registers(void)
+{
+	struct cpuid_regs states = cpuid_real(LEAF_XSAVE, 0), more = cpuid_real(LEAF_XSAVE, 1);
+	uint64_t xcr0 = states.eax | (uint64_t)states.edx << 32;
+
+	features.efer_valid = GRANTED(efer_grants, cpuid_shows);
+	features.cr4_valid = CR4_PCE | GRANTED(cr4_grants, cpuid_shows);
+	features.xcr0_valid = xcr0 & GRANTED(xcr0_grants, cpuid_shows);
+	features.xss_valid = more.ecx & GRANTED(xss_grants, cpuid_shows);
+	features.watch_cr4 = features.npt && (GRANTED(cr4_grants, cpuid_has) & ~features.cr4_valid);
+	features.watch_xcr0 = xcr0 != features.xcr0_valid;
+}
+
 void features_init(const struct feature_choice *choice)
 {
-	struct cpuid_regs svm = leaf(LEAF_SVM);
+	struct cpuid_regs svm, extended;
 
+	cpuid_init();
+	svm = cpuid_real(LEAF_SVM, 0);
+	extended = cpuid_real(LEAF_EXTENDED, 0);
 	features.svm = svm.edx;
 	features.asids = svm.ebx;
 	features.phys_bits = (uint8_t)physical_bits(choice->la57);
-	features.page_1g = leaf(LEAF_EXTENDED).edx & (1u << 26);
-	features.nx = leaf(LEAF_EXTENDED).edx & (1u << 20);
+	features.page_1g = extended.edx & (1u << 26);
+	features.nx = extended.edx & (1u << 20);
 	features.la57 = choice->la57;
 	features.npt = choice->npt;
 	features.tcg = on_tcg();
-	features.efer_valid = granted(efer_grants, sizeof(efer_grants) / sizeof(*efer_grants));
-	/* CPUID does not tell of PCE: performance counters are older than SVM. */
-	features.cr4_valid =
-		CR4_PCE | granted(cr4_grants, sizeof(cr4_grants) / sizeof(*cr4_grants));
-	if (choice->la57)
-		features.cr4_valid |= CR4_LA57;
+	choose_registers();
 	choose_svm(choice->untried);
-	if (!choice->npt)
-		hide_for_own_paging();
 }

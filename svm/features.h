@@ -20,8 +20,9 @@ struct features {
 	bool clean;          /* L0 uses clean bits */
 	bool options;        /* svm/nested_options.c has something to do */
 	uint64_t efer_valid; /* bits that L1 may set */
-	uint64_t cr4_valid;
-	uint64_t int_ctl; /* ... in a VMCB */
+	uint64_t cr4_valid, xcr0_valid, xss_valid;
+	bool watch_cr4, watch_xcr0; /* the processor would let it set others (npt=off watches) */
+	uint64_t int_ctl;           /* ... in a VMCB */
 };
 
 extern struct features features;

@@ -19,6 +19,7 @@
 #include "svm/l1_memory.h"
 #include "svm/memory_types.h"
 #include "svm/nested.h"
+#include "svm/perf.h"
 #include "svm/ports.h"
 #include "svm/processors.h"
 #include "svm/start_state.h"
@@ -188,6 +189,16 @@ void machine_init_segments(struct vcpu *vcpu, void (*change)(struct vmcb_save *s
 	__asm__ volatile("vmload %%rax" : : "a"(vcpu->vmcb01_hpa) : "memory");
 }
 
+/* What the firmware has left on would tell L1 of L0: the last branch, counters. */
+static void stop_recording(struct vcpu *vcpu)
+{
+	uint64_t control;
+
+	if (rdmsr_safe(MSR_DEBUGCTL, &control) && (control & DEBUGCTL_LBR))
+		wrmsr_safe(MSR_DEBUGCTL, control & ~(uint64_t)DEBUGCTL_LBR);
+	perf_init(vcpu);
+}
+
 /* Makes this processor a host. What VMLOAD loads stays as it is, and is L1's from now on. */
 static void become_host(struct vcpu *vcpu)
 {
@@ -197,6 +208,7 @@ static void become_host(struct vcpu *vcpu)
 	wrmsr(MSR_PAT, HOST_PAT);
 	/* See take_nmi() and svm/a20.h. */
 	wrmsr_safe(MSR_VM_CR, rdmsr(MSR_VM_CR) | VM_CR_R_INIT | VM_CR_DIS_A20M);
+	stop_recording(vcpu);
 	__asm__ volatile("clgi");
 	startup_init_halt(vcpu);
 	lock_take(&mmu_lock);

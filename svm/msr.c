@@ -1,8 +1,10 @@
 /*
- * The MSRs that L0 virtualizes: a table of registers with what reading and writing them does. All
- * others are L1's own. Relies on hv/exception.h for accesses that may fault.
+ * RDMSR and WRMSR: the registers that L0 virtualizes, in a table with what reading and writing them
+ * does; all others by the list of svm/msr_list.h. Relies on hv/exception.h for accesses that may
+ * fault.
  */
 #include "hv/exception.h"
+#include "hv/log.h"
 #include "hv/x86.h"
 #include "svm/apic.h"
 #include "svm/emulate.h"
@@ -11,13 +13,15 @@
 #include "svm/features.h"
 #include "svm/hypercall.h"
 #include "svm/memory_types.h"
+#include "svm/msr_list.h"
 #include "svm/own_paging.h"
+#include "svm/perf.h"
 #include "svm/processors.h"
 
 #define VM_CR_BITS  0x1full /* DPD, R_INIT, DIS_A20M, LOCK, SVMDIS */
 #define PAGE_OFFSET 0xfffull
 
-/* What WRMSR does: false raises #GP. */
+/* What WRMSR does: false raises #GP. RDMSR without a handler is the processor's. */
 struct msr_handler {
 	uint32_t msr;
 	uint64_t (*read)(struct vcpu *vcpu);
@@ -74,6 +78,8 @@ static bool write_efer(struct vcpu *vcpu, uint64_t value)
 		return true;
 	}
 	vcpu->efer = value;
+	if (vcpu->perf.split)
+		perf_switch(vcpu);
 	watch_gp(vcpu);
 	return true;
 }
@@ -82,11 +88,12 @@ void give_lme(struct vcpu *vcpu)
 {
 	struct vmcb *vmcb = vcpu->vmcb;
 
-	if (!(vmcb->save.cr4 & CR4_PAE))
+	if (!(vmcb->save.cr4 & CR4_PAE) || !(guest_efer(vcpu) & EFER_LME))
 		return;
 	vmcb->save.efer |= EFER_LME;
 	vcpu->l2_lme_held &= !vcpu->guest_mode;
-	vmcb->control.intercepts[INTERCEPT_CR] &= ~(1u << VMEXIT_CR4_WRITE);
+	if (!features.watch_cr4)
+		vmcb->control.intercepts[INTERCEPT_CR] &= ~(1u << VMEXIT_CR4_WRITE);
 	vmcb->control.clean &= ~(CLEAN_I | CLEAN_CRX);
 }
 
@@ -148,12 +155,19 @@ static uint64_t read_zero(struct vcpu *vcpu)
 	return 0;
 }
 
-/* SVM_KEY, SMM_CTL, IGNNE: nothing that L1 could see depends on them. Microcode is not loaded. */
+/* SVM_KEY, SMM_CTL, IGNNE: nothing that L1 could see depends on them. */
 static bool swallow(struct vcpu *vcpu, uint64_t value)
 {
 	(void)vcpu;
 	(void)value;
 	return true;
+}
+
+/* States that XSAVES may save: those that CPUID shows. */
+static bool write_xss(struct vcpu *vcpu, uint64_t value)
+{
+	(void)vcpu;
+	return !(value & ~features.xss_valid) && wrmsr_safe(MSR_XSS, value);
 }
 
 static bool write_apic_base(struct vcpu *vcpu, uint64_t value)
@@ -175,7 +189,7 @@ static const struct msr_handler handlers[] = {
 	{MSR_SVM_KEY, read_zero, swallow},
 	{MSR_SMM_CTL, read_zero, swallow},
 	{MSR_IGNNE, read_zero, swallow},
-	{MSR_PATCH_LOADER, read_zero, swallow},
+	{MSR_XSS, NULL, write_xss},
 };
 
 static const struct msr_handler *find(uint32_t msr)
@@ -185,18 +199,6 @@ static const struct msr_handler *find(uint32_t msr)
 			return &handlers[i];
 	}
 	return NULL;
-}
-
-int msrpm_bit(uint32_t msr)
-{
-	/* Three ranges of 8 Ki registers, 2 bits each, in 2 KiB apiece; APM 15.11. */
-	static const uint32_t first[] = {0, 0xc0000000, 0xc0010000};
-
-	for (int i = 0; i < 3; i++) {
-		if (msr - first[i] < 0x2000)
-			return (i * 0x800 * 8) + (int)(msr - first[i]) * 2;
-	}
-	return -1;
 }
 
 static void set_bits(struct vcpu *vcpu, uint32_t msr, uint64_t bits)
@@ -212,6 +214,11 @@ void msr_intercept_write(struct vcpu *vcpu, uint32_t msr)
 	set_bits(vcpu, msr, 2);
 }
 
+static void intercept_both(struct vcpu *vcpu, uint32_t msr)
+{
+	set_bits(vcpu, msr, 3);
+}
+
 void msr_init_map(struct vcpu *vcpu)
 {
 	/* Where svm/memory_types.h has some. */
@@ -219,11 +226,70 @@ void msr_init_map(struct vcpu *vcpu)
 		uint32_t first, last;
 	} memory_msrs[] = {{MSR_MTRR_CAP, MSR_MTRR_DEF_TYPE}, {MSR_SYSCFG, MSR_SMM_MASK}};
 
+	msr_list_fill(vcpu->msrpm01);
 	for (unsigned int i = 0; i < sizeof(handlers) / sizeof(*handlers); i++)
-		set_bits(vcpu, handlers[i].msr, 3);
+		set_bits(vcpu, handlers[i].msr, handlers[i].read ? 3 : 2);
+	perf_each_select(intercept_both, vcpu);
 	for (unsigned int i = 0; i < sizeof(memory_msrs) / sizeof(*memory_msrs); i++) {
 		for (uint32_t msr = memory_msrs[i].first; msr <= memory_msrs[i].last; msr++)
 			set_bits(vcpu, msr, memory_msr_exits(msr));
+	}
+}
+
+/* Once for each register, and not for more of them than a person reads. */
+static void tell_dropped(uint32_t msr, uint64_t value)
+{
+	enum { TOLD_MOST = 32 };
+	static uint32_t told[TOLD_MOST], count;
+
+	for (uint32_t i = 0; i < count; i++) {
+		if (told[i] == msr)
+			return;
+	}
+	if (count == TOLD_MOST)
+		return;
+	told[count++] = msr;
+	log_info("MSR %x: a write of L1's (%llx) is dropped; msr=open would pass it", msr,
+	         (unsigned long long)value);
+}
+
+/* Bits that are not L1's stay as the machine has them. */
+static bool write_bits(struct vcpu *vcpu, uint32_t msr, uint64_t value, uint64_t bits)
+{
+	struct vmcb *vmcb = vcpu->vmcb;
+	uint64_t real;
+
+	/* Where VMRUN moves it for L2, the register is in the VMCB; APM vol. 2, section 15.23. */
+	if (msr == MSR_DEBUGCTL && (vmcb->control.virt_ext & VIRT_EXT_LBR)) {
+		vmcb->save.dbgctl = value & (bits | DEBUGCTL_LBR);
+		vmcb->control.clean &= ~CLEAN_LBR;
+		return true;
+	}
+	return rdmsr_safe(msr, &real) && wrmsr_safe(msr, (real & ~bits) | (value & bits));
+}
+
+static bool write_listed(struct vcpu *vcpu, uint32_t msr, uint64_t value)
+{
+	const struct msr_rule *rule = msr_rule(msr);
+	uint64_t real;
+
+	if (msr_is_hidden(rule))
+		return false;
+	switch (rule->write) {
+	case WRITE_PASS:
+		return wrmsr_safe(msr, value);
+	case WRITE_BITS:
+		return write_bits(vcpu, msr, value, rule->bits);
+	case WRITE_KEEP:
+		return rdmsr_safe(msr, &real) && real == value;
+	case WRITE_NOTHING:
+		return true;
+	default:
+		if (!rdmsr_safe(msr, &real))
+			return false;
+		if (real != value)
+			tell_dropped(msr, value);
+		return true;
 	}
 }
 
@@ -237,9 +303,39 @@ static bool write_msr(struct vcpu *vcpu, uint32_t msr, uint64_t value)
 		return x2apic_write(vcpu, msr, value);
 	if (is_counter(vcpu, msr))
 		return false;
+	if (perf_select_of(msr) >= 0)
+		return perf_write(vcpu, msr, value);
 	if (memory_msr_exits(msr) & MSR_WRITES)
 		return memory_msr_write(vcpu, msr, value);
-	return wrmsr_safe(msr, value);
+	return write_listed(vcpu, msr, value);
+}
+
+static bool read_listed(uint32_t msr, uint64_t *value)
+{
+	const struct msr_rule *rule = msr_rule(msr);
+
+	if (rule->read == READ_NONE || msr_is_hidden(rule) || !rdmsr_safe(msr, value))
+		return false;
+	if (rule->read == READ_ZERO)
+		*value = 0;
+	return true;
+}
+
+static bool read_msr(struct vcpu *vcpu, uint32_t msr, uint64_t *value)
+{
+	const struct msr_handler *handler = find(msr);
+
+	if (handler && handler->read)
+		*value = handler->read(vcpu);
+	else if (is_counter(vcpu, msr))
+		*value = counter_read(vcpu, msr);
+	else if (perf_select_of(msr) >= 0)
+		return perf_read(vcpu, msr, value);
+	else if (memory_msr_exits(msr) & MSR_READS)
+		return memory_msr_read(vcpu, msr, value);
+	else
+		return read_listed(msr, value);
+	return true;
 }
 
 void emulate_msr(struct vcpu *vcpu)
@@ -247,10 +343,9 @@ void emulate_msr(struct vcpu *vcpu)
 	struct vmcb *vmcb = vcpu->vmcb;
 	bool write = vmcb->control.exit_info1 & 1;
 	uint32_t msr = low32(vcpu->gpr[GPR_RCX]);
-	const struct msr_handler *handler;
 	unsigned int length;
 	uint64_t value;
-	bool good = true;
+	bool good;
 
 	if (!exit_length(vcpu, &length))
 		return;
@@ -258,15 +353,7 @@ void emulate_msr(struct vcpu *vcpu)
 		value = vcpu->gpr[GPR_RDX] << 32 | low32(vmcb->save.rax);
 		good = write_msr(vcpu, msr, value);
 	} else {
-		handler = find(msr);
-		if (handler)
-			value = handler->read(vcpu);
-		else if (is_counter(vcpu, msr))
-			value = counter_read(vcpu, msr);
-		else if (memory_msr_exits(msr) & MSR_READS)
-			good = memory_msr_read(vcpu, msr, &value);
-		else
-			good = rdmsr_safe(msr, &value);
+		good = read_msr(vcpu, msr, &value);
 		if (good) {
 			vmcb->save.rax = low32(value);
 			vcpu->gpr[GPR_RDX] = value >> 32;

@@ -7,6 +7,7 @@
 #include "hv/x86.h"
 #include "svm/emulate.h"
 #include "svm/l1_memory.h"
+#include "svm/msr_list.h"
 #include "svm/nested.h"
 #include "svm/ports.h"
 #include "svm/processors.h"

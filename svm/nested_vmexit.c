@@ -9,6 +9,7 @@
 #include "svm/exit.h"
 #include "svm/nested.h"
 #include "svm/own_paging.h"
+#include "svm/perf.h"
 #include "svm/processors.h"
 
 static void write_control(struct vcpu *vcpu, uint64_t code, uint64_t info1, uint64_t info2)
@@ -85,6 +86,8 @@ void nested_exit(struct vcpu *vcpu, uint64_t code, uint64_t info1, uint64_t info
 	vcpu->vmcb = vcpu->vmcb01;
 	vcpu->vmcb_hpa = vcpu->vmcb01_hpa;
 	set_gif(vcpu, false);
+	if (vcpu->perf.split)
+		perf_switch(vcpu);
 	if (vcpu->nmi_blocked)
 		watch_iret(vcpu);
 	/* #VMEXIT loads CR3, and a bad PDPTE shuts the host down; APM vol. 2, section 15.6. */

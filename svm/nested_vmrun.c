@@ -13,6 +13,7 @@
 #include "svm/l1_memory.h"
 #include "svm/nested.h"
 #include "svm/own_paging.h"
+#include "svm/perf.h"
 #include "svm/processors.h"
 
 /* Intercepts that exist only with features that L1 is not shown: they count as clear. */
@@ -158,6 +159,8 @@ void nested_refused(struct vcpu *vcpu)
 	vcpu->guest_mode = false;
 	vcpu->vmcb = vcpu->vmcb01;
 	vcpu->vmcb_hpa = vcpu->vmcb01_hpa;
+	if (vcpu->perf.split)
+		perf_switch(vcpu);
 	refuse(vcpu, "by the processor");
 }
 
@@ -192,6 +195,8 @@ void nested_vmrun(struct vcpu *vcpu, uint64_t vmcb12_gpa)
 	vcpu->vmcb = vcpu->vmcb02;
 	vcpu->vmcb_hpa = vcpu->vmcb02_hpa;
 	update_interrupt_gate(vcpu);
+	if (vcpu->perf.split)
+		perf_switch(vcpu);
 	if (vcpu->nmi_blocked)
 		watch_iret(vcpu);
 }

@@ -13,6 +13,7 @@
 #include "svm/machine.h"
 #include "svm/nested.h"
 #include "svm/ports.h"
+#include "svm/perf.h"
 #include "svm/processors.h"
 #include "svm/start_state.h"
 
@@ -29,6 +30,8 @@ static void take_init(struct vcpu *vcpu)
 	vcpu->vmcb_hpa = vcpu->vmcb01_hpa;
 	vcpu->gif = true;
 	vcpu->efer = 0;
+	if (vcpu->perf.split)
+		perf_switch(vcpu);
 	vcpu->l2_lme_held = false;
 	/* S12 */
 	vcpu->nmi_pending = vcpu->nmi_blocked = vcpu->stepping_iret = vcpu->init_held = false;

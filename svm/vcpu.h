@@ -104,6 +104,15 @@ struct merged_maps {
 	struct merged_map map[MERGED_MSRPMS];
 };
 
+/* Of a processor's performance counters, those that L1 is shown. */
+enum { PERF_COUNTERS = 6 };
+
+/* Their selects as L1 has written them. */
+struct performance {
+	uint64_t select[PERF_COUNTERS];
+	bool split; /* some count either L1 or L2: they change at VMRUN and #VMEXIT */
+};
+
 /* The real APIC is L1's: svm/apic.h. What others must know of it. */
 struct local_apic {
 	uint64_t base;     /* APIC_BASE as L1 has written it */
@@ -182,6 +191,7 @@ struct vcpu {
 	struct vmcb *without_busy;
 	struct vmcb_segment hidden_busy_tss;
 	struct local_apic apic;
+	struct performance perf;
 
 	struct vcpu_counters counters;
 };

@@ -148,6 +148,36 @@ static void breakpoints(void)
 	set_dr0(0);
 }
 
+static void do_int1(void *unused)
+{
+	(void)unused;
+	__asm__ volatile(".globl int1_of_l1\n"
+	                 "int1_of_l1: .byte 0xf1");
+}
+
+static const char no_int1[] = "INT1 is #UD: not tried";
+
+/* INT1 is a trap, and says nothing in DR6. */
+static void int1(void)
+{
+	extern const uint8_t int1_of_l1[];
+	struct l2 *l2;
+
+	point("INT1 of L1 is #DB behind it");
+	if (!lets_pass(machine.qemu, QEMU, no_int1)) {
+		check("vector", (uint64_t)(int64_t)try_call(do_int1, NULL), VEC_DB);
+		check("ip", trap_last.ip, (uintptr_t)int1_of_l1 + 1);
+	}
+
+	l2 = fresh("INT1 of L2 is #DB behind it");
+	if (!lets_pass(machine.qemu, QEMU, no_int1)) {
+		run_code(l2, &(struct code)CODE("\xf1"));
+		l2_check_vector(l2, VEC_DB);
+		check("rip on L2's stack", l2_stack(l2, 0), L2_BOOT + 1);
+		check_dr6(l2, 0);
+	}
+}
+
 static void steps(void)
 {
 	struct l2 *l2 = fresh("L1 steps through L2 by TF");
@@ -205,6 +235,8 @@ void suite_debug(void)
 		registers();
 	if (tap_group("debug", "breakpoints"))
 		breakpoints();
+	if (tap_group("debug", "int1"))
+		int1();
 	if (tap_group("debug", "steps"))
 		steps();
 	point_end();

@@ -12,6 +12,7 @@
 
 void suite_permission(void); /* who may execute SVM's instructions, on which address */
 void suite_msr(void);        /* VM_CR, VM_HSAVE_PA, SVM_KEY, EFER.SVME */
+void suite_agree(void);      /* CPUID, and what CR4, EFER, XCR0 and XSS take */
 void suite_fails(void);      /* VMRUNs that must fail, and what they leave */
 void suite_entry(void);      /* what VMRUN takes from the VMCB */
 void suite_bases(void);      /* bases that are not canonical */

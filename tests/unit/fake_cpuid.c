@@ -9,10 +9,12 @@ static bool fake_rdmsr_safe(uint32_t msr, uint64_t *value);
 
 #define cpuid      fake_cpuid
 #define rdmsr_safe fake_rdmsr_safe
+#include "svm/cpuid_list.c"
 #include "svm/features.c"
 
 struct cpuid_regs fake_leaves[FAKE_LEAVES];
-uint32_t fake_last_extended = 0x80000021;
+uint32_t fake_last_extended = 0x80000022;
+bool fake_ones;
 
 bool fake_has_syscfg;
 uint64_t fake_syscfg;
@@ -28,6 +30,7 @@ static bool fake_rdmsr_safe(uint32_t msr, uint64_t *value)
 static const uint32_t numbers[FAKE_LEAVES] = {
 	[FAKE_FEATURES] = 1,
 	[FAKE_STRUCTURED] = 7,
+	[FAKE_XSAVE] = 0xd,
 	[FAKE_HYPERVISOR] = 0x40000000,
 	[FAKE_HYPERVISOR_1] = 0x40000001,
 	[FAKE_EXTENDED] = 0x80000001,
@@ -35,14 +38,19 @@ static const uint32_t numbers[FAKE_LEAVES] = {
 	[FAKE_SVM] = 0x8000000a,
 	[FAKE_ENCRYPTION] = 0x8000001f,
 	[FAKE_EXTENDED_2] = 0x80000021,
+	[FAKE_PERFORMANCE_2] = 0x80000022,
 };
 
 struct cpuid_regs fake_cpuid(uint32_t leaf, uint32_t subleaf)
 {
 	if (!leaf)
-		return (struct cpuid_regs){.eax = 0xd};
+		return (struct cpuid_regs){.eax = fake_ones ? 0x30 : 0xd};
 	if (leaf == 0x80000000)
-		return (struct cpuid_regs){.eax = fake_last_extended};
+		return (struct cpuid_regs){.eax = fake_ones ? 0x80000030 : fake_last_extended};
+	if (fake_ones)
+		return (struct cpuid_regs){~0u, ~0u, ~0u, ~0u};
+	if (leaf == 0xd && subleaf == 1)
+		return fake_leaves[FAKE_XSAVE_1];
 	for (int i = 0; i < FAKE_LEAVES && !subleaf; i++) {
 		if (numbers[i] == leaf)
 			return fake_leaves[i];
@@ -53,17 +61,18 @@ struct cpuid_regs fake_cpuid(uint32_t leaf, uint32_t subleaf)
 void fake_processor(uint32_t svm, uint32_t asids, uint8_t phys_bits)
 {
 	enum {
-		FEATURES_EDX = 0x078bfbff,
-		EXTENDED_ECX = 1 << 2 | 1 << 12,
-		EXTENDED_EDX = 0x2fd3fbff,
-		STRUCTURED_EBX = 1 << 7 | 1 << 20
+		PLAIN_FEATURES_EDX = 0x078bfbff,
+		PLAIN_EXTENDED_ECX = 1 << 2 | 1 << 12,
+		PLAIN_EXTENDED_EDX = 0x2fd3fbff,
+		PLAIN_STRUCTURED_EBX = 1 << 7 | 1 << 20
 	};
 
+	fake_ones = false;
 	memset(fake_leaves, 0, sizeof(fake_leaves));
-	fake_leaves[FAKE_FEATURES].edx = FEATURES_EDX;
-	fake_leaves[FAKE_STRUCTURED].ebx = STRUCTURED_EBX;
-	fake_leaves[FAKE_EXTENDED].ecx = EXTENDED_ECX;
-	fake_leaves[FAKE_EXTENDED].edx = EXTENDED_EDX;
+	fake_leaves[FAKE_FEATURES].edx = PLAIN_FEATURES_EDX;
+	fake_leaves[FAKE_STRUCTURED].ebx = PLAIN_STRUCTURED_EBX;
+	fake_leaves[FAKE_EXTENDED].ecx = PLAIN_EXTENDED_ECX;
+	fake_leaves[FAKE_EXTENDED].edx = PLAIN_EXTENDED_EDX;
 	fake_leaves[FAKE_ADDRESS_SIZES].eax = 0x3000u | phys_bits;
 	fake_leaves[FAKE_SVM] = (struct cpuid_regs){1, asids, 0, svm};
 }

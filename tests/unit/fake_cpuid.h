@@ -9,8 +9,10 @@
 
 /* Leaves that a test sets; all others are 0. */
 enum fake_leaf {
-	FAKE_FEATURES,      /* 0000_0001 */
-	FAKE_STRUCTURED,    /* 0000_0007 */
+	FAKE_FEATURES,   /* 0000_0001 */
+	FAKE_STRUCTURED, /* 0000_0007 */
+	FAKE_XSAVE,      /* 0000_000D, subleaf 0 and 1 */
+	FAKE_XSAVE_1,
 	FAKE_HYPERVISOR,    /* 4000_0000 */
 	FAKE_HYPERVISOR_1,  /* 4000_0001 */
 	FAKE_EXTENDED,      /* 8000_0001 */
@@ -18,11 +20,13 @@ enum fake_leaf {
 	FAKE_SVM,           /* 8000_000A */
 	FAKE_ENCRYPTION,    /* 8000_001F */
 	FAKE_EXTENDED_2,    /* 8000_0021 */
+	FAKE_PERFORMANCE_2, /* 8000_0022 */
 	FAKE_LEAVES
 };
 
 extern struct cpuid_regs fake_leaves[FAKE_LEAVES];
 extern uint32_t fake_last_extended; /* the last leaf from 8000_0000 on */
+extern bool fake_ones;              /* every bit of all leaves is 1 instead */
 
 /* SYSCFG, which some emulators have not. */
 extern bool fake_has_syscfg;

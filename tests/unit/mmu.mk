@@ -49,8 +49,7 @@ soak: $(BUILD)/unit/test_random $(BUILD)/unit/test_own_random ## random scripts 
 	done
 
 mutants: $(MMU_TESTS:%=$(BUILD)/unit/test_%) $(SVM_MUTANT_TESTS:%=$(BUILD)/unit/test_%) ## show that each mistake of tests/mutants/list fails a test
-	$(SVM_MUTANT_TESTS:%=SOURCES_test_%='$(NESTED_RIG)') SOURCES_test_features=tests/unit/fake_cpuid.c \
-	SOURCES_test_l1_memory=svm/l1_memory.c SOURCES_test_memory_types= \
+	$(foreach test,$(SVM_MUTANT_TESTS),SOURCES_test_$(test)='$(test_$(test)_SRC)') \
 	tests/mutants/run '$(UNIT_O)' '$(CC) $(filter-out -MMD -MP $(WARN),$(UNIT_CFLAGS)) -w' $(MUTANTS)
 
 # One set of objects for all tests, so that gcov adds up what they execute.

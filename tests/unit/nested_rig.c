@@ -293,6 +293,7 @@ HANDLER(handle_vmload)
 HANDLER(handle_vmmcall)
 HANDLER(handle_vmrun)
 HANDLER(handle_vmsave)
+HANDLER(handle_xsetbv)
 
 /* The world switch. */
 

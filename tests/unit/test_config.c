@@ -80,6 +80,18 @@ static void hotkey(void **state)
 	bad("hotkey=auto", "bad value in configuration word \"hotkey=auto\": use on or off");
 }
 
+static void registers(void **state)
+{
+	(void)state;
+	good("");
+	assert_false(config.open_msrs);
+	good("msr=open");
+	assert_true(config.open_msrs);
+	good("msr=strict");
+	assert_false(config.open_msrs);
+	bad("msr=all", "bad value in configuration word \"msr=all\": use strict or open");
+}
+
 static void sizes(void **state)
 {
 	(void)state;
@@ -228,12 +240,19 @@ static void harmless_messages(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(defaults),       cmocka_unit_test(choices),
-		cmocka_unit_test(hotkey),         cmocka_unit_test(sizes),
-		cmocka_unit_test(texts),          cmocka_unit_test(files),
-		cmocka_unit_test(unknown_words),  cmocka_unit_test(bad_values),
-		cmocka_unit_test(missing_quotes), cmocka_unit_test(twice),
-		cmocka_unit_test(long_values),    cmocka_unit_test(harmless_messages),
+		cmocka_unit_test(defaults),
+		cmocka_unit_test(choices),
+		cmocka_unit_test(registers),
+		cmocka_unit_test(hotkey),
+		cmocka_unit_test(sizes),
+		cmocka_unit_test(texts),
+		cmocka_unit_test(files),
+		cmocka_unit_test(unknown_words),
+		cmocka_unit_test(bad_values),
+		cmocka_unit_test(missing_quotes),
+		cmocka_unit_test(twice),
+		cmocka_unit_test(long_values),
+		cmocka_unit_test(harmless_messages),
 	};
 
 	return cmocka_run_group_tests_name("config", tests, NULL, NULL);

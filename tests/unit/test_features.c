@@ -156,38 +156,6 @@ static void leaves_beyond_the_last(void **state)
 	fake_last_extended = 0x80000021;
 }
 
-/* All leaves as ones: what L0 takes away of them. */
-static void bits_that_are_hidden(void **state)
-{
-	struct cpuid_regs r;
-
-	(void)state;
-	for (unsigned int i = 0; i < 4; i++) {
-		bool npt = i & 1, la57 = i & 2;
-
-		fake_processor(~0u, ASIDS, PHYS_BITS);
-		memset(fake_leaves, 0xff, sizeof(fake_leaves));
-		choose(npt, false, la57);
-		vmcb.save.cr4 = 0;
-		r = ask(1, 0);
-		assert_int_equal(r.ecx, ~(1u << 27) & ~(npt ? 0 : 1u << 17));
-		r = ask(7, 0);
-		assert_int_equal(r.ebx, ~(npt ? 0 : 1u << 10));
-		assert_int_equal(r.ecx, ~(1u << 4) & ~(la57 ? 0 : 1u << 16) &
-		                                ~(npt ? 0 : 1u << 3 | 1u << 7));
-		assert_int_equal(r.edx, ~(npt ? 0 : 1u << 20));
-		r = ask(0x80000001, 0);
-		assert_int_equal(r.ecx, ~(1u << 12)); /* SKINIT */
-		assert_int_equal(r.edx, ~0u);
-		r = ask(0x80000008, 0);
-		assert_int_equal(r.ebx, ~(1u << 3)); /* INVLPGB */
-		r = ask(0x8000001f, 0);              /* memory encryption */
-		assert_int_equal(r.eax | r.ebx | r.ecx | r.edx, 0);
-		r = ask(0x80000021, 0);
-		assert_int_equal(r.eax, ~(npt ? 0 : 1u << 7));
-	}
-}
-
 static void assert_width(unsigned int bits, unsigned int guests)
 {
 	assert_int_equal(features.phys_bits, bits);
@@ -287,7 +255,6 @@ int main(void)
 		cmocka_unit_test(processors_there_are),
 		cmocka_unit_test(what_follows),
 		cmocka_unit_test(leaves_beyond_the_last),
-		cmocka_unit_test(bits_that_are_hidden),
 		cmocka_unit_test(encryption_takes_address_bits),
 		cmocka_unit_test(levels_limit_address_bits),
 		cmocka_unit_test(bits_that_mirror),

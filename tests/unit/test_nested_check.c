@@ -269,12 +269,14 @@ static const struct grant_row cr4_rows[] = {
 	{FAKE_STRUCTURED, 'b', 20, CR4_SMAP},
 	{FAKE_STRUCTURED, 'c', 3, CR4_PKE},
 	{FAKE_STRUCTURED, 'c', 7, CR4_CET},
+	{FAKE_STRUCTURED, 'c', 31, CR4_PKS},
 };
 
 static void no_features(bool la57)
 {
 	fake_processor(0, ASIDS, PHYS_BITS);
 	fake_leaves[FAKE_FEATURES] = fake_leaves[FAKE_STRUCTURED] = (struct cpuid_regs){0, 0, 0, 0};
+	fake_leaves[FAKE_STRUCTURED].ecx = la57 ? 1 << 16 : 0;
 	fake_leaves[FAKE_EXTENDED] = (struct cpuid_regs){.ecx = 1 << 2};
 	features_init(&(struct feature_choice){.npt = true, .la57 = la57});
 }

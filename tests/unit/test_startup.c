@@ -94,6 +94,11 @@ void lapic_init(void)
 	inits++;
 }
 
+void perf_switch(struct vcpu *vcpu)
+{
+	(void)vcpu;
+}
+
 void apic_was_reset(struct vcpu *of)
 {
 	assert_ptr_equal(of, &vcpu);
