@@ -32,10 +32,10 @@ struct config {
 
 /*
  * Reads words of the form key=value: la57=auto|on|off, npt=auto|on|off, log=quiet|info|debug,
- * hotkey=on|off, svm=tried|all, msr=strict|open, pool=NUMBER with the suffix K, M or G, l1=PATH, initrd=PATH,
- * cmdline=TEXT. Blanks and newlines separate words; double quotes in a value hold blanks; a word
- * that begins with # and the rest of its line are a comment. Returns false, and one line in error
- * that names the word, when it does not know or like a word.
+ * hotkey=on|off, svm=tried|all, msr=strict|open, pool=NUMBER with the suffix K, M or G, l1=PATH,
+ * initrd=PATH, cmdline=TEXT. Blanks and newlines separate words; double quotes in a value hold
+ * blanks; a word that begins with # and the rest of its line are a comment. Returns false, and one
+ * line in error that names the word, when it does not know or like a word.
  */
 bool config_parse(const char *words, struct config *config, char *error, size_t error_size);
 

@@ -74,6 +74,10 @@ void handle_vmrun(struct vcpu *vcpu)
 
 	if (!vmcb_operand(vcpu, &length, &gpa))
 		return;
+	if (!vcpu->hsave_pa) { /* the host's state has no place; APM vol. 2, section 15.30.4 */
+		raise_exception(vcpu, VEC_GP, 0);
+		return;
+	}
 	/* A single step traps after the #VMEXIT, which finds the trap in VMCB01 (APM 15.5). */
 	finish_instruction(vcpu, length);
 	nested_vmrun(vcpu, gpa);

@@ -78,6 +78,11 @@ static void efer(void)
 	l2_check_done(l2);
 }
 
+static void do_vmrun(void *vmcb)
+{
+	__asm__ volatile("vmrun" : : "a"((uintptr_t)vmcb) : "memory");
+}
+
 /* The address is refused, and the one before stays. */
 static void check_hsave(uint64_t value)
 {
@@ -108,6 +113,18 @@ static void hsave(void)
 
 	point("VM_HSAVE_PA with bit 63 set raises #GP");
 	check_hsave(value | 1ull << 63);
+
+	point("VMRUN with VM_HSAVE_PA 0 raises #GP");
+	if (machine.bare && (machine.qemu || machine.bochs)) {
+		point_known(either(), "it would write the host's state to page 0: not tried");
+	} else {
+		struct l2 *l2 = l2_new(0, l2_widest());
+
+		wrmsr(MSR_VM_HSAVE_PA, 0);
+		check("vector", (uint64_t)(int64_t)try_call(do_vmrun, l2->vmcb), VEC_GP);
+		check("error code", trap_last.error, 0);
+		wrmsr(MSR_VM_HSAVE_PA, value);
+	}
 }
 
 /* Is there a VM_CR? If not, the open point says who lacks it. */
@@ -203,6 +220,10 @@ static void lock(void)
 static void smm(void)
 {
 	uint64_t value;
+
+	point("PATCH_LOADER, which can only be written, raises #GP when it is read");
+	check_known("vector", (uint64_t)(int64_t)read_raises(MSR_PATCH_LOADER, &value), VEC_GP,
+	            (uint64_t)-1, either(), "it reads as 0");
 
 	/* IGNNE and SMM_CTL act on signals outside of SVM: what is written is "nothing". */
 	point("SMM_CTL takes a write of 0");

@@ -54,7 +54,6 @@ static struct vmcb vmcb;
 static uint64_t msrpm[MSRPM_SIZE / sizeof(uint64_t)];
 static int raised;
 static unsigned int logged;
-static bool icr_watched;
 
 /* The rest of L0. */
 
@@ -83,9 +82,16 @@ void log_info(const char *format, ...)
 	logged++;
 }
 
-bool apic_is_shared(void)
+bool is_x2apic(uint32_t msr)
 {
-	return icr_watched;
+	(void)msr;
+	return false;
+}
+
+bool x2apic_write(struct vcpu *of, uint32_t msr, uint64_t value)
+{
+	(void)of, (void)msr, (void)value;
+	return true;
 }
 
 uint64_t apic_read_base(struct vcpu *of)
@@ -95,12 +101,6 @@ uint64_t apic_read_base(struct vcpu *of)
 }
 
 bool apic_write_base(struct vcpu *of, uint64_t value)
-{
-	(void)of, (void)value;
-	return true;
-}
-
-bool x2apic_write_icr(struct vcpu *of, uint64_t value)
 {
 	(void)of, (void)value;
 	return true;
