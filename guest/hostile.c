@@ -162,6 +162,7 @@ static void run(void)
 	hostile_memory();
 	hostile_a20();
 	hostile_types();
+	hostile_smi();
 	hostile_apic(); /* turns one off for good */
 }
 

@@ -11,6 +11,7 @@
 
 /* ICR's low half, edge triggered. */
 enum {
+	ICR_SMI = 2 << 8,
 	ICR_NMI = 4 << 8,
 	ICR_INIT = 5 << 8,
 	ICR_STARTUP = 6 << 8, /* | vector */

@@ -8,15 +8,16 @@
 
 struct lock {
 	uint32_t next, serving;
+	void (*wait)(void); /* what a processor does again and again until it is its turn */
 };
 
-/* Not to be taken twice by one processor. Nothing may wait for another processor's guest inside. */
+/* Not to be taken twice by one processor. */
 static inline void lock_take(struct lock *lock)
 {
 	uint32_t ticket = __atomic_fetch_add(&lock->next, 1, __ATOMIC_ACQUIRE); /* P4 */
 
 	while (__atomic_load_n(&lock->serving, __ATOMIC_ACQUIRE) != ticket)
-		cpu_relax();
+		lock->wait();
 }
 
 static inline void lock_release(struct lock *lock)

@@ -307,6 +307,13 @@ static inline void wbinvd(void)
 	__asm__ volatile("wbinvd" : : : "memory");
 }
 
+/* GIF=1 for good, with IF=0. Without SVM there is no other state. */
+static inline void open_gif(void)
+{
+	if (rdmsr(MSR_EFER) & EFER_SVME)
+		__asm__ volatile("cli; stgi" : : : "memory");
+}
+
 static inline void cpu_relax(void)
 {
 	__asm__ volatile("pause" : : : "memory");

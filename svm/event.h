@@ -55,13 +55,16 @@ void update_interrupt_gate(struct vcpu *vcpu);
 void set_gif(struct vcpu *vcpu, bool gif);
 
 /*
- * Takes the NMI, or the INIT, for which the processor has exited. True: there is an NMI for L1, not
+ * Takes the NMI or the INIT that is pending, and an SMI, which is the firmware's. True: there is an NMI for L1, not
  * a kick of L0's only. The INIT (of an I/O APIC or a device: L0 performs all others) is noted for
  * startup_attend().
  */
 bool take_nmi(struct vcpu *vcpu);
 
-/* #VMEXIT(NMI) and #VMEXIT(INIT): takes what came and passes it on to L1. */
+/* The same for what a guest of this VMCB has exited for: #VMEXIT(NMI), (SMI), (INIT). */
+bool take_exit(struct vcpu *vcpu, const struct vmcb_control *control);
+
+/* These exits of L1's or L2's: takes what came and passes it on to L1. */
 void handle_nmi(struct vcpu *vcpu);
 
 /*

@@ -129,6 +129,7 @@ void reset_machine(const char *why)
 {
 	log_set_serial(true);
 	log_info("%s: resetting the machine", why);
+	open_gif(); /* the firmware may have a hand in it, by SMIs */
 	outb(PORT_RESET, RESET_FULL);
 	outb(PORT_KEYBOARD, KEYBOARD_RESET);
 	for (;;)
@@ -176,6 +177,7 @@ static void (*const handlers[EXIT_CODES])(struct vcpu *vcpu) = {
 	[VMEXIT_EXCP_BASE + VEC_PF] = handle_page_fault,
 	[VMEXIT_EXCP_BASE + VEC_AC] = handle_exception,
 	[VMEXIT_NMI] = handle_nmi,
+	[VMEXIT_SMI] = handle_nmi,
 	[VMEXIT_INIT] = handle_nmi,
 	[VMEXIT_CPUID] = emulate_cpuid,
 	[VMEXIT_IRET] = handle_iret,
@@ -306,6 +308,8 @@ static inline void count_exit(struct vcpu *vcpu, uint64_t code)
 
 void vcpu_run(struct vcpu *vcpu)
 {
+	if (take_nmi(vcpu)) /* from here on GIF is 0 in L0 */
+		vcpu_nmi(vcpu);
 	for (;;) {
 		struct vmcb_control *control = &vcpu->vmcb->control;
 

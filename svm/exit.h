@@ -14,8 +14,8 @@
 
 /* The other intercepts of L0's, of L1 and of L2 whatever L1 does. */
 #define L0_MISC1                                                                                   \
-	(MISC1_NMI | MISC1_INIT | MISC1_CPUID | MISC1_INVD | MISC1_INVLPGA | MISC1_MSR_PROT |      \
-	 MISC1_SHUTDOWN)
+	(MISC1_NMI | MISC1_SMI | MISC1_INIT | MISC1_CPUID | MISC1_INVD | MISC1_INVLPGA |           \
+	 MISC1_MSR_PROT | MISC1_SHUTDOWN)
 #define L0_MISC2                                                                                   \
 	(MISC2_VMRUN | MISC2_VMLOAD | MISC2_VMSAVE | MISC2_STGI | MISC2_CLGI | MISC2_SKINIT |      \
 	 MISC2_ICEBP)

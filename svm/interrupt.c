@@ -60,19 +60,21 @@ void set_gif(struct vcpu *vcpu, bool gif)
 }
 
 /*
- * GIF=1 for two instructions, IF=0: what is pending goes to L0's handlers, which count it. An INIT
- * comes as #SX, since VM_CR.R_INIT is 1 (APM vol. 2, section 15.28), and becomes one of L1's.
- * Returns the number of NMIs.
+ * GIF=1 for two instructions, IF=0: what is pending goes to L0's handlers, which count it, and an
+ * SMI to the firmware's. An INIT comes as #SX, since VM_CR.R_INIT is 1 (APM vol. 2, section 15.28),
+ * and becomes one of L1's. Returns the number of NMIs, those before the first VMRUN included.
  */
 static uint64_t open_window(struct vcpu *vcpu)
 {
-	const volatile struct stack_base *taken = stack_base();
-	uint64_t nmis = taken->nmis, inits = taken->inits;
+	volatile struct stack_base *taken = stack_base();
+	uint64_t nmis;
 
 	open_gif_window();
-	if (taken->inits != inits)
+	if (taken->inits)
 		vcpu_init(vcpu);
-	return taken->nmis - nmis;
+	nmis = taken->nmis;
+	taken->nmis = taken->inits = 0; /* GIF is 0: none comes in between */
+	return nmis;
 }
 
 bool take_nmi(struct vcpu *vcpu)
@@ -87,10 +89,23 @@ bool take_nmi(struct vcpu *vcpu)
 	return taken > 1 || nmi_may_be_l1s(vcpu);
 }
 
+/*
+ * An intercepted SMI stays pending until GIF is 1, and the firmware's handler then runs in L0's
+ * place. Not so an internal one, which is gone: the APIC sends another (APM vol. 2, 15.22.2).
+ */
+bool take_exit(struct vcpu *vcpu, const struct vmcb_control *control)
+{
+	if (control->exit_code == VMEXIT_SMI && (control->exit_info1 & SMI_INTERNAL))
+		vcpu_smi(vcpu);
+	return take_nmi(vcpu);
+}
+
 void handle_nmi(struct vcpu *vcpu)
 {
-	vcpu->counters.nmis++;
-	if (take_nmi(vcpu))
+	const struct vmcb_control *control = &vcpu->vmcb->control;
+
+	vcpu->counters.nmis += control->exit_code == VMEXIT_NMI;
+	if (take_exit(vcpu, control))
 		vcpu->nmi_pending = true;
 	if (vcpu->gif && vcpu->init_held)
 		update_interrupt_gate(vcpu);

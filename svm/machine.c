@@ -209,7 +209,7 @@ static void become_host(struct vcpu *vcpu)
 	/* See take_nmi() and svm/a20.h. */
 	wrmsr_safe(MSR_VM_CR, rdmsr(MSR_VM_CR) | VM_CR_R_INIT | VM_CR_DIS_A20M);
 	stop_recording(vcpu);
-	__asm__ volatile("clgi");
+	stack_base()->nmis = 0; /* what came before was nobody's */
 	startup_init_halt(vcpu);
 	lock_take(&mmu_lock);
 	if (features.npt)
@@ -265,7 +265,7 @@ _Noreturn void machine_join(void)
 	vcpu->flush = true;
 	__atomic_store_n(&vcpu->arrived, true, __ATOMIC_RELEASE);
 	while (!__atomic_load_n(&all_are_here, __ATOMIC_ACQUIRE))
-		cpu_relax();
+		processors_wait();
 	lock_take(&mmu_lock);
 	apic_init(vcpu);
 	lock_release(&mmu_lock);
@@ -281,6 +281,6 @@ void machine_ready(void)
 	__atomic_store_n(&all_are_here, true, __ATOMIC_RELEASE);
 	for (unsigned int i = 1; i < vcpu_count(); i++) {
 		while (!__atomic_load_n(&vcpu_at(i)->ready, __ATOMIC_ACQUIRE))
-			cpu_relax();
+			processors_wait();
 	}
 }

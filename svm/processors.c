@@ -4,13 +4,14 @@
 #include "svm/processors.h"
 #include "hv/lapic.h"
 #include "hv/log.h"
+#include "svm/event.h"
 #include "svm/startup.h"
 
 /* TSC ticks: after the first a kick counts as lost, after the second its target. */
 #define KICK_AGAIN (1ll << 32)
 #define PATIENCE   (1ull << 37)
 
-struct lock mmu_lock;
+struct lock mmu_lock = {.wait = processors_wait};
 
 static struct vcpu *vcpus[PROCESSORS_MAX];
 static unsigned int count;
@@ -32,9 +33,14 @@ void processors_add(struct vcpu *vcpu)
 }
 
 /* L1 may have given the APIC another id. */
-static void send_nmi(const struct vcpu *target)
+static void send(const struct vcpu *target, uint32_t command)
 {
-	lapic_send(target->ready ? target->apic.id : target->apic_id, ICR_NMI);
+	lapic_send(target->ready ? target->apic.id : target->apic_id, command);
+}
+
+void vcpu_smi(struct vcpu *self)
+{
+	send(self, ICR_SMI);
 }
 
 /*
@@ -51,7 +57,7 @@ static void kick(struct vcpu *target)
 			return;
 	} while (!__atomic_compare_exchange_n(&target->kicked, &old, now, false, __ATOMIC_SEQ_CST,
 	                                      __ATOMIC_SEQ_CST));
-	send_nmi(target); /* P2 */
+	send(target, ICR_NMI); /* P2 */
 }
 
 void vcpu_kick(struct vcpu *target)
@@ -63,6 +69,15 @@ void vcpu_kick(struct vcpu *target)
 void vcpu_exit_again(struct vcpu *self)
 {
 	kick(self);
+}
+
+void processors_wait(void)
+{
+	struct vcpu *self = this_vcpu();
+
+	cpu_relax();
+	if (take_nmi(self))
+		vcpu_nmi(self);
 }
 
 bool vcpu_was_kicked(struct vcpu *vcpu)
@@ -127,7 +142,7 @@ static void wait_until_left(struct vcpu *vcpu)
 			panic("processor %u does not leave its guest", vcpu->apic_id);
 		if (waited > KICK_AGAIN)
 			vcpu_kick(vcpu); /* P9 */
-		cpu_relax();
+		processors_wait();
 	}
 }
 

@@ -49,6 +49,16 @@ void vcpu_kick(struct vcpu *target);
 /* Makes this processor exit as soon as it has injected its event. Bochs exits later. */
 void vcpu_exit_again(struct vcpu *self);
 
+/*
+ * To be called again and again by who waits for another processor, in L0: lets SMIs and NMIs in,
+ * which GIF=0 holds back, since the firmware's SMM waits for all processors (APM vol. 2,
+ * section 15.22). What came for L1 is looked at before the next VMRUN.
+ */
+void processors_wait(void);
+
+/* Sends this processor an SMI. */
+void vcpu_smi(struct vcpu *self);
+
 /* Was the NMI that this processor has just taken a kick, and no NMI of L1's? */
 bool vcpu_was_kicked(struct vcpu *vcpu);
 
@@ -63,7 +73,8 @@ void processors_stop(void);
 
 /*
  * The lock that mmu/ asks for: around every call that takes a struct mmu. A processor that waits
- * for it is not in a guest, so whoever holds it may wait for guests to exit.
+ * for it is not in a guest, so whoever holds it may wait for guests to exit; and it lets SMIs in
+ * meanwhile, as who holds it may be in SMM then.
  */
 extern struct lock mmu_lock;
 

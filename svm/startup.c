@@ -179,14 +179,15 @@ static void halt_until_kicked(struct vcpu *vcpu)
 	vcpu->vmcb_hpa = vcpu->vmcb01_hpa;
 	update_interrupt_gate(vcpu);
 	code = vcpu->halt->control.exit_code;
-	if (code != VMEXIT_NMI && code != VMEXIT_INIT)
+	if (code != VMEXIT_NMI && code != VMEXIT_SMI && code != VMEXIT_INIT)
 		panic("exit %llx of a processor that waits for SIPI", (unsigned long long)code);
-	if (take_nmi(vcpu))
+	if (take_exit(vcpu, &vcpu->halt->control))
 		vcpu_nmi(vcpu);
 }
 
 static _Noreturn void stop_here(void)
 {
+	open_gif(); /* for SMIs */
 	for (;;)
 		__asm__ volatile("cli; hlt");
 }

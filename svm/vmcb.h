@@ -218,6 +218,9 @@ enum vmexit_code {
 #define NPF_FINAL    (1ull << 32) /* the fault is on the guest's final physical address */
 #define NPF_TABLE    (1ull << 33) /* the fault is on a walk of the guest's page tables */
 
+/* EXITINFO1 of #VMEXIT(SMI); APM 15.13.3. */
+#define SMI_INTERNAL (1ull << 0)
+
 /* EXITINFO1 of #VMEXIT(MSR): 0 is RDMSR, 1 is WRMSR. EXITINFO1 of #VMEXIT(IOIO); APM 15.10.2. */
 #define IOIO_TYPE_IN (1u << 0)
 #define IOIO_STRING  (1u << 2)

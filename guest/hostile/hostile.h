@@ -18,6 +18,7 @@ void hostile_apic(void);     /* APIC_BASE, stores to the APIC that nobody expect
 void hostile_loops(void);    /* deliveries that never end */
 void hostile_memory(void);   /* INVD */
 void hostile_types(void);    /* MTRRs, and registers that move memory */
+void hostile_smi(void);      /* SMIs by port B2 */
 void hostile_sleep(void);    /* S3 */
 void hostile_a20(void);      /* address bit 20 is masked */
 

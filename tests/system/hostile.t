@@ -79,6 +79,17 @@ export CMDLINE="cpus=2 s3=1"
 sleeps_not S3
 sleeps_not "S3, npt=off" L1=hostile32 L0CMDLINE=npt=off CPU=max
 
+# SMIs, under firmware that has a handler for every processor, and waits for all in it.
+export SMM=1 BOOT=grub-efi MEM=256M
+for cpus in 1 4; do
+	export SMP=$cpus CMDLINE="cpus=$cpus smis=1 filter=hostile.smi"
+	bare_passes "SMIs, $cpus processors, bare"
+	image_passes "SMIs, $cpus processors"
+done
+image_passes "SMIs, npt=off" SMP=2 CMDLINE="cpus=2 smis=1 filter=hostile.smi" L0CMDLINE=npt=off \
+	CPU=max STRICT=1
+export SMM=0 BOOT=direct MEM=128M SMP=2 bare_tap=
+
 export CMDLINE="cpus=2 $sends"
 bare_passes "64 bits, bare"
 image_passes "64 bits, strict"

@@ -14,10 +14,12 @@ static unsigned long fake_cr8(void);
 static void set_cr8(unsigned long value);
 static void no_port(uint16_t port, uint8_t value);
 static struct stack_base base;
+static unsigned int pending_nmis;
 
 /* What cannot be executed here. */
 #define stack_base()      (&base)
-#define open_gif_window() (base.nmis++)
+#define open_gif_window() (base.nmis += pending_nmis, pending_nmis = 0)
+#define open_gif()        ((void)0)
 #define read_cr8          fake_cr8
 #define write_cr8         set_cr8
 #define outb              no_port
@@ -308,6 +310,7 @@ void svm_enter(struct vcpu *of)
 	control->exit_code = exit_to_come.code;
 	control->exit_info1 = exit_to_come.info1;
 	control->exit_info2 = exit_to_come.info2;
+	pending_nmis = exit_to_come.code == VMEXIT_NMI;
 	if (processor_runs)
 		processor_runs(of->vmcb);
 }

@@ -100,7 +100,7 @@ static void l0_handles_the_rest(void **state)
 	                                   VMEXIT_EXCP_BASE + VEC_GP,
 	                                   VMEXIT_EXCP_BASE + VEC_PF};
 	static const uint16_t unasked[] = {
-		VMEXIT_DR0_READ, VMEXIT_INTR,   VMEXIT_SMI, VMEXIT_VINTR, VMEXIT_HLT,
+		VMEXIT_DR0_READ, VMEXIT_INTR,   VMEXIT_RSM, VMEXIT_VINTR, VMEXIT_HLT,
 		VMEXIT_PAUSE,    VMEXIT_RDTSCP, 0xa3,       0xbf,         0xc0,
 		0x401,           0x402,         0x403,      0xfffe};
 

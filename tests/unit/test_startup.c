@@ -1,7 +1,9 @@
 /*
  * svm/startup.c, svm/interrupt.c and svm/processors.c: what INIT, SIPI and NMI do to a processor
- * that waits, runs L1 or L2, with GIF 0 or 1 (AMD64 APM vol. 2, sections 15.13.4, 15.17, 15.28);
- * INIT that comes to L0 as #SX, which no emulator has. The world switch is not there.
+ * that waits, runs L1 or L2, with GIF 0 or 1 (AMD64 APM vol. 2, sections 15.13.4, 15.17, 15.28),
+ * or while L0 waits for another processor; INIT that comes to L0 as #SX, and internal SMIs (15.22),
+ * which no emulator has. The world switch is not
+ * there.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -43,7 +45,8 @@ static struct vcpu first, vcpu;
 static struct vmcb vmcb01, vmcb02, halt;
 static unsigned int pending_nmis, pending_inits; /* that the next window takes */
 static unsigned int sent;                        /* NMIs, to any processor */
-static unsigned int inits;                       /* that were taken */
+static unsigned int sent_smis;
+static unsigned int inits; /* that were taken */
 static int exception;
 static uint64_t exit_code;
 static jmp_buf ended; /* by a reset, or by a wait that nothing ends */
@@ -85,6 +88,10 @@ static uint64_t fake_rdtsc(void)
 void lapic_send(uint32_t id, uint32_t command)
 {
 	(void)id;
+	if (command == ICR_SMI) {
+		sent_smis++;
+		return;
+	}
 	assert_int_equal(command, ICR_NMI);
 	sent++;
 }
@@ -218,7 +225,7 @@ static int setup(void **state)
 	base.processor = &vcpu;
 	exception = -1;
 	exit_code = 0;
-	inits = sent = pending_nmis = pending_inits = 0;
+	inits = sent = sent_smis = pending_nmis = pending_inits = 0;
 	while_waiting = NULL;
 	return 0;
 }
@@ -427,6 +434,72 @@ static void two_kick_at_once(void **state)
 	assert_int_equal(sent, 3);
 }
 
+#define EVENT_OF_NMI (VEC_NMI | (uint64_t)EVENT_NMI << EVENT_TYPE_SHIFT | EVENT_VALID)
+
+/* A wait for another processor lets NMIs in: none is lost, and none is added. */
+static void nmis_while_l0_waits(void **state)
+{
+	(void)state;
+	processors_wait();
+	assert_int_equal(vcpu.startup, 0);
+	pending_nmis = 1;
+	processors_wait();
+	processors_wait();
+	assert_int_equal(vcpu.startup, STARTUP_NMI);
+	assert_int_equal(attend(), 0);
+	assert_int_equal(vmcb01.control.event_inj, EVENT_OF_NMI);
+	vcpu.kicked = true;
+	pending_nmis = 1;
+	processors_wait();
+	assert_int_equal(vcpu.startup, 0);
+	assert_false(vcpu.kicked);
+	pending_inits = 1;
+	processors_wait();
+	assert_int_equal(vcpu.startup, STARTUP_INIT);
+	assert_int_equal(sent, 0);
+}
+
+static unsigned int turns;
+
+static void another_one_goes_on(void)
+{
+	processors_wait();
+	if (++turns == 3)
+		lock_release(&mmu_lock);
+}
+
+/* Who waits for a lock lets NMIs in, too, as often as it looks. */
+static void nmi_while_waiting_for_a_lock(void **state)
+{
+	(void)state;
+	assert_ptr_equal(mmu_lock.wait, processors_wait);
+	lock_take(&mmu_lock);
+	mmu_lock.wait = another_one_goes_on;
+	pending_nmis = 1;
+	lock_take(&mmu_lock);
+	lock_release(&mmu_lock);
+	mmu_lock.wait = processors_wait;
+	assert_int_equal(turns, 3);
+	assert_int_equal(vcpu.startup, STARTUP_NMI);
+}
+
+/* An external one is pending still, an internal one is not; APM vol. 2, section 15.22.2. */
+static void smis(void **state)
+{
+	(void)state;
+	vmcb01.control.exit_code = VMEXIT_SMI;
+	handle_nmi(&vcpu);
+	assert_int_equal(sent_smis, 0);
+	vmcb01.control.exit_info1 = SMI_INTERNAL;
+	pending_nmis = 1;
+	handle_nmi(&vcpu);
+	assert_int_equal(sent_smis, 1);
+	assert_true(vcpu.nmi_pending);
+	vmcb01.control.exit_code = VMEXIT_NMI; /* whose EXITINFO1 says nothing */
+	handle_nmi(&vcpu);
+	assert_int_equal(sent_smis, 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -437,6 +510,9 @@ int main(void)
 		cmocka_unit_test_setup(l1_does_not, setup),
 		cmocka_unit_test_setup(redirected, setup),
 		cmocka_unit_test_setup(init_by_no_icr, setup),
+		cmocka_unit_test_setup(nmis_while_l0_waits, setup),
+		cmocka_unit_test_setup(nmi_while_waiting_for_a_lock, setup),
+		cmocka_unit_test_setup(smis, setup),
 		cmocka_unit_test_setup(nmi_waits_for_sipi, setup),
 		cmocka_unit_test_setup(nmis_and_kicks, setup),
 		cmocka_unit_test_setup(nmi_behind_init_is_kept, setup),
