@@ -55,9 +55,9 @@ void update_interrupt_gate(struct vcpu *vcpu);
 void set_gif(struct vcpu *vcpu, bool gif);
 
 /*
- * Takes the NMI or the INIT that is pending, and an SMI, which is the firmware's. True: there is an NMI for L1, not
- * a kick of L0's only. The INIT (of an I/O APIC or a device: L0 performs all others) is noted for
- * startup_attend().
+ * Takes the NMI or the INIT that is pending, and an SMI, which is the firmware's. True: there is an
+ * NMI for L1, not a kick of L0's only. The INIT (of an I/O APIC or a device: L0 performs all
+ * others) is noted for startup_attend().
  */
 bool take_nmi(struct vcpu *vcpu);
 
@@ -72,6 +72,12 @@ void handle_nmi(struct vcpu *vcpu);
  * by ICR are not physical ones at all; this is about the APIC's own sources (nmi_sources.c).
  */
 bool nmi_may_be_l1s(struct vcpu *vcpu);
+
+/*
+ * An event is being injected, and something of L1's waits behind it: the processor exits as soon as
+ * it is injected, so that it is looked at before the first instruction of the event's handler.
+ */
+void look_behind_event(struct vcpu *vcpu);
 
 /* Injects L1's pending NMI if L1 can take it now. */
 void deliver_nmi(struct vcpu *vcpu);

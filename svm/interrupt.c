@@ -134,12 +134,32 @@ static bool leaves_unseen(const struct vmcb_save *save)
 	       !in_long_mode(save) && (features.npt || features.tcg);
 }
 
+/* Could it come right after the event? If not, something else exits when it can. */
+static bool nmi_is_next(const struct vcpu *vcpu)
+{
+	bool intercepted = vcpu->guest_mode && (vcpu->ctl.intercepts[INTERCEPT_MISC1] & MISC1_NMI);
+
+	return vcpu->nmi_pending && vcpu->gif && (intercepted || !vcpu->nmi_blocked);
+}
+
+void look_behind_event(struct vcpu *vcpu)
+{
+	if (!(vcpu->vmcb->control.event_inj & EVENT_VALID))
+		return;
+	if (nmi_is_next(vcpu) || (vcpu->init_held && vcpu->gif))
+		vcpu_exit_again(vcpu);
+}
+
 void deliver_nmi(struct vcpu *vcpu)
 {
 	struct vmcb_control *control = &vcpu->vmcb->control;
 
-	if (!vcpu->gif || (control->event_inj & EVENT_VALID))
+	if (!vcpu->gif)
 		return;
+	if (control->event_inj & EVENT_VALID) {
+		look_behind_event(vcpu);
+		return;
+	}
 	if (control->exit_code == VMEXIT_IRET && leaves_unseen(&vcpu->vmcb->save))
 		return; /* at the next exit the IRET is done */
 	if (vcpu->guest_mode && (vcpu->ctl.intercepts[INTERCEPT_MISC1] & MISC1_NMI)) {

@@ -78,6 +78,7 @@ void processors_wait(void)
 	cpu_relax();
 	if (take_nmi(self))
 		vcpu_nmi(self);
+	look_behind_event(self); /* it may have been the NMI for that */
 }
 
 bool vcpu_was_kicked(struct vcpu *vcpu)

@@ -68,45 +68,38 @@ static void forget_init(struct vcpu *vcpu, bool held)
 	                   __ATOMIC_SEQ_CST); /* S9 */
 }
 
-/* An event that L1 or L0 wants in L2 has not been injected: L1 finds it as interrupted. */
+/* An intercepted INIT stays pending, which the GIF holds back then. */
 static void exit_with_init(struct vcpu *vcpu)
 {
-	struct vmcb_control *control = &vcpu->vmcb->control;
-
-	control->exit_int_info = (control->event_inj & EVENT_VALID) ? control->event_inj : 0;
-	control->event_inj = 0;
+	forget_init(vcpu, true);
+	vcpu->vmcb->control.exit_int_info = 0;
 	nested_exit(vcpu, VMEXIT_INIT, 0, 0);
 }
 
 static void redirect_init(struct vcpu *vcpu)
 {
-	if (vcpu->vmcb->control.event_inj & EVENT_VALID) {
-		forget_init(vcpu, true); /* first what is to be injected anyway */
-		vcpu_exit_again(vcpu);
-		return;
-	}
 	forget_init(vcpu, false);
 	raise_exception(vcpu, VEC_SX, SX_INIT);
 }
 
 /*
- * An INIT has come to a processor, which waits for SIPI or not. An intercepted one stays pending,
- * which the GIF holds back; VM_CR.R_INIT makes an exception of it (APM vol. 2, sections 15.13.4,
- * 15.17, 15.28).
+ * An INIT has come to a processor, which waits for SIPI or not. It may be intercepted, and
+ * VM_CR.R_INIT makes an exception of it (APM vol. 2, sections 15.13.4, 15.17, 15.28): both after
+ * what is to be injected anyway (15.20).
  */
 static void attend_init(struct vcpu *vcpu, bool waits)
 {
 	bool intercepted = vcpu->guest_mode && (vcpu->ctl.intercepts[INTERCEPT_MISC1] & MISC1_INIT);
 
-	if (!waits && !vcpu->gif) {
-		forget_init(vcpu, true);
-	} else if (!waits && intercepted) {
-		forget_init(vcpu, true);
-		exit_with_init(vcpu);
-	} else if (!waits && (vcpu->vm_cr & VM_CR_R_INIT)) {
-		redirect_init(vcpu);
-	} else {
+	if (waits || (vcpu->gif && !intercepted && !(vcpu->vm_cr & VM_CR_R_INIT))) {
 		begin_waiting(vcpu);
+	} else if (!vcpu->gif || (vcpu->vmcb->control.event_inj & EVENT_VALID)) {
+		forget_init(vcpu, true);
+		look_behind_event(vcpu);
+	} else if (intercepted) {
+		exit_with_init(vcpu);
+	} else {
+		redirect_init(vcpu);
 	}
 }
 

@@ -1,9 +1,9 @@
 /*
  * svm/startup.c, svm/interrupt.c and svm/processors.c: what INIT, SIPI and NMI do to a processor
  * that waits, runs L1 or L2, with GIF 0 or 1 (AMD64 APM vol. 2, sections 15.13.4, 15.17, 15.28),
- * or while L0 waits for another processor; INIT that comes to L0 as #SX, and internal SMIs (15.22),
- * which no emulator has. The world switch is not
- * there.
+ * behind an event that is being injected (15.20), or while L0 waits for another processor; INIT
+ * that comes to L0 as #SX, and internal SMIs (15.22), which no emulator has. The world switch is
+ * not there.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -286,16 +286,30 @@ static void gif_holds_init_and_sipi_is_lost(void **state)
 	assert_int_equal(vcpu.startup, STARTUP_WAITING);
 }
 
+/* The event has been injected, and the NMI that L0 sent itself ends the guest. */
+static void exits_after_event(void)
+{
+	vcpu.vmcb->control.event_inj = 0;
+	vcpu.vmcb->control.exit_code = VMEXIT_NMI;
+	pending_nmis = 1;
+	handle_nmi(&vcpu);
+}
+
 static void l1_intercepts_init(void **state)
 {
 	(void)state;
 	run_l2(MISC1_INIT);
+	/* First what is to be injected; then the processor exits, for L0 to look again. */
 	vmcb02.control.event_inj = EVENT_VALID | 0x31;
 	vcpu_init(&vcpu);
 	assert_int_equal(attend(), 0);
+	assert_int_equal(exit_code, 0);
+	assert_int_equal(vmcb02.control.event_inj, EVENT_VALID | 0x31);
+	assert_int_equal(sent, 1);
+	exits_after_event();
+	assert_int_equal(attend(), 0);
 	assert_int_equal(exit_code, VMEXIT_INIT);
-	assert_int_equal(vmcb02.control.exit_int_info, EVENT_VALID | 0x31);
-	assert_int_equal(vmcb02.control.event_inj, 0);
+	assert_int_equal(vmcb02.control.exit_int_info, 0);
 	assert_int_equal(inits, 0);
 	set_gif(&vcpu, true);
 	assert_int_equal(attend(), WAITS);
@@ -328,9 +342,7 @@ static void redirected(void **state)
 	assert_int_equal(attend(), 0);
 	assert_int_equal(exception, -1);
 	assert_int_equal(sent, 1);
-	vmcb01.control.event_inj = 0;
-	pending_nmis = 1;
-	handle_nmi(&vcpu);
+	exits_after_event();
 	assert_false(vcpu.nmi_pending);
 	assert_int_equal(attend(), 0);
 	assert_int_equal(exception, VEC_SX);
@@ -435,6 +447,43 @@ static void two_kick_at_once(void **state)
 }
 
 #define EVENT_OF_NMI (VEC_NMI | (uint64_t)EVENT_NMI << EVENT_TYPE_SHIFT | EVENT_VALID)
+#define EVENT_OF_UD  (VEC_UD | (uint64_t)EVENT_EXCEPTION << EVENT_TYPE_SHIFT | EVENT_VALID)
+
+static void nmi_behind_an_event(void **state)
+{
+	(void)state;
+	vmcb01.control.event_inj = EVENT_OF_UD;
+	vcpu_nmi(&vcpu);
+	assert_int_equal(attend(), 0);
+	assert_int_equal(vmcb01.control.event_inj, EVENT_OF_UD);
+	assert_int_equal(sent, 1);
+	exits_after_event();
+	assert_true(vcpu.nmi_pending);
+	deliver_nmi(&vcpu);
+	assert_int_equal(vmcb01.control.event_inj, EVENT_OF_NMI);
+	/* The next one waits for IRET, which exits anyway. */
+	vmcb01.control.event_inj = EVENT_OF_UD;
+	vcpu_nmi(&vcpu);
+	assert_int_equal(attend(), 0);
+	assert_int_equal(sent, 1);
+}
+
+static void nmi_behind_an_event_of_l2(void **state)
+{
+	(void)state;
+	run_l2(MISC1_NMI);
+	vcpu.nmi_blocked =
+		true; /* in L1, which has come here from its handler: it exits all the same */
+	vmcb02.control.event_inj = EVENT_OF_UD;
+	vcpu_nmi(&vcpu);
+	assert_int_equal(attend(), 0);
+	assert_int_equal(exit_code, 0);
+	assert_int_equal(sent, 1);
+	exits_after_event();
+	deliver_nmi(&vcpu);
+	assert_int_equal(exit_code, VMEXIT_NMI);
+	assert_true(vcpu.nmi_pending);
+}
 
 /* A wait for another processor lets NMIs in: none is lost, and none is added. */
 static void nmis_while_l0_waits(void **state)
@@ -457,6 +506,23 @@ static void nmis_while_l0_waits(void **state)
 	processors_wait();
 	assert_int_equal(vcpu.startup, STARTUP_INIT);
 	assert_int_equal(sent, 0);
+}
+
+/* The NMI that was to end the guest behind its event has come too early: there is another. */
+static void wait_behind_an_event(void **state)
+{
+	(void)state;
+	vmcb01.control.event_inj = EVENT_OF_UD;
+	vcpu_nmi(&vcpu);
+	assert_int_equal(attend(), 0);
+	assert_int_equal(sent, 1);
+	processors_wait(); /* it is still on its way */
+	assert_int_equal(sent, 1);
+	pending_nmis = 1;
+	processors_wait();
+	assert_int_equal(sent, 2);
+	assert_true(vcpu.kicked);
+	assert_int_equal(vcpu.startup, 0);
 }
 
 static unsigned int turns;
@@ -510,7 +576,10 @@ int main(void)
 		cmocka_unit_test_setup(l1_does_not, setup),
 		cmocka_unit_test_setup(redirected, setup),
 		cmocka_unit_test_setup(init_by_no_icr, setup),
+		cmocka_unit_test_setup(nmi_behind_an_event, setup),
+		cmocka_unit_test_setup(nmi_behind_an_event_of_l2, setup),
 		cmocka_unit_test_setup(nmis_while_l0_waits, setup),
+		cmocka_unit_test_setup(wait_behind_an_event, setup),
 		cmocka_unit_test_setup(nmi_while_waiting_for_a_lock, setup),
 		cmocka_unit_test_setup(smis, setup),
 		cmocka_unit_test_setup(nmi_waits_for_sipi, setup),
