@@ -4,9 +4,9 @@
 #include "guest/lib/machine.h"
 #include "hv/string.h"
 #include "hv/x86.h"
+#include "svm/interface.h"
 
 enum {
-	CPUID_HYPERVISOR = 0x40000000,
 	CPUID_EXT_MAX = 0x80000000u,
 	CPUID_EXT_FEATURES = 0x80000001u,
 	CPUID_BRAND = 0x80000002u,
@@ -44,11 +44,15 @@ static uint32_t pci_read_host_bridge(uint32_t offset)
 	return value;
 }
 
+static bool has_qemus_devices(void)
+{
+	return (pci_read_host_bridge(PCI_SUBSYSTEM) & 0xffff) == PCI_SUBSYSTEM_QEMU;
+}
+
 /* Bochs does not say who it is. It has QEMU's host bridge without QEMU's subsystem number. */
 static bool is_bochs(void)
 {
-	return pci_read_host_bridge(0) == PCI_I440FX &&
-	       (pci_read_host_bridge(PCI_SUBSYSTEM) & 0xffff) != PCI_SUBSYSTEM_QEMU;
+	return pci_read_host_bridge(0) == PCI_I440FX && !has_qemus_devices();
 }
 
 static bool text_is(const struct cpuid_regs *r, bool with_eax, const char *text)
@@ -58,10 +62,29 @@ static bool text_is(const struct cpuid_regs *r, bool with_eax, const char *text)
 	return !memcmp(with_eax ? words : words + 1, text, strlen(text));
 }
 
+/*
+ * Is the processor one that QEMU emulates, whatever model it shows (-cpu EPYC)? QEMU says so in the
+ * hypervisor leaf, and Nestling passes it on in its own. Where another hypervisor, KVM say, has
+ * that leaf, the model's name may tell; where nobody has it (-cpu EPYC,-hypervisor), the devices.
+ */
+static bool is_qemu(bool under_hypervisor)
+{
+	struct cpuid_regs hypervisor = cpuid(LEAF_HYPERVISOR, 0), brand = cpuid(CPUID_BRAND, 0);
+
+	if (text_is(&brand, true, "QEMU TCG CPU"))
+		return true;
+	if (!under_hypervisor)
+		return has_qemus_devices();
+	if (hypervisor.ebx == NESTLING_EBX && hypervisor.ecx == NESTLING_ECX &&
+	    hypervisor.edx == NESTLING_EDX)
+		return cpuid(LEAF_HYPERVISOR_INFO, 0).ebx & QUIRKS_TCG;
+	return text_is(&hypervisor, false, "TCGTCGTCGTCG");
+}
+
 void machine_init(void)
 {
 	struct cpuid_regs basic = cpuid(1, 0);
-	struct cpuid_regs features = {0, 0, 0, 0}, svm = {0, 0, 0, 0}, brand, hypervisor;
+	struct cpuid_regs features = {0, 0, 0, 0}, svm = {0, 0, 0, 0}, hypervisor;
 	uint32_t max_basic = cpuid(0, 0).eax, max = cpuid(CPUID_EXT_MAX, 0).eax;
 	bool under_hypervisor = basic.ecx & FEATURE_1_ECX_HYPERVISOR;
 	bool tcg = false;
@@ -85,11 +108,10 @@ void machine_init(void)
 	machine.asids = svm.ebx;
 	machine.npt = svm.edx & SVM_FEATURE_NP;
 
-	hypervisor = cpuid(CPUID_HYPERVISOR, 0);
+	hypervisor = cpuid(LEAF_HYPERVISOR, 0);
 	if (under_hypervisor)
 		tcg = text_is(&hypervisor, false, "TCGTCGTCGTCG");
-	brand = cpuid(CPUID_BRAND, 0);
-	machine.qemu = tcg || text_is(&brand, true, "QEMU TCG CPU");
+	machine.qemu = is_qemu(under_hypervisor);
 	machine.bochs = !machine.qemu && is_bochs();
 	machine.bare = tcg || !under_hypervisor;
 }

@@ -140,13 +140,21 @@ static void root_alignment(void)
 	}
 }
 
+/* Bits of an ngpa that the nested format maps: a processor may have more. APM 5.3. */
+static unsigned int mapped_bits(void)
+{
+	return l2_format->levels <= 3 ? 32 : l2_format->levels == 4 ? 48 : 57;
+}
+
 /* L2 reaches addresses above 4 GiB by PAE tables of its own. */
 static void high_addresses(void)
 {
 	struct l2 *l2 = l2_new(0, &l2_pae);
-	uint64_t limit = 1ull << (machine.physical_bits - 1), ngva = l2_pae.alias + L2_END;
-	uint64_t beyond = SIZE_4G + L2_SMALL + 0x30;
-	bool beyond_possible = l2_format->levels <= 3;
+	bool beyond_possible = machine.physical_bits > mapped_bits();
+	unsigned int bits = beyond_possible ? mapped_bits() : machine.physical_bits;
+	uint64_t limit = 1ull << (bits - 1), ngva = l2_pae.alias + L2_END;
+	uint64_t beyond = (1ull << mapped_bits()) + L2_SMALL + 0x30;
+	bool maps_4g_only = l2_format->levels <= 3;
 	enum emulator emulator = machine.bochs ? BOCHS_BARE : QEMU_BARE; /* both do */
 
 	*(l2_small_frame(l2, 0) + 0x30 / 4) = VALUE;
@@ -166,7 +174,7 @@ static void high_addresses(void)
 	}
 
 	point("a high ngpa that L1 has not mapped faults");
-	if (beyond_possible) {
+	if (maps_4g_only) {
 		point_skip("the format maps 4 GiB only");
 	} else {
 		pt_map(&l2->own, ngva, limit, 1, PT_RW);
@@ -176,7 +184,7 @@ static void high_addresses(void)
 	}
 
 	point("a high ngpa that L1 has mapped is reached");
-	if (beyond_possible) {
+	if (maps_4g_only) {
 		point_skip("the format maps 4 GiB only");
 	} else {
 		pt_map(&l2->npt, limit, l2_gpa(l2_small_frame(l2, 0)), 1, PT_RWU);
