@@ -176,7 +176,7 @@ uint32_t acpi_table_length(uint64_t hpa, const char *signature)
 }
 
 static uint64_t find_table(uint64_t root, const char *root_signature, uint32_t pointer_size,
-                           const char *signature)
+                           const char *signature, unsigned int n)
 {
 	uint32_t length = acpi_table_length(root, root_signature);
 
@@ -184,22 +184,26 @@ static uint64_t find_table(uint64_t root, const char *root_signature, uint32_t p
 	     at += pointer_size) {
 		uint64_t table = read_pointer(root + at, pointer_size);
 
-		if (acpi_table_length(table, signature))
+		if (acpi_table_length(table, signature) && !n--)
 			return table;
 	}
 	return 0;
 }
 
-uint64_t acpi_find_table(uint64_t rsdp, const char *signature)
+uint64_t acpi_find_nth_table(uint64_t rsdp, const char *signature, unsigned int n)
 {
 	struct acpi_rsdp root;
-	uint64_t table = 0;
 
 	if (!acpi_read_rsdp(rsdp, &root))
 		return 0;
-	if (root.revision >= 2)
-		table = find_table(root.xsdt, "XSDT", sizeof(uint64_t), signature);
-	return table ? table : find_table(root.rsdt, "RSDT", sizeof(uint32_t), signature);
+	if (root.revision >= 2 && find_table(root.xsdt, "XSDT", sizeof(uint64_t), signature, 0))
+		return find_table(root.xsdt, "XSDT", sizeof(uint64_t), signature, n);
+	return find_table(root.rsdt, "RSDT", sizeof(uint32_t), signature, n);
+}
+
+uint64_t acpi_find_table(uint64_t rsdp, const char *signature)
+{
+	return acpi_find_nth_table(rsdp, signature, 0);
 }
 
 /* What is taken from a MADT. */

@@ -1,6 +1,7 @@
 /*
- * FADT and DSDT, as far as sleep states go. AML is searched, not interpreted: the packages \_S2 and
- * \_S3 have one form only. Relies on boot/acpi.h, hv/phys.h and hv/string.h.
+ * FADT, DSDT and SSDTs, as far as sleep states go. AML is searched, not interpreted: \_S2 and \_S3
+ * are mostly packages of one form. What code computes is known by what it is not: a value that asks
+ * for another state. Relies on boot/acpi.h, hv/phys.h and hv/string.h.
  */
 #include "boot/acpi_sleep.h"
 #include "boot/acpi.h"
@@ -24,11 +25,18 @@ enum {
 enum {
 	AML_ZERO = 0x00,
 	AML_ONE = 0x01,
+	AML_ALIAS = 0x06,
 	AML_NAME = 0x08,
+	AML_METHOD = 0x14,
 	AML_BYTE = 0x0a,
 	AML_PACKAGE = 0x12,
 	AML_ROOT = '\\',
-	PKG_LENGTH_MORE = 0xc0, /* of the first byte of PkgLength */
+	PKG_LENGTH_MORE = 0xc0, /* of the first byte of PkgLength: how many bytes follow */
+	PKG_LENGTH_SHIFT = 6,
+	PKG_LENGTH_BYTES = 4,
+	FIRST_NAME = 37, /* behind a table's header and one byte */
+	PKG_LENGTH_ALONE = 0x3f,
+	PKG_LENGTH_FIRST = 0x0f,
 	NAME_SIZE = 4,
 	TABLE_CHECKSUM = 9,
 };
@@ -85,25 +93,108 @@ static bool read_package(const uint8_t *at, const uint8_t *end, uint8_t types[2]
 	return read_byte(&at, end, &types[0]) && read_byte(&at, end, &types[1]);
 }
 
-static void take_state(uint8_t *dsdt, uint32_t length, const char *name, struct sleep_states *to)
+/* The end of what the PkgLength at this place is the length of; NULL: it has other bytes. */
+static const uint8_t *package_end(const uint8_t *at, unsigned int bytes, const uint8_t *end)
 {
-	for (uint32_t i = 2; i + NAME_SIZE <= length; i++) {
-		uint8_t before = dsdt[i - 1] == AML_ROOT ? dsdt[i - 2] : dsdt[i - 1];
+	uint32_t length = bytes == 1 ? *at & PKG_LENGTH_ALONE : *at & PKG_LENGTH_FIRST;
 
-		if (before != AML_NAME || memcmp(dsdt + i, name, NAME_SIZE) != 0 ||
-		    !read_package(dsdt + i + NAME_SIZE, dsdt + length, to->types + to->count))
-			continue;
-		to->count += 2;
-		/* "_S3_" becomes "XS3_"; the sum of all bytes stays 0. */
-		dsdt[TABLE_CHECKSUM] = (uint8_t)(dsdt[TABLE_CHECKSUM] + dsdt[i] - 'X');
-		dsdt[i] = 'X';
-		return;
+	if ((*at >> PKG_LENGTH_SHIFT) + 1u != bytes)
+		return NULL;
+	for (unsigned int i = 1; i < bytes; i++)
+		length |= (uint32_t)at[i] << (8 * i - 4);
+	return length <= end - at ? at + length : end;
+}
+
+/* Behind the name: where the first byte of its package may be, and the end of all of it. */
+struct definition {
+	const uint8_t *first, *last, *end; /* first is NULL: the name is not defined here */
+};
+
+/* Name (_Sx_, ...), Method (_Sx_, ...) or Alias (..., _Sx_), each with or without a root prefix. */
+static struct definition definition_at(const uint8_t *name, const uint8_t *end)
+{
+	const uint8_t *behind = name + NAME_SIZE, *before = name, *method_end = NULL;
+
+	if (before[-1] == AML_ROOT)
+		before--;
+	if (before[-1] == AML_NAME)
+		return (struct definition){behind, behind, end};
+	for (unsigned int bytes = 1; bytes <= PKG_LENGTH_BYTES && !method_end; bytes++) {
+		if (before[-1 - (int)bytes] == AML_METHOD)
+			method_end = package_end(before - bytes, bytes, end);
 	}
+	if (method_end)
+		return (struct definition){behind, method_end, method_end};
+	before -= NAME_SIZE;
+	if (before[-1] == AML_ROOT)
+		before--;
+	if (before[-1] == AML_ALIAS)
+		return (struct definition){behind, behind, behind};
+	return (struct definition){NULL, NULL, NULL};
+}
+
+static bool read_types(const struct definition *definition, uint8_t types[2])
+{
+	for (const uint8_t *at = definition->first; at <= definition->last; at++) {
+		if (read_package(at, definition->end, types))
+			return true;
+	}
+	return false;
+}
+
+static const struct state {
+	const char *name;
+	bool good, is_s5;
+} known_states[] = {
+	{"_S1_", true, false}, {"_S2_", false, false}, {"_S3_", false, false},
+	{"_S4_", true, false}, {"_S5_", true, true},
+};
+
+static void note_types(const struct state *state, const uint8_t types[2], struct sleep_states *to)
+{
+	if (state->good) {
+		for (unsigned int i = 0; i < 2; i++)
+			to->good[i] |= (uint8_t)(1 << (types[i] & PM1_SLP_TYP_MASK));
+		to->s5_is_known |= state->is_s5;
+	} else if (to->count + 2 <= SLEEP_TYPES) {
+		memcpy(to->types + to->count, types, 2);
+		to->count += 2;
+	}
+}
+
+static void take_state(uint8_t *table, uint32_t length, const struct state *state,
+                       struct sleep_states *to)
+{
+	for (uint32_t i = FIRST_NAME; i + NAME_SIZE <= length; i++) {
+		struct definition definition;
+		uint8_t types[2];
+
+		if (memcmp(table + i, state->name, NAME_SIZE) != 0)
+			continue;
+		definition = definition_at(table + i, table + length);
+		if (!definition.first)
+			continue;
+		if (read_types(&definition, types))
+			note_types(state, types, to);
+		if (state->good)
+			continue;
+		/* "_S3_" becomes "XS3_"; the sum of all bytes stays 0. */
+		table[TABLE_CHECKSUM] = (uint8_t)(table[TABLE_CHECKSUM] + table[i] - 'X');
+		table[i] = 'X';
+	}
+}
+
+static void take_states(uint64_t table, const char *signature, struct sleep_states *states)
+{
+	uint32_t length = acpi_table_length(table, signature);
+
+	for (unsigned int i = 0; i < sizeof(known_states) / sizeof(*known_states) && length; i++)
+		take_state(phys(table), length, &known_states[i], states);
 }
 
 void acpi_sleep_states(uint64_t rsdp, struct sleep_states *states)
 {
-	uint64_t fadt = acpi_find_table(rsdp, "FACP"), dsdt;
+	uint64_t fadt = acpi_find_table(rsdp, "FACP"), dsdt, ssdt;
 	uint32_t length;
 
 	memset(states, 0, sizeof(*states));
@@ -115,9 +206,7 @@ void acpi_sleep_states(uint64_t rsdp, struct sleep_states *states)
 	dsdt = field(fadt, length, FADT_X_DSDT, 8);
 	if (!dsdt)
 		dsdt = field(fadt, length, FADT_DSDT, 4);
-	length = acpi_table_length(dsdt, "DSDT");
-	if (!length)
-		return;
-	take_state(phys(dsdt), length, "_S2_", states);
-	take_state(phys(dsdt), length, "_S3_", states);
+	take_states(dsdt, "DSDT", states);
+	for (unsigned int n = 0; (ssdt = acpi_find_nth_table(rsdp, "SSDT", n)); n++)
+		take_states(ssdt, "SSDT", states);
 }

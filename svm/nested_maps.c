@@ -165,8 +165,8 @@ uint64_t merged_msrpm(struct vcpu *vcpu)
 }
 
 /*
- * Where L1 intercepts all that L0 watches, its own map serves: what it changes there shows at once,
- * and all that it could open by that are registers that it can have elsewhere (svm/ports.h).
+ * Where L1 intercepts all that L0 watches, its own map could serve; but another processor may open
+ * it afterwards, so only if nothing is lost by that.
  */
 uint64_t merged_iopm(struct vcpu *vcpu, bool as_it_is)
 {
@@ -180,7 +180,9 @@ uint64_t merged_iopm(struct vcpu *vcpu, bool as_it_is)
 		if (!pages[page])
 			return hpa_of(all_ones);
 	}
-	return ports_are_covered(pages) ? base : merged_map(vcpu, &vcpu->iopms, base, as_it_is);
+	return !ports_must_hold() && ports_are_covered(pages)
+	               ? base
+	               : merged_map(vcpu, &vcpu->iopms, base, as_it_is);
 }
 
 /* A bit of a map as L1 has it now; all ones where it has no memory. */

@@ -4,6 +4,7 @@
 #include "svm/ports.h"
 #include "hv/log.h"
 #include "hv/memory.h"
+#include "hv/x86.h"
 #include "svm/event.h"
 #include "svm/nested.h"
 #include "svm/processors.h"
@@ -50,10 +51,22 @@ bool ports_are_covered(const uint64_t *const pages[IOPM_SIZE / PAGE_SIZE])
 	return true;
 }
 
-/*
- * L0 does not perform INS and OUTS, and nobody uses them with such registers: it looks at these
- * ports no more, and the guest tries again.
- */
+bool ports_must_hold(void)
+{
+	for (unsigned int i = 0; i < watch_count; i++) {
+		if (watches[i].watcher->write)
+			return true;
+	}
+	return false;
+}
+
+static bool touches(const struct watch *watch, const struct port_access *access)
+{
+	return access->port < watch->first + watch->count &&
+	       access->port + access->size > watch->first;
+}
+
+/* L0 does not perform INS and OUTS: it looks at these ports no more, and the guest tries again. */
 static void let_go(struct watch *watch)
 {
 	log_info("string I/O at port %x, which is not watched any more", watch->first);
@@ -62,6 +75,25 @@ static void let_go(struct watch *watch)
 		                   __ATOMIC_RELAXED);
 	for (unsigned int i = 0; i < vcpu_count(); i++)
 		vcpu_at(i)->iopms.map[0].valid = false;
+}
+
+/* False: the guest gets #GP, since nobody uses them with such registers. */
+static bool let_string_pass(const struct port_access *access)
+{
+	static bool told;
+
+	for (unsigned int i = 0; i < watch_count; i++) {
+		if (!touches(&watches[i], access) || !watches[i].watcher->write)
+			continue;
+		if (!__atomic_exchange_n(&told, true, __ATOMIC_RELAXED))
+			log_info("string I/O at port %x: #GP", access->port);
+		return false;
+	}
+	for (unsigned int i = 0; i < watch_count; i++) {
+		if (touches(&watches[i], access))
+			let_go(&watches[i]);
+	}
+	return true;
 }
 
 static uint32_t port_in(uint16_t port, uint8_t size)
@@ -77,12 +109,6 @@ static void port_out(const struct port_access *access)
 		outw(access->port, (uint16_t)access->value);
 	else
 		outl(access->port, access->value);
-}
-
-static bool touches(const struct watch *watch, const struct port_access *access)
-{
-	return access->port < watch->first + watch->count &&
-	       access->port + access->size > watch->first;
 }
 
 /* AL and AX keep what is above them; EAX clears it. */
@@ -127,9 +153,9 @@ void handle_ioio(struct vcpu *vcpu)
 	};
 
 	if (info & IOIO_STRING) {
-		for (unsigned int i = 0; i < watch_count; i++) {
-			if (touches(&watches[i], &access))
-				let_go(&watches[i]);
+		if (!let_string_pass(&access)) {
+			raise_exception(vcpu, VEC_GP, 0);
+			return;
 		}
 		if (vcpu->guest_mode) {
 			vmcb->control.iopm_base_pa = merged_iopm(vcpu, true);

@@ -20,7 +20,10 @@ struct port_access {
 struct port_watcher {
 	/* The guest has read this value. */
 	void (*read)(const struct port_access *access);
-	/* The guest is about to write it, what the watcher makes of it: false drops it. */
+	/*
+	 * The guest is about to write it, what the watcher makes of it: false drops it. Nothing
+	 * passes by who has this.
+	 */
 	bool (*write)(struct port_access *access);
 };
 
@@ -36,6 +39,9 @@ uint32_t ports_intercepts(void);
 
 /* L0's own IOPM: IOPM_SIZE bytes. */
 extern uint64_t iopm01[IOPM_SIZE / sizeof(uint64_t)];
+
+/* Is there a watcher that nothing may pass by? */
+bool ports_must_hold(void);
 
 /* Does this map of L1's, of which L0 sees the pages, intercept all ports that L0 watches? */
 bool ports_are_covered(const uint64_t *const pages[IOPM_SIZE / PAGE_SIZE]);

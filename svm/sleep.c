@@ -7,8 +7,10 @@
 
 static struct sleep_states refused;
 
-static bool is_refused(uint32_t type)
+static bool is_refused(unsigned int reg, uint32_t type)
 {
+	if (refused.s5_is_known && !(refused.good[reg] >> type & 1))
+		return true;
 	for (unsigned int i = 0; i < refused.count; i++) {
 		if (refused.types[i] == type)
 			return true;
@@ -30,7 +32,7 @@ static bool may_write(struct port_access *access)
 		value = access->port > control ? access->value << 8
 		                               : access->value >> 8 * (control - access->port);
 		if (!(value & PM1_SLP_EN) ||
-		    !is_refused(value >> PM1_SLP_TYP_SHIFT & PM1_SLP_TYP_MASK))
+		    !is_refused(i, value >> PM1_SLP_TYP_SHIFT & PM1_SLP_TYP_MASK))
 			continue;
 		log_aloud("L1 asks for ACPI sleep state S3: refused, L0 would be lost");
 		return false;
@@ -43,8 +45,8 @@ static const struct port_watcher watcher = {.write = may_write};
 void sleep_refuse(const struct sleep_states *states)
 {
 	refused = *states;
-	for (unsigned int i = 0; i < 2 && refused.count; i++) {
-		if (refused.pm1_control[i])
+	for (unsigned int i = 0; i < 2; i++) {
+		if (refused.pm1_control[i] && (refused.count || refused.s5_is_known))
 			ports_watch(refused.pm1_control[i], PM1_CONTROL_BYTES, &watcher);
 	}
 }

@@ -5,13 +5,19 @@
 #ifndef SVM_SLEEP_H
 #define SVM_SLEEP_H
 
+#include <stdbool.h>
 #include <stdint.h>
+
+enum { SLEEP_TYPES = 8 };
 
 /* What a machine's ACPI tables say of such states. */
 struct sleep_states {
-	uint16_t pm1_control[2]; /* ports; 0: there is none */
-	uint8_t types[4];        /* values of SLP_TYP that ask for S2 or S3 */
+	uint16_t pm1_control[2];    /* ports; 0: there is none */
+	uint8_t types[SLEEP_TYPES]; /* values of SLP_TYP that ask for S2 or S3 */
 	unsigned int count;
+	/* For each register, a bit for each value that asks for S1, S4 or S5. */
+	uint8_t good[2];
+	bool s5_is_known; /* then no other value is good: S3 may be something that code computes */
 };
 
 /* PM1 control registers; ACPI 6.5, section 4.8.3.2.1. */

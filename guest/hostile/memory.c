@@ -9,6 +9,7 @@ enum {
 	/* QEMU's q35: ACPI's PM1a control register, and what it takes for S3. */
 	PM1A_CONTROL = 0x604,
 	SLP_TYP_S3 = 1 << 10,
+	SLP_TYP_NONE = 6 << 10, /* which is no state's */
 	SLP_EN = 1 << 13,
 };
 
@@ -63,6 +64,15 @@ static void l2_asks(struct l2 *l2)
 	l2_check_done(l2);
 }
 
+static void ask_by_string(void *unused)
+{
+	uint16_t value = SLP_TYP_S3 | SLP_EN;
+	const uint16_t *from = &value;
+
+	(void)unused;
+	__asm__ volatile("outsw" : "+S"(from) : "d"((uint16_t)PM1A_CONTROL) : "memory");
+}
+
 void hostile_sleep(void)
 {
 	struct l2 *l2;
@@ -75,6 +85,9 @@ void hostile_sleep(void)
 	} else {
 		outw(PM1A_CONTROL, SLP_TYP_S3 | SLP_EN);
 		outb(PM1A_CONTROL + 1, (SLP_TYP_S3 | SLP_EN) >> 8);
+		outw(PM1A_CONTROL, SLP_TYP_NONE | SLP_EN);
+		check("by a string", try_call(ask_by_string, NULL), VEC_GP);
+		outw(PM1A_CONTROL, SLP_TYP_S3 | SLP_EN);
 		l2 = hostile_l2(0);
 		l2_asks(l2);
 		l2->vmcb->control.intercepts[INTERCEPT_MISC1] |= MISC1_IOIO_PROT;

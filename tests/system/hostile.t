@@ -68,11 +68,11 @@ halts "halt, bare" BARE=1
 halts halt
 halts "halt, npt=off" L0CMDLINE=npt=off CPU=max
 
-# L1 asks twice, and an L2 twice.
+# L1 asks four times, and an L2 twice.
 sleeps_not() {
 	image_passes "$@"
-	[ "$(grep -acF 'S3: refused' "$log")" = 4 ]
-	ok $? "$1: S3 is refused four times, and logged"
+	[ "$(grep -acF 'S3: refused' "$log")" = 6 ]
+	ok $? "$1: S3 is refused six times, and logged"
 }
 
 export CMDLINE="cpus=2 s3=1"

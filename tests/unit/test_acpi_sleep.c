@@ -108,14 +108,15 @@ static void both_states_by_any_name_and_number(void **state)
 	assert_int_equal(states.types[1], 6);
 }
 
-/* Each changes a byte of what is good. */
-static void what_is_no_such_package_stays(void **state)
+/* A byte of what is good is another: a package that is not understood tells no type. */
+static void what_is_no_such_package(void **state)
 {
 	static const struct {
 		unsigned int at;
 		uint8_t value;
-	} changes[] = {{6, 0x10}, {9, '4'},   {11, 0x13}, {12, 0x46},
-	               {13, 1},   {14, 0x0b}, {15, 0x70}};
+		bool named; /* it is \_S3 all the same, and hidden */
+	} changes[] = {{6, 0x10, false}, {9, '4', false},  {11, 0x13, true}, {12, 0x46, true},
+	               {13, 1, true},    {14, 0x0b, true}, {15, 0x70, true}};
 
 	(void)state;
 	for (unsigned int i = 0; i < sizeof(changes) / sizeof(changes[0]); i++) {
@@ -127,6 +128,8 @@ static void what_is_no_such_package_stays(void **state)
 		put_dsdt(aml, sizeof(aml));
 		acpi_sleep_states(RSDP, &states);
 		assert_int_equal(states.count, 0);
+		if (changes[i].named)
+			aml[7] = 'X';
 		assert_memory_equal(at(DSDT + HEADER), aml, sizeof(aml));
 	}
 }
@@ -180,14 +183,73 @@ static void without_tables_there_is_nothing(void **state)
 	assert_int_equal(states.pm1_control[0], PORT);
 }
 
+#define SSDT 0x40000ull
+
+static void put_ssdt(const void *aml, uint32_t length)
+{
+	memcpy(at(SSDT + HEADER), aml, length);
+	put_acpi_table(SSDT, "SSDT", HEADER + length);
+	put32(RSDT + HEADER + 4, SSDT - 0x1000); /* which is none */
+	put32(RSDT + HEADER + 8, SSDT);
+	put_acpi_table(RSDT, "RSDT", HEADER + 12);
+}
+
+/* In a second table; S5 in the first one says what is good besides. */
+static void s3_in_an_ssdt(void **state)
+{
+	static const uint8_t s5[] = {0x08, '_', 'S', '5', '_', 0x12, 6, 4, 0x0a, 7, 0x0a, 5, 0, 0};
+	struct sleep_states states;
+
+	(void)state;
+	put_dsdt(s5, sizeof(s5));
+	put_ssdt(good, sizeof(good));
+	acpi_sleep_states(RSDP, &states);
+	assert_int_equal(states.count, 2);
+	assert_true(states.s5_is_known);
+	assert_int_equal(states.good[0], 1 << 7);
+	assert_int_equal(states.good[1], 1 << 5);
+	assert_memory_equal(at(SSDT + HEADER + 6), "\bXS3_", 5);
+	assert_memory_equal(at(DSDT + HEADER), s5, sizeof(s5));
+	assert_int_equal(sum(SSDT, HEADER + sizeof(good)), 0);
+}
+
+/* Method (\_S3_) {... Return (Package () {3, 3, 0, 0})}, with lengths of one byte and of two. */
+static void s3_as_a_method(void **state)
+{
+	static const uint8_t one[] = {0x14, 0x13, '\\', '_', 'S',  '3', '_', 0, 0xa4, 0x12,
+	                              8,    4,    0x0a, 3,   0x0a, 3,   0,   0, 0xa3, 0xa3};
+	static const uint8_t two[] = {0x14, 0x44, 0x01, '_',  'S', '3', '_', 0,    0xa4, 0x12, 8,
+	                              4,    0x0a, 3,    0x0a, 3,   0,   0,   0xa3, 0xa3, 0xa3};
+	static const uint8_t alias[] = {0x06, 'A', 'B', 'C', 'D', '\\', '_', 'S', '3', '_'};
+	struct sleep_states states;
+
+	(void)state;
+	put_dsdt(one, sizeof(one));
+	acpi_sleep_states(RSDP, &states);
+	assert_int_equal(states.count, 2);
+	assert_int_equal(states.types[0], 3);
+	assert_int_equal(*(uint8_t *)at(DSDT + HEADER + 3), 'X');
+	put_dsdt(two, sizeof(two));
+	acpi_sleep_states(RSDP, &states);
+	assert_int_equal(states.count, 2);
+	assert_int_equal(states.types[1], 3);
+	assert_int_equal(*(uint8_t *)at(DSDT + HEADER + 3), 'X');
+	put_dsdt(alias, sizeof(alias));
+	acpi_sleep_states(RSDP, &states);
+	assert_int_equal(states.count, 0);
+	assert_int_equal(*(uint8_t *)at(DSDT + HEADER + 6), 'X');
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(s3_is_found_and_renamed, fresh, done),
 		cmocka_unit_test_setup_teardown(both_states_by_any_name_and_number, fresh, done),
-		cmocka_unit_test_setup_teardown(what_is_no_such_package_stays, fresh, done),
+		cmocka_unit_test_setup_teardown(what_is_no_such_package, fresh, done),
 		cmocka_unit_test_setup_teardown(tables_that_end_early, fresh, done),
 		cmocka_unit_test_setup_teardown(extended_addresses_count_first, fresh, done),
+		cmocka_unit_test_setup_teardown(s3_in_an_ssdt, fresh, done),
+		cmocka_unit_test_setup_teardown(s3_as_a_method, fresh, done),
 		cmocka_unit_test_setup_teardown(without_tables_there_is_nothing, fresh, done),
 	};
 

@@ -203,6 +203,28 @@ static void a_map_that_l2_can_write(void **state)
 	}
 }
 
+static bool drop(struct port_access *access)
+{
+	(void)access;
+	return false;
+}
+
+/* Another processor of L1's may open its map afterwards: not where something is to be dropped. */
+static void an_iopm_beside_a_watcher_that_holds(void **state)
+{
+	enum { FIRST = 0x604, PORTS = 2 };
+	static const struct port_watcher watcher = {.write = drop};
+
+	(void)state;
+	assert_false(ports_must_hold());
+	ports_watch(FIRST, PORTS, &watcher);
+	assert_true(ports_must_hold());
+	machine(ALL_FEATURES, true);
+	memset(l1_map(IOPM12), 0xff, IOPM_SIZE);
+	assert_int_equal(iopm_of_l2(IOPM12), MERGED_IOPM_HPA);
+	assert_int_equal(frames_watched(), 3);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -213,7 +235,9 @@ int main(void)
 		cmocka_unit_test(maps_that_are_not_there),
 		cmocka_unit_test(an_iopm_as_it_is),
 		cmocka_unit_test(a_map_that_l2_can_write),
-		cmocka_unit_test(an_iopm_that_lacks_a_port), /* last: ports stay watched */
+		/* The last ones: ports stay watched. */
+		cmocka_unit_test(an_iopm_that_lacks_a_port),
+		cmocka_unit_test(an_iopm_beside_a_watcher_that_holds),
 	};
 
 	return cmocka_run_group_tests_name("nested_maps", tests, NULL, NULL);
