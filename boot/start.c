@@ -48,9 +48,11 @@ static struct boot_info info;
 static struct config config;
 static uint32_t others[PROCESSORS_MAX]; /* APIC ids of processors */
 static unsigned int other_count;
-static struct memmap firmware_map; /* as the firmware told, ACPI included */
-static struct memmap free_map;     /* where nothing lies that is still needed */
-static struct memmap told_map;     /* as L1 is told */
+static struct memmap firmware_map;                  /* as the firmware told, ACPI included */
+static struct memmap free_map;                      /* where nothing lies that is still needed */
+static struct memmap told_map;                      /* as L1 is told */
+static struct window_range memory[BOOT_MAX_RANGES]; /* what may be L1's, and L0's among it */
+static unsigned int memory_count;
 
 static void read_configuration(uint32_t magic, uint64_t information)
 {
@@ -129,6 +131,17 @@ static uint64_t memory_end(void)
 	return end;
 }
 
+static void find_memory(void)
+{
+	for (uint32_t i = 0; i < firmware_map.count; i++) {
+		uint64_t base = firmware_map.range[i].base;
+		uint64_t end = l1_range_end(&firmware_map, i);
+
+		if (end > base)
+			memory[memory_count++] = (struct window_range){base, end};
+	}
+}
+
 /* The end of what the window has to map: L1's memory of all kinds, and 4 GiB at least. */
 static uint64_t memory_top(void)
 {
@@ -148,7 +161,8 @@ struct region {
 static struct region choose_region(void)
 {
 	struct region region;
-	uint64_t heap = (HEAP_PAGES + memory_top() / SIZE_1G + processors_heap_pages(other_count)) *
+	uint64_t heap = (HEAP_PAGES + window_pages(memory_top(), memory_count) +
+	                 processors_heap_pages(other_count)) *
 	                PAGE_SIZE;
 	uint64_t memory = memory_size();
 
@@ -341,11 +355,12 @@ _Noreturn void start(uint32_t magic, uint64_t information, uint64_t image_at)
 	msr_list_open = config.open_msrs;
 	read_memory_map(image_at);
 	find_others();
+	find_memory();
 	region = choose_region();
 	heap = align_up(image_size(), PAGE_SIZE);
 	heap_init(region.base + heap, region.size - heap - region.pool);
 	mtrr_init(features.phys_bits);
-	paging_move_image(region.base, memory_top(), la57);
+	paging_move_image(region.base, memory, memory_count, la57);
 	paging_forget_identity();
 
 	watch_ports();

@@ -1,19 +1,21 @@
 /*
  * L0's own page tables: the image where it was linked, and the window onto physical memory.
- * Relies on hv/memory.h.
+ * Relies on hv/memory.h and hv/window.h.
  */
 #ifndef HV_PAGING_H
 #define HV_PAGING_H
 
+#include "hv/window.h"
+
 #include <stdbool.h>
-#include <stdint.h>
 
 /*
- * Builds tables that map the image from new_image_hpa and all of [0, top) in the window, copies
- * the image there and goes on in the copy under the new tables, with 5 levels or 4. Everything
- * that lies in the image, the stack included, moves along.
+ * Builds tables that map the image from new_image_hpa, and in the window these ranges of memory as
+ * hv/window.h has it, copies the image there and goes on in the copy under the new tables, with 5
+ * levels or 4. Everything that lies in the image, the stack included, moves along.
  */
-void paging_move_image(uint64_t new_image_hpa, uint64_t top, bool la57);
+void paging_move_image(uint64_t new_image_hpa, const struct window_range *memory,
+                       unsigned int count, bool la57);
 
 /* Takes the identity map away, so that a stray null pointer faults. */
 void paging_forget_identity(void);

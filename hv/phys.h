@@ -1,6 +1,7 @@
 /*
  * The window through which L0 reaches physical memory. Relies on the page tables that
- * hv/paging.c builds: 64-bit L0 maps all memory at PHYS_WINDOW.
+ * hv/paging.c builds: 64-bit L0 maps all memory at PHYS_WINDOW, and below 4 GiB what else is there
+ * (hv/window.h).
  */
 #ifndef HV_PHYS_H
 #define HV_PHYS_H

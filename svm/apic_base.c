@@ -111,12 +111,10 @@ static void seem_disabled(struct vcpu *vcpu)
 	apic_write(vcpu, APIC_LINT1, LVT_NMI);
 }
 
-/* L0 reaches no page above its window, and L1's memory must not change under L0. */
+/* Beyond 4 GiB L0 reaches memory only, and L1's memory must not change under L0. */
 static bool may_be_at(uint64_t page)
 {
-	bool in_window = page < SIZE_4G || page >> PAGE_SHIFT < mmu.frame_count;
-
-	return page && in_window && !l1_page(NULL, page);
+	return page && page < SIZE_4G && !l1_page(NULL, page);
 }
 
 static bool set_page(struct vcpu *vcpu, uint64_t page)

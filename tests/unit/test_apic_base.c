@@ -65,7 +65,8 @@ static void it_may_not_move(void **state)
 		0x7f000000 | ON,   /* L0's memory */
 		0x5000 | ON,       /* L1's memory */
 		0x9000000000 | ON, /* where L0 does not see it */
-		PAGE | ON | 1,     /* reserved bits */
+		0x100000000 | ON,
+		PAGE | ON | 1, /* reserved bits */
 		PAGE | ON | 1ull << 40,
 		PAGE | X2, /* a mode that is none */
 		ON,

@@ -28,6 +28,7 @@ test_load2_SRC     := $(test_load_SRC)
 test_start_state_SRC := svm/start_state.c
 test_startup_SRC   := svm/start_state.c
 test_l1_memory_SRC := svm/l1_memory.c
+test_window_SRC    :=
 test_apic_SRC      := tests/unit/apic_rig.c
 test_apic_base_SRC := tests/unit/apic_rig.c
 -include tests/unit/nested.mk

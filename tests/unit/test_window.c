@@ -1,0 +1,194 @@
+/*
+ * What L0's window maps, looked up as the processor would: memory write-back, all else below 4 GiB
+ * uncached, nothing above; no large page over two memory types. hv/window.c.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "hv/memory.h"
+#include "hv/mtrr.h"
+#include "hv/x86.h"
+
+static bool giant;
+
+static struct cpuid_regs fake_cpuid(uint32_t leaf, uint32_t subleaf)
+{
+	(void)leaf, (void)subleaf;
+	return (struct cpuid_regs){.edx = giant ? 1u << 26 : 0};
+}
+
+#define cpuid fake_cpuid
+#include "hv/window.c"
+
+enum { PAGES = 4096, LEVELS = 4, WINDOW = 256, UNMAPPED = -1, UNCACHED, WRITE_BACK };
+
+#define MIB (1ull << 20)
+#define GIB (1ull << 30)
+
+struct mtrr mtrr_real;
+static uint64_t tables[PAGES][512] __attribute__((aligned(4096)));
+static unsigned int used;
+
+void *heap_pages(uint64_t pages)
+{
+	assert_int_equal(pages, 1);
+	assert_true(used < PAGES);
+	return tables[used++];
+}
+
+uint64_t hpa_of(const void *address)
+{
+	return (uint64_t)((const char *)address - (char *)tables) + GIB;
+}
+
+void *phys(uint64_t hpa)
+{
+	return (char *)tables + (hpa - GIB);
+}
+
+/* The types of memory: one edge at 3 MiB, one at 2.5 GiB; the first MiB has pages only. */
+bool mtrr_type_of(const struct mtrr *mtrr, uint64_t base, uint64_t size, enum mtrr_type *type)
+{
+	static const uint64_t edges[] = {3 * MIB, 2560 * MIB};
+
+	assert_ptr_equal(mtrr, &mtrr_real);
+	*type = MTRR_WB;
+	for (unsigned int i = 0; i < 2; i++) {
+		if (base < edges[i] && base + size > edges[i])
+			return false;
+	}
+	return base >= MIB || size == 4096;
+}
+
+/* What is there, and in *size how large the page is. */
+static int look(uint64_t hpa, uint64_t *size)
+{
+	uint64_t *table = tables[0], entry = 0;
+	enum mtrr_type type;
+
+	for (unsigned int level = LEVELS; level; level--) {
+		unsigned int shift = 12 + 9 * (level - 1);
+
+		entry = table[(hpa >> shift & 511) + (level == LEVELS ? WINDOW : 0)];
+		*size = 1ull << shift;
+		if (!(entry & 1))
+			return UNMAPPED;
+		if (level == 1 || (entry & 1 << 7))
+			break;
+		assert_int_equal(entry & 0x1f, 3);
+		table = phys(entry & ~0xfffull);
+	}
+	assert_true(entry >> 63);
+	assert_int_equal(entry & 0x000ffffffffff000 & ~(*size - 1), hpa & ~(*size - 1));
+	assert_true(mtrr_type_of(&mtrr_real, hpa & ~(*size - 1), *size, &type));
+	if ((entry & 0x1f) == 3)
+		return WRITE_BACK;
+	assert_int_equal(entry & 0x1f, 0x1b);
+	return UNCACHED;
+}
+
+static bool is_memory(const struct window_range *memory, unsigned int count, uint64_t hpa)
+{
+	for (unsigned int i = 0; i < count; i++) {
+		if (hpa >= (memory[i].base & ~0xfffull) &&
+		    hpa < ((memory[i].end + 0xfff) & ~0xfffull))
+			return true;
+	}
+	return false;
+}
+
+/* Each page below 4 GiB, each one near an end of memory above, and some far away. */
+static void assert_mapped(const struct window_range *memory, unsigned int count)
+{
+	uint64_t top = memory[count - 1].end, size;
+
+	memset(tables, 0, sizeof(tables));
+	used = 1;
+	window_map(tables[0], memory, count);
+	assert_true(used <= window_pages(top > 4 * GIB ? top : 4 * GIB, count));
+	for (uint64_t at = 0; at < 4 * GIB; at += 4096)
+		assert_int_equal(look(at, &size),
+		                 is_memory(memory, count, at) ? WRITE_BACK : UNCACHED);
+	for (unsigned int i = 0; i < 2 * count; i++) {
+		uint64_t edge = i & 1 ? memory[i / 2].end : memory[i / 2].base;
+
+		for (uint64_t at = edge - 8192; at < edge + 8192; at += 4096) {
+			if (at >= 4 * GIB && at < 1ull << 46)
+				assert_int_equal(look(at, &size), is_memory(memory, count, at)
+				                                          ? WRITE_BACK
+				                                          : UNMAPPED);
+		}
+	}
+	for (uint64_t at = 4 * GIB; at < 1ull << 46; at <<= 1) {
+		if (!is_memory(memory, count, at))
+			assert_int_equal(look(at, &size), UNMAPPED);
+	}
+}
+
+static void a_machine_of_pc_firmware(void **state)
+{
+	static const struct window_range memory[] = {
+		{0, 0x9fc00},
+		{MIB, 2047 * MIB},
+		{2047 * MIB, 2047 * MIB + 0x20800}, /* ACPI's */
+		{4 * GIB, 6 * GIB + 512 * MIB},
+		{(1ull << 40) - 4 * GIB, (1ull << 40) - 12 * MIB}, /* up to a hole */
+		{(1ull << 40) + 4096, (1ull << 40) + GIB},
+	};
+	uint64_t size;
+
+	(void)state;
+	for (unsigned int i = 0; i < 2; i++) {
+		giant = i;
+		assert_mapped(memory, 6);
+		assert_int_equal(look(5 * GIB, &size), WRITE_BACK);
+		assert_int_equal(size, giant ? GIB : 2 * MIB);
+		assert_int_equal(look(0xfee00000, &size), UNCACHED);
+		assert_int_equal(look((1ull << 40) - 4096, &size), UNMAPPED);
+	}
+}
+
+/* Ranges that overlap by parts of pages; one that reaches over 4 GiB. */
+static void odd_ends(void **state)
+{
+	static const struct window_range memory[] = {
+		{0x1001, 0x1fff}, {0x1fff, 0x4001},           {0x4100, 0x4200},
+		{0xa0000, MIB},   {3 * GIB + 1, 5 * GIB + 1},
+	};
+
+	(void)state;
+	for (unsigned int i = 0; i < 2; i++) {
+		giant = i;
+		assert_mapped(memory, 5);
+	}
+}
+
+/* As many edges as a map has room for, each in a block of its own. */
+static void many_ranges(void **state)
+{
+	static struct window_range memory[512];
+
+	(void)state;
+	giant = true;
+	for (unsigned int i = 0; i < 512; i++) {
+		memory[i].base = (i + 8) * GIB + 4096;
+		memory[i].end = (i + 8) * GIB + 400 * MIB + 4096;
+	}
+	assert_mapped(memory, 512);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_machine_of_pc_firmware),
+		cmocka_unit_test(odd_ends),
+		cmocka_unit_test(many_ranges),
+	};
+
+	return cmocka_run_group_tests_name("window", tests, NULL, NULL);
+}
