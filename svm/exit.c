@@ -136,11 +136,14 @@ void reset_machine(const char *why)
 		cpu_relax();
 }
 
-/* What a bare machine does when its processor shuts down: it resets. */
+/*
+ * What a bare machine does when its processor shuts down: it resets. After that nobody can ask any
+ * more what brought it there.
+ */
 static void handle_shutdown(struct vcpu *vcpu)
 {
 	log_set_serial(true);
-	log_info("the guest was at rip %llx", (unsigned long long)vcpu->vmcb->save.rip);
+	report_guest();
 	reset_machine(vcpu->guest_mode ? "shutdown of L2" : "shutdown of L1");
 }
 

@@ -57,7 +57,7 @@ void handle_invlpga(struct vcpu *vcpu);
 void watch_gp(struct vcpu *vcpu);
 void handle_gp(struct vcpu *vcpu);
 
-/* report.c: what a panic says of the guest. */
+/* report.c: what a panic, or a shutdown before the reset, says of the guest. */
 void report_guest(void);
 
 #endif

@@ -1,6 +1,6 @@
 /*
- * What a panic says of the guest: the exit, the key fields of both VMCBs and the counters.
- * Relies on svm/machine.h for the processor.
+ * What a panic and a shutdown say of the guest: the exit, the key fields of both VMCBs, the
+ * counters. Relies on svm/machine.h for the processor.
  */
 #include "hv/log.h"
 #include "svm/exit.h"

@@ -56,6 +56,10 @@ export SMP=2 STRICT=1 L1=hostile64
 shutdown="resetting the machine"
 for case in triple "triple by=ap" "triple by=l2"; do
 	resets "$case" "$case" "shutdown of L"
+	for part in "runs, GIF" "VMCB01: exit" "VMCB02: exit" "exits of L1"; do
+		grep -qaF -- "$part" "$log"
+		ok $? "$case: the report has \"$part\""
+	done
 done
 resets "triple, npt=off" triple "shutdown of L1: $shutdown" L1=hostile32 L0CMDLINE=npt=off CPU=max
 for case in init-first "init-first by=ap" init-all; do
