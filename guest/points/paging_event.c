@@ -39,11 +39,11 @@ enum after {
 
 struct event {
 	const char *name;
-	uint8_t vector;
-	enum after after;
-	bool pushes_error;
-	uint32_t error;
 	void (*raise)(uintptr_t stack);
+	enum after after;
+	uint32_t error;
+	uint8_t vector;
+	bool pushes_error;
 };
 
 static struct {
@@ -133,18 +133,18 @@ static void raise_nmi(uintptr_t stack)
 }
 
 static const struct event events[] = {
-	{"#DE", VEC_DE, AGAIN, false, 0, raise_de},
-	{"#GP", VEC_GP, AGAIN, true, SELECTOR_BAD, raise_gp},
+	{"#DE", raise_de, AGAIN, 0, VEC_DE, false},
+	{"#GP", raise_gp, AGAIN, SELECTOR_BAD, VEC_GP, true},
 #ifdef __x86_64__
-	{"#NP", VEC_NP, AGAIN, true, L1_TSS_OTHER, raise_np},
+	{"#NP", raise_np, AGAIN, L1_TSS_OTHER, VEC_NP, true},
 #else
-	{"#NP", VEC_NP, AGAIN, true, TASK_CODE_AWAY, raise_np},
-	{"INTO", VEC_OF, AGAIN, false, 0, raise_into},
+	{"#NP", raise_np, AGAIN, TASK_CODE_AWAY, VEC_NP, true},
+	{"INTO", raise_into, AGAIN, 0, VEC_OF, false},
 #endif
-	{"INTn", VECTOR, AGAIN, false, 0, raise_int},
-	{"INT3", VEC_BP, AGAIN, false, 0, raise_int3},
-	{"an interrupt", VECTOR, LOST, false, 0, raise_interrupt},
-	{"an NMI", VEC_NMI, LOST, false, 0, raise_nmi},
+	{"INTn", raise_int, AGAIN, 0, VECTOR, false},
+	{"INT3", raise_int3, AGAIN, 0, VEC_BP, false},
+	{"an interrupt", raise_interrupt, LOST, 0, VECTOR, false},
+	{"an NMI", raise_nmi, LOST, 0, VEC_NMI, false},
 };
 
 static bool is_fault(const struct event *event)

@@ -102,8 +102,20 @@ void task_end(void)
 	task_also = NULL;
 }
 
+/*
+ * QEMU does not begin a task switch anew that a nested fault interrupted: the new TSS is busy by
+ * then. What a switch touches has been touched here, so that no hypervisor has to map it amid one.
+ */
+static void touch_stacks(void)
+{
+	for (unsigned int at = 0; at < sizeof(stack); at += PAGE_SIZE / 2)
+		*(volatile uint8_t *)&stack[at] = 0;
+	*(volatile uint8_t *)&stack[sizeof(stack) - 1] = 0;
+}
+
 void task_prepare(void)
 {
+	touch_stacks();
 	task_main = (struct task_tss){.cr3 = (uint32_t)l1_tables.root, .iopb = sizeof(task_main)};
 	task_other = (struct task_tss){
 		.link = 0x1ee7,

@@ -47,12 +47,11 @@ static void decode(const struct text *text)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	char *line = malloc(size + 1);
+	char *line = calloc(1, size + 1);
 	struct text text = text_of_file(data, size);
 
 	check(line);
 	memcpy(line, data, size);
-	line[size] = '\0';
 	parse(line);
 	decode(&text);
 	if (text_of_options(data, size, &text))

@@ -16,7 +16,8 @@ static void fake_wrmsr(uint32_t msr, uint64_t value);
 #define wrmsr fake_wrmsr
 #include "hv/lapic.c"
 
-enum { BASE = 0xfee00000, REGISTERS = 0x1000 / 4 };
+enum { REGISTERS = 0x1000 / 4 };
+#define BASE 0xfee00000u
 
 static uint32_t registers[REGISTERS];
 static uint64_t apic_base, icr;
