@@ -152,6 +152,11 @@ static bool read_msr(struct parser *parser, struct config *config)
 	return read_flag(parser, names, &config->open_msrs, ": use strict or open");
 }
 
+static bool read_barriers(struct parser *parser, struct config *config)
+{
+	return read_auto_on_off(parser, &config->barriers);
+}
+
 static bool read_pool(struct parser *parser, struct config *config)
 {
 	static const char hint[] = ": use a number of K, M or G, for instance pool=16M";
@@ -219,10 +224,17 @@ static const struct {
 	const char *name;
 	bool (*read)(struct parser *parser, struct config *config);
 } keys[] = {
-	{"la57", read_la57},       {"npt", read_npt},       {"log", read_log},
-	{"pool", read_pool},       {"l1", read_l1},         {"initrd", read_initrd},
-	{"cmdline", read_cmdline}, {"hotkey", read_hotkey}, {"svm", read_svm},
+	{"la57", read_la57},
+	{"npt", read_npt},
+	{"log", read_log},
+	{"pool", read_pool},
+	{"l1", read_l1},
+	{"initrd", read_initrd},
+	{"cmdline", read_cmdline},
+	{"hotkey", read_hotkey},
+	{"svm", read_svm},
 	{"msr", read_msr},
+	{"barriers", read_barriers},
 };
 
 static bool read_word(struct parser *parser, struct config *config)

@@ -21,9 +21,10 @@ struct config {
 	enum config_npt npt;
 	enum log_level log;
 	bool hotkey;
-	bool untried;        /* svm=all */
-	bool open_msrs;      /* msr=open */
-	uint64_t pool_bytes; /* for shadow pages; 0: not given, so the default */
+	bool untried;          /* svm=all */
+	bool open_msrs;        /* msr=open */
+	unsigned int barriers; /* of enum in svm/features.h: auto, on, off */
+	uint64_t pool_bytes;   /* for shadow pages; 0: not given, so the default */
 
 	/* For the EFI program only: elsewhere the loader's module lines name these files. */
 	char l1[CONFIG_PATH_SIZE], initrd[CONFIG_PATH_SIZE], cmdline[CONFIG_CMDLINE_SIZE];
@@ -32,10 +33,10 @@ struct config {
 
 /*
  * Reads words of the form key=value: la57=auto|on|off, npt=auto|on|off, log=quiet|info|debug,
- * hotkey=on|off, svm=tried|all, msr=strict|open, pool=NUMBER with the suffix K, M or G, l1=PATH,
- * initrd=PATH, cmdline=TEXT. Blanks and newlines separate words; double quotes in a value hold
- * blanks; a word that begins with # and the rest of its line are a comment. Returns false, and one
- * line in error that names the word, when it does not know or like a word.
+ * hotkey=on|off, svm=tried|all, msr=strict|open, barriers=auto|on|off, pool=NUMBER with the suffix
+ * K, M or G, l1=PATH, initrd=PATH, cmdline=TEXT. Blanks and newlines separate words; double quotes
+ * in a value hold blanks; a word that begins with # and the rest of its line are a comment. Returns
+ * false, and one line in error that names the word, when it does not know or like a word.
  */
 bool config_parse(const char *words, struct config *config, char *error, size_t error_size);
 

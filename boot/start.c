@@ -351,7 +351,7 @@ _Noreturn void start(uint32_t magic, uint64_t information, uint64_t image_at)
 	check_machine();
 	la57 = choose_la57();
 	npt = svm_use_npt(config.npt);
-	features_init(&(struct feature_choice){la57, npt, config.untried});
+	features_init(&(struct feature_choice){la57, npt, config.untried, config.barriers});
 	msr_list_open = config.open_msrs;
 	read_memory_map(image_at);
 	find_others();

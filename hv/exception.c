@@ -7,6 +7,7 @@
 #include "hv/stack.h"
 #include "hv/x86.h"
 
+enum { LEAF_FEATURES = 1, FEATURES_EDX_MCE = 1 << 7 };
 enum { VECTORS = 32, STUB_SIZE = 16, CODE64 = 0x08, INTERRUPT_GATE = 0x8e };
 
 struct gate {
@@ -50,6 +51,9 @@ void exception_load(void)
 	} __attribute__((packed)) idtr = {sizeof(idt) - 1, (uint64_t)(uintptr_t)idt};
 
 	__asm__ volatile("lidt %0" : : "m"(idtr));
+	/* Without it a machine check would be a shutdown; APM vol. 2, section 9.1.2. */
+	if (cpuid(LEAF_FEATURES, 0).edx & FEATURES_EDX_MCE)
+		write_cr4(read_cr4() | CR4_MCE);
 }
 
 void exception_init(void)
@@ -72,6 +76,14 @@ uint64_t exception(uint64_t vector, uint64_t error, uint64_t rip)
 		return rip;
 	if (vector == VEC_SX) { /* svm/ has opened its window for it */
 		stack_base()->inits++;
+		return rip;
+	}
+	/*
+	 * A machine check is L1's to look into: MCG_STATUS and the banks stay as they are. If what
+	 * was interrupted cannot go on, it fails again, which is a shutdown while MCIP is 1.
+	 */
+	if (vector == VEC_MC) {
+		stack_base()->machine_checks++;
 		return rip;
 	}
 	for (unsigned int i = 0; i < bytes / sizeof(struct fixup); i++) {

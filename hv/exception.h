@@ -7,7 +7,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Makes L0's interrupt descriptor table, and loads it on the first processor. */
+/*
+ * Makes L0's interrupt descriptor table, and loads it on the first processor. Machine checks are
+ * counted (hv/stack.h) from then on.
+ */
 void exception_init(void);
 
 /* Loads it on another one. */

@@ -14,6 +14,7 @@ struct stack_base {
 	void *processor; /* svm/vcpu.h's, NULL until there is one */
 	uint64_t nmis;   /* that the processor took in L0 */
 	uint64_t inits;  /* likewise, as #SX */
+	uint64_t machine_checks;
 };
 
 _Static_assert(offsetof(struct stack_base, nmis) == 8, "hv/exception.asm");

@@ -88,6 +88,7 @@
 #define EFER_AIBRSE  (1u << 21)
 
 #define MSR_APIC_BASE         0x0000001bu
+#define MSR_PRED_CMD          0x00000049u
 #define MSR_MTRR_CAP          0x000000feu
 #define MSR_SYSENTER_CS       0x00000174u
 #define MSR_SYSENTER_ESP      0x00000175u
@@ -117,6 +118,7 @@
 #define MSR_TOP_MEM2          0xc001001du
 #define MSR_PATCH_LOADER      0xc0010020u
 #define MSR_MMIO_CFG_BASE     0xc0010058u
+#define MSR_BP_CFG            0xc001102eu
 #define MSR_SMM_BASE          0xc0010111u
 #define MSR_SMM_MASK          0xc0010113u
 #define MSR_VM_CR             0xc0010114u
@@ -140,7 +142,9 @@
 #define VM_CR_LOCK     (1u << 3)
 #define VM_CR_SVMDIS   (1u << 4)
 
-#define DEBUGCTL_LBR (1u << 0)
+#define PRED_CMD_IBPB      (1u << 0)
+#define DEBUGCTL_LBR       (1u << 0)
+#define BP_CFG_SPEC_REDUCE (1u << 4)
 
 #define APIC_BASE_BSP    (1u << 8)
 #define APIC_BASE_X2APIC (1u << 10)

@@ -2,16 +2,19 @@
 ; VMSAVE move, the FPU's and the debug registers stay the guest's, as L0 uses none of them.
 ; Relies on the layout of struct vcpu (svm/vcpu.h).
 
-	global	svm_enter
+	global	svm_enter, svm_enter_untrain
 
 %define GPR(n)		[rdi + 8 * n]		; struct vcpu.gpr, numbered as in instructions
 %define VMCB_HPA	[rdi + 128]
 %define HOST_FLAGS	[rdi + 136]
 
+MSR_PRED_CMD	equ 0x49
+PRED_CMD_IBPB	equ 1
+RETURNS		equ 32				; as many as any processor predicts
+
 	section	.text
 	bits	64
-; void svm_enter(struct vcpu *vcpu), GIF=0
-svm_enter:
+%macro run_guest 0
 	push	rbx				; callee-saved
 	push	rbp
 	push	r12
@@ -53,6 +56,9 @@ svm_enter:
 	mov	GPR(13), r13
 	mov	GPR(14), r14
 	mov	GPR(15), r15
+%endmacro
+
+%macro back 0
 	pop	r15
 	pop	r14
 	pop	r13
@@ -60,3 +66,29 @@ svm_enter:
 	pop	rbp
 	pop	rbx
 	ret
+%endmacro
+
+; void svm_enter(struct vcpu *vcpu), GIF=0
+svm_enter:
+	run_guest
+	back
+
+; void svm_enter_untrain(struct vcpu *vcpu): no branch is predicted between #VMEXIT and the barrier
+svm_enter_untrain:
+	run_guest
+	mov	ecx, MSR_PRED_CMD
+	mov	eax, PRED_CMD_IBPB
+	xor	edx, edx
+	wrmsr
+%assign n 0
+%rep RETURNS					; some keep their return predictions: these are L0's
+	call	over %+ n
+trap %+ n:
+	pause					; where such a return would be predicted to
+	lfence
+	jmp	trap %+ n
+over %+ n:
+%assign n n + 1
+%endrep
+	add	rsp, RETURNS * 8
+	back

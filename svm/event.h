@@ -79,6 +79,18 @@ bool nmi_may_be_l1s(struct vcpu *vcpu);
  */
 void look_behind_event(struct vcpu *vcpu);
 
+/* machine_check.c: has this processor taken a machine check in L0? Then it is pending for L1. */
+void look_for_machine_checks(struct vcpu *vcpu);
+
+/* #VMEXIT(#MC) that L1 does not intercept. */
+void handle_machine_check(struct vcpu *vcpu);
+
+/*
+ * Raises the pending machine check in the guest in use, which shuts down if its CR4.MCE is 0; not
+ * while L1's GIF is 0, nor over another event.
+ */
+void deliver_machine_check(struct vcpu *vcpu);
+
 /* Injects L1's pending NMI if L1 can take it now. */
 void deliver_nmi(struct vcpu *vcpu);
 

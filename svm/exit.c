@@ -179,6 +179,7 @@ static void (*const handlers[EXIT_CODES])(struct vcpu *vcpu) = {
 	[VMEXIT_EXCP_BASE + VEC_GP] = handle_gp,
 	[VMEXIT_EXCP_BASE + VEC_PF] = handle_page_fault,
 	[VMEXIT_EXCP_BASE + VEC_AC] = handle_exception,
+	[VMEXIT_EXCP_BASE + VEC_MC] = handle_machine_check,
 	[VMEXIT_NMI] = handle_nmi,
 	[VMEXIT_SMI] = handle_nmi,
 	[VMEXIT_INIT] = handle_nmi,
@@ -328,7 +329,10 @@ void vcpu_run(struct vcpu *vcpu)
 		vcpu->injected = control->event_inj;
 		vcpu->entry_rip = vcpu->vmcb->save.rip;
 		strict_check(vcpu);
-		svm_enter(vcpu);
+		if (__builtin_expect(features.untrain, false) && vcpu->guest_mode)
+			svm_enter_untrain(vcpu);
+		else
+			svm_enter(vcpu);
 		has_left(vcpu);
 		strict_ran(vcpu);
 		if (features.clean)
@@ -340,6 +344,8 @@ void vcpu_run(struct vcpu *vcpu)
 			handle_l2_exit(vcpu);
 		else
 			handle_exit(vcpu, control->exit_code);
+		if (vcpu->machine_check_pending)
+			deliver_machine_check(vcpu);
 		if (vcpu->nmi_pending)
 			deliver_nmi(vcpu);
 	}

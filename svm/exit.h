@@ -8,9 +8,9 @@
 
 /*
  * Exceptions whose delivery can raise them again without end, inside the processor, where not even
- * an NMI gets in (CVE-2015-5307, CVE-2015-8104): each one comes by here.
+ * an NMI gets in (CVE-2015-5307, CVE-2015-8104): each one comes by here. #MC waits for L1's GIF.
  */
-#define L0_EXCEPTIONS (1u << VEC_DB | 1u << VEC_AC)
+#define L0_EXCEPTIONS (1u << VEC_DB | 1u << VEC_AC | 1u << VEC_MC)
 
 /* The other intercepts of L0's, of L1 and of L2 whatever L1 does. */
 #define L0_MISC1                                                                                   \

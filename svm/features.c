@@ -161,6 +161,30 @@ static void choose_registers(void)
 	features.watch_xcr0 = xcr0 != features.xcr0_valid;
 }
 
+/*
+ * Against an L2 that steers what L0 or L1 predict. AutoIBRS (APM vol. 2, section 3.2.9) keeps
+ * guests from steering the host's indirect branches, and #VMEXIT then clears return predictions;
+ * but where the processor does not say that returns are safe (SRSO_NO; or for user and kernel, with
+ * BpSpecReduce for the rest), only a barrier is.
+ */
+static void choose_barriers(const struct feature_choice *choice)
+{
+	static const struct cpuid_bit ibpb = {LEAF_ADDRESS_SIZES, 'b', 12};
+	static const struct cpuid_bit auto_ibrs = {LEAF_EXTENDED_2, 'a', 8};
+	static const struct cpuid_bit srso_no = {LEAF_EXTENDED_2, 'a', 29};
+	static const struct cpuid_bit srso_user_kernel_no = {LEAF_EXTENDED_2, 'a', 30};
+	static const struct cpuid_bit srso_msr_fix = {LEAF_EXTENDED_2, 'a', 31};
+	bool on = choice->barriers != BARRIERS_OFF;
+
+	features.auto_ibrs = on && cpuid_has(&auto_ibrs);
+	features.spec_reduce = on && !cpuid_has(&srso_no) && cpuid_has(&srso_user_kernel_no) &&
+	                       cpuid_has(&srso_msr_fix);
+	features.untrain = on && cpuid_has(&ibpb) &&
+	                   !(features.auto_ibrs && (cpuid_has(&srso_no) || features.spec_reduce));
+	if (choice->barriers == BARRIERS_ON) /* whatever the processor says, if it only can */
+		features.untrain = wrmsr_safe(MSR_PRED_CMD, PRED_CMD_IBPB);
+}
+
 void features_init(const struct feature_choice *choice)
 {
 	struct cpuid_regs svm, extended;
@@ -178,4 +202,5 @@ void features_init(const struct feature_choice *choice)
 	features.tcg = on_tcg();
 	choose_registers();
 	choose_svm(choice->untried);
+	choose_barriers(choice);
 }

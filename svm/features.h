@@ -21,6 +21,9 @@ struct features {
 	bool options;        /* svm/nested_options.c has something to do */
 	uint64_t efer_valid; /* bits that L1 may set */
 	uint64_t cr4_valid, xcr0_valid, xss_valid;
+	bool untrain;               /* predictors are flushed whenever L2 exits */
+	bool auto_ibrs;             /* for L0, and for an L1 that turns it on */
+	bool spec_reduce;           /* L0 sets BP_CFG.BpSpecReduce */
 	bool watch_cr4, watch_xcr0; /* the processor would let it set others (npt=off watches) */
 	uint64_t int_ctl;           /* ... in a VMCB */
 };
@@ -40,6 +43,7 @@ struct feature_choice {
 	bool la57;    /* L0 itself runs with 5 levels */
 	bool npt;     /* L0 uses nested paging */
 	bool untried; /* also what Nestling has not yet run with on any machine */
+	enum { BARRIERS_AUTO, BARRIERS_ON, BARRIERS_OFF } barriers;
 };
 
 /* Reads CPUID. */

@@ -72,6 +72,7 @@ static uint64_t open_window(struct vcpu *vcpu)
 	open_gif_window();
 	if (taken->inits)
 		vcpu_init(vcpu);
+	look_for_machine_checks(vcpu);
 	nmis = taken->nmis;
 	taken->nmis = taken->inits = 0; /* GIF is 0: none comes in between */
 	return nmis;
@@ -146,7 +147,7 @@ void look_behind_event(struct vcpu *vcpu)
 {
 	if (!(vcpu->vmcb->control.event_inj & EVENT_VALID))
 		return;
-	if (nmi_is_next(vcpu) || (vcpu->init_held && vcpu->gif))
+	if (nmi_is_next(vcpu) || (vcpu->gif && (vcpu->init_held || vcpu->machine_check_pending)))
 		vcpu_exit_again(vcpu);
 }
 

@@ -203,13 +203,15 @@ static void stop_recording(struct vcpu *vcpu)
 static void become_host(struct vcpu *vcpu)
 {
 	vcpu->vmcb01->save.g_pat = rdmsr(MSR_PAT);
-	wrmsr(MSR_EFER, rdmsr(MSR_EFER) | EFER_SVME);
+	wrmsr(MSR_EFER, rdmsr(MSR_EFER) | EFER_SVME | (features.auto_ibrs ? EFER_AIBRSE : 0));
 	wrmsr(MSR_VM_HSAVE_PA, vcpu->hsave_hpa);
 	wrmsr(MSR_PAT, HOST_PAT);
 	/* See take_nmi() and svm/a20.h. */
 	wrmsr_safe(MSR_VM_CR, rdmsr(MSR_VM_CR) | VM_CR_R_INIT | VM_CR_DIS_A20M);
 	stop_recording(vcpu);
 	stack_base()->nmis = 0; /* what came before was nobody's */
+	if (features.spec_reduce)
+		wrmsr_safe(MSR_BP_CFG, rdmsr(MSR_BP_CFG) | BP_CFG_SPEC_REDUCE);
 	startup_init_halt(vcpu);
 	lock_take(&mmu_lock);
 	if (features.npt)

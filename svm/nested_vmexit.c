@@ -2,6 +2,7 @@
  * #VMEXIT from L2 to L1: what the processor would write to VMCB12, and L1's state as it would come
  * back (AMD64 APM vol. 2, section 15.6). Relies on svm/nested.h.
  */
+#include "hv/exception.h"
 #include "hv/x86.h"
 #include "svm/emulate.h"
 #include "svm/event.h"
@@ -58,6 +59,16 @@ static void restore_l1(struct vcpu *vcpu)
 	}
 }
 
+/*
+ * AutoIBRS keeps less privileged code, and a host's guests, from steering its predictions. To the
+ * processor L1 is a guest like L2: what L1 has turned on is kept by a barrier.
+ */
+static void keep_predictions_apart(const struct vcpu *vcpu)
+{
+	if (features.auto_ibrs && !features.untrain && (vcpu->vmcb01->save.efer & EFER_AIBRSE))
+		wrmsr_safe(MSR_PRED_CMD, PRED_CMD_IBPB);
+}
+
 void nested_exit(struct vcpu *vcpu, uint64_t code, uint64_t info1, uint64_t info2)
 {
 	uint64_t pat;
@@ -82,6 +93,7 @@ void nested_exit(struct vcpu *vcpu, uint64_t code, uint64_t info1, uint64_t info
 		nested_exit_options(vcpu, code);
 	l1_written(vcpu->vmcb12_gpa);
 	restore_l1(vcpu);
+	keep_predictions_apart(vcpu);
 	vcpu->guest_mode = false;
 	vcpu->vmcb = vcpu->vmcb01;
 	vcpu->vmcb_hpa = vcpu->vmcb01_hpa;

@@ -147,6 +147,8 @@ struct vcpu {
 	bool tpr_in_vmcb;    /* ... which it is while V_INTR_MASKING is L0's doing */
 
 	bool nmi_pending; /* for L1 */
+	bool machine_check_pending;
+	uint64_t machine_checks; /* taken in L0, of hv/stack.h, when L0 last looked */
 	bool stepping_iret;
 	bool nmi_blocked; /* until L1's IRET */
 	bool init_held; /* L1 cannot take it yet: until GIF is 1, or its event has been injected */
@@ -201,6 +203,9 @@ _Static_assert(offsetof(struct vcpu, host_flags) == 136, "svm/enter.asm");
 
 /* svm/enter.asm: runs the guest until its next #VMEXIT. Registers come from and go to gpr. */
 void svm_enter(struct vcpu *vcpu);
+
+/* The same, and then nothing that the guest has trained predicts anything (features.untrain). */
+void svm_enter_untrain(struct vcpu *vcpu);
 
 /* Runs L1, and its guests, for good. */
 _Noreturn void vcpu_run(struct vcpu *vcpu);

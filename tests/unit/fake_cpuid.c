@@ -6,9 +6,11 @@
 #include <string.h>
 
 static bool fake_rdmsr_safe(uint32_t msr, uint64_t *value);
+static bool fake_wrmsr_safe(uint32_t msr, uint64_t value);
 
 #define cpuid      fake_cpuid
 #define rdmsr_safe fake_rdmsr_safe
+#define wrmsr_safe fake_wrmsr_safe
 #include "svm/cpuid_list.c"
 #include "svm/features.c"
 
@@ -18,6 +20,13 @@ bool fake_ones;
 
 bool fake_has_syscfg;
 uint64_t fake_syscfg;
+
+bool fake_has_pred_cmd;
+
+static bool fake_wrmsr_safe(uint32_t msr, uint64_t value)
+{
+	return msr == MSR_PRED_CMD && value == 1 && fake_has_pred_cmd;
+}
 
 static bool fake_rdmsr_safe(uint32_t msr, uint64_t *value)
 {

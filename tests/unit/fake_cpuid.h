@@ -29,6 +29,7 @@ extern uint32_t fake_last_extended; /* the last leaf from 8000_0000 on */
 extern bool fake_ones;              /* every bit of all leaves is 1 instead */
 
 /* SYSCFG, which some emulators have not. */
+extern bool fake_has_pred_cmd; /* ... takes a barrier */
 extern bool fake_has_syscfg;
 extern uint64_t fake_syscfg;
 

@@ -4,7 +4,7 @@ NESTED_RIG := tests/unit/nested_rig.c tests/unit/nested_never.c tests/unit/fake_
 	svm/nested_maps.c svm/nested_npt.c svm/event.c svm/msr.c svm/msr_list.c svm/perf.c svm/ports.c svm/strict.c mmu/format.c
 
 NESTED_TESTS := nested_options nested_entry nested_check nested_exit nested_reads nested_owner \
-	nested_maps strict
+	nested_maps strict machine_check
 $(foreach test,$(NESTED_TESTS),$(eval test_$(test)_SRC := $(NESTED_RIG)))
 test_features_SRC := tests/unit/fake_cpuid.c
 test_cpuid_SRC    := tests/unit/fake_cpuid.c

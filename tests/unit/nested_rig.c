@@ -15,17 +15,21 @@ static void set_cr8(unsigned long value);
 static void no_port(uint16_t port, uint8_t value);
 static struct stack_base base;
 static unsigned int pending_nmis;
+unsigned int machine_checks_in_window;
 
 /* What cannot be executed here. */
-#define stack_base()      (&base)
-#define open_gif_window() (base.nmis += pending_nmis, pending_nmis = 0)
-#define open_gif()        ((void)0)
-#define read_cr8          fake_cr8
-#define write_cr8         set_cr8
-#define outb              no_port
+#define stack_base() (&base)
+#define open_gif_window()                                                                          \
+	(base.machine_checks += machine_checks_in_window, base.nmis += pending_nmis,               \
+	 pending_nmis = 0)
+#define open_gif() ((void)0)
+#define read_cr8   fake_cr8
+#define write_cr8  set_cr8
+#define outb       no_port
 
 #include "svm/exit.c"
 #include "svm/interrupt.c"
+#include "svm/machine_check.c"
 
 struct mmu mmu;
 struct lock mmu_lock;
@@ -245,6 +249,12 @@ void vcpu_init(struct vcpu *target)
 	assert_ptr_equal(target, &vcpu);
 }
 
+void vcpu_exit_again(struct vcpu *of)
+{
+	assert_ptr_equal(of, &vcpu);
+	noted.ended_early++;
+}
+
 bool vcpu_was_kicked(struct vcpu *of)
 {
 	(void)of;
@@ -313,6 +323,12 @@ void svm_enter(struct vcpu *of)
 	pending_nmis = exit_to_come.code == VMEXIT_NMI;
 	if (processor_runs)
 		processor_runs(of->vmcb);
+}
+
+void svm_enter_untrain(struct vcpu *of)
+{
+	noted.untrained++;
+	svm_enter(of);
 }
 
 void run(void (*call)(void))
@@ -412,6 +428,7 @@ void machine(uint32_t svm, bool untried)
 	good_vmcb12();
 	nested_maps_init();
 	noted = (struct noted){.handled = NOBODY};
+	machine_checks_in_window = 0;
 	processor_runs = NULL;
 	exit_to_come.due = false;
 	panicked[0] = 0;

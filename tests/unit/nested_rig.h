@@ -62,11 +62,16 @@ struct noted {
 	unsigned int flushes_before_root;
 	unsigned int written; /* notes of writes to L1's memory */
 	uint64_t written_at;
-	uint64_t handled; /* exit that L0's handler got; NOBODY */
+	unsigned int ended_early; /* guests, to look behind an event */
+	unsigned int untrained;   /* world switches that leave nothing of the guest's predictions */
+	uint64_t handled;         /* exit that L0's handler got; NOBODY */
 };
 
 #define NOBODY (~1ull)
 extern struct noted noted;
+
+/* What the next windows of GIF=1 bring besides an NMI. */
+extern unsigned int machine_checks_in_window;
 
 /* Frames of ram as mmu/ watches them for L0; written: since L0 looked. */
 struct frame {

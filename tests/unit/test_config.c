@@ -80,6 +80,19 @@ static void hotkey(void **state)
 	bad("hotkey=auto", "bad value in configuration word \"hotkey=auto\": use on or off");
 }
 
+static void barriers(void **state)
+{
+	(void)state;
+	good("");
+	assert_int_equal(config.barriers, 0);
+	good("barriers=on");
+	assert_int_equal(config.barriers, 1);
+	good("barriers=off");
+	assert_int_equal(config.barriers, 2);
+	bad("barriers=all",
+	    "bad value in configuration word \"barriers=all\": use auto, on or off");
+}
+
 static void registers(void **state)
 {
 	(void)state;
@@ -240,19 +253,13 @@ static void harmless_messages(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(defaults),
-		cmocka_unit_test(choices),
-		cmocka_unit_test(registers),
-		cmocka_unit_test(hotkey),
-		cmocka_unit_test(sizes),
-		cmocka_unit_test(texts),
-		cmocka_unit_test(files),
-		cmocka_unit_test(unknown_words),
-		cmocka_unit_test(bad_values),
-		cmocka_unit_test(missing_quotes),
-		cmocka_unit_test(twice),
-		cmocka_unit_test(long_values),
-		cmocka_unit_test(harmless_messages),
+		cmocka_unit_test(defaults),       cmocka_unit_test(choices),
+		cmocka_unit_test(barriers),       cmocka_unit_test(registers),
+		cmocka_unit_test(hotkey),         cmocka_unit_test(sizes),
+		cmocka_unit_test(texts),          cmocka_unit_test(files),
+		cmocka_unit_test(unknown_words),  cmocka_unit_test(bad_values),
+		cmocka_unit_test(missing_quotes), cmocka_unit_test(twice),
+		cmocka_unit_test(long_values),    cmocka_unit_test(harmless_messages),
 	};
 
 	return cmocka_run_group_tests_name("config", tests, NULL, NULL);

@@ -226,6 +226,48 @@ static void bits_that_mirror(void **state)
 	vmcb.save.cr4 = 0;
 }
 
+/* What a processor says of its predictors, and what L0 does about them: svm/features.c. */
+static void barriers(void **state)
+{
+	enum { IBPB = 1 << 12, AUTO = 1 << 8, SRSO_NO = 1 << 29, SRSO_UK_NO = 1 << 30 };
+	const uint32_t msr_fix = 1u << 31;
+	const struct {
+		uint32_t sizes, extended_2;
+		bool untrain, auto_ibrs, reduce;
+	} rows[] = {
+		{0, 0, false, false, false},   /* nothing can be done */
+		{IBPB, 0, true, false, false}, /* Zen 1 to 3 */
+		{IBPB, SRSO_NO, true, false, false},
+		{IBPB, AUTO, true, true, false}, /* Zen 4: returns are steered */
+		{IBPB, AUTO | SRSO_UK_NO, true, true, false},
+		{IBPB, AUTO | SRSO_UK_NO | msr_fix, false, true, true}, /* Zen 5 */
+		{IBPB, AUTO | SRSO_NO, false, true, false},
+	};
+
+	(void)state;
+	for (unsigned int i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		struct feature_choice choice = {.npt = true};
+
+		fake_processor(0, ASIDS, PHYS_BITS);
+		fake_leaves[FAKE_ADDRESS_SIZES].ebx = rows[i].sizes;
+		fake_leaves[FAKE_EXTENDED_2].eax = rows[i].extended_2;
+		features_init(&choice);
+		assert_int_equal(features.untrain, rows[i].untrain);
+		assert_int_equal(features.auto_ibrs, rows[i].auto_ibrs);
+		assert_int_equal(features.spec_reduce, rows[i].reduce);
+		choice.barriers = BARRIERS_OFF;
+		features_init(&choice);
+		assert_false(features.untrain || features.auto_ibrs || features.spec_reduce);
+		choice.barriers = BARRIERS_ON;
+		for (int takes = 0; takes < 2; takes++) {
+			fake_has_pred_cmd = takes;
+			features_init(&choice);
+			assert_int_equal(features.untrain, takes);
+		}
+		fake_has_pred_cmd = false;
+	}
+}
+
 static void leaves_of_nestlings(void **state)
 {
 	struct cpuid_regs r;
@@ -258,6 +300,7 @@ int main(void)
 		cmocka_unit_test(encryption_takes_address_bits),
 		cmocka_unit_test(levels_limit_address_bits),
 		cmocka_unit_test(bits_that_mirror),
+		cmocka_unit_test(barriers),
 		cmocka_unit_test(leaves_of_nestlings),
 	};
 

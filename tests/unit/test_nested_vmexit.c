@@ -25,6 +25,16 @@ uint64_t interrupted_event(struct vcpu *of)
 	return of->vmcb02->control.exit_int_info;
 }
 
+static unsigned int barriers;
+
+bool wrmsr_safe(uint32_t msr, uint64_t value)
+{
+	assert_int_equal(msr, 0x49);
+	assert_int_equal(value, 1);
+	barriers++;
+	return true;
+}
+
 void perf_switch(struct vcpu *of)
 {
 	(void)of;
@@ -123,10 +133,28 @@ static void a_flush_for_others(void **state)
 	assert_exit(VMEXIT_CPUID, true);
 }
 
+/* Where L1 has turned AutoIBRS on, which the processor keeps for hosts only; else for nothing. */
+static void predictions_are_kept_apart(void **state)
+{
+	for (unsigned int i = 0; i < 8; i++) {
+		bool l1_has_it = i & 1, real = i & 2, untrained = i & 4;
+
+		setup(state);
+		barriers = 0;
+		features.auto_ibrs = real;
+		features.untrain = untrained;
+		vmcb01.save.efer = l1_has_it ? EFER_AIBRSE : 0;
+		vmcb02.save.efer = l1_has_it ? 0 : EFER_AIBRSE;
+		assert_exit(VMEXIT_CPUID, false);
+		assert_int_equal(barriers, l1_has_it && real && !untrained);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_flush_that_did_not_happen),
+		cmocka_unit_test(predictions_are_kept_apart),
 		cmocka_unit_test_setup(a_flush_that_did, setup),
 		cmocka_unit_test_setup(a_flush_for_others, setup),
 	};

@@ -101,6 +101,11 @@ void lapic_init(void)
 	inits++;
 }
 
+void look_for_machine_checks(struct vcpu *vcpu)
+{
+	(void)vcpu;
+}
+
 void perf_switch(struct vcpu *vcpu)
 {
 	(void)vcpu;
