@@ -331,6 +331,7 @@ void svm_enter(struct vcpu *of)
 
 void svm_enter_untrain(struct vcpu *of)
 {
+	assert_true(of->guest_mode); /* it is for nothing after L1 */
 	noted.untrained++;
 	svm_enter(of);
 }
