@@ -112,6 +112,17 @@ static bool check_refused(int vector, bool known, enum emulator emulator, const 
 	                   reason);
 }
 
+static void cr4_refuses_others(void)
+{
+	for (unsigned int bit = 0; bit < REGISTER_BITS; bit++) {
+		if (shows(cr4_bits, ARRAY_SIZE(cr4_bits), bit) ||
+		    (bit < 32 && (1u << bit & CR4_LEFT_OUT)))
+			continue;
+		if (!check_refused(try_cr4_bit(bit), bit < 2, QEMU, "VME and PVI are not checked"))
+			point_fail("# bit %u\n", bit);
+	}
+}
+
 static void cr4(void)
 {
 	static const char unchecked[] = "MOV to CR4 of a reserved bit breaks the host: not tried";
@@ -125,21 +136,17 @@ static void cr4(void)
 	}
 
 	point("CR4 takes no other bits");
-	if (emulator_is(QEMU_BARE)) {
+	if (emulator_is(QEMU_BARE))
 		point_known(QEMU_BARE, unchecked);
-		return;
-	}
-	for (unsigned int bit = 0; bit < REGISTER_BITS; bit++) {
-		if (shows(cr4_bits, ARRAY_SIZE(cr4_bits), bit) ||
-		    (bit < 32 && (1u << bit & CR4_LEFT_OUT)))
-			continue;
-		if (!check_refused(try_cr4_bit(bit), bit < 2, QEMU, "VME and PVI are not checked"))
-			point_fail("# bit %u\n", bit);
-	}
+	else
+		cr4_refuses_others();
 
 	point("CR4.LA57 is #GP where CPUID does not show it, or in long mode");
-	check("vector", (uint64_t)(int64_t)try_cr4_bit(12),
-	      BITS64 || !machine.la57 ? VEC_GP : (uint64_t)-1);
+	if (emulator_is(QEMU_BARE))
+		point_known(QEMU_BARE, unchecked);
+	else
+		check("vector", (uint64_t)(int64_t)try_cr4_bit(12),
+		      BITS64 || !machine.la57 ? VEC_GP : (uint64_t)-1);
 }
 
 static void efer(void)
