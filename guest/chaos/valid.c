@@ -38,6 +38,7 @@ static const struct bit cr4_bits[] = {
 	{7, 0, 'b', 20, 1u << 21},         /* SMAP */
 	{7, 0, 'c', 3, 1u << 22},          /* PKE */
 	{7, 0, 'c', 7, 1u << 23},          /* CET */
+	{7, 0, 'c', 31, 1u << 24},         /* PKS */
 };
 
 /* APM 3.1.7. LMA is not checked: it follows from LME and PG. */
