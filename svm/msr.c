@@ -240,15 +240,19 @@ void msr_init_map(struct vcpu *vcpu)
 static void tell_dropped(uint32_t msr, uint64_t value)
 {
 	enum { TOLD_MOST = 32 };
-	static uint32_t told[TOLD_MOST], count;
+	static uint32_t told[TOLD_MOST], told_count;
+	uint32_t count = __atomic_load_n(&told_count, __ATOMIC_RELAXED);
 
 	for (uint32_t i = 0; i < count; i++) {
 		if (told[i] == msr)
 			return;
 	}
-	if (count == TOLD_MOST)
+	/* Each place is one processor's; who comes second tells the next time. */
+	if (count == TOLD_MOST ||
+	    !__atomic_compare_exchange_n(&told_count, &count, count + 1, false, __ATOMIC_RELAXED,
+	                                 __ATOMIC_RELAXED))
 		return;
-	told[count++] = msr;
+	told[count] = msr;
 	log_info("MSR %x: a write of L1's (%llx) is dropped; msr=open would pass it", msr,
 	         (unsigned long long)value);
 }

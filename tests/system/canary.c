@@ -43,8 +43,9 @@ static unsigned long constant, empty, tables, changed;
 
 /* Variables of L0 that change while L1 runs. */
 static const char *const variables[] = {
-	"ring", "busy", "mmu",      "mmu_lock",    "sink", "to_serial", "keys",       "known",
-	"hint", "work", "watchers", "early_stack", "data", "pages",     "page_count", "log_busy",
+	"ring",       "busy",     "mmu",  "mmu_lock",   "sink",          "to_serial",      "keys",
+	"known",      "hint",     "work", "watchers",   "early_stack",   "data",           "pages",
+	"page_count", "log_busy", "told", "told_count", "keyboard_lock", "output_is_next",
 };
 
 static void complain(const char *format, ...)
