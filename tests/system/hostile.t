@@ -83,9 +83,10 @@ export CMDLINE="cpus=2 s3=1"
 sleeps_not S3
 sleeps_not "S3, npt=off" L1=hostile32 L0CMDLINE=npt=off CPU=max
 
-# SMIs, under firmware that has a handler for every processor, and waits for all in it.
+# SMIs, under firmware that has a handler for every processor, and waits for all in it. With 4 processors
+# bare QEMU resets now and then as they start anew, which is slow besides: that is for make soak.
 export SMM=1 BOOT=grub-efi MEM=256M
-for cpus in 1 4; do
+for cpus in 1 2 ${HOSTILE_SENDS:+4}; do
 	export SMP=$cpus CMDLINE="cpus=$cpus smis=1 filter=hostile.smi"
 	bare_passes "SMIs, $cpus processors, bare"
 	image_passes "SMIs, $cpus processors"
