@@ -24,8 +24,8 @@ CORE_CFLAGS := $(CSTD) $(WARN) -O2 -g -m64 -mcmodel=kernel -mno-red-zone -mgener
 .DEFAULT_GOAL := all
 .PHONY: all help deps run check lint format image bench coverage fuzz clean
 
-CORE_C   := $(sort $(wildcard hv/*.c mmu/*.c svm/*.c boot/*.c))
-CORE_ASM := $(sort $(wildcard hv/*.asm svm/*.asm boot/*.asm))
+CORE_C   := $(sort $(wildcard hv/*.c mmu/*.c svm/*.c svm/*/*.c boot/*.c))
+CORE_ASM := $(sort $(wildcard hv/*.asm svm/*.asm svm/*/*.asm boot/*.asm))
 CORE_OBJ := $(CORE_C:%.c=$(O)/%.o) $(CORE_ASM:%.asm=$(O)/%.asm.o)
 CORE     := $(O)/nestling.bin
 

@@ -5,7 +5,7 @@
 #ifndef BOOT_ACPI_SLEEP_H
 #define BOOT_ACPI_SLEEP_H
 
-#include "svm/sleep.h"
+#include "svm/emulate/sleep.h"
 
 /*
  * Finds the PM1 control registers and the types of all sleep states, and renames S2 and S3 in the

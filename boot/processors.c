@@ -14,7 +14,7 @@
 #include "hv/string.h"
 #include "hv/x86.h"
 #include "svm/machine.h"
-#include "svm/processors.h"
+#include "svm/cpus/processors.h"
 
 enum {
 	STACK_PAGES = STACK_SIZE / PAGE_SIZE,

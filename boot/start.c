@@ -21,15 +21,15 @@
 #include "hv/serial.h"
 #include "hv/string.h"
 #include "hv/x86.h"
-#include "svm/a20.h"
+#include "svm/emulate/a20.h"
 #include "svm/features.h"
-#include "svm/hotkey.h"
-#include "svm/l1_memory.h"
+#include "svm/look/hotkey.h"
+#include "svm/memory/l1_memory.h"
 #include "svm/machine.h"
-#include "svm/messages.h"
-#include "svm/msr_list.h"
-#include "svm/processors.h"
-#include "svm/sleep.h"
+#include "svm/apic/messages.h"
+#include "svm/emulate/msr_list.h"
+#include "svm/cpus/processors.h"
+#include "svm/emulate/sleep.h"
 
 enum {
 	BIOS_DATA_END = 0x1000,

@@ -1,6 +1,6 @@
 /*
  * The L1 image `counters`: Nestling's own CPUID leaf, hypercall and counters, as L1 and L2 see
- * them. Relies on guest/lib and svm/interface.h; on other machines it has nothing to test.
+ * them. Relies on guest/lib and svm/look/interface.h; on other machines it has nothing to test.
  */
 #include "guest/counters/counters.h"
 #include "guest/points/paging.h"

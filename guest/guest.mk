@@ -86,6 +86,6 @@ all: $(LINUX_PROGRAMS)
 
 $(O)/guest/nestling-stat-amd64: LINUX_CFLAGS += -m64
 $(O)/guest/nestling-stat-i386: LINUX_CFLAGS += -m32 -D_FILE_OFFSET_BITS=64
-$(LINUX_PROGRAMS): guest/linux/nestling-stat.c svm/exit_name.c svm/counters.h svm/interface.h mmu/counters.h
+$(LINUX_PROGRAMS): guest/linux/nestling-stat.c svm/look/exit_name.c svm/look/counters.h svm/look/interface.h mmu/counters.h
 	@mkdir -p $(@D)
 	$(CC) $(LINUX_CFLAGS) -s -o $@ $(filter %.c,$^)

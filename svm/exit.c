@@ -1,23 +1,23 @@
 /*
  * The way of an exit: the run loop, the question whose an exit of L2 is, and one table of
- * handlers for what is L0's. Relies on svm/nested.h and the handlers named in the table.
+ * handlers for what is L0's. Relies on svm/nested/nested.h and the handlers named in the table.
  */
 #include "svm/exit.h"
 #include "hv/log.h"
 #include "hv/x86.h"
-#include "svm/apic.h"
-#include "svm/control_registers.h"
-#include "svm/emulate.h"
-#include "svm/event.h"
+#include "svm/apic/apic.h"
+#include "svm/emulate/control_registers.h"
+#include "svm/emulate/emulate.h"
+#include "svm/event/event.h"
 #include "svm/features.h"
-#include "svm/hypercall.h"
-#include "svm/nested.h"
-#include "svm/own_paging.h"
-#include "svm/ports.h"
-#include "svm/processors.h"
-#include "svm/startup.h"
+#include "svm/look/hypercall.h"
+#include "svm/nested/nested.h"
+#include "svm/shadowed/own_paging.h"
+#include "svm/emulate/ports.h"
+#include "svm/cpus/processors.h"
+#include "svm/cpus/startup.h"
 #include "svm/strict.h"
-#include "svm/task_switch.h"
+#include "svm/shadowed/task_switch.h"
 
 enum { EXIT_CODES = INTERCEPT_WORDS * 32 };
 

@@ -41,7 +41,7 @@ void shut_down(struct vcpu *vcpu);
 /* Handles the exit of the VMCB in use on L1's behalf, whether L1 or L2 ran. */
 void handle_exit(struct vcpu *vcpu, uint64_t code);
 
-/* svm_instructions.c: L1's SVM instructions, and L2's that L1 does not intercept. */
+/* svm/nested/instructions.c: L1's SVM instructions, and L2's that L1 does not intercept. */
 void handle_vmrun(struct vcpu *vcpu);
 void handle_vmload(struct vcpu *vcpu);
 void handle_vmsave(struct vcpu *vcpu);

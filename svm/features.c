@@ -5,8 +5,8 @@
 #include "svm/features.h"
 #include "hv/exception.h"
 #include "hv/x86.h"
-#include "svm/cpuid.h"
-#include "svm/interface.h"
+#include "svm/emulate/cpuid.h"
+#include "svm/look/interface.h"
 #include "svm/vmcb.h"
 
 enum { FOUR_LEVEL_BITS = 48 }; /* what tables of 4 levels map */

@@ -1,6 +1,6 @@
 /*
  * Making the processor a host, and L1's virtual processor on it. Relies on hv/memory.h for pages
- * and on svm/l1_memory.h for what L1 owns.
+ * and on svm/memory/l1_memory.h for what L1 owns.
  */
 #include "svm/machine.h"
 #include "hv/exception.h"
@@ -11,19 +11,19 @@
 #include "hv/string.h"
 #include "hv/x86.h"
 #include "mmu/protect.h"
-#include "svm/apic.h"
-#include "svm/emulate.h"
-#include "svm/event.h"
+#include "svm/apic/apic.h"
+#include "svm/emulate/emulate.h"
+#include "svm/event/event.h"
 #include "svm/exit.h"
 #include "svm/features.h"
-#include "svm/l1_memory.h"
-#include "svm/memory_types.h"
-#include "svm/nested.h"
-#include "svm/perf.h"
-#include "svm/ports.h"
-#include "svm/processors.h"
-#include "svm/start_state.h"
-#include "svm/startup.h"
+#include "svm/memory/l1_memory.h"
+#include "svm/memory/memory_types.h"
+#include "svm/nested/nested.h"
+#include "svm/emulate/perf.h"
+#include "svm/emulate/ports.h"
+#include "svm/cpus/processors.h"
+#include "svm/cpus/start_state.h"
+#include "svm/cpus/startup.h"
 
 struct mmu mmu;
 

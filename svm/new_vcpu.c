@@ -4,9 +4,9 @@
  */
 #include "hv/memory.h"
 #include "hv/x86.h"
-#include "svm/emulate.h"
+#include "svm/emulate/emulate.h"
 #include "svm/machine.h"
-#include "svm/ports.h"
+#include "svm/emulate/ports.h"
 
 static struct vmcb *new_vmcb(uint64_t *hpa)
 {

@@ -1,6 +1,6 @@
 /*
  * The checks of STRICT builds, from AMD64 APM vol. 2, section 15.5.1 and appendix B, on the VMCB
- * that is about to run. Written apart from svm/nested_check.c, which judges what L1 asks for; this
+ * that is about to run. Written apart from svm/nested/check.c, which judges what L1 asks for; this
  * judges what L0 made of it. Relies on svm/features.h.
  */
 #include "svm/strict.h"
@@ -10,7 +10,7 @@
 #include "hv/log.h"
 #include "hv/string.h"
 #include "hv/x86.h"
-#include "svm/decode.h"
+#include "svm/emulate/decode.h"
 #include "svm/features.h"
 
 static void require(bool good, const char *rule)

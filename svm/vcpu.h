@@ -8,7 +8,7 @@
 #include "hv/mtrr.h"
 #include "hv/x86.h"
 #include "mmu/mmu.h"
-#include "svm/counters.h"
+#include "svm/look/counters.h"
 #include "svm/vmcb.h"
 
 /* General registers by the number that instructions use. RAX and RSP are the VMCB's. */
@@ -139,7 +139,7 @@ struct vcpu {
 	uint64_t efer; /* with SVME as L1 has it, and LME where an emulator cannot have it */
 	uint64_t hsave_pa;
 	uint64_t vm_cr;
-	struct mtrr mtrr;  /* svm/memory_types.h */
+	struct mtrr mtrr;  /* svm/memory/memory_types.h */
 	uint64_t syscfg;   /* those bits that are L1's */
 	bool types_differ; /* mtrr is not what the real ones are */
 	bool gif;
@@ -176,7 +176,7 @@ struct vcpu {
 
 	struct decode_cache decode_cache[DECODE_CACHES];
 
-	/* svm/processors.h: what other processors see and ask. */
+	/* svm/cpus/processors.h: what other processors see and ask. */
 	uint32_t apic_id;
 	uint32_t startup;    /* STARTUP_*: 0 while the guest may run */
 	uint64_t run;        /* odd: in a guest, which has not exited since it was even */
@@ -189,7 +189,7 @@ struct vcpu {
 	struct vmcb *seen[2]; /* VMCB01 and VMCB02 as their last #VMEXIT left them */
 #endif
 
-	/* svm/svm_instructions.c, on TCG. */
+	/* svm/nested/instructions.c, on TCG. */
 	struct vmcb *without_busy;
 	struct vmcb_segment hidden_busy_tss;
 	struct local_apic apic;

@@ -1,12 +1,12 @@
 /*
- * Reading Nestling's counters from L1. Relies on svm/interface.h and svm/counters.h.
+ * Reading Nestling's counters from L1. Relies on svm/look/interface.h and svm/counters.h.
  */
 #ifndef GUEST_COUNTERS_H
 #define GUEST_COUNTERS_H
 
 #include "guest/lib/guest.h"
-#include "svm/counters.h"
-#include "svm/interface.h"
+#include "svm/look/counters.h"
+#include "svm/look/interface.h"
 
 static inline uint64_t counter(uint32_t number)
 {

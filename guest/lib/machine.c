@@ -4,7 +4,7 @@
 #include "guest/lib/machine.h"
 #include "hv/string.h"
 #include "hv/x86.h"
-#include "svm/interface.h"
+#include "svm/look/interface.h"
 
 enum {
 	CPUID_EXT_MAX = 0x80000000u,

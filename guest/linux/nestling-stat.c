@@ -1,10 +1,11 @@
 /*
  * nestling-stat: Nestling's counters, live, from a Linux that is its L1. Reads them by the kernel's
- * msr driver, one file per processor. Relies on svm/interface.h and svm/counters.h for the numbers.
+ * msr driver, one file per processor. Relies on svm/look/interface.h and svm/look/counters.h for
+ * the numbers.
  */
 #define _DEFAULT_SOURCE
-#include "svm/counters.h"
-#include "svm/interface.h"
+#include "svm/look/counters.h"
+#include "svm/look/interface.h"
 
 #include <cpuid.h>
 #include <errno.h>

@@ -1,6 +1,6 @@
 /*
  * What processors ask of each other: N of them run guests, flush, and wait for each other to have
- * left the guest. The code: svm/processors.c, svm/exit.c, hv/lock.h.
+ * left the guest. The code: svm/cpus/processors.c, svm/exit.c, hv/lock.h.
  *
  * Shown: no page of tables is used again while a guest may be walked by it; L1 gets no NMI that
  * nobody sent it; by the claims at the end, under weak fairness, nobody waits for ever.

@@ -1,6 +1,6 @@
 /*
- * What svm/apic.c, svm/apic_base.c and svm/messages.c stand on, for unit tests: registers and MSRs
- * that are arrays, other parts of L0 that note what they are asked. Relies on
+ * What svm/apic/apic.c, svm/apic/base.c and svm/apic/messages.c stand on, for unit tests: registers
+ * and MSRs that are arrays, other parts of L0 that note what they are asked. Relies on
  * tests/unit/apic_rig.h.
  */
 #include "svm/vcpu.h"
@@ -12,11 +12,11 @@ static void fake_wrmsr(uint32_t msr, uint64_t value);
 #define wrmsr fake_wrmsr
 #include "tests/unit/apic_rig.h"
 
-#include "svm/apic.c"
-#include "svm/apic_base.c"
-#include "svm/apic_decode.c"
-#include "svm/messages.c"
-#include "svm/operand.c"
+#include "svm/apic/apic.c"
+#include "svm/apic/base.c"
+#include "svm/apic/decode.c"
+#include "svm/apic/messages.c"
+#include "svm/emulate/operand.c"
 
 struct features features;
 struct mmu mmu;

@@ -11,7 +11,7 @@ static bool fake_wrmsr_safe(uint32_t msr, uint64_t value);
 #define cpuid      fake_cpuid
 #define rdmsr_safe fake_rdmsr_safe
 #define wrmsr_safe fake_wrmsr_safe
-#include "svm/cpuid_list.c"
+#include "svm/emulate/cpuid_list.c"
 #include "svm/features.c"
 
 struct cpuid_regs fake_leaves[FAKE_LEAVES];

@@ -1,12 +1,12 @@
 # Nested SVM on a VMCB12 that is made up, and on processors that no emulator is.
 NESTED_RIG := tests/unit/nested_rig.c tests/unit/nested_never.c tests/unit/fake_cpuid.c \
-	svm/nested_vmrun.c svm/nested_vmexit.c svm/nested_check.c svm/nested_options.c \
-	svm/nested_maps.c svm/nested_npt.c svm/event.c svm/msr.c svm/msr_list.c svm/perf.c svm/ports.c svm/strict.c mmu/format.c
+	svm/nested/vmrun.c svm/nested/vmexit.c svm/nested/check.c svm/nested/extensions.c \
+	svm/nested/maps.c svm/nested/npt.c svm/event/event.c svm/emulate/msr.c svm/emulate/msr_list.c svm/emulate/perf.c svm/emulate/ports.c svm/strict.c mmu/format.c
 
 NESTED_TESTS := nested_options nested_entry nested_check nested_exit nested_reads nested_owner \
 	nested_maps strict machine_check
 $(foreach test,$(NESTED_TESTS),$(eval test_$(test)_SRC := $(NESTED_RIG)))
 test_features_SRC := tests/unit/fake_cpuid.c
 test_cpuid_SRC    := tests/unit/fake_cpuid.c
-test_msr_SRC      := tests/unit/fake_cpuid.c svm/msr_list.c
+test_msr_SRC      := tests/unit/fake_cpuid.c svm/emulate/msr_list.c
 SVM_MUTANT_TESTS := $(NESTED_TESTS) features l1_memory memory_types cpuid msr startup

@@ -7,8 +7,8 @@
 #include <stdio.h>
 
 #include "hv/stack.h"
-#include "svm/control_registers.h"
-#include "svm/own_paging.h"
+#include "svm/emulate/control_registers.h"
+#include "svm/shadowed/own_paging.h"
 
 static unsigned long fake_cr8(void);
 static void set_cr8(unsigned long value);
@@ -28,8 +28,8 @@ unsigned int machine_checks_in_window;
 #define outb       no_port
 
 #include "svm/exit.c"
-#include "svm/interrupt.c"
-#include "svm/machine_check.c"
+#include "svm/event/interrupt.c"
+#include "svm/event/machine_check.c"
 
 struct mmu mmu;
 struct lock mmu_lock;

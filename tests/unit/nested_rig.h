@@ -14,7 +14,7 @@
 
 #include <cmocka.h>
 
-#include "svm/nested.h"
+#include "svm/nested/nested.h"
 #include "tests/unit/fake_cpuid.h"
 
 enum {

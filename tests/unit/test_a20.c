@@ -1,5 +1,5 @@
 /*
- * svm/a20.c: nothing that the guest writes masks address bit 20.
+ * svm/emulate/a20.c: nothing that the guest writes masks address bit 20.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -15,7 +15,7 @@ static void fake_outb(uint16_t port, uint8_t value);
 static uint64_t fake_rdmsr(uint32_t msr);
 #define outb  fake_outb
 #define rdmsr fake_rdmsr
-#include "svm/a20.c"
+#include "svm/emulate/a20.c"
 
 static uint64_t vm_cr;
 static bool vm_cr_keeps;

@@ -1,6 +1,6 @@
 /*
- * svm/apic.c and svm/messages.c: which processors INIT and SIPI reach, what passes to the real APIC
- * and to I/O APICs, and how a store that exited is performed.
+ * svm/apic/apic.c and svm/apic/messages.c: which processors INIT and SIPI reach, what passes to the
+ * real APIC and to I/O APICs, and how a store that exited is performed.
  */
 #include "tests/unit/apic_rig.h"
 

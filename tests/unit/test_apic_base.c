@@ -1,5 +1,5 @@
 /*
- * svm/apic_base.c: where L1 may have its APICs, what is kept from guests when they move, and modes:
+ * svm/apic/base.c: where L1 may have its APICs, what is kept from guests when they move, and modes:
  * disabled, x2APIC with its ICR, and on QEMU's own emulation.
  */
 #include "tests/unit/apic_rig.h"

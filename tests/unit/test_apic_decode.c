@@ -1,5 +1,5 @@
 /*
- * svm/apic_decode.c: stores as nasm assembles them in 16-, 32- and 64-bit code, what is none of
+ * svm/apic/decode.c: stores as nasm assembles them in 16-, 32- and 64-bit code, what is none of
  * them, and what they do to registers and flags, compared with the processor. Relies on cmocka.
  */
 #include <setjmp.h>
@@ -19,8 +19,8 @@ static uint64_t fake_rdmsr(uint32_t msr)
 }
 
 #define rdmsr fake_rdmsr
-#include "svm/apic_decode.c"
-#include "svm/operand.c"
+#include "svm/apic/decode.c"
+#include "svm/emulate/operand.c"
 
 enum code { CODE16, CODE32, CODE64 };
 

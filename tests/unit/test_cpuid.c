@@ -1,7 +1,7 @@
 /*
- * svm/cpuid_list.c and svm/features.c: on a processor whose CPUID is all ones nothing shows that
- * is not in the list below; and for every feature alone, what CPUID shows and what CR4, EFER, XCR0
- * and XSS take agree. Relies on tests/unit/fake_cpuid.h.
+ * svm/emulate/cpuid_list.c and svm/features.c: on a processor whose CPUID is all ones nothing shows
+ * that is not in the list below; and for every feature alone, what CPUID shows and what CR4, EFER,
+ * XCR0 and XSS take agree. Relies on tests/unit/fake_cpuid.h.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -12,7 +12,7 @@
 
 #include <cmocka.h>
 
-#include "svm/cpuid.h"
+#include "svm/emulate/cpuid.h"
 #include "tests/unit/fake_cpuid.h"
 
 enum { ASIDS = 64, PHYS_BITS = 40 };

@@ -14,7 +14,7 @@
 #include "tests/unit/fake_cpuid.h"
 
 #define cpuid fake_cpuid
-#include "svm/cpuid.c"
+#include "svm/emulate/cpuid.c"
 
 /* What L0 does for L2s; by number, as the manual has it (APM vol. 3, appendix E). */
 #define TRIED   0x10010449u /* NP, nRIP, flush by ASID, pause filter, vGIF, address check */

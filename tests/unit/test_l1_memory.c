@@ -9,10 +9,10 @@
 #include <cmocka.h>
 
 #include "hv/x86.h"
-#include "svm/apic.h"
+#include "svm/apic/apic.h"
 #include "svm/features.h"
-#include "svm/l1_memory.h"
-#include "svm/memory_types.h"
+#include "svm/memory/l1_memory.h"
+#include "svm/memory/memory_types.h"
 
 enum { SINK_HPA = 0x5000, L0_BASE = 0x7000000, L0_SIZE = 0x800000, WIDTH = 43 };
 

@@ -1,9 +1,9 @@
 /*
  * Machine checks in L1, in L2, and in L0 itself: whose they are, and when they come. svm/exit.c,
- * svm/machine_check.c; AMD64 APM vol. 2, sections 9.3, 15.12.16 and 15.17.
+ * svm/event/machine_check.c; AMD64 APM vol. 2, sections 9.3, 15.12.16 and 15.17.
  */
 #include "tests/unit/nested_rig.h"
-#include "svm/event.h"
+#include "svm/event/event.h"
 #include "svm/exit.h"
 
 #define MC_EVENT  (18 | 3ull << 8 | EVENT_VALID)

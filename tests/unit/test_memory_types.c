@@ -1,7 +1,8 @@
 /*
  * MTRRs of the machine and of L1, and the other registers that say what memory is: what L1 reads
  * back, what raises #GP, what reaches the real registers, and which type its memory then has.
- * hv/mtrr.c, svm/memory_types.c on registers that are an array. APM vol. 2, sections 7.7 to 7.9.
+ * hv/mtrr.c, svm/memory/memory_types.c on registers that are an array. APM vol. 2, sections 7.7
+ * to 7.9.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -32,7 +33,7 @@ static struct stack_base base;
 #define write_cr3(to) (fake_cr3 = (to))
 #define stack_base()  (&base)
 #include "hv/mtrr.c"
-#include "svm/memory_types.c"
+#include "svm/memory/memory_types.c"
 
 enum { CPUS = 2, MSRS = 64, WIDTH = 40, VARIABLE = 8, MIB = 1 << 20 };
 

@@ -1,7 +1,7 @@
 /*
- * svm/msr.c with svm/msr_list.c and svm/perf.c, on a machine whose every MSR keeps what is written:
- * what reaches it of L1's accesses, of each register there can be; what systems write on AMD's
- * processors; that the map lets pass what the list does, and nothing else.
+ * svm/emulate/msr.c with svm/emulate/msr_list.c and svm/emulate/perf.c, on a machine whose every
+ * MSR keeps what is written: what reaches it of L1's accesses, of each register there can be; what
+ * systems write on AMD's processors; that the map lets pass what the list does, and nothing else.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -42,8 +42,8 @@ static bool fake_write(uint32_t msr, uint64_t value)
 
 #define rdmsr_safe fake_read
 #define wrmsr_safe fake_write
-#include "svm/msr.c"
-#include "svm/perf.c"
+#include "svm/emulate/msr.c"
+#include "svm/emulate/perf.c"
 
 enum { ASIDS = 64, PHYS_BITS = 40 };
 
@@ -118,7 +118,8 @@ uint64_t counter_read(const struct vcpu *of, uint32_t msr)
 	return 0;
 }
 
-/* svm/memory_types.c's registers, of which the tests know nothing, are the list's as well. */
+/* svm/memory/memory_types.c's registers, of which the tests know nothing, are the list's as well.
+ */
 
 unsigned int memory_msr_exits(uint32_t msr)
 {

@@ -1,9 +1,9 @@
 /*
  * The permission maps of L2: L1's merged with L0's, again only when L1's was written (AMD64 APM
- * vol. 2, sections 15.10.1, 15.11; svm/nested_maps.c). mmu/, which would tell, is the test.
+ * vol. 2, sections 15.10.1, 15.11; svm/nested/maps.c). mmu/, which would tell, is the test.
  */
 #include "tests/unit/nested_rig.h"
-#include "svm/ports.h"
+#include "svm/emulate/ports.h"
 
 enum { MSRPM_WORDS = MSRPM_SIZE / 8, IOPM_WORDS = IOPM_SIZE / 8, MISC1 = INTERCEPT_MISC1 };
 

@@ -3,7 +3,7 @@
  * 15.9 to 15.14, appendix C): each exit code there is, each register and port of the maps.
  */
 #include "tests/unit/nested_rig.h"
-#include "svm/emulate.h"
+#include "svm/emulate/emulate.h"
 
 /* L0 then performs no instruction: it would have to be decoded. */
 #define NO_NRIP (ALL_FEATURES & ~SVM_FEATURE_NRIP)

@@ -1,5 +1,5 @@
 /*
- * svm/nested_vmexit.c: a #VMEXIT to L1 of a VMRUN that the processor has not seen, since an INIT or
+ * svm/nested/vmexit.c: a #VMEXIT to L1 of a VMRUN that the processor has not seen, since an INIT or
  * an NMI came between. No emulator keeps translations long enough to tell.
  */
 #include <setjmp.h>
@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "svm/nested_vmexit.c"
+#include "svm/nested/vmexit.c"
 
 struct features features;
 static struct vcpu vcpu;

@@ -1,5 +1,5 @@
 /*
- * svm/nmi_sources.c: when a kick of L0's may have an NMI of L1's in it.
+ * svm/event/nmi_sources.c: when a kick of L0's may have an NMI of L1's in it.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -13,7 +13,7 @@
 static uint8_t port;
 static uint8_t fake_inb(uint16_t number);
 #define inb fake_inb
-#include "svm/nmi_sources.c"
+#include "svm/event/nmi_sources.c"
 
 static uint32_t registers[PAGE_SIZE / 4];
 static uint64_t selects[COUNTERS], counters[COUNTERS];

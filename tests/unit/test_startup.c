@@ -1,9 +1,9 @@
 /*
- * svm/startup.c, svm/interrupt.c and svm/processors.c: what INIT, SIPI and NMI do to a processor
- * that waits, runs L1 or L2, with GIF 0 or 1 (AMD64 APM vol. 2, sections 15.13.4, 15.17, 15.28),
- * behind an event that is being injected (15.20), or while L0 waits for another processor; INIT
- * that comes to L0 as #SX, and internal SMIs (15.22), which no emulator has. The world switch is
- * not there.
+ * svm/cpus/startup.c, svm/event/interrupt.c and svm/cpus/processors.c: what INIT, SIPI and NMI do
+ * to a processor that waits, runs L1 or L2, with GIF 0 or 1 (AMD64 APM vol. 2,
+ * sections 15.13.4, 15.17, 15.28), behind an event that is being injected (15.20), or while L0
+ * waits for another processor; INIT that comes to L0 as #SX, and internal SMIs (15.22), which no
+ * emulator has. The world switch is not there.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -35,9 +35,9 @@ static uint64_t fake_rdtsc(void);
 #define write_cr8               ignore
 #define write_cr2               ignore
 
-#include "svm/interrupt.c"
-#include "svm/processors.c"
-#include "svm/startup.c"
+#include "svm/event/interrupt.c"
+#include "svm/cpus/processors.c"
+#include "svm/cpus/startup.c"
 
 struct features features;
 struct mmu mmu;

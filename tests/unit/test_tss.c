@@ -1,6 +1,7 @@
 /*
- * svm/tss.c: task state segments of both widths byte by byte, descriptors, limits of stacks, and
- * the lengths of instructions that switch tasks, as nasm assembles them. Relies on cmocka.
+ * svm/shadowed/tss.c: task state segments of both widths byte by byte, descriptors, limits of
+ * stacks, and the lengths of instructions that switch tasks, as nasm assembles them. Relies on
+ * cmocka.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -19,8 +20,8 @@ static uint64_t fake_rdmsr(uint32_t msr)
 }
 
 #define rdmsr fake_rdmsr
-#include "svm/operand.c"
-#include "svm/tss.c"
+#include "svm/emulate/operand.c"
+#include "svm/shadowed/tss.c"
 
 enum { CODE16 = 0, CODE32 = SEG_ATTR_DB, LONGEST = 15 };
 

@@ -1,0 +1,272 @@
+/*
+ * What L1 writes to its local APICs, and to pages that are kept from it likewise. Relies on
+ * svm/apic/decode.h for the instruction, on svm/cpus/processors.h for what processors get by it,
+ * and on svm/apic/messages.h for the other pages.
+ */
+#include "svm/apic/apic.h"
+#include "hv/exception.h"
+#include "hv/log.h"
+#include "svm/apic/decode.h"
+#include "svm/apic/registers.h"
+#include "svm/event/event.h"
+#include "svm/features.h"
+#include "svm/apic/messages.h"
+#include "svm/cpus/processors.h"
+
+/* ICR; APM vol. 2, section 16.5. */
+enum {
+	ICR_VECTOR = 0xff,
+	ICR_MODE = 7 << 8,
+	ICR_MODE_NMI = 4 << 8,
+	ICR_MODE_INIT = 5 << 8,
+	ICR_MODE_STARTUP = 6 << 8,
+	ICR_LOGICAL = 1 << 11,
+	ICR_ASSERT = 1 << 14,
+	ICR_LEVEL = 1 << 15,
+	ICR_SHORTHAND = 3 << 18,
+	ICR_TO_SELF = 1 << 18,
+	ICR_TO_ALL = 2 << 18,
+	ICR_TO_OTHERS = 3 << 18,
+};
+#define X2APIC_ICR_RESERVED 0xfff33000ull
+
+#define BROADCAST    0xffu
+#define BROADCAST_X2 0xffffffffu
+
+enum { FETCHED_COUNT = 0xf }; /* of the VMCB's field; APM vol. 2, section 15.8.4 */
+
+static bool matches_logical(const struct local_apic *apic, uint32_t destination)
+{
+	uint32_t name = apic->ldr >> ID_SHIFT;
+
+	if (apic->page == APIC_NO_PAGE) /* a cluster and a bit in it */
+		return destination >> 16 == apic->ldr >> 16 && (destination & apic->ldr & 0xffff);
+	switch (apic->dfr >> DFR_MODEL_SHIFT) {
+	case DFR_FLAT:
+		return name & destination;
+	case DFR_CLUSTER:
+		return name >> 4 == destination >> 4 && (name & destination & 0xf);
+	default:
+		return false;
+	}
+}
+
+static bool is_target(const struct vcpu *sender, const struct vcpu *vcpu, uint32_t command,
+                      uint32_t destination)
+{
+	bool x2apic = sender->apic.page == APIC_NO_PAGE;
+
+	switch (command & ICR_SHORTHAND) {
+	case ICR_TO_SELF:
+		return vcpu == sender;
+	case ICR_TO_ALL:
+		return true;
+	case ICR_TO_OTHERS:
+		return vcpu != sender;
+	default:
+		break;
+	}
+	if (destination == (x2apic ? BROADCAST_X2 : BROADCAST))
+		return true;
+	if (command & ICR_LOGICAL)
+		return matches_logical(&vcpu->apic, destination);
+	return vcpu->apic.id == destination;
+}
+
+/*
+ * INIT and SIPI, and NMI, which a processor could not tell from L0's kicks; all else is the real
+ * APIC's to send.
+ */
+static bool is_l0s(uint32_t command)
+{
+	uint32_t mode = command & ICR_MODE;
+
+	return mode == ICR_MODE_NMI || mode == ICR_MODE_INIT || mode == ICR_MODE_STARTUP;
+}
+
+/* One that was plugged in, or that was left out: it would run beside L0. */
+static void tell_unknown(uint32_t command, uint32_t destination)
+{
+	static bool told;
+
+	if (!__atomic_exchange_n(&told, true, __ATOMIC_RELAXED))
+		log_aloud("%s to a processor that Nestling does not have is refused: its APIC id "
+		          "is %u",
+		          (command & ICR_MODE) == ICR_MODE_INIT ? "INIT" : "STARTUP", destination);
+}
+
+static void send(const struct vcpu *sender, uint32_t command, uint32_t destination)
+{
+	uint32_t mode = command & ICR_MODE;
+	bool known = false;
+
+	if (mode == ICR_MODE_INIT && (command & (ICR_LEVEL | ICR_ASSERT)) == ICR_LEVEL)
+		return; /* the end of a level, which means nothing */
+	for (unsigned int i = 0; i < vcpu_count(); i++) {
+		struct vcpu *target = vcpu_at(i);
+
+		if (!is_target(sender, target, command, destination))
+			continue;
+		known = true;
+		if (mode == ICR_MODE_NMI)
+			vcpu_nmi(target);
+		else if (mode == ICR_MODE_INIT)
+			vcpu_init(target);
+		else
+			vcpu_sipi(target, command & ICR_VECTOR);
+	}
+	if (!known && mode != ICR_MODE_NMI && !(command & (ICR_SHORTHAND | ICR_LOGICAL)))
+		tell_unknown(command, destination);
+}
+
+static bool is_lvt(unsigned int offset)
+{
+	return (offset >= APIC_TIMER && offset <= APIC_ERROR) || offset >= APIC_EXTENDED_LVT;
+}
+
+/*
+ * A store of L1's to a register of its own APIC; EOI is the one to be quick with. The id stays what
+ * it is, as on newer processors: L0's kicks find processors by it. Where no register is, QEMU has
+ * messages; a local source that sends INIT is reserved, and an APIC of KVM's takes it.
+ */
+static void write_own(struct vcpu *vcpu, unsigned int offset, uint32_t value)
+{
+	if (offset == APIC_ICR && is_l0s(value)) {
+		send(vcpu, value, apic_read(vcpu, APIC_ICR_HIGH) >> ID_SHIFT);
+		return;
+	}
+	if (offset <= APIC_ID || (is_lvt(offset) && is_init_or_startup(value)))
+		return;
+	apic_write(vcpu, offset, value);
+	if (offset == APIC_LDR || offset == APIC_DFR)
+		apic_read_names(vcpu);
+}
+
+/* From the bytes that the processor fetched; only some tell, and not always all that it takes. */
+static bool decode_assisted(const struct vcpu *vcpu, struct apic_store *store)
+{
+	const struct vmcb_control *control = &vcpu->vmcb->control;
+
+	return has(SVM_FEATURE_DECODE) &&
+	       apic_decode(vcpu, control->fetched, control->fetched_bytes & FETCHED_COUNT, store);
+}
+
+/* From memory: the bytes that there are, or 0 if there are none; then the guest tries again. */
+static unsigned int read_code(struct vcpu *vcpu, uint8_t bytes[INSTRUCTION_MAX])
+{
+	const uint8_t *code = code_at_rip(vcpu);
+
+	if (!code)
+		return fetch(vcpu, linear_rip(&vcpu->vmcb->save), bytes, INSTRUCTION_MAX);
+	__builtin_memcpy(bytes, code, INSTRUCTION_MAX);
+	return INSTRUCTION_MAX;
+}
+
+/* Does an instruction write for itself, and not the processor for it: a stack, a table? */
+static bool is_by_instruction(struct vcpu *vcpu)
+{
+	const struct vmcb_control *control = &vcpu->vmcb->control;
+
+	return !interrupted_event(vcpu) &&
+	       !(control->exit_code == VMEXIT_NPF && (control->exit_info1 & NPF_TABLE));
+}
+
+/* What nobody does to an APIC raises #GP: no other way keeps INIT from the real one. */
+static void refuse(struct vcpu *vcpu, uint64_t gpa)
+{
+	static bool told;
+
+	if (!__atomic_exchange_n(&told, true, __ATOMIC_RELAXED))
+		log_info("a write to the APIC's page at %llx by an instruction at rip %llx that is "
+		         "not known: #GP",
+		         (unsigned long long)gpa, (unsigned long long)vcpu->vmcb->save.rip);
+	if (!makes_double_fault(vcpu, VEC_GP))
+		raise_exception(vcpu, VEC_GP, 0);
+}
+
+/* The source of MOVS, which is memory; what an APIC says is nothing that anybody copies so. */
+static bool read_source(struct vcpu *vcpu, struct apic_store *store)
+{
+	uint32_t source;
+
+	if (store->operation != APIC_MOVS)
+		return true;
+	if (fetch(vcpu, store->from, (uint8_t *)&source, sizeof(source)) != sizeof(source))
+		return false;
+	store->source = source;
+	return true;
+}
+
+/*
+ * Registers of a local APIC are 32 bits at multiples of 16: other writes have no effect. APM
+ * 16.3.2. Another processor's page is nobody's here.
+ */
+static void perform(struct vcpu *vcpu, const struct apic_store *store, uint64_t gpa)
+{
+	bool own = (gpa & ~APIC_PAGE_OFFSET) == vcpu->apic.page;
+	volatile uint32_t *at = phys(gpa);
+	uint32_t value = store->source;
+
+	if (store->size == sizeof(*at) && !(gpa & (sizeof(*at) - 1)))
+		value = apic_execute(vcpu, store, apic_reads(store) ? *at : 0);
+	else if (own || apic_reads(store))
+		return;
+	if (!own)
+		message_store(gpa, store->size, value);
+	else if (!(gpa & (APIC_STEP - 1)))
+		write_own(vcpu, (unsigned int)(gpa & APIC_PAGE_OFFSET), value);
+}
+
+bool apic_npf(struct vcpu *vcpu, uint64_t gpa)
+{
+	uint8_t bytes[INSTRUCTION_MAX];
+	struct apic_store store;
+	unsigned int have;
+
+	if (!apic_covers(gpa & ~APIC_PAGE_OFFSET, PAGE_SIZE))
+		return false;
+	if (!is_by_instruction(vcpu)) {
+		refuse(vcpu, gpa);
+		return true;
+	}
+	if (!decode_assisted(vcpu, &store)) {
+		have = read_code(vcpu, bytes);
+		if (!have)
+			return true;
+		if (!apic_decode(vcpu, bytes, have, &store)) {
+			refuse(vcpu, gpa);
+			return true;
+		}
+	}
+	if (!read_source(vcpu, &store)) {
+		refuse(vcpu, gpa);
+		return true;
+	}
+	vcpu->counters.apic_writes++;
+	perform(vcpu, &store, gpa);
+	apic_advance(vcpu, &store);
+	finish_instruction(vcpu, store.length);
+	return true;
+}
+
+static bool x2apic_write_icr(struct vcpu *vcpu, uint64_t value)
+{
+	if (!(vcpu->apic.base & APIC_BASE_X2APIC) || (value & X2APIC_ICR_RESERVED))
+		return false;
+	if (!is_l0s(low32(value)))
+		return wrmsr_safe(X2APIC_MSR(APIC_ICR), value);
+	send(vcpu, low32(value), (uint32_t)(value >> 32));
+	return true;
+}
+
+bool is_x2apic(uint32_t msr)
+{
+	return msr >= MSR_X2APIC && msr < MSR_X2APIC + X2APIC_MSRS;
+}
+
+bool x2apic_write(struct vcpu *vcpu, uint32_t msr, uint64_t value)
+{
+	if (msr == X2APIC_MSR(APIC_ICR))
+		return x2apic_write_icr(vcpu, value);
+	return !is_init_or_startup(low32(value)) && wrmsr_safe(msr, value);
+}

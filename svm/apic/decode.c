@@ -1,0 +1,271 @@
+/*
+ * Stores to the local APIC's page. Relies on svm/emulate/operand.h for what an operand takes.
+ */
+#include "svm/apic/decode.h"
+#include "svm/emulate/control_registers.h"
+
+enum {
+	OPCODE_TWO_BYTES = 0x0f,
+	REX_W = 1 << 3,
+	ANY = 8, /* ModRM.reg is a register */
+};
+
+/* Where an instruction has what it stores, or combines with what was there. */
+enum source {
+	REGISTER,    /* ModRM.reg, if anywhere */
+	IMMEDIATE,   /* as wide as the operand, 4 bytes at most */
+	IMMEDIATE_8, /* one byte, with its sign */
+	OFFSET,      /* rAX; no ModRM: the address stands in the instruction */
+	STRING,      /* rAX, or memory at rSI; no ModRM */
+};
+
+/* APM vol. 3, appendix A, with the most frequent ones first. */
+static const struct form {
+	uint16_t opcode;   /* with 0F in the upper byte, or one byte */
+	uint8_t group;     /* ModRM.reg, or ANY */
+	uint8_t operation; /* enum apic_operation */
+	uint8_t source;    /* enum source */
+	bool byte;         /* the operand has one byte */
+} forms[] = {
+	{0x89, ANY, APIC_MOV, REGISTER, false},       {0xc7, 0, APIC_MOV, IMMEDIATE, false},
+	{0xa3, ANY, APIC_MOV, OFFSET, false},         {0x88, ANY, APIC_MOV, REGISTER, true},
+	{0xc6, 0, APIC_MOV, IMMEDIATE_8, true},       {0xa2, ANY, APIC_MOV, OFFSET, true},
+	{0x87, ANY, APIC_XCHG, REGISTER, false},      {0x01, ANY, APIC_ADD, REGISTER, false},
+	{0x09, ANY, APIC_OR, REGISTER, false},        {0x21, ANY, APIC_AND, REGISTER, false},
+	{0x29, ANY, APIC_SUB, REGISTER, false},       {0x31, ANY, APIC_XOR, REGISTER, false},
+	{0x81, 0, APIC_ADD, IMMEDIATE, false},        {0x83, 0, APIC_ADD, IMMEDIATE_8, false},
+	{0x81, 1, APIC_OR, IMMEDIATE, false},         {0x83, 1, APIC_OR, IMMEDIATE_8, false},
+	{0x81, 4, APIC_AND, IMMEDIATE, false},        {0x83, 4, APIC_AND, IMMEDIATE_8, false},
+	{0x81, 5, APIC_SUB, IMMEDIATE, false},        {0x83, 5, APIC_SUB, IMMEDIATE_8, false},
+	{0x81, 6, APIC_XOR, IMMEDIATE, false},        {0x83, 6, APIC_XOR, IMMEDIATE_8, false},
+	{0xff, 0, APIC_INC, REGISTER, false},         {0xff, 1, APIC_DEC, REGISTER, false},
+	{0xf7, 2, APIC_NOT, REGISTER, false},         {0xf7, 3, APIC_NEG, REGISTER, false},
+	{0x0fb1, ANY, APIC_CMPXCHG, REGISTER, false}, {0x0fc1, ANY, APIC_XADD, REGISTER, false},
+	{0x0fab, ANY, APIC_BTS, REGISTER, false},     {0x0fba, 5, APIC_BTS, IMMEDIATE_8, false},
+	{0x0fb3, ANY, APIC_BTR, REGISTER, false},     {0x0fba, 6, APIC_BTR, IMMEDIATE_8, false},
+	{0x0fbb, ANY, APIC_BTC, REGISTER, false},     {0x0fba, 7, APIC_BTC, IMMEDIATE_8, false},
+	{0xab, ANY, APIC_STOS, STRING, false},        {0xa5, ANY, APIC_MOVS, STRING, false},
+};
+
+#define RFLAGS_BY_LAHF    0xd5u
+#define RFLAGS_DF         (1u << 10)
+#define RFLAGS_OF         (1u << 11)
+#define RFLAGS_ARITHMETIC (RFLAGS_BY_LAHF | RFLAGS_OF)
+
+/* The flags that each operation sets; what the manual leaves undefined with BTS and its like stays.
+ */
+static const uint32_t flags_set[APIC_OPERATIONS] = {
+	[APIC_ADD] = RFLAGS_ARITHMETIC,
+	[APIC_OR] = RFLAGS_ARITHMETIC,
+	[APIC_AND] = RFLAGS_ARITHMETIC,
+	[APIC_SUB] = RFLAGS_ARITHMETIC,
+	[APIC_XOR] = RFLAGS_ARITHMETIC,
+	[APIC_XADD] = RFLAGS_ARITHMETIC,
+	[APIC_CMPXCHG] = RFLAGS_ARITHMETIC,
+	[APIC_NEG] = RFLAGS_ARITHMETIC,
+	[APIC_INC] = RFLAGS_ARITHMETIC & ~RFLAGS_CF,
+	[APIC_DEC] = RFLAGS_ARITHMETIC & ~RFLAGS_CF,
+	[APIC_BTS] = RFLAGS_CF,
+	[APIC_BTR] = RFLAGS_CF,
+	[APIC_BTC] = RFLAGS_CF,
+};
+
+static uint8_t operand_size(const struct vmcb_save *save, const struct prefixes *prefixes)
+{
+	bool wide = in_64bit_code(save) || (save->cs.attributes & SEG_ATTR_DB);
+
+	if (prefixes->rex & REX_W)
+		return 8;
+	return wide == prefixes->operand_size ? 2 : 4;
+}
+
+/* A little-endian number with a sign; at most 4 bytes of it are there, whatever the operand. */
+static bool read_immediate(const uint8_t *bytes, unsigned int have, unsigned int at,
+                           unsigned int size, uint32_t *value)
+{
+	if (at + size > have)
+		return false;
+	*value = 0;
+	for (unsigned int i = 0; i < size; i++)
+		*value |= (uint32_t)bytes[at + i] << (8 * i);
+	if (size == 1)
+		*value = (uint32_t)(int8_t)*value;
+	return true;
+}
+
+static const struct form *find_form(unsigned int opcode, unsigned int group)
+{
+	for (unsigned int i = 0; i < sizeof(forms) / sizeof(*forms); i++) {
+		if (forms[i].opcode == opcode && (forms[i].group == ANY || forms[i].group == group))
+			return &forms[i];
+	}
+	return NULL;
+}
+
+/* STOS and MOVS may be repeated, which is nothing that is done to an APIC. */
+static bool decode_string(const struct vcpu *vcpu, const struct prefixes *prefixes, unsigned int at,
+                          struct apic_store *store)
+{
+	if (store->operation == APIC_MOVS)
+		store->from = operand_of_string(vcpu, prefixes);
+	else
+		store->source = low32(read_gpr(vcpu, GPR_RAX));
+	store->length = (uint8_t)at;
+	return !prefixes->repeat;
+}
+
+/* A2 and A3: the address stands in the instruction, as wide as addresses are. */
+static bool decode_offset(const struct vcpu *vcpu, const struct prefixes *prefixes,
+                          unsigned int have, unsigned int at, struct apic_store *store)
+{
+	at += prefixes->address_size;
+	store->source = low32(read_gpr(vcpu, GPR_RAX));
+	store->length = (uint8_t)at;
+	return at <= have;
+}
+
+/* All others name their operand by ModRM. */
+static bool decode_modrm(const struct vcpu *vcpu, const struct prefixes *prefixes,
+                         const uint8_t *bytes, unsigned int have, unsigned int at,
+                         enum source source, struct apic_store *store)
+{
+	unsigned int immediate = 0;
+	struct operand operand;
+
+	if (!operand_decode(vcpu, prefixes, bytes, have, at, &operand) || !operand.memory)
+		return false;
+	at += operand.length;
+	if (source == REGISTER) {
+		store->source = low32(read_gpr(vcpu, operand.reg));
+	} else {
+		immediate = source == IMMEDIATE_8 ? 1 : store->size == 2 ? 2 : 4;
+		if (!read_immediate(bytes, have, at, immediate, &store->source))
+			return false;
+	}
+	store->reg = operand.reg;
+	store->length = (uint8_t)(at + immediate);
+	return true;
+}
+
+bool apic_decode(const struct vcpu *vcpu, const uint8_t *bytes, unsigned int have,
+                 struct apic_store *store)
+{
+	const struct vmcb_save *save = &vcpu->vmcb->save;
+	const struct form *form;
+	struct prefixes prefixes;
+	unsigned int at, opcode;
+
+	prefixes_decode(save, bytes, have, &prefixes);
+	at = prefixes.length;
+	if (at >= have)
+		return false;
+	opcode = bytes[at++];
+	if (opcode == OPCODE_TWO_BYTES && at < have)
+		opcode = opcode << 8 | bytes[at++];
+	form = find_form(opcode, at < have ? bytes[at] >> 3 & 7 : ANY);
+	if (!form)
+		return false;
+	*store = (struct apic_store){
+		.operation = form->operation,
+		.size = form->byte ? 1 : operand_size(save, &prefixes),
+		.address_size = prefixes.address_size,
+	};
+	if (form->source == STRING)
+		return decode_string(vcpu, &prefixes, at, store);
+	if (form->source == OFFSET)
+		return decode_offset(vcpu, &prefixes, have, at, store);
+	return decode_modrm(vcpu, &prefixes, bytes, have, at, form->source, store);
+}
+
+/* SF, ZF, AF, PF and CF by LAHF, where they stand as in RFLAGS. */
+#define EXECUTE(instruction)                                                                       \
+	__asm__(instruction "; lahf; seto %1"                                                      \
+	        : "+r"(value), "=&r"(overflow), "=&a"(ax)                                          \
+	        : "r"(source)                                                                      \
+	        : "cc")
+
+uint32_t apic_execute(struct vcpu *vcpu, const struct apic_store *store, uint32_t old)
+{
+	struct vmcb_save *save = &vcpu->vmcb->save;
+	uint32_t value = old, source = store->source, ax = 0, mask = flags_set[store->operation];
+	uint8_t overflow = 0;
+
+	switch (store->operation) {
+	case APIC_ADD:
+	case APIC_XADD:
+		EXECUTE("addl %3, %0");
+		break;
+	case APIC_OR:
+		EXECUTE("orl %3, %0");
+		break;
+	case APIC_AND:
+		EXECUTE("andl %3, %0");
+		break;
+	case APIC_SUB:
+		EXECUTE("subl %3, %0");
+		break;
+	case APIC_XOR:
+		EXECUTE("xorl %3, %0");
+		break;
+	case APIC_INC:
+		EXECUTE("incl %0");
+		break;
+	case APIC_DEC:
+		EXECUTE("decl %0");
+		break;
+	case APIC_NOT:
+		value = ~old;
+		break;
+	case APIC_NEG:
+		EXECUTE("negl %0");
+		break;
+	case APIC_BTS:
+		EXECUTE("btsl %3, %0");
+		break;
+	case APIC_BTR:
+		EXECUTE("btrl %3, %0");
+		break;
+	case APIC_BTC:
+		EXECUTE("btcl %3, %0");
+		break;
+	case APIC_CMPXCHG:
+		value = low32(read_gpr(vcpu, GPR_RAX));
+		source = old;
+		EXECUTE("cmpl %3, %0");
+		/* It writes in any case; APM vol. 3. */
+		if (value != old)
+			write_gpr(vcpu, GPR_RAX, old);
+		value = value == old ? store->source : old;
+		break;
+	default:
+		value = source;
+		break;
+	}
+	if (store->operation == APIC_XCHG || store->operation == APIC_XADD)
+		write_gpr(vcpu, store->reg, old);
+	save->rflags = (save->rflags & ~(uint64_t)mask) |
+	               (((ax >> 8 & RFLAGS_BY_LAHF) | (overflow ? RFLAGS_OF : 0)) & mask);
+	return value;
+}
+
+/* As wide as addresses are; 32 bits clear the upper half. */
+static void advance(struct vcpu *vcpu, const struct apic_store *store, unsigned int reg)
+{
+	uint64_t was = read_gpr(vcpu, reg), is;
+
+	is = vcpu->vmcb->save.rflags & RFLAGS_DF ? was - store->size : was + store->size;
+	if (store->address_size == 2)
+		is = (was & ~0xffffull) | (is & 0xffff);
+	else if (store->address_size == 4)
+		is = low32(is);
+	write_gpr(vcpu, reg, is);
+}
+
+void apic_advance(struct vcpu *vcpu, const struct apic_store *store)
+{
+	if (store->operation != APIC_STOS && store->operation != APIC_MOVS)
+		return;
+	advance(vcpu, store, GPR_RDI);
+	if (store->operation == APIC_MOVS)
+		advance(vcpu, store, GPR_RSI);
+}

@@ -1,0 +1,207 @@
+/*
+ * A processor between INIT and SIPI. Relies on svm/cpus/start_state.h for what both do to
+ * registers, and on hv/lapic.h for what INIT does to the APIC.
+ */
+#include "svm/cpus/startup.h"
+#include "hv/lapic.h"
+#include "hv/log.h"
+#include "hv/memory.h"
+#include "hv/x86.h"
+#include "svm/apic/apic.h"
+#include "svm/event/event.h"
+#include "svm/exit.h"
+#include "svm/machine.h"
+#include "svm/nested/nested.h"
+#include "svm/emulate/ports.h"
+#include "svm/emulate/perf.h"
+#include "svm/cpus/processors.h"
+#include "svm/cpus/start_state.h"
+
+enum {
+	LEAF_FEATURES = 1,
+	SX_INIT = 1, /* #SX's error code; APM vol. 2, section 8.2.22 */
+};
+
+/* An L2 that ran is gone without a #VMEXIT, as on a processor whose INIT is not redirected. */
+static void take_init(struct vcpu *vcpu)
+{
+	vcpu->guest_mode = false;
+	vcpu->vmcb = vcpu->vmcb01;
+	vcpu->vmcb_hpa = vcpu->vmcb01_hpa;
+	vcpu->gif = true;
+	vcpu->efer = 0;
+	if (vcpu->perf.split)
+		perf_switch(vcpu);
+	vcpu->l2_lme_held = false;
+	/* S12 */
+	vcpu->nmi_pending = vcpu->nmi_blocked = vcpu->stepping_iret = vcpu->init_held = false;
+	vcpu->tpr_in_vmcb = false;
+	for (unsigned int i = 0; i < GPRS; i++)
+		vcpu->gpr[i] = 0;
+	vcpu->gpr[GPR_RDX] = cpuid(LEAF_FEATURES, 0).eax;
+	machine_init_control(vcpu);
+	machine_init_segments(vcpu, start_state_init);
+	clear_debug_addresses();
+	write_cr2(0);
+	lapic_init();
+	apic_was_reset(vcpu);
+	update_interrupt_gate(vcpu);
+	mmu_flush_all_asids(&vcpu->mmu_cpu);
+	vcpu->flush = true;
+}
+
+/* From INIT to the wait. The boot processor does not wait: it starts the firmware. */
+static void begin_waiting(struct vcpu *vcpu)
+{
+	if (vcpu == vcpu_at(0))
+		reset_machine("INIT of the boot processor");
+	__atomic_or_fetch(&vcpu->startup, STARTUP_WAITING, __ATOMIC_SEQ_CST);          /* S10 */
+	__atomic_and_fetch(&vcpu->startup, ~(uint32_t)STARTUP_INIT, __ATOMIC_SEQ_CST); /* S11 */
+	take_init(vcpu);
+}
+
+/* SIPI behind an INIT that does not make the processor wait is for nothing. */
+static void forget_init(struct vcpu *vcpu, bool held)
+{
+	vcpu->init_held = held; /* S8 */
+	__atomic_and_fetch(&vcpu->startup, STARTUP_WAITING | STARTUP_STOP | STARTUP_NMI,
+	                   __ATOMIC_SEQ_CST); /* S9 */
+}
+
+/* An intercepted INIT stays pending, which the GIF holds back then. */
+static void exit_with_init(struct vcpu *vcpu)
+{
+	forget_init(vcpu, true);
+	vcpu->vmcb->control.exit_int_info = 0;
+	nested_exit(vcpu, VMEXIT_INIT, 0, 0);
+}
+
+static void redirect_init(struct vcpu *vcpu)
+{
+	forget_init(vcpu, false);
+	raise_exception(vcpu, VEC_SX, SX_INIT);
+}
+
+/*
+ * An INIT has come to a processor, which waits for SIPI or not. It may be intercepted, and
+ * VM_CR.R_INIT makes an exception of it (APM vol. 2, sections 15.13.4, 15.17, 15.28): both after
+ * what is to be injected anyway (15.20).
+ */
+static void attend_init(struct vcpu *vcpu, bool waits)
+{
+	bool intercepted = vcpu->guest_mode && (vcpu->ctl.intercepts[INTERCEPT_MISC1] & MISC1_INIT);
+
+	if (waits || (vcpu->gif && !intercepted && !(vcpu->vm_cr & VM_CR_R_INIT))) {
+		begin_waiting(vcpu);
+	} else if (!vcpu->gif || (vcpu->vmcb->control.event_inj & EVENT_VALID)) {
+		forget_init(vcpu, true);
+		look_behind_event(vcpu);
+	} else if (intercepted) {
+		exit_with_init(vcpu);
+	} else {
+		redirect_init(vcpu);
+	}
+}
+
+/*
+ * Takes the SIPI, unless something else has come: then what that asks for is next.
+ */
+static void take_sipi(struct vcpu *vcpu, uint32_t startup)
+{
+	uint32_t nmi = startup & STARTUP_NMI;
+
+	if (!__atomic_compare_exchange_n(&vcpu->startup, &startup, nmi, false, __ATOMIC_SEQ_CST,
+	                                 __ATOMIC_SEQ_CST)) /* S13 */
+		return;
+	start_state_sipi(&vcpu->vmcb01->save, (uint8_t)(startup >> STARTUP_VECTOR_SHIFT));
+	vcpu->vmcb01->control.clean = 0;
+}
+
+/* If an INIT has come it has taken this NMI away, and one behind it is to stay pending. */
+static void attend_nmi(struct vcpu *vcpu, uint32_t startup)
+{
+	uint32_t taken = startup & ~(uint32_t)STARTUP_NMI;
+
+	if (!__atomic_compare_exchange_n(&vcpu->startup, &startup, taken, false, __ATOMIC_SEQ_CST,
+	                                 __ATOMIC_SEQ_CST)) /* S14 */
+		return;
+	vcpu->nmi_pending = true;
+	deliver_nmi(vcpu);
+}
+
+/* The halting guest, which runs nothing but this, under L0's own tables. */
+__asm__("	.pushsection .text\n"
+        "halt_loop:\n"
+        "	hlt\n"
+        "	jmp halt_loop\n"
+        "	.popsection\n");
+extern const char halt_loop[];
+
+void startup_init_halt(struct vcpu *vcpu)
+{
+	enum { CODE = 0xb };
+	struct vmcb_control *control = &vcpu->halt->control;
+	struct vmcb_save *save = &vcpu->halt->save;
+
+	intercept_for_l0(control);
+	control->intercepts[INTERCEPT_EXCEPTION] = ~0u;
+	control->msrpm_base_pa = vcpu->msrpms.l0_hpa;
+	control->iopm_base_pa = vcpu->iopms.l0_hpa;
+	control->asid = ASID_L1;
+	control->tlb_control = TLB_CONTROL_FLUSH_ALL;
+	control->int_ctl = INT_CTL_V_INTR_MASKING; /* with the host's IF at 0: they stay pending */
+	save->cs.attributes = CODE | SEG_ATTR_S | SEG_ATTR_P | SEG_ATTR_L;
+	save->efer = rdmsr(MSR_EFER) | EFER_SVME;
+	save->cr0 = read_cr0();
+	save->cr3 = read_cr3();
+	save->cr4 = read_cr4();
+	save->dr6 = DR6_FIXED;
+	save->dr7 = DR7_FIXED;
+	save->rflags = RFLAGS_FIXED;
+	save->rip = (uint64_t)(uintptr_t)halt_loop;
+	save->g_pat = HOST_PAT;
+}
+
+static void halt_until_kicked(struct vcpu *vcpu)
+{
+	uint64_t code;
+
+	vcpu->vmcb_hpa = vcpu->halt_hpa;
+	vcpu->host_flags = RFLAGS_FIXED;
+	svm_enter(vcpu); /* S15 */
+	vcpu->vmcb_hpa = vcpu->vmcb01_hpa;
+	update_interrupt_gate(vcpu);
+	code = vcpu->halt->control.exit_code;
+	if (code != VMEXIT_NMI && code != VMEXIT_SMI && code != VMEXIT_INIT)
+		panic("exit %llx of a processor that waits for SIPI", (unsigned long long)code);
+	if (take_exit(vcpu, &vcpu->halt->control))
+		vcpu_nmi(vcpu);
+}
+
+static _Noreturn void stop_here(void)
+{
+	open_gif(); /* for SMIs */
+	for (;;)
+		__asm__ volatile("cli; hlt");
+}
+
+void startup_attend(struct vcpu *vcpu)
+{
+	for (;;) {
+		uint32_t startup = __atomic_load_n(&vcpu->startup, __ATOMIC_SEQ_CST); /* S16 */
+
+		if (startup & STARTUP_STOP)
+			stop_here(); /* S17 */
+		if (startup & STARTUP_INIT) {
+			attend_init(vcpu, startup & STARTUP_WAITING); /* S18 */
+		} else if (startup & STARTUP_SIPI) {
+			take_sipi(vcpu, startup); /* S19 */
+		} else if (startup & STARTUP_WAITING) {
+			halt_until_kicked(vcpu); /* S20 */
+		} else if (startup & STARTUP_NMI) {
+			attend_nmi(vcpu, startup); /* S21 */
+		} else {
+			return;
+		}
+	}
+}

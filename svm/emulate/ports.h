@@ -1,0 +1,52 @@
+/*
+ * I/O ports that L0 looks at: all others are L1's without an exit. Relies on svm/vcpu.h.
+ *
+ * Where a chipset has a register is L1's to choose: watching one keeps an L1 in order that is. Only
+ * ports that do not move (svm/emulate/a20.c) protect L0.
+ */
+#ifndef SVM_EMULATE_PORTS_H
+#define SVM_EMULATE_PORTS_H
+
+#include "svm/vcpu.h"
+
+/* An access to ports from this one on. */
+struct port_access {
+	uint16_t port;
+	uint8_t size; /* bytes: 1, 2 or 4 */
+	uint32_t value;
+};
+
+/* Each may be NULL. */
+struct port_watcher {
+	/* The guest has read this value. */
+	void (*read)(const struct port_access *access);
+	/*
+	 * The guest is about to write it, what the watcher makes of it: false drops it. Nothing
+	 * passes by who has this.
+	 */
+	bool (*write)(struct port_access *access);
+};
+
+/*
+ * Watches count ports from the first one on, for all guests of all processors. To be called before
+ * the first VMRUN, PORT_WATCHES times at most; the watcher stays.
+ */
+enum { PORT_WATCHES = 8 };
+void ports_watch(uint16_t first, unsigned int count, const struct port_watcher *watcher);
+
+/* The intercept that watched ports need: of INTERCEPT_MISC1. */
+uint32_t ports_intercepts(void);
+
+/* L0's own IOPM: IOPM_SIZE bytes. */
+extern uint64_t iopm01[IOPM_SIZE / sizeof(uint64_t)];
+
+/* Is there a watcher that nothing may pass by? */
+bool ports_must_hold(void);
+
+/* Does this map of L1's, of which L0 sees the pages, intercept all ports that L0 watches? */
+bool ports_are_covered(const uint64_t *const pages[IOPM_SIZE / PAGE_SIZE]);
+
+/* #VMEXIT(IOIO) for a watched port. */
+void handle_ioio(struct vcpu *vcpu);
+
+#endif

@@ -1,0 +1,137 @@
+/*
+ * Events for the guest: exceptions that L0 raises, deliveries that were interrupted, the end of
+ * instructions. Relies on svm/nested/nested.h for what L1 intercepts.
+ */
+#include "svm/event/event.h"
+#include "hv/x86.h"
+#include "svm/exit.h"
+#include "svm/features.h"
+#include "svm/nested/nested.h"
+#include "svm/strict.h"
+
+static bool has_error_code(unsigned int vector)
+{
+	return vector == VEC_DF || (vector >= VEC_TS && vector <= VEC_PF) || vector == VEC_AC ||
+	       vector == VEC_SX;
+}
+
+void raise_exception(struct vcpu *vcpu, unsigned int vector, uint32_t error_code)
+{
+	uint64_t event = vector | (uint64_t)EVENT_EXCEPTION << EVENT_TYPE_SHIFT | EVENT_VALID;
+
+	if (vcpu->guest_mode && (vcpu->ctl.intercepts[INTERCEPT_EXCEPTION] >> vector & 1)) {
+		nested_exit(vcpu, VMEXIT_EXCP_BASE + vector,
+		            has_error_code(vector) ? error_code : 0, 0);
+		return;
+	}
+	if (has_error_code(vector) && (vcpu->vmcb->save.cr0 & CR0_PE))
+		event |= EVENT_ERROR_VALID | (uint64_t)error_code << EVENT_ERROR_SHIFT;
+	vcpu->vmcb->control.event_inj = event;
+}
+
+static bool is_contributory(unsigned int vector)
+{
+	return vector == VEC_DE || (vector >= VEC_TS && vector <= VEC_GP);
+}
+
+bool makes_double_fault(struct vcpu *vcpu, unsigned int vector)
+{
+	uint64_t event = interrupted_event(vcpu);
+	unsigned int first = event & EVENT_VECTOR_MASK;
+
+	if (!(event & EVENT_VALID) ||
+	    (event & EVENT_TYPE_MASK) >> EVENT_TYPE_SHIFT != EVENT_EXCEPTION)
+		return false;
+	if (vector != VEC_PF && !is_contributory(vector))
+		return false;
+	if (first == VEC_DF) {
+		shut_down(vcpu);
+		return true;
+	}
+	if (first != VEC_PF && !(is_contributory(first) && is_contributory(vector)))
+		return false;
+	raise_exception(vcpu, VEC_DF, 0);
+	return true;
+}
+
+bool exit_length(struct vcpu *vcpu, unsigned int *length)
+{
+	const struct vmcb *vmcb = vcpu->vmcb;
+	struct instruction instruction;
+
+	if (has(SVM_FEATURE_NRIP)) {
+		*length = (unsigned int)(vmcb->control.next_rip - vmcb->save.rip);
+		strict_check_length(vcpu, *length);
+		return true;
+	}
+	if (!decode(vcpu, vmcb->control.exit_code, &instruction))
+		return false;
+	*length = instruction.length;
+	return true;
+}
+
+void finish_instruction(struct vcpu *vcpu, unsigned int length)
+{
+	struct vmcb_save *save = &vcpu->vmcb->save;
+
+	save->rip += length;
+	if (!in_64bit_code(save))
+		save->rip = low32(save->rip);
+	vcpu->vmcb->control.int_state &= ~INT_STATE_SHADOW;
+	save->rflags &= ~(uint64_t)RFLAGS_RF;
+	if (save->rflags & RFLAGS_TF) {
+		save->dr6 |= DR6_BS;
+		vcpu->vmcb->control.clean &= ~CLEAN_DRX;
+		raise_exception(vcpu, VEC_DB, 0);
+	}
+}
+
+uint64_t interrupted_event(struct vcpu *vcpu)
+{
+	struct vmcb_control *control = &vcpu->vmcb->control;
+	uint64_t event = control->exit_int_info;
+	uint64_t exception = (uint64_t)EVENT_EXCEPTION << EVENT_TYPE_SHIFT;
+
+	if (!(event & EVENT_VALID))
+		return 0;
+	if ((event & EVENT_TYPE_MASK) == exception && (event & EVENT_VECTOR_MASK) > 31) {
+		event &= EVENT_VECTOR_MASK | EVENT_VALID;
+		if ((control->int_ctl & INT_CTL_V_INTR_VECTOR) >> INT_CTL_V_INTR_VECTOR_S ==
+		    (event & EVENT_VECTOR_MASK)) {
+			control->int_ctl &= ~INT_CTL_V_IRQ;
+			control->clean &= ~CLEAN_TPR;
+		}
+		control->exit_int_info = event;
+	}
+	return event;
+}
+
+/* Is this the event that the last VMRUN injected, and not one of the guest's own instructions? */
+static bool was_injected(const struct vcpu *vcpu, uint64_t event)
+{
+	uint64_t which = EVENT_VALID | EVENT_TYPE_MASK | EVENT_VECTOR_MASK;
+
+	return !((vcpu->injected ^ event) & which) && vcpu->vmcb->save.rip == vcpu->entry_rip;
+}
+
+bool is_from_instruction(const struct vcpu *vcpu, uint64_t event)
+{
+	unsigned int type = (unsigned int)((event & EVENT_TYPE_MASK) >> EVENT_TYPE_SHIFT);
+	unsigned int vector = event & EVENT_VECTOR_MASK;
+	bool by_instruction = type == EVENT_SOFT_INTR ||
+	                      (type == EVENT_EXCEPTION && (vector == VEC_BP || vector == VEC_OF));
+
+	return by_instruction && !was_injected(vcpu, event);
+}
+
+void redeliver_event(struct vcpu *vcpu)
+{
+	uint64_t event = interrupted_event(vcpu);
+
+	/*
+	 * INTn, INT3 and INTO left RIP at themselves: the guest executes them again, and would push
+	 * the wrong return address otherwise. Not so if the event was injected: RIP is L1's choice.
+	 */
+	if ((event & EVENT_VALID) && !is_from_instruction(vcpu, event))
+		vcpu->vmcb->control.event_inj = event;
+}

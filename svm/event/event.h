@@ -1,0 +1,106 @@
+/*
+ * Events for the guest, and the end of an instruction that L0 performed. Relies on svm/vcpu.h.
+ */
+#ifndef SVM_EVENT_EVENT_H
+#define SVM_EVENT_EVENT_H
+
+#include "svm/emulate/decode.h"
+#include "svm/vcpu.h"
+
+/*
+ * Raises an exception in the guest whose instruction L0 was performing; where L1 intercepts it for
+ * L2, L1 gets the #VMEXIT instead. error_code is used by the vectors that have one.
+ */
+void raise_exception(struct vcpu *vcpu, unsigned int vector, uint32_t error_code);
+
+/*
+ * A fault while the processor, and now L0, delivers interrupted_event(). True: together they make a
+ * double fault or a shutdown, which has been raised instead (APM vol. 2, section 8.2.9).
+ */
+bool makes_double_fault(struct vcpu *vcpu, unsigned int vector);
+
+/*
+ * Ends an instruction of this length: RIP moves on, the interrupt shadow ends, and a single step
+ * traps (APM vol. 2, section 13.1.4).
+ */
+void finish_instruction(struct vcpu *vcpu, unsigned int length);
+
+/*
+ * The length of the instruction that exited, from nRIP where the processor has it. False: let the
+ * guest try again, see decode().
+ */
+bool exit_length(struct vcpu *vcpu, unsigned int *length);
+
+/*
+ * EXITINTINFO of the VMCB in use. QEMU's own emulation calls an interrupt an exception there, and
+ * leaves V_IRQ set if it was that: put right in the VMCB, by APM vol. 2, section 15.7.2.
+ */
+uint64_t interrupted_event(struct vcpu *vcpu);
+
+/*
+ * Does the event come from an INTn, INT3 or INTO at the guest's RIP? (Not if it was injected: RIP
+ * is then where it returns to.)
+ */
+bool is_from_instruction(const struct vcpu *vcpu, uint64_t event);
+
+/*
+ * An event was being delivered when the guest exited for a reason of L0's own: deliver it again
+ * (APM vol. 2, section 15.7.2).
+ */
+void redeliver_event(struct vcpu *vcpu);
+
+/* Whether interrupts reach L1 now: to be called when GIF or the VMCB in use changes. */
+void update_interrupt_gate(struct vcpu *vcpu);
+
+void set_gif(struct vcpu *vcpu, bool gif);
+
+/*
+ * Takes the NMI or the INIT that is pending, and an SMI, which is the firmware's. True: there is an
+ * NMI for L1, not a kick of L0's only. The INIT (of an I/O APIC or a device: L0 performs all
+ * others) is noted for startup_attend().
+ */
+bool take_nmi(struct vcpu *vcpu);
+
+/* The same for what a guest of this VMCB has exited for: #VMEXIT(NMI), (SMI), (INIT). */
+bool take_exit(struct vcpu *vcpu, const struct vmcb_control *control);
+
+/* These exits of L1's or L2's: takes what came and passes it on to L1. */
+void handle_nmi(struct vcpu *vcpu);
+
+/*
+ * L0's kick has come: could the processor have merged an NMI of L1's with it? Those that L1 sends
+ * by ICR are not physical ones at all; this is about the APIC's own sources (nmi_sources.c).
+ */
+bool nmi_may_be_l1s(struct vcpu *vcpu);
+
+/*
+ * An event is being injected, and something of L1's waits behind it: the processor exits as soon as
+ * it is injected, so that it is looked at before the first instruction of the event's handler.
+ */
+void look_behind_event(struct vcpu *vcpu);
+
+/* machine_check.c: has this processor taken a machine check in L0? Then it is pending for L1. */
+void look_for_machine_checks(struct vcpu *vcpu);
+
+/* #VMEXIT(#MC) that L1 does not intercept. */
+void handle_machine_check(struct vcpu *vcpu);
+
+/*
+ * Raises the pending machine check in the guest in use, which shuts down if its CR4.MCE is 0; not
+ * while L1's GIF is 0, nor over another event.
+ */
+void deliver_machine_check(struct vcpu *vcpu);
+
+/* Injects L1's pending NMI if L1 can take it now. */
+void deliver_nmi(struct vcpu *vcpu);
+
+/* Intercepts IRET in the VMCB in use: an NMI's handler runs. */
+void watch_iret(struct vcpu *vcpu);
+
+/* #VMEXIT(IRET): an NMI's handler is about to end. */
+void handle_iret(struct vcpu *vcpu);
+
+/* Is this #DB the step over the IRET that ended an NMI's handler? NMIs are not blocked then. */
+bool iret_is_done(struct vcpu *vcpu);
+
+#endif

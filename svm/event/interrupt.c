@@ -1,0 +1,204 @@
+/*
+ * L1's global interrupt flag and NMIs. L1's interrupts are physical ones: they are held back by
+ * V_INTR_MASKING with the host's IF at 0, and stay pending in the APIC. Relies on svm/event.h.
+ */
+#include "hv/stack.h"
+#include "hv/x86.h"
+#include "svm/event/event.h"
+#include "svm/features.h"
+#include "svm/nested/nested.h"
+#include "svm/cpus/processors.h"
+
+#define V_TPR_BITS 0xfull
+
+/*
+ * While V_INTR_MASKING is L0's doing, CR8 is V_TPR: the real value goes in, and comes out again
+ * if the guest changed it. (A guest may write the real TPR by MMIO meanwhile.)
+ */
+static void carry_tpr(struct vcpu *vcpu, struct vmcb_control *control, bool into_vmcb)
+{
+	if (vcpu->tpr_in_vmcb == into_vmcb)
+		return;
+	vcpu->tpr_in_vmcb = into_vmcb;
+	if (into_vmcb) {
+		vcpu->tpr_carried = (uint8_t)read_cr8();
+		control->int_ctl &= ~INT_CTL_V_TPR_MASK;
+		control->int_ctl |= vcpu->tpr_carried;
+	} else if ((control->int_ctl & V_TPR_BITS) != vcpu->tpr_carried) {
+		write_cr8(control->int_ctl & V_TPR_BITS);
+	}
+}
+
+void update_interrupt_gate(struct vcpu *vcpu)
+{
+	struct vmcb_control *control = &vcpu->vmcb->control;
+	bool masking_by_l1 = vcpu->guest_mode && (vcpu->ctl.int_ctl & INT_CTL_V_INTR_MASKING);
+	bool l1_takes = !!(vcpu->vmcb01->save.rflags & RFLAGS_IF);
+
+	if (!masking_by_l1)
+		carry_tpr(vcpu, control, !vcpu->gif);
+	if (vcpu->gif && !masking_by_l1)
+		control->int_ctl &= ~INT_CTL_V_INTR_MASKING;
+	else
+		control->int_ctl |= INT_CTL_V_INTR_MASKING;
+	vcpu->host_flags = RFLAGS_FIXED;
+	if (vcpu->gif && masking_by_l1 && l1_takes)
+		vcpu->host_flags |= RFLAGS_IF;
+	control->clean &= ~CLEAN_TPR;
+	if (vcpu->gif && vcpu->init_held) {
+		vcpu->init_held = false;
+		vcpu_init(vcpu);
+	}
+}
+
+void set_gif(struct vcpu *vcpu, bool gif)
+{
+	if (vcpu->gif == gif)
+		return;
+	vcpu->gif = gif;
+	update_interrupt_gate(vcpu);
+}
+
+/*
+ * GIF=1 for two instructions, IF=0: what is pending goes to L0's handlers, which count it, and an
+ * SMI to the firmware's. An INIT comes as #SX, since VM_CR.R_INIT is 1 (APM vol. 2, section 15.28),
+ * and becomes one of L1's. Returns the number of NMIs, those before the first VMRUN included.
+ */
+static uint64_t open_window(struct vcpu *vcpu)
+{
+	volatile struct stack_base *taken = stack_base();
+	uint64_t nmis;
+
+	open_gif_window();
+	if (taken->inits)
+		vcpu_init(vcpu);
+	look_for_machine_checks(vcpu);
+	nmis = taken->nmis;
+	taken->nmis = taken->inits = 0; /* GIF is 0: none comes in between */
+	return nmis;
+}
+
+bool take_nmi(struct vcpu *vcpu)
+{
+	uint64_t taken = open_window(vcpu);
+
+	if (!taken)
+		return false;
+	if (!vcpu_was_kicked(vcpu))
+		return true;
+	vcpu->counters.kicked++;
+	return taken > 1 || nmi_may_be_l1s(vcpu);
+}
+
+/*
+ * An intercepted SMI stays pending until GIF is 1, and the firmware's handler then runs in L0's
+ * place. Not so an internal one, which is gone: the APIC sends another (APM vol. 2, 15.22.2).
+ */
+bool take_exit(struct vcpu *vcpu, const struct vmcb_control *control)
+{
+	if (control->exit_code == VMEXIT_SMI && (control->exit_info1 & SMI_INTERNAL))
+		vcpu_smi(vcpu);
+	return take_nmi(vcpu);
+}
+
+void handle_nmi(struct vcpu *vcpu)
+{
+	const struct vmcb_control *control = &vcpu->vmcb->control;
+
+	vcpu->counters.nmis += control->exit_code == VMEXIT_NMI;
+	if (take_exit(vcpu, control))
+		vcpu->nmi_pending = true;
+	if (vcpu->gif && vcpu->init_held)
+		update_interrupt_gate(vcpu);
+}
+
+/*
+ * The processor does not know that an injected NMI's handler runs: L0 holds the next one back until
+ * IRET, which it intercepts. The NMI before that IRET is done would find the handler's own frame on
+ * the stack, so the IRET is stepped over.
+ */
+void watch_iret(struct vcpu *vcpu)
+{
+	struct vmcb_control *control = &vcpu->vmcb->control;
+
+	control->intercepts[INTERCEPT_MISC1] |= MISC1_IRET;
+	control->clean &= ~CLEAN_I;
+}
+
+/*
+ * An IRET that goes back to another task: TF would be saved in the old one, and not be the new
+ * one's. Where L0 performs the switch it sees the end of the IRET itself.
+ */
+static bool leaves_unseen(const struct vmcb_save *save)
+{
+	return (save->rflags & (RFLAGS_NT | RFLAGS_VM)) == RFLAGS_NT && (save->cr0 & CR0_PE) &&
+	       !in_long_mode(save) && (features.npt || features.tcg);
+}
+
+/* Could it come right after the event? If not, something else exits when it can. */
+static bool nmi_is_next(const struct vcpu *vcpu)
+{
+	bool intercepted = vcpu->guest_mode && (vcpu->ctl.intercepts[INTERCEPT_MISC1] & MISC1_NMI);
+
+	return vcpu->nmi_pending && vcpu->gif && (intercepted || !vcpu->nmi_blocked);
+}
+
+void look_behind_event(struct vcpu *vcpu)
+{
+	if (!(vcpu->vmcb->control.event_inj & EVENT_VALID))
+		return;
+	if (nmi_is_next(vcpu) || (vcpu->gif && (vcpu->init_held || vcpu->machine_check_pending)))
+		vcpu_exit_again(vcpu);
+}
+
+void deliver_nmi(struct vcpu *vcpu)
+{
+	struct vmcb_control *control = &vcpu->vmcb->control;
+
+	if (!vcpu->gif)
+		return;
+	if (control->event_inj & EVENT_VALID) {
+		look_behind_event(vcpu);
+		return;
+	}
+	if (control->exit_code == VMEXIT_IRET && leaves_unseen(&vcpu->vmcb->save))
+		return; /* at the next exit the IRET is done */
+	if (vcpu->guest_mode && (vcpu->ctl.intercepts[INTERCEPT_MISC1] & MISC1_NMI)) {
+		nested_exit(vcpu, VMEXIT_NMI, 0, 0); /* it stays pending until L1's STGI */
+		return;
+	}
+	if (vcpu->nmi_blocked)
+		return;
+	vcpu->nmi_pending = false;
+	vcpu->nmi_blocked = true;
+	control->event_inj = VEC_NMI | (uint64_t)EVENT_NMI << EVENT_TYPE_SHIFT | EVENT_VALID;
+	watch_iret(vcpu);
+}
+
+void handle_iret(struct vcpu *vcpu)
+{
+	struct vmcb *vmcb = vcpu->vmcb;
+
+	vmcb->control.intercepts[INTERCEPT_MISC1] &= ~MISC1_IRET;
+	vmcb->control.clean &= ~CLEAN_I;
+	if (!vcpu->nmi_blocked)
+		return;
+	if (leaves_unseen(&vmcb->save)) {
+		vcpu->nmi_blocked = false;
+		return;
+	}
+	/* IRET loads RFLAGS: TF lasts for this instruction only. */
+	vcpu->stepping_iret = true;
+	vmcb->save.rflags |= RFLAGS_TF;
+}
+
+bool iret_is_done(struct vcpu *vcpu)
+{
+	if (!vcpu->stepping_iret)
+		return false;
+	vcpu->stepping_iret = false;
+	vcpu->nmi_blocked = false;
+	vcpu->vmcb->save.dr6 &= ~(uint64_t)DR6_BS;
+	vcpu->vmcb->control.clean &= ~CLEAN_DRX;
+	return true;
+}

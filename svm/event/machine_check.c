@@ -1,0 +1,38 @@
+/*
+ * Machine checks. Those that the processor takes in a guest exit, so that L1's GIF holds them back;
+ * those in L0, which GIF=0 holds back until L0's window, are L1's as well (APM vol. 2, sections
+ * 9.3 and 15.17). Relies on svm/event.h.
+ */
+#include "hv/stack.h"
+#include "hv/x86.h"
+#include "svm/event/event.h"
+#include "svm/exit.h"
+
+void look_for_machine_checks(struct vcpu *vcpu)
+{
+	const volatile struct stack_base *taken = stack_base();
+
+	if (vcpu->machine_checks == taken->machine_checks)
+		return;
+	vcpu->machine_checks = taken->machine_checks;
+	vcpu->machine_check_pending = true;
+}
+
+void handle_machine_check(struct vcpu *vcpu)
+{
+	vcpu->machine_check_pending = true;
+	redeliver_event(vcpu); /* it came first */
+}
+
+void deliver_machine_check(struct vcpu *vcpu)
+{
+	if (!vcpu->gif || (vcpu->vmcb->control.event_inj & EVENT_VALID)) {
+		look_behind_event(vcpu);
+		return;
+	}
+	vcpu->machine_check_pending = false;
+	if (vcpu->vmcb->save.cr4 & CR4_MCE)
+		raise_exception(vcpu, VEC_MC, 0);
+	else
+		shut_down(vcpu);
+}

@@ -1,0 +1,26 @@
+/*
+ * Looking into Nestling from L1: the hypercall, the registers of counters, the dump. What L1 sees
+ * of it is in svm/interface.h. Relies on svm/vcpu.h.
+ */
+#ifndef SVM_LOOK_HYPERCALL_H
+#define SVM_LOOK_HYPERCALL_H
+
+#include "svm/vcpu.h"
+
+/* #VMEXIT(VMMCALL) of L1. */
+void handle_vmmcall(struct vcpu *vcpu);
+
+/* Is it one of the registers that read counters, and are they there for who runs? */
+bool is_counter(const struct vcpu *vcpu, uint32_t msr);
+uint64_t counter_read(const struct vcpu *vcpu, uint32_t msr);
+
+/*
+ * Writes the counters of all processors, those that are not 0, by lines of the log. It waits for
+ * the serial port; the processors whose counters they are go on.
+ */
+void counters_report(void);
+
+/* The same to COM1, which is L1's else. False: another processor is at it. */
+bool counters_dump(void);
+
+#endif

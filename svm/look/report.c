@@ -1,0 +1,43 @@
+/*
+ * What a panic and a shutdown say of the guest: the exit, the key fields of both VMCBs, the
+ * counters. Relies on svm/machine.h for the processor.
+ */
+#include "hv/log.h"
+#include "svm/exit.h"
+#include "svm/look/hypercall.h"
+#include "svm/machine.h"
+#include "svm/cpus/processors.h"
+
+static void report_vmcb(const char *name, const struct vmcb *vmcb)
+{
+	const struct vmcb_control *c = &vmcb->control;
+	const struct vmcb_save *s = &vmcb->save;
+
+#define X(value) ((unsigned long long)(value))
+	log_line("%s: exit %llx info1 %llx info2 %llx intinfo %llx inj %llx", name, X(c->exit_code),
+	         X(c->exit_info1), X(c->exit_info2), X(c->exit_int_info), X(c->event_inj));
+	log_line("  intercepts %08x %08x %08x %08x %08x %08x asid %u int_ctl %llx",
+	         c->intercepts[0], c->intercepts[1], c->intercepts[2], c->intercepts[3],
+	         c->intercepts[4], c->intercepts[5], c->asid, X(c->int_ctl));
+	log_line("  cr0 %llx cr2 %llx cr3 %llx cr4 %llx efer %llx ncr3 %llx", X(s->cr0), X(s->cr2),
+	         X(s->cr3), X(s->cr4), X(s->efer), X(c->nested_cr3));
+	log_line("  cs %x:%llx (base %llx attr %x) ss %x rsp %llx rflags %llx rax %llx cpl %u",
+	         s->cs.selector, X(s->rip), X(s->cs.base), s->cs.attributes, s->ss.selector,
+	         X(s->rsp), X(s->rflags), X(s->rax), s->cpl);
+#undef X
+}
+
+void report_guest(void)
+{
+	const struct vcpu *vcpu = this_vcpu();
+
+	if (!vcpu)
+		return;
+	processors_stop();
+	open_gif(); /* for SMIs, now and when it halts */
+	log_line("processor %u: %s runs, GIF %d", vcpu->apic_id, vcpu->guest_mode ? "L2" : "L1",
+	         vcpu->gif);
+	report_vmcb("VMCB01", vcpu->vmcb01);
+	report_vmcb("VMCB02", vcpu->vmcb02);
+	counters_report();
+}

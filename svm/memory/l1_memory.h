@@ -1,0 +1,40 @@
+/*
+ * L1's memory as L0 sees it: which gpas are memory that L1 owns, and how a gpa may be mapped.
+ * Relies on hv/phys.h.
+ */
+#ifndef SVM_MEMORY_L1_MEMORY_H
+#define SVM_MEMORY_L1_MEMORY_H
+
+#include "mmu/mmu.h"
+
+struct l1_memory_range {
+	uint64_t base, end; /* gpa, page aligned */
+};
+
+enum { L1_MAX_RANGES = 512 };
+
+/* L0's own memory, hpa: nothing of L1's may name it. */
+void l1_memory_hide(uint64_t base, uint64_t size);
+
+/* Adds a range of memory that L1 owns; partial pages are left out. */
+void l1_memory_add(uint64_t base, uint64_t size);
+
+/* Ends the setting up: sorts the ranges so that the largest is looked at first. */
+void l1_memory_ready(void);
+
+/*
+ * The page at a page-aligned gpa, or NULL where L1 has no memory (L0's memory, MMIO, nothing):
+ * what is read there is all ones, what is written there vanishes.
+ */
+void *l1_page(void *context, uint64_t gpa);
+
+/* For struct mmu_ops: gpa to hpa and the largest page allowed. */
+struct host_mapping l1_map(void *context, uint64_t gpa);
+
+/* Does [gpa, gpa + size) touch L0's memory? */
+bool l1_memory_hidden(uint64_t gpa, uint64_t size);
+
+/* hpa of the page that stands for L0's memory. */
+uint64_t l1_sink_hpa(void);
+
+#endif

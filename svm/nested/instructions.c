@@ -1,0 +1,232 @@
+/*
+ * SVM's instructions as L1 may execute them: who may (AMD64 APM vol. 3, their pages), on which
+ * address, and what they do to L1's virtual machine. Relies on svm/nested/nested.h for VMRUN.
+ */
+#include "hv/exception.h"
+#include "hv/memory.h"
+#include "hv/phys.h"
+#include "hv/x86.h"
+#include "svm/event/event.h"
+#include "svm/exit.h"
+#include "svm/features.h"
+#include "svm/memory/l1_memory.h"
+#include "svm/nested/nested.h"
+#include "svm/cpus/processors.h"
+
+enum { SVM_INSTRUCTION_LENGTH = 3, TSS_BUSY = 2 };
+
+/* #UD without SVM enabled or outside of protected mode, #GP outside of CPL 0. */
+static bool permitted(struct vcpu *vcpu)
+{
+	const struct vmcb_save *save = &vcpu->vmcb->save;
+	bool enabled = vcpu->guest_mode || (vcpu->efer & EFER_SVME);
+
+	if (!enabled || !(save->cr0 & CR0_PE) || (save->rflags & RFLAGS_VM)) {
+		raise_exception(vcpu, VEC_UD, 0);
+		return false;
+	}
+	if (save->cpl) {
+		raise_exception(vcpu, VEC_GP, 0);
+		return false;
+	}
+	return true;
+}
+
+/* Length, and RAX cut to the instruction's address size. */
+static bool operand(struct vcpu *vcpu, unsigned int *length, uint64_t *rax)
+{
+	const struct vmcb *vmcb = vcpu->vmcb;
+	struct instruction instruction;
+
+	*rax = vmcb->save.rax;
+	/* Without prefixes in 64-bit code it is all of RAX. */
+	if (has(SVM_FEATURE_NRIP) && in_64bit_code(&vmcb->save) &&
+	    vmcb->control.next_rip - vmcb->save.rip == SVM_INSTRUCTION_LENGTH) {
+		*length = SVM_INSTRUCTION_LENGTH;
+		return true;
+	}
+	if (!decode(vcpu, vmcb->control.exit_code, &instruction))
+		return false;
+	*length = instruction.length;
+	if (instruction.address_size == 4)
+		*rax = low32(*rax);
+	else if (instruction.address_size == 2)
+		*rax &= 0xffff;
+	return true;
+}
+
+/* ... and checked as the address of a VMCB. */
+static bool vmcb_operand(struct vcpu *vcpu, unsigned int *length, uint64_t *gpa)
+{
+	if (!permitted(vcpu) || !operand(vcpu, length, gpa))
+		return false;
+	if ((*gpa & (PAGE_SIZE - 1)) || *gpa >> features.phys_bits) {
+		raise_exception(vcpu, VEC_GP, 0);
+		return false;
+	}
+	return true;
+}
+
+void handle_vmrun(struct vcpu *vcpu)
+{
+	unsigned int length;
+	uint64_t gpa;
+
+	if (!vmcb_operand(vcpu, &length, &gpa))
+		return;
+	if (!vcpu->hsave_pa) { /* the host's state has no place; APM vol. 2, section 15.30.4 */
+		raise_exception(vcpu, VEC_GP, 0);
+		return;
+	}
+	/* A single step traps after the #VMEXIT, which finds the trap in VMCB01 (APM 15.5). */
+	finish_instruction(vcpu, length);
+	nested_vmrun(vcpu, gpa);
+}
+
+/* Where L1 has no memory, the page that stands for L0's serves. */
+static uint64_t vmcb_hpa(uint64_t gpa)
+{
+	return l1_page(NULL, gpa) ? gpa : l1_sink_hpa();
+}
+
+/*
+ * QEMU's own emulation aborts when VMLOAD gave TR a busy type and the guest then changes to CPL 0
+ * as 32-bit code; KVM as L1 does just that. There a copy with the bit clear is loaded, and VMSAVE
+ * of the same TR shows it again.
+ */
+static uint64_t hide_busy_tss(struct vcpu *vcpu, uint64_t hpa)
+{
+	struct vmcb_save *copy = &vcpu->without_busy->save;
+	const struct vmcb *vmcb = phys(hpa);
+
+	if (!features.tcg || !(vmcb->save.tr.attributes & TSS_BUSY))
+		return hpa;
+	copy->fs = vmcb->save.fs;
+	copy->gs = vmcb->save.gs;
+	copy->ldtr = vmcb->save.ldtr;
+	copy->tr = vmcb->save.tr;
+	copy->star = vmcb->save.star;
+	copy->lstar = vmcb->save.lstar;
+	copy->cstar = vmcb->save.cstar;
+	copy->sfmask = vmcb->save.sfmask;
+	copy->kernel_gs_base = vmcb->save.kernel_gs_base;
+	copy->sysenter_cs = vmcb->save.sysenter_cs;
+	copy->sysenter_esp = vmcb->save.sysenter_esp;
+	copy->sysenter_eip = vmcb->save.sysenter_eip;
+	copy->tr.attributes &= (uint16_t)~TSS_BUSY;
+	vcpu->hidden_busy_tss = copy->tr;
+	return hpa_of(vcpu->without_busy);
+}
+
+static void show_busy_tss(const struct vcpu *vcpu, uint64_t hpa)
+{
+	const struct vmcb_segment *hidden = &vcpu->hidden_busy_tss;
+	struct vmcb_segment *tr = &((struct vmcb *)phys(hpa))->save.tr;
+
+	if (features.tcg && tr->selector == hidden->selector &&
+	    tr->attributes == hidden->attributes && tr->base == hidden->base)
+		tr->attributes |= TSS_BUSY;
+}
+
+void handle_vmload(struct vcpu *vcpu)
+{
+	uint32_t failed;
+	unsigned int length;
+	uint64_t gpa, hpa;
+
+	if (!vmcb_operand(vcpu, &length, &gpa))
+		return;
+	hpa = hide_busy_tss(vcpu, vmcb_hpa(gpa));
+	__asm__ volatile(WITH_FIXUP("vmload %%rax") : [failed] "=&r"(failed) : "a"(hpa) : "memory");
+	if (failed)
+		raise_exception(vcpu, VEC_GP, 0);
+	else
+		finish_instruction(vcpu, length);
+}
+
+void handle_vmsave(struct vcpu *vcpu)
+{
+	uint32_t failed;
+	unsigned int length;
+	uint64_t gpa, hpa;
+
+	if (!vmcb_operand(vcpu, &length, &gpa))
+		return;
+	hpa = vmcb_hpa(gpa);
+	__asm__ volatile(WITH_FIXUP("vmsave %%rax") : [failed] "=&r"(failed) : "a"(hpa) : "memory");
+	if (failed) {
+		raise_exception(vcpu, VEC_GP, 0);
+		return;
+	}
+	show_busy_tss(vcpu, hpa);
+	l1_written(hpa);
+	finish_instruction(vcpu, length);
+}
+
+static void handle_gif(struct vcpu *vcpu, bool gif)
+{
+	unsigned int length;
+
+	if (!permitted(vcpu) || !exit_length(vcpu, &length))
+		return;
+	finish_instruction(vcpu, length);
+	set_gif(vcpu, gif);
+}
+
+void handle_stgi(struct vcpu *vcpu)
+{
+	handle_gif(vcpu, true);
+}
+
+void handle_clgi(struct vcpu *vcpu)
+{
+	handle_gif(vcpu, false);
+}
+
+/* SKINIT is not offered: a secure loader could not be told from L0. */
+void handle_skinit(struct vcpu *vcpu)
+{
+	raise_exception(vcpu, VEC_UD, 0);
+}
+
+void handle_invlpga(struct vcpu *vcpu)
+{
+	uint32_t asid = low32(vcpu->gpr[GPR_RCX]);
+	unsigned int length;
+	uint64_t gva;
+
+	if (!permitted(vcpu) || !operand(vcpu, &length, &gva))
+		return;
+	if (asid < features.asids - ASID_SHIFT) {
+		__asm__ volatile("invlpga %%rax, %%ecx"
+		                 :
+		                 : "a"(gva), "c"(asid + ASID_SHIFT)
+		                 : "memory");
+		/* Whether the processor also forgets the nested half is its own business. */
+		mmu_flush_asid(&vcpu->mmu_cpu, asid);
+	}
+	finish_instruction(vcpu, length);
+}
+
+void watch_gp(struct vcpu *vcpu)
+{
+	struct vmcb_control *control = &vcpu->vmcb01->control;
+
+	if (vcpu->efer & EFER_SVME)
+		control->intercepts[INTERCEPT_EXCEPTION] &= ~(1u << VEC_GP);
+	else
+		control->intercepts[INTERCEPT_EXCEPTION] |= 1u << VEC_GP;
+	control->clean &= ~CLEAN_I;
+}
+
+void handle_gp(struct vcpu *vcpu)
+{
+	const struct vmcb *vmcb = vcpu->vmcb;
+	struct instruction instruction;
+	bool in_delivery = interrupted_event(vcpu) & EVENT_VALID;
+
+	if (!in_delivery && vmcb->save.cpl && decode(vcpu, vmcb->control.exit_code, &instruction))
+		raise_exception(vcpu, VEC_UD, 0);
+	else if (!makes_double_fault(vcpu, VEC_GP))
+		raise_exception(vcpu, VEC_GP, low32(vmcb->control.exit_info1));
+}

@@ -1,0 +1,219 @@
+/*
+ * The permission maps of L2: L1's merged with L0's. Relies on svm/memory/l1_memory.h,
+ * svm/emulate/emulate.h and svm/ports.h.
+ */
+#include "hv/memory.h"
+#include "hv/string.h"
+#include "hv/x86.h"
+#include "svm/emulate/emulate.h"
+#include "svm/memory/l1_memory.h"
+#include "svm/emulate/msr_list.h"
+#include "svm/nested/nested.h"
+#include "svm/emulate/ports.h"
+#include "svm/cpus/processors.h"
+
+enum { WORDS_PER_PAGE = PAGE_SIZE / sizeof(uint64_t) };
+
+/* A map that lies where L1 has no memory reads as all ones. */
+static uint64_t all_ones[IOPM_SIZE / sizeof(uint64_t)] __attribute__((aligned(PAGE_SIZE)));
+
+void nested_maps_init(void)
+{
+	memset(all_ones, 0xff, sizeof(all_ones));
+}
+
+static const uint64_t *map_page(uint64_t base, unsigned int page)
+{
+	uint64_t gpa = (base & ~(uint64_t)(PAGE_SIZE - 1)) + (uint64_t)page * PAGE_SIZE;
+
+	return l1_page(NULL, gpa);
+}
+
+static unsigned int size_of(const struct merged_maps *maps)
+{
+	return maps->pages * PAGE_SIZE;
+}
+
+static void merge(const struct merged_maps *maps, struct merged_map *merged)
+{
+	for (unsigned int page = 0; page < maps->pages; page++) {
+		const volatile uint64_t *l1 = map_page(merged->gpa, page);
+		const uint64_t *l0 = maps->l0 + page * WORDS_PER_PAGE;
+		uint64_t *to = merged->map + page * WORDS_PER_PAGE;
+
+		for (unsigned int i = 0; i < WORDS_PER_PAGE; i++)
+			to[i] = l0[i] | (l1 ? l1[i] : ~0ull);
+	}
+	merged->valid = true;
+}
+
+static bool has_page(const struct merged_maps *maps, const struct merged_map *but, uint64_t gpa)
+{
+	for (unsigned int i = 0; i < maps->count; i++) {
+		const struct merged_map *map = &maps->map[i];
+
+		if (map != but && map->used && gpa - map->gpa < size_of(maps))
+			return true;
+	}
+	return false;
+}
+
+/* Has any processor a map, besides this one, with the page in it? */
+static bool by_another(const struct merged_map *merged, uint64_t gpa)
+{
+	for (unsigned int i = 0; i < vcpu_count(); i++) {
+		const struct vcpu *vcpu = vcpu_at(i);
+
+		if (has_page(&vcpu->msrpms, merged, gpa) || has_page(&vcpu->iopms, merged, gpa))
+			return true;
+	}
+	return false;
+}
+
+static struct merged_map *replace_oldest(struct vcpu *vcpu, struct merged_maps *maps, uint64_t gpa)
+{
+	struct merged_map *merged = &maps->map[maps->next];
+
+	maps->next = maps->next + 1 < maps->count ? maps->next + 1 : 0;
+	for (unsigned int page = 0; merged->used && page < maps->pages; page++) {
+		uint64_t old = merged->gpa + page * PAGE_SIZE;
+
+		if (!by_another(merged, old))
+			mmu_unwatch(&mmu, old);
+	}
+	merged->gpa = gpa;
+	merged->used = true;
+	merged->valid = false;
+	for (unsigned int page = 0; page < maps->pages; page++)
+		mmu_watch(&mmu, &vcpu->mmu_cpu, gpa + page * PAGE_SIZE);
+	return merged;
+}
+
+static bool forget(struct merged_maps *maps, uint64_t gpa)
+{
+	bool any = false;
+
+	for (unsigned int i = 0; i < maps->count; i++) {
+		struct merged_map *map = &maps->map[i];
+
+		if (gpa - map->gpa >= size_of(maps) || !map->valid)
+			continue;
+		__atomic_store_n(&map->valid, false, __ATOMIC_SEQ_CST);
+		any = true;
+	}
+	return any;
+}
+
+bool map_changed(struct vcpu *vcpu, uint64_t gpa)
+{
+	bool msr = forget(&vcpu->msrpms, gpa), io = forget(&vcpu->iopms, gpa);
+
+	return msr || io;
+}
+
+/* Without the lock: whoever ends a copy's use asks for another flush after that. */
+static uint64_t renew(const struct merged_maps *maps, uint64_t hpa)
+{
+	for (unsigned int i = 0; i < maps->count; i++) {
+		const struct merged_map *map = &maps->map[i];
+
+		if (map->hpa == hpa && map->used && !__atomic_load_n(&map->valid, __ATOMIC_SEQ_CST))
+			return hpa_of(all_ones);
+	}
+	return hpa;
+}
+
+void nested_maps_renew(struct vcpu *vcpu)
+{
+	struct vmcb_control *control = &vcpu->vmcb02->control;
+
+	control->msrpm_base_pa = renew(&vcpu->msrpms, control->msrpm_base_pa);
+	control->iopm_base_pa = renew(&vcpu->iopms, control->iopm_base_pa);
+	control->clean &= ~CLEAN_IOPM;
+}
+
+/* as_it_is: the copy as it is now, though L2 may write the map. */
+static uint64_t merged_map(struct vcpu *vcpu, struct merged_maps *maps, uint64_t gpa, bool as_it_is)
+{
+	struct merged_map *merged = NULL;
+	bool open = false;
+
+	lock_take(&mmu_lock);
+	for (unsigned int i = 0; i < maps->count && !merged; i++) {
+		if (maps->map[i].used && maps->map[i].gpa == gpa)
+			merged = &maps->map[i];
+	}
+	if (!merged)
+		merged = replace_oldest(vcpu, maps, gpa);
+	for (unsigned int page = 0; page < maps->pages; page++) {
+		mmu_watch_written(&mmu, &vcpu->mmu_cpu, gpa + page * PAGE_SIZE);
+		open |= mmu_watch_is_open(&mmu, gpa + page * PAGE_SIZE);
+	}
+	if (!merged->valid)
+		merge(maps, merged);
+	merged->valid = !open;
+	lock_release(&mmu_lock);
+	return open && !as_it_is ? hpa_of(all_ones) : merged->hpa;
+}
+
+uint64_t merged_msrpm(struct vcpu *vcpu)
+{
+	if (!(vcpu->ctl.intercepts[INTERCEPT_MISC1] & MISC1_MSR_PROT))
+		return vcpu->msrpms.l0_hpa;
+	return merged_map(vcpu, &vcpu->msrpms, vcpu->ctl.msrpm_base_pa & ~(uint64_t)(PAGE_SIZE - 1),
+	                  false);
+}
+
+/*
+ * Where L1 intercepts all that L0 watches, its own map could serve; but another processor may open
+ * it afterwards, so only if nothing is lost by that.
+ */
+uint64_t merged_iopm(struct vcpu *vcpu, bool as_it_is)
+{
+	uint64_t base = vcpu->ctl.iopm_base_pa & ~(uint64_t)(PAGE_SIZE - 1);
+	const uint64_t *pages[IOPM_SIZE / PAGE_SIZE];
+
+	if (!(vcpu->ctl.intercepts[INTERCEPT_MISC1] & MISC1_IOIO_PROT))
+		return vcpu->iopms.l0_hpa;
+	for (unsigned int page = 0; page < IOPM_SIZE / PAGE_SIZE; page++) {
+		pages[page] = map_page(base, page);
+		if (!pages[page])
+			return hpa_of(all_ones);
+	}
+	return !ports_must_hold() && ports_are_covered(pages)
+	               ? base
+	               : merged_map(vcpu, &vcpu->iopms, base, as_it_is);
+}
+
+/* A bit of a map as L1 has it now; all ones where it has no memory. */
+static uint64_t bits_at(uint64_t base, unsigned int bit, unsigned int count)
+{
+	uint64_t bits = 0;
+
+	for (unsigned int i = 0; i < count; i++, bit++) {
+		const volatile uint8_t *page =
+			(const volatile uint8_t *)map_page(base, bit / (PAGE_SIZE * 8));
+
+		bits |= (!page || (page[bit / 8 % PAGE_SIZE] >> bit % 8 & 1)) ? 1ull << i : 0;
+	}
+	return bits;
+}
+
+bool io_is_intercepted(struct vcpu *vcpu, uint64_t info)
+{
+	if (!(vcpu->ctl.intercepts[INTERCEPT_MISC1] & MISC1_IOIO_PROT))
+		return false;
+	return bits_at(vcpu->ctl.iopm_base_pa, info >> IOIO_PORT_S & 0xffff,
+	               info >> IOIO_SIZE_S & IOIO_SIZE);
+}
+
+bool msr_is_intercepted(struct vcpu *vcpu, uint32_t msr, bool write)
+{
+	int bit = msrpm_bit(msr);
+
+	if (!(vcpu->ctl.intercepts[INTERCEPT_MISC1] & MISC1_MSR_PROT))
+		return false;
+	if (bit < 0)
+		return true; /* registers that the map does not cover exit; APM 15.11 */
+	return bits_at(vcpu->ctl.msrpm_base_pa, (unsigned int)bit + write, 1);
+}

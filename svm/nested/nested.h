@@ -1,0 +1,84 @@
+/*
+ * Nested SVM: L1's VMRUN, the #VMEXIT that it sees, and whose an exit of L2 is. Relies on
+ * svm/vcpu.h.
+ */
+#ifndef SVM_NESTED_H
+#define SVM_NESTED_H
+
+#include "svm/vcpu.h"
+
+/*
+ * The state that VMRUN loads and #VMEXIT saves, without what is VMLOAD's. Each field is read once:
+ * another processor of L1's may write VMCB12 meanwhile.
+ */
+void nested_copy_state(struct vmcb_save *to, const volatile struct vmcb_save *from);
+
+/* L1 executes VMRUN: from VMCB12, at this gpa (checked: aligned, within the physical width). */
+void nested_vmrun(struct vcpu *vcpu, uint64_t vmcb12_gpa);
+
+/*
+ * #VMEXIT from L2 to L1 with this code; the rest of what VMCB12 gets is VMCB02's. Makes VMCB01 the
+ * VMCB in use.
+ */
+void nested_exit(struct vcpu *vcpu, uint64_t code, uint64_t info1, uint64_t info2);
+
+/*
+ * The processor itself refused VMCB02, for a rule that nested_check() does not know. A bug of L0's
+ * in STRICT builds; else L1 sees its VMRUN fail.
+ */
+void nested_refused(struct vcpu *vcpu);
+
+/* L2 has exited: to L1 or to L0, decided here. */
+void handle_l2_exit(struct vcpu *vcpu);
+
+/* nested_check.c */
+
+/*
+ * May VMRUN enter with this state? save is L0's own copy. Returns NULL, or the rule of APM
+ * section 15.5.1 that fails, for the log.
+ */
+const char *nested_check(const struct nested_control *control, const struct vmcb_save *save);
+
+/* extensions.c: only where features.options is set. */
+
+/* Makes the rest of VMCB02, from VMCB12; and of VMCB12, for a #VMEXIT with this code. */
+void nested_enter_options(struct vcpu *vcpu);
+void nested_exit_options(struct vcpu *vcpu, uint64_t code);
+
+/* nested_maps.c */
+
+/* To be called once, before any of the others. */
+void nested_maps_init(void);
+
+/*
+ * The hpas of the maps for VMCB02: L1's permissions and L0's together; all ones while L2 can write
+ * L1's map. as_it_is: not then, either, for what L0 does not perform.
+ */
+uint64_t merged_msrpm(struct vcpu *vcpu);
+uint64_t merged_iopm(struct vcpu *vcpu, bool as_it_is);
+
+/*
+ * L1 wrote a frame that a map of this processor's is in. Returns whether a copy is out of use that
+ * was not before. The mmu's lock is held.
+ */
+bool map_changed(struct vcpu *vcpu, uint64_t gpa);
+
+/*
+ * Before L2 is entered again without a VMRUN: where a copy of a map is out of use all accesses
+ * exit, so that L1's own map decides as it is at each of them.
+ */
+void nested_maps_renew(struct vcpu *vcpu);
+
+/* Does L1 intercept this access of L2's to an MSR, to the ports of #VMEXIT(IOIO)'s EXITINFO1? */
+bool msr_is_intercepted(struct vcpu *vcpu, uint32_t msr, bool write);
+bool io_is_intercepted(struct vcpu *vcpu, uint64_t info);
+
+/* nested_npt.c */
+
+/* Sets VMCB02's nested paging for VMCB12's. */
+void nested_load_root(struct vcpu *vcpu);
+
+/* #VMEXIT(NPF) of L2. */
+void handle_l2_npf(struct vcpu *vcpu);
+
+#endif

@@ -1,0 +1,80 @@
+/*
+ * The nested paging of L2: which root VMCB02 gets, and #VMEXIT(NPF) of L2. Relies on mmu/mmu.h.
+ */
+#include "hv/x86.h"
+#include "svm/apic/apic.h"
+#include "svm/event/event.h"
+#include "svm/exit.h"
+#include "svm/features.h"
+#include "svm/nested/nested.h"
+#include "svm/cpus/processors.h"
+
+static void read_mode(struct vcpu *vcpu, const struct vmcb_save *l1)
+{
+	uint32_t flags = MODE_NESTED;
+
+	if (l1->efer & EFER_NXE)
+		flags |= MODE_NX;
+	if (l1->cr4 & CR4_PSE)
+		flags |= MODE_PSE;
+	if (features.page_1g)
+		flags |= MODE_1G;
+	if (features.tcg)
+		flags |= MODE_PDPTE_A;
+	paging_mode_init(&vcpu->nested.mode, paging_format(l1), flags, features.phys_bits);
+}
+
+void nested_load_root(struct vcpu *vcpu)
+{
+	const struct vmcb_save *l1 = &vcpu->vmcb01->save;
+	struct vmcb *vmcb02 = vcpu->vmcb02;
+	uint64_t key = paging_key(l1);
+
+	if (!features.npt) { /* L1 is not offered it either */
+		vmcb02->save.g_pat = l1->g_pat;
+		return;
+	}
+	vmcb02->control.nested_ctl = NESTED_CTL_NP_ENABLE;
+	if (!(vcpu->ctl.nested_ctl & NESTED_CTL_NP_ENABLE)) {
+		/* L1 shadows by itself: what it calls physical is what NPT01 maps. */
+		vmcb02->control.nested_cr3 = vcpu->npt01;
+		vcpu->npt01_shared = true;
+		vmcb02->save.g_pat = l1->g_pat;
+		return;
+	}
+	if (key != vcpu->nested_key) {
+		vcpu->nested_key = key;
+		read_mode(vcpu, l1);
+	}
+	if (l1->g_pat != vcpu->nested_pat) {
+		vcpu->nested_pat = l1->g_pat;
+		vcpu->nested.pat = pack_pat(l1->g_pat);
+	}
+	vcpu->nested.root = paging_root(&vcpu->nested.mode, vcpu->ctl.nested_cr3);
+	vmcb02->control.nested_cr3 = load_root(vcpu, &vcpu->nested, vcpu->ctl.asid);
+}
+
+_Static_assert(FAULT_P == NPF_PRESENT && FAULT_W == NPF_WRITE && FAULT_U == NPF_USER &&
+                       FAULT_RSV == NPF_RESERVED && FAULT_ID == NPF_FETCH,
+               "EXITINFO1 of a nested page fault begins as the error code of #PF");
+
+void handle_l2_npf(struct vcpu *vcpu)
+{
+	const struct vmcb_control *control = &vcpu->vmcb->control;
+	uint64_t info = control->exit_info1;
+	struct page_fault fault = {.address = control->exit_info2};
+
+	if (!(vcpu->ctl.nested_ctl & NESTED_CTL_NP_ENABLE)) {
+		direct_fault(vcpu);
+		return;
+	}
+	if (info & NPF_WRITE)
+		fault.access |= ACCESS_WRITE;
+	if (info & NPF_FETCH)
+		fault.access |= ACCESS_FETCH;
+	if (tables_deny(vcpu, &vcpu->nested, &fault))
+		/* I/D tells of the access itself, whether L1's format has NX or not. */
+		nested_exit(vcpu, VMEXIT_NPF,
+		            fault.code | (info & (NPF_FINAL | NPF_TABLE | NPF_FETCH)),
+		            fault.address);
+}
