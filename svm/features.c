@@ -145,6 +145,22 @@ static void choose_svm(bool untried)
 }
 
 /*
+ * An emulator's CPUID may show what its EFER refuses, and VMRUN in a VMCB as well (Bochs: TCE).
+ * LME and LMA are how L0 runs.
+ */
+static void hide_refused_efer(void)
+{
+	uint64_t efer = rdmsr(MSR_EFER);
+
+	for (unsigned int i = 0; i < sizeof(efer_grants) / sizeof(*efer_grants); i++) {
+		if (cpuid_shows(&efer_grants[i].feature) && !(efer_grants[i].allows & EFER_LME) &&
+		    !wrmsr_safe(MSR_EFER, efer | efer_grants[i].allows))
+			cpuid_hide(&efer_grants[i].feature);
+	}
+	wrmsr(MSR_EFER, efer);
+}
+
+/*
  * The registers take what CPUID shows, and nothing else. Where the processor would take more, L0
  * watches. CPUID does not tell of CR4.PCE: performance counters are older than SVM.
  */
@@ -153,6 +169,7 @@ static void choose_registers(void)
 	struct cpuid_regs states = cpuid_real(LEAF_XSAVE, 0), more = cpuid_real(LEAF_XSAVE, 1);
 	uint64_t xcr0 = states.eax | (uint64_t)states.edx << 32;
 
+	hide_refused_efer();
 	features.efer_valid = GRANTED(efer_grants, cpuid_shows);
 	features.cr4_valid = CR4_PCE | GRANTED(cr4_grants, cpuid_shows);
 	features.xcr0_valid = xcr0 & GRANTED(xcr0_grants, cpuid_shows);
@@ -189,6 +206,7 @@ void features_init(const struct feature_choice *choice)
 {
 	struct cpuid_regs svm, extended;
 
+	features.npt = choice->npt;
 	cpuid_init();
 	svm = cpuid_real(LEAF_SVM, 0);
 	extended = cpuid_real(LEAF_EXTENDED, 0);
@@ -198,7 +216,6 @@ void features_init(const struct feature_choice *choice)
 	features.page_1g = extended.edx & (1u << 26);
 	features.nx = extended.edx & (1u << 20);
 	features.la57 = choice->la57;
-	features.npt = choice->npt;
 	features.tcg = on_tcg();
 	choose_registers();
 	choose_svm(choice->untried);

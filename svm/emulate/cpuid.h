@@ -29,15 +29,18 @@ struct cpuid_bit {
 	uint8_t bit;
 };
 
-/* To be called first: reads how many leaves there are. */
+/* To be called first, with features.npt set: reads how many leaves there are. */
 void cpuid_init(void);
+
+/* L1 is not shown this one, which the list has: the processor does not do what it says. */
+void cpuid_hide(const struct cpuid_bit *bit);
 
 /* The processor's own answer; zeros where it has no such leaf. */
 struct cpuid_regs cpuid_real(uint32_t leaf, uint32_t subleaf);
 
 /*
  * L1's, but for what each of its processors has of its own (svm/emulate/cpuid.c). Needs
- * features.npt, la57, phys_bits and, for leaf 0000_000D, xcr0_valid and xss_valid.
+ * features.la57, phys_bits and, for leaf 0000_000D, xcr0_valid and xss_valid.
  */
 struct cpuid_regs cpuid_shown(uint32_t leaf, uint32_t subleaf);
 

@@ -122,12 +122,23 @@ static bool is_set(struct cpuid_regs r, const struct cpuid_bit *bit)
 	return *reg_of(&r, bit->reg) >> bit->bit & 1;
 }
 
-static uint32_t last_basic, last_extended;
+enum { HIDDEN_MOST = 16 };
+
+static uint32_t last_basic, last_extended, hidden_count;
+static struct cpuid_bit hidden[HIDDEN_MOST];
+
+void cpuid_hide(const struct cpuid_bit *bit)
+{
+	hidden[hidden_count++] = *bit;
+}
 
 void cpuid_init(void)
 {
 	last_basic = cpuid(0, 0).eax;
 	last_extended = cpuid(EXTENDED_BASE, 0).eax;
+	hidden_count = 0;
+	for (unsigned int i = 0; !features.npt && i < COUNT(only_with_npt); i++)
+		cpuid_hide(&only_with_npt[i]);
 }
 
 struct cpuid_regs cpuid_real(uint32_t leaf, uint32_t subleaf)
@@ -253,9 +264,9 @@ static void adjust(uint32_t leaf, uint32_t subleaf, struct cpuid_regs *r)
 	default:
 		break;
 	}
-	for (unsigned int i = 0; !features.npt && i < COUNT(only_with_npt); i++) {
-		if (only_with_npt[i].leaf == leaf)
-			*reg_of(r, only_with_npt[i].reg) &= ~B(only_with_npt[i].bit);
+	for (unsigned int i = 0; i < hidden_count; i++) {
+		if (hidden[i].leaf == leaf)
+			*reg_of(r, hidden[i].reg) &= ~B(hidden[i].bit);
 	}
 }
 

@@ -7,8 +7,12 @@
 
 static bool fake_rdmsr_safe(uint32_t msr, uint64_t *value);
 static bool fake_wrmsr_safe(uint32_t msr, uint64_t value);
+static uint64_t fake_rdmsr(uint32_t msr);
+static void fake_wrmsr(uint32_t msr, uint64_t value);
 
 #define cpuid      fake_cpuid
+#define rdmsr      fake_rdmsr
+#define wrmsr      fake_wrmsr
 #define rdmsr_safe fake_rdmsr_safe
 #define wrmsr_safe fake_wrmsr_safe
 #include "svm/emulate/cpuid_list.c"
@@ -23,8 +27,27 @@ uint64_t fake_syscfg;
 
 bool fake_has_pred_cmd;
 
+uint64_t fake_efer = EFER_LME | EFER_LMA, fake_efer_refused;
+
+static uint64_t fake_rdmsr(uint32_t msr)
+{
+	return msr == MSR_EFER ? fake_efer : 0;
+}
+
+static void fake_wrmsr(uint32_t msr, uint64_t value)
+{
+	if (msr == MSR_EFER)
+		fake_efer = value;
+}
+
 static bool fake_wrmsr_safe(uint32_t msr, uint64_t value)
 {
+	if (msr == MSR_EFER) {
+		if (value & fake_efer_refused)
+			return false;
+		fake_efer = value;
+		return true;
+	}
 	return msr == MSR_PRED_CMD && value == 1 && fake_has_pred_cmd;
 }
 

@@ -33,6 +33,9 @@ extern bool fake_has_pred_cmd; /* ... takes a barrier */
 extern bool fake_has_syscfg;
 extern uint64_t fake_syscfg;
 
+/* EFER, and the bits that it refuses, whatever CPUID says. */
+extern uint64_t fake_efer, fake_efer_refused;
+
 /* In place of hv/x86.h's. */
 struct cpuid_regs fake_cpuid(uint32_t leaf, uint32_t subleaf);
 

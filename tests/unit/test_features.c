@@ -226,6 +226,45 @@ static void bits_that_mirror(void **state)
 	vmcb.save.cr4 = 0;
 }
 
+/* What EFER refuses though CPUID has it (Bochs: TCE) is neither shown nor taken. */
+static void what_efer_refuses(void **state)
+{
+	static const struct {
+		uint64_t bit;
+		struct cpuid_bit feature;
+	} rows[] = {
+		{EFER_SCE, {0x80000001, 'd', 11}},   {EFER_NXE, {0x80000001, 'd', 20}},
+		{EFER_SVME, {0x80000001, 'c', 2}},   {EFER_FFXSR, {0x80000001, 'd', 25}},
+		{EFER_TCE, {0x80000001, 'c', 17}},   {EFER_MCOMMIT, {0x80000008, 'b', 8}},
+		{EFER_INTWB, {0x80000008, 'b', 13}}, {EFER_UAIE, {0x80000021, 'a', 7}},
+		{EFER_AIBRSE, {0x80000021, 'a', 8}},
+	};
+	enum { ROWS = sizeof(rows) / sizeof(*rows) };
+
+	(void)state;
+	for (unsigned int i = 0; i < 2 * ROWS; i++) {
+		unsigned int row = i % ROWS;
+		bool npt = i < ROWS, takes = npt || rows[row].bit != EFER_UAIE;
+
+		fake_processor(0, ASIDS, PHYS_BITS);
+		fake_ones = true;
+		fake_efer_refused = 0;
+		choose(npt, false, false);
+		assert_int_equal(!!(features.efer_valid & rows[row].bit), takes);
+		fake_efer_refused = rows[row].bit;
+		choose(npt, false, false);
+		assert_false(features.efer_valid & rows[row].bit);
+		assert_true(features.efer_valid & EFER_LME);
+		assert_int_equal(fake_efer, EFER_LME | EFER_LMA);
+		assert_false(cpuid_shows(&rows[row].feature));
+	}
+	fake_efer_refused = 0;
+	choose(true, false, false);
+	for (unsigned int i = 0; i < ROWS; i++)
+		assert_true(features.efer_valid & rows[i].bit);
+	fake_ones = false;
+}
+
 /* What a processor says of its predictors, and what L0 does about them: svm/features.c. */
 static void barriers(void **state)
 {
@@ -300,6 +339,7 @@ int main(void)
 		cmocka_unit_test(encryption_takes_address_bits),
 		cmocka_unit_test(levels_limit_address_bits),
 		cmocka_unit_test(bits_that_mirror),
+		cmocka_unit_test(what_efer_refuses),
 		cmocka_unit_test(barriers),
 		cmocka_unit_test(leaves_of_nestlings),
 	};
