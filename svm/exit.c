@@ -253,6 +253,8 @@ void handle_l2_exit(struct vcpu *vcpu)
 	const struct vmcb_control *control = &vcpu->vmcb->control;
 	uint64_t code = control->exit_code;
 
+	if (__builtin_expect(vcpu->string_step.on, false) && nested_string_stepped(vcpu))
+		return;
 	if (code == VMEXIT_NPF)
 		handle_l2_npf(vcpu);
 	else if (code == VMEXIT_NMI || code == VMEXIT_INIT)

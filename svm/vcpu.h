@@ -121,6 +121,13 @@ struct local_apic {
 	uint32_t ldr, dfr; /* logical destination; its format */
 };
 
+/* What VMCB02 had before the step: svm/nested/string_io.c. */
+struct string_step {
+	bool on, l2_steps;
+	uint32_t exceptions, misc1;
+	uint64_t iopm, dr6;
+};
+
 struct vcpu {
 	uint64_t gpr[GPRS];
 	uint64_t vmcb_hpa;   /* of the VMCB in use */
@@ -163,6 +170,7 @@ struct vcpu {
 
 	uint64_t *msrpm01; /* L0's own */
 	struct merged_maps msrpms, iopms;
+	struct string_step string_step;
 	uint64_t npt01; /* hpa of the root */
 	struct mmu_cpu mmu_cpu;
 

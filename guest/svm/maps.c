@@ -283,49 +283,100 @@ static void edits(void)
 	check_msr(l2, false);
 }
 
-static void edit_bit(struct l2 *l2, uint64_t exit, unsigned int length)
+/* A map of L1's at L2_SMALL; known: L2 has written there before. The registers are for the code. */
+static struct l2 *sharer(const struct code *code, uint8_t *map, bool shadow, bool known)
 {
-	l2_run(l2);
-	l2_check_exit(l2, exit);
-	check("rip", l2->vmcb->save.rip, L2_BOOT + length);
+	struct l2 *l2 = l2_new(0, l2_widest());
+
+	if (shadow)
+		l2_use_shadow(l2);
+	l2->vmcb->control.intercepts[INTERCEPT_MISC1] |= MISC1_MSR_PROT | MISC1_IOIO_PROT;
+	pt_map(&l2->npt, L2_SMALL + (shadow ? l2->alias : 0), l2_gpa(map), 1,
+	       shadow ? PT_RW : PT_RWU);
+	if (known)
+		l2_write(l2, L2_SMALL + PAGE_SIZE - sizeof(uint32_t), 0);
+	load_code(l2, code);
+	l2->regs.rbx = l2->alias + L2_SMALL + (map == l2_iopm ? PORT / 8 : MSR_SYSENTER_CS / 4);
+	l2->regs.rcx = map == l2_iopm ? 2 : MSR_SYSENTER_CS;
+	l2->regs.rdx = PORT;
+	l2->regs.rsi = l2->regs.rdi = L2_SCRATCH;
+	return l2;
 }
 
 /* L2 has the page of a map, and sets a bit of it: its next access exits by that; APM 15.10, 15.11.
  */
-static void edits_by_l2(void)
+static void edits_by_l2(bool shadow, bool known)
 {
-	/* OR BYTE [RBX], 1 or 10h; RDMSR; IN AL, DX */
+	/* OR BYTE [RBX], 1 or 10h; RDMSR; IN AL, DX; OUTSB */
 	static const struct code edit_msr = CODE("\x80\x0b\x01\x0f\x32");
 	static const struct code edit_io = CODE("\x80\x0b\x10\xec");
-	enum { EDIT_BYTES = 3 };
+	static const struct code edit_behind = CODE("\x6e\x80\x0b\x10\xec");
+	static const struct {
+		const char *name;
+		const struct code *code;
+		uint8_t *map;
+		uint64_t exit;
+	} rows[] = {
+		{"the MSRPM counts at once", &edit_msr, l2_msrpm, VMEXIT_MSR},
+		{"the IOPM counts at once", &edit_io, l2_iopm, VMEXIT_IOIO},
+		{"the IOPM counts behind an OUTS that passed", &edit_behind, l2_iopm, VMEXIT_IOIO},
+	};
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(rows); i++) {
+		unsigned int access = rows[i].exit == VMEXIT_MSR ? 2 : 1;
+		struct l2 *l2;
+
+		point_named("a bit that L2 sets in %s%s%s", rows[i].name,
+		            known ? ", when it has written there before" : "",
+		            shadow ? ", on shadow tables" : "");
+		l2 = sharer(rows[i].code, rows[i].map, shadow, known);
+		l2_run(l2);
+		l2_check_exit(l2, rows[i].exit);
+		check("rip", l2->vmcb->save.rip, L2_BOOT + rows[i].code->length - access);
+	}
+}
+
+/* What else INS and OUTS do where L2 can write the map: nothing that they do not do elsewhere. */
+static void strings_by_l2(bool shadow)
+{
+	static const struct code outs = CODE("\x6e"), rep_ins = CODE("\xf3\x6c");
+	const char *on = shadow ? ", on shadow tables" : "";
 	struct l2 *l2;
 
-	for (unsigned int known = 0; known < 2; known++) {
-		point_named("a bit that L2 sets in the MSRPM counts at once%s",
-		            known ? ", when it has written there before" : "");
-		l2 = with_msr(MSR_SYSENTER_CS, false);
-		load_code(l2, &edit_msr);
-		pt_map(&l2->npt, L2_SMALL, l2_gpa(l2_msrpm), 1, PT_RWU);
-		if (known) {
-			l2_write(l2, L2_SMALL + PAGE_SIZE - sizeof(uint32_t), 0);
-			load_code(l2, &edit_msr);
-			l2->regs.rcx = MSR_SYSENTER_CS;
-		}
-		l2->regs.rbx = l2->alias + L2_SMALL + MSR_SYSENTER_CS / MSRS_PER_BYTE;
-		edit_bit(l2, VMEXIT_MSR, EDIT_BYTES);
+	point_named("REP INS passes where L2 can write the IOPM%s", on);
+	l2 = sharer(&rep_ins, l2_iopm, shadow, true);
+	l2_run(l2);
+	check_through(l2, rep_ins.length);
+	check("rCX", l2->regs.rcx, 0);
+	check("rDI", l2->regs.rdi, L2_SCRATCH + 2);
+	check("TF", l2->vmcb->save.rflags & RFLAGS_TF, 0);
 
-		point_named("a bit that L2 sets in the IOPM counts at once%s",
-		            known ? ", when it has written there before" : "");
-		l2 = with_io(&ios[3], PORT);
-		load_code(l2, &edit_io);
-		pt_map(&l2->npt, L2_SMALL, l2_gpa(l2_iopm), 1, PT_RWU);
-		if (known) {
-			l2_write(l2, L2_SMALL + PAGE_SIZE - sizeof(uint32_t), 0);
-			load_code(l2, &edit_io);
-			l2->regs.rdx = PORT;
-		}
-		l2->regs.rbx = l2->alias + L2_SMALL + PORT / 8;
-		edit_bit(l2, VMEXIT_IOIO, EDIT_BYTES);
+	point_named("OUTS that faults does so where L2 can write the IOPM%s", on);
+	l2 = sharer(&outs, l2_iopm, shadow, true);
+	l2->vmcb->control.intercepts[INTERCEPT_EXCEPTION] = 0;
+	l2->regs.rsi = 2 * L2_END;
+	l2_run(l2);
+	l2_check_vector(l2, VEC_PF);
+	check("CR2", l2->vmcb->save.cr2, 2 * L2_END);
+	check("error code", l2_stack(l2, 0), 0);
+	check("rip on L2's stack", l2_stack(l2, 1), L2_BOOT);
+	check("TF on L2's stack", l2_stack(l2, 3) & RFLAGS_TF, 0);
+
+	point_named("L2 steps over OUTS where it can write the IOPM%s", on);
+	l2 = sharer(&outs, l2_iopm, shadow, true);
+	l2->vmcb->save.rflags |= RFLAGS_TF;
+	l2_run(l2);
+	l2_check_vector(l2, VEC_DB);
+	check("rip on L2's stack", l2_stack(l2, 0), L2_BOOT + outs.length);
+	check("TF on L2's stack", l2_stack(l2, 2) & RFLAGS_TF, RFLAGS_TF);
+}
+
+static void shared_maps(void)
+{
+	for (unsigned int shadow = 0; shadow < (l2_lacks_nesting ? 1 : 2); shadow++) {
+		edits_by_l2(shadow, false);
+		edits_by_l2(shadow, true);
+		strings_by_l2(shadow);
 	}
 }
 
@@ -340,6 +391,6 @@ void suite_maps(void)
 	if (tap_group("entry", "maps"))
 		edits();
 	if (tap_group("entry", "shared-maps"))
-		edits_by_l2();
+		shared_maps();
 	point_end();
 }

@@ -32,7 +32,7 @@ static void take_init(struct vcpu *vcpu)
 	vcpu->efer = 0;
 	if (vcpu->perf.split)
 		perf_switch(vcpu);
-	vcpu->l2_lme_held = false;
+	vcpu->l2_lme_held = vcpu->string_step.on = false;
 	/* S12 */
 	vcpu->nmi_pending = vcpu->nmi_blocked = vcpu->stepping_iret = vcpu->init_held = false;
 	vcpu->tpr_in_vmcb = false;

@@ -157,10 +157,8 @@ void handle_ioio(struct vcpu *vcpu)
 			raise_exception(vcpu, VEC_GP, 0);
 			return;
 		}
-		if (vcpu->guest_mode) {
-			vmcb->control.iopm_base_pa = merged_iopm(vcpu, true);
-			vmcb->control.clean &= ~CLEAN_IOPM;
-		}
+		if (vcpu->guest_mode)
+			nested_step_string(vcpu);
 		return;
 	}
 	perform(&vmcb->save, &access, info & IOIO_TYPE_IN);

@@ -155,7 +155,7 @@ void deliver_nmi(struct vcpu *vcpu)
 {
 	struct vmcb_control *control = &vcpu->vmcb->control;
 
-	if (!vcpu->gif)
+	if (!vcpu->gif || vcpu->string_step.on) /* an exit is near */
 		return;
 	if (control->event_inj & EVENT_VALID) {
 		look_behind_event(vcpu);

@@ -26,7 +26,7 @@ void handle_machine_check(struct vcpu *vcpu)
 
 void deliver_machine_check(struct vcpu *vcpu)
 {
-	if (!vcpu->gif || (vcpu->vmcb->control.event_inj & EVENT_VALID)) {
+	if (!vcpu->gif || vcpu->string_step.on || (vcpu->vmcb->control.event_inj & EVENT_VALID)) {
 		look_behind_event(vcpu);
 		return;
 	}

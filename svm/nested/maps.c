@@ -6,6 +6,7 @@
 #include "hv/string.h"
 #include "hv/x86.h"
 #include "svm/emulate/emulate.h"
+#include "svm/features.h"
 #include "svm/memory/l1_memory.h"
 #include "svm/emulate/msr_list.h"
 #include "svm/nested/nested.h"
@@ -132,12 +133,14 @@ void nested_maps_renew(struct vcpu *vcpu)
 	control->clean &= ~CLEAN_IOPM;
 }
 
-/* as_it_is: the copy as it is now, though L2 may write the map. */
-static uint64_t merged_map(struct vcpu *vcpu, struct merged_maps *maps, uint64_t gpa, bool as_it_is)
+static uint64_t merged_map(struct vcpu *vcpu, struct merged_maps *maps, uint64_t gpa)
 {
 	struct merged_map *merged = NULL;
 	bool open = false;
 
+	/* L2 writes by NPT01, as L1 does: what is seen of that is seen too late. */
+	if (features.npt && !(vcpu->ctl.nested_ctl & NESTED_CTL_NP_ENABLE))
+		return hpa_of(all_ones);
 	lock_take(&mmu_lock);
 	for (unsigned int i = 0; i < maps->count && !merged; i++) {
 		if (maps->map[i].used && maps->map[i].gpa == gpa)
@@ -149,26 +152,27 @@ static uint64_t merged_map(struct vcpu *vcpu, struct merged_maps *maps, uint64_t
 		mmu_watch_written(&mmu, &vcpu->mmu_cpu, gpa + page * PAGE_SIZE);
 		open |= mmu_watch_is_open(&mmu, gpa + page * PAGE_SIZE);
 	}
-	if (!merged->valid)
+	if (open)
+		merged->valid = false;
+	else if (!merged->valid)
 		merge(maps, merged);
-	merged->valid = !open;
 	lock_release(&mmu_lock);
-	return open && !as_it_is ? hpa_of(all_ones) : merged->hpa;
+	return open ? hpa_of(all_ones) : merged->hpa;
 }
 
 uint64_t merged_msrpm(struct vcpu *vcpu)
 {
 	if (!(vcpu->ctl.intercepts[INTERCEPT_MISC1] & MISC1_MSR_PROT))
 		return vcpu->msrpms.l0_hpa;
-	return merged_map(vcpu, &vcpu->msrpms, vcpu->ctl.msrpm_base_pa & ~(uint64_t)(PAGE_SIZE - 1),
-	                  false);
+	return merged_map(vcpu, &vcpu->msrpms,
+	                  vcpu->ctl.msrpm_base_pa & ~(uint64_t)(PAGE_SIZE - 1));
 }
 
 /*
  * Where L1 intercepts all that L0 watches, its own map could serve; but another processor may open
  * it afterwards, so only if nothing is lost by that.
  */
-uint64_t merged_iopm(struct vcpu *vcpu, bool as_it_is)
+uint64_t merged_iopm(struct vcpu *vcpu)
 {
 	uint64_t base = vcpu->ctl.iopm_base_pa & ~(uint64_t)(PAGE_SIZE - 1);
 	const uint64_t *pages[IOPM_SIZE / PAGE_SIZE];
@@ -182,7 +186,7 @@ uint64_t merged_iopm(struct vcpu *vcpu, bool as_it_is)
 	}
 	return !ports_must_hold() && ports_are_covered(pages)
 	               ? base
-	               : merged_map(vcpu, &vcpu->iopms, base, as_it_is);
+	               : merged_map(vcpu, &vcpu->iopms, base);
 }
 
 /* A bit of a map as L1 has it now; all ones where it has no memory. */

@@ -52,10 +52,10 @@ void nested_maps_init(void);
 
 /*
  * The hpas of the maps for VMCB02: L1's permissions and L0's together; all ones while L2 can write
- * L1's map. as_it_is: not then, either, for what L0 does not perform.
+ * L1's map.
  */
 uint64_t merged_msrpm(struct vcpu *vcpu);
-uint64_t merged_iopm(struct vcpu *vcpu, bool as_it_is);
+uint64_t merged_iopm(struct vcpu *vcpu);
 
 /*
  * L1 wrote a frame that a map of this processor's is in. Returns whether a copy is out of use that
@@ -72,6 +72,14 @@ void nested_maps_renew(struct vcpu *vcpu);
 /* Does L1 intercept this access of L2's to an MSR, to the ports of #VMEXIT(IOIO)'s EXITINFO1? */
 bool msr_is_intercepted(struct vcpu *vcpu, uint32_t msr, bool write);
 bool io_is_intercepted(struct vcpu *vcpu, uint64_t info);
+
+/* string_io.c */
+
+/* Lets L2's INS or OUTS pass, which has exited: L1 does not intercept it, nor need L0 see it. */
+void nested_step_string(struct vcpu *vcpu);
+
+/* L2 has exited from that. Returns whether all is done for this exit; else it is as any other. */
+bool nested_string_stepped(struct vcpu *vcpu);
 
 /* nested_npt.c */
 

@@ -119,7 +119,7 @@ static void build_vmcb02(struct vcpu *vcpu)
 	build_intercepts(control, l1);
 	control->pause_filter_threshold = l1->pause_filter_threshold;
 	control->pause_filter_count = l1->pause_filter_count;
-	control->iopm_base_pa = merged_iopm(vcpu, false);
+	control->iopm_base_pa = merged_iopm(vcpu);
 	control->msrpm_base_pa = merged_msrpm(vcpu);
 	control->tsc_offset = vcpu->vmcb01->control.tsc_offset + l1->tsc_offset;
 	control->asid = l1->asid + ASID_SHIFT;

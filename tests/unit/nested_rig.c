@@ -12,6 +12,7 @@
 
 static unsigned long fake_cr8(void);
 static void set_cr8(unsigned long value);
+static void set_cr2(unsigned long value);
 static void no_port(uint16_t port, uint8_t value);
 static struct stack_base base;
 static unsigned int pending_nmis;
@@ -25,11 +26,13 @@ unsigned int machine_checks_in_window;
 #define open_gif() ((void)0)
 #define read_cr8   fake_cr8
 #define write_cr8  set_cr8
+#define write_cr2  set_cr2
 #define outb       no_port
 
 #include "svm/exit.c"
 #include "svm/event/interrupt.c"
 #include "svm/event/machine_check.c"
+#include "svm/nested/string_io.c"
 
 struct mmu mmu;
 struct lock mmu_lock;
@@ -47,6 +50,7 @@ struct frame frames[RAM_PAGES];
 void (*processor_runs)(struct vmcb *vmcb);
 char panicked[256];
 static unsigned long cr8;
+uint64_t cr2;
 static struct {
 	bool due;
 	uint64_t code, info1, info2;
@@ -61,6 +65,11 @@ static unsigned long fake_cr8(void)
 static void set_cr8(unsigned long value)
 {
 	cr8 = value;
+}
+
+static void set_cr2(unsigned long value)
+{
+	cr2 = value;
 }
 
 /* No QEMU is below. */
@@ -437,7 +446,7 @@ void machine(uint32_t svm, bool untried)
 	processor_runs = NULL;
 	exit_to_come.due = false;
 	panicked[0] = 0;
-	cr8 = 0;
+	cr8 = cr2 = 0;
 }
 
 bool vmrun(void)

@@ -70,6 +70,9 @@ struct noted {
 #define NOBODY (~1ull)
 extern struct noted noted;
 
+/* The processor's own. */
+extern uint64_t cr2;
+
 /* What the next windows of GIF=1 bring besides an NMI. */
 extern unsigned int machine_checks_in_window;
 

@@ -4,6 +4,8 @@
  */
 #include "tests/unit/nested_rig.h"
 #include "svm/emulate/ports.h"
+#include "svm/event/event.h"
+#include "svm/exit.h"
 
 enum { MSRPM_WORDS = MSRPM_SIZE / 8, IOPM_WORDS = IOPM_SIZE / 8, MISC1 = INTERCEPT_MISC1 };
 
@@ -12,10 +14,18 @@ static uint64_t *l1_map(uint64_t gpa)
 	return (uint64_t *)&ram[gpa - RAM];
 }
 
+/* VMCB12 of an L2 with nested paging: what it writes is seen. */
+static void nesting_vmcb12(void)
+{
+	good_vmcb12();
+	vmcb12->control.nested_ctl = NESTED_CTL_NP_ENABLE;
+	vmcb12->control.nested_cr3 = NCR3;
+}
+
 /* VMRUN, and what VMCB02 has for a map. */
 static uint64_t msrpm_of_l2(uint64_t gpa)
 {
-	good_vmcb12();
+	nesting_vmcb12();
 	vmcb12->control.intercepts[MISC1] = MISC1_MSR_PROT;
 	vmcb12->control.msrpm_base_pa = gpa;
 	assert_true(vmrun());
@@ -25,7 +35,7 @@ static uint64_t msrpm_of_l2(uint64_t gpa)
 
 static uint64_t iopm_of_l2(uint64_t gpa)
 {
-	good_vmcb12();
+	nesting_vmcb12();
 	vmcb12->control.intercepts[MISC1] = MISC1_IOIO_PROT;
 	vmcb12->control.iopm_base_pa = gpa;
 	assert_true(vmrun());
@@ -179,7 +189,7 @@ static void a_map_that_l2_can_write(void **state)
 	(void)state;
 	for (unsigned int page = 0; page < 2; page++) {
 		machine(ALL_FEATURES, true);
-		good_vmcb12();
+		nesting_vmcb12();
 		vmcb12->control.intercepts[MISC1] = MISC1_MSR_PROT;
 		vmcb12->control.msrpm_base_pa = MSRPM12;
 		assert_true(vmrun());
@@ -201,6 +211,142 @@ static void a_map_that_l2_can_write(void **state)
 		assert_int_equal(msrpm_of_l2(MSRPM12), MERGED_MSRPM_HPA);
 		assert_int_equal(merged_msrpms[0][7], vcpu.msrpm01[7] | 0x1234);
 	}
+}
+
+/* An L2 without nested paging writes by NPT01, as L1 does: every access exits from the start. */
+static void a_map_beside_an_l2_without_nesting(void **state)
+{
+	(void)state;
+	for (unsigned int round = 0; round < 2; round++) {
+		machine(ALL_FEATURES, true);
+		vmcb12->control.intercepts[MISC1] = MISC1_MSR_PROT | MISC1_IOIO_PROT;
+		if (round) /* L0 watches no port: the processor reads L1's own map */
+			memset(l1_map(IOPM12), 0xff, IOPM_SIZE);
+		assert_true(vmrun());
+		assert_int_equal(vmcb02.control.msrpm_base_pa, ALL_ONES_HPA);
+		assert_int_equal(vmcb02.control.iopm_base_pa, IOPM12);
+		assert_int_equal(frames_watched(), 0);
+		nested_exit(&vcpu, VMEXIT_INTR, 0, 0);
+		vmcb12->control.intercepts[MISC1] = 0;
+		assert_true(vmrun());
+		assert_int_equal(vmcb02.control.msrpm_base_pa, MSRPM01_HPA);
+		assert_int_equal(vmcb02.control.iopm_base_pa, IOPM01_HPA);
+	}
+}
+
+enum { OUTSB = 0x60 << 16 | IOIO_SZ8 | IOIO_STRING };
+
+/* L2's OUTS has exited by a map that L1 has opened since, and L0 has let it pass. */
+static void begin_outs(uint32_t exceptions, uint64_t rflags)
+{
+	machine(ALL_FEATURES, true);
+	nesting_vmcb12();
+	vmcb12->control.intercepts[MISC1] = MISC1_IOIO_PROT;
+	vmcb12->control.intercepts[INTERCEPT_EXCEPTION] = exceptions;
+	vmcb12->save.rflags |= rflags;
+	vmcb12->save.dr6 |= DR6_B0_TO_B3; /* of an older one */
+	assert_true(vmrun());
+	vmcb02.control.iopm_base_pa = ALL_ONES_HPA;
+	l2_exits(VMEXIT_IOIO, OUTSB, 0);
+	assert_true(vcpu.guest_mode && vcpu.string_step.on);
+	assert_int_equal(vmcb02.control.iopm_base_pa, IOPM01_HPA);
+	assert_int_equal(vmcb02.control.intercepts[INTERCEPT_EXCEPTION], ~0u);
+	assert_true(vmcb02.control.intercepts[MISC1] & MISC1_INTR);
+	assert_true(vmcb02.control.intercepts[MISC1] & MISC1_VINTR);
+	assert_true(vmcb02.save.rflags & RFLAGS_TF);
+	assert_false(vmcb02.control.clean & (CLEAN_I | CLEAN_IOPM | CLEAN_DRX));
+}
+
+/* Nothing of the step is left. */
+static void assert_outs_over(uint32_t exceptions, uint64_t rflags)
+{
+	assert_false(vcpu.string_step.on);
+	assert_int_equal(vmcb02.control.iopm_base_pa, ALL_ONES_HPA);
+	assert_int_equal(vmcb02.control.intercepts[INTERCEPT_EXCEPTION],
+	                 exceptions | L0_EXCEPTIONS);
+	assert_false(vmcb02.control.intercepts[MISC1] & (MISC1_INTR | MISC1_VINTR));
+	assert_int_equal(vmcb02.save.rflags & RFLAGS_TF, rflags & RFLAGS_TF);
+	assert_false(vmcb02.control.clean & (CLEAN_I | CLEAN_IOPM | CLEAN_DRX));
+}
+
+static void processor_steps(struct vmcb *vmcb)
+{
+	vmcb->save.dr6 |= DR6_BS;
+}
+
+static void processor_breaks(struct vmcb *vmcb)
+{
+	vmcb->save.dr6 |= DR6_BS | 2;
+}
+
+static uint64_t exception_event(unsigned int vector)
+{
+	return vector | (uint64_t)EVENT_EXCEPTION << EVENT_TYPE_SHIFT | EVENT_VALID;
+}
+
+static void outs_in_one_step(void **state)
+{
+	(void)state;
+	/* L1 that intercepts #DB does not get L0's. */
+	for (uint32_t exceptions = 0; exceptions < 4; exceptions += 2) {
+		begin_outs(exceptions, 0);
+		processor_runs = processor_steps;
+		l2_exits(VMEXIT_EXCP_BASE + VEC_DB, 0, 0);
+		assert_true(vcpu.guest_mode);
+		assert_int_equal(vmcb02.control.event_inj, 0);
+		assert_int_equal(vmcb02.save.dr6, DR6_FIXED | DR6_B0_TO_B3);
+		assert_outs_over(exceptions, 0);
+	}
+	/* L2 steps by itself; or has a breakpoint there. */
+	begin_outs(0, RFLAGS_TF);
+	processor_runs = processor_steps;
+	l2_exits(VMEXIT_EXCP_BASE + VEC_DB, 0, 0);
+	assert_int_equal(vmcb02.control.event_inj, exception_event(VEC_DB));
+	assert_true(vmcb02.save.dr6 & DR6_BS);
+	assert_outs_over(0, RFLAGS_TF);
+	begin_outs(0, 0);
+	processor_runs = processor_breaks;
+	l2_exits(VMEXIT_EXCP_BASE + VEC_DB, 0, 0);
+	assert_int_equal(vmcb02.control.event_inj, exception_event(VEC_DB));
+	assert_false(vmcb02.save.dr6 & DR6_BS);
+	assert_outs_over(0, 0);
+}
+
+/* Exits amid the step that were not asked for by L1: the instruction begins again behind them. */
+static void outs_that_does_not_come_to_its_end(void **state)
+{
+	static const uint64_t codes[] = {VMEXIT_INTR, VMEXIT_VINTR, VMEXIT_EXCP_BASE + VEC_PF,
+	                                 VMEXIT_EXCP_BASE + VEC_GP, VMEXIT_NPF};
+
+	(void)state;
+	for (unsigned int i = 0; i < sizeof(codes) / sizeof(*codes); i++) {
+		bool fault = codes[i] != VMEXIT_INTR && codes[i] != VMEXIT_VINTR &&
+		             codes[i] != VMEXIT_NPF;
+		uint64_t event = exception_event((unsigned int)codes[i] - VMEXIT_EXCP_BASE);
+
+		begin_outs(0, 0);
+		l2_exits(codes[i], 4, 0x1235);
+		assert_true(vcpu.guest_mode);
+		assert_outs_over(0, 0);
+		assert_int_equal(vmcb02.control.event_inj,
+		                 fault ? event | EVENT_ERROR_VALID | 4ull << EVENT_ERROR_SHIFT : 0);
+		if (codes[i] == VMEXIT_EXCP_BASE + VEC_PF)
+			assert_int_equal(vmcb02.save.cr2, 0x1235);
+		assert_int_equal(cr2, codes[i] == VMEXIT_EXCP_BASE + VEC_PF ? 0x1235 : 0);
+	}
+	/* What L1 asked for is L1's, without L0's TF. */
+	begin_outs(1u << VEC_PF, 0);
+	l2_exits(VMEXIT_EXCP_BASE + VEC_PF, 4, 0x1235);
+	assert_false(vcpu.guest_mode || vcpu.string_step.on);
+	assert_int_equal(vmcb12->control.exit_code, VMEXIT_EXCP_BASE + VEC_PF);
+	assert_false(vmcb12->save.rflags & RFLAGS_TF);
+	/* An NMI for L2 comes behind the step. */
+	begin_outs(0, 0);
+	vcpu.nmi_pending = vcpu.machine_check_pending = true;
+	deliver_nmi(&vcpu);
+	deliver_machine_check(&vcpu);
+	assert_int_equal(vmcb02.control.event_inj, 0);
+	assert_true(vcpu.nmi_pending && vcpu.machine_check_pending);
 }
 
 static bool drop(struct port_access *access)
@@ -235,6 +381,9 @@ int main(void)
 		cmocka_unit_test(maps_that_are_not_there),
 		cmocka_unit_test(an_iopm_as_it_is),
 		cmocka_unit_test(a_map_that_l2_can_write),
+		cmocka_unit_test(a_map_beside_an_l2_without_nesting),
+		cmocka_unit_test(outs_in_one_step),
+		cmocka_unit_test(outs_that_does_not_come_to_its_end),
 		/* The last ones: ports stay watched. */
 		cmocka_unit_test(an_iopm_that_lacks_a_port),
 		cmocka_unit_test(an_iopm_beside_a_watcher_that_holds),
