@@ -54,6 +54,15 @@ bool hostile_run_l2(struct l2 *l2, uint32_t rounds);
 void hostile_l2s(struct cpu *cpu);
 extern volatile bool hostile_stop;
 
+/* How many SMIs this processor took; 0 where nobody counts. */
+uint32_t hostile_smis(void);
+
+/*
+ * Before an INIT: bare, QEMU performs one amid SMM, and firmware's handler stays as that processor
+ * left it. Waits there until each, which waits for cpu_call(), is out of it.
+ */
+void hostile_leave_smm(void);
+
 /* What makes L0 ask every other processor to leave its guest. */
 void hostile_flush(void);
 
