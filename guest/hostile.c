@@ -163,6 +163,7 @@ static void run(void)
 	hostile_a20();
 	hostile_types();
 	hostile_smi();
+	hostile_variables();
 	hostile_apic(); /* turns one off for good */
 }
 

@@ -11,16 +11,17 @@
 void hostile_end(const char *name);
 
 /* Groups of points. Each ends with hostile_all_answer(). */
-void hostile_init(void);     /* INIT held back, intercepted, redirected; NMI while waiting */
-void hostile_messages(void); /* INIT that no ICR sends */
-void hostile_storms(void);   /* INIT, SIPI and NMI, again and again */
-void hostile_apic(void);     /* APIC_BASE, stores to the APIC that nobody expects */
-void hostile_loops(void);    /* deliveries that never end */
-void hostile_memory(void);   /* INVD */
-void hostile_types(void);    /* MTRRs, and registers that move memory */
-void hostile_smi(void);      /* SMIs by port B2 */
-void hostile_sleep(void);    /* S3 */
-void hostile_a20(void);      /* address bit 20 is masked */
+void hostile_init(void);      /* INIT held back, intercepted, redirected; NMI while waiting */
+void hostile_messages(void);  /* INIT that no ICR sends */
+void hostile_storms(void);    /* INIT, SIPI and NMI, again and again */
+void hostile_apic(void);      /* APIC_BASE, stores to the APIC that nobody expects */
+void hostile_loops(void);     /* deliveries that never end */
+void hostile_memory(void);    /* INVD */
+void hostile_types(void);     /* MTRRs, and registers that move memory */
+void hostile_smi(void);       /* SMIs by port B2 */
+void hostile_variables(void); /* that firmware stores through SMM */
+void hostile_sleep(void);     /* S3 */
+void hostile_a20(void);       /* address bit 20 is masked */
 
 /*
  * The rest of the group: every processor starts anew and takes one NMI, L0 does what reaches them
