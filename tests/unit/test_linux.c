@@ -428,7 +428,7 @@ static void survives_random_kernels(void **state)
 	random_start("linux");
 	put_bios();
 	rig_add_module(RIG_INITRD, 0x2345, "initrd");
-	for (int round = 0; round < 10000; round++) {
+	for (int round = 0; round < 2000; round++) {
 		put_kernel();
 		rig.modules[0].size = FILE_SIZE;
 		for (uint32_t i = random_below(4) + 1; i--;) {
@@ -448,7 +448,7 @@ static void survives_random_kernels(void **state)
 		rig_any();
 		loaded += !rig.error;
 	}
-	assert_in_range(loaded, 500, 9500);
+	assert_in_range(loaded, 100, 1900);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fresh, rig_free)

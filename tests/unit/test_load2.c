@@ -327,7 +327,7 @@ static void survives_random_files(void **state)
 	(void)state;
 	random_start("load");
 	rig_add_module(RIG_INITRD, 0x2345, "first a b");
-	for (int round = 0; round < 10000; round++) {
+	for (int round = 0; round < 2000; round++) {
 		uint32_t kind = random_below(5);
 
 		rig.modules[0].size = FILE_SIZE;
@@ -359,7 +359,7 @@ static void survives_random_files(void **state)
 		rig_any();
 		loaded += !rig.error;
 	}
-	assert_in_range(loaded, 500, 9500);
+	assert_in_range(loaded, 100, 1900);
 }
 
 int main(void)
