@@ -121,13 +121,12 @@ void strict_ran(struct vcpu *vcpu)
 
 void strict_check_length(struct vcpu *vcpu, unsigned int length)
 {
-	struct instruction instruction;
+	const struct instruction *instruction = decode(vcpu, vcpu->vmcb->control.exit_code);
 
 	/* It cannot be decoded if another processor has changed it, or the way to it, since. */
-	if (decode(vcpu, vcpu->vmcb->control.exit_code, &instruction) &&
-	    instruction.length != length)
+	if (instruction && instruction->length != length)
 		panic("STRICT: an instruction of %u bytes, by nRIP %u, exited as %llx",
-		      instruction.length, length,
+		      instruction->length, length,
 		      (unsigned long long)vcpu->vmcb->control.exit_code);
 }
 

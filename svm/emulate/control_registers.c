@@ -210,16 +210,16 @@ static void load_msw(struct vcpu *vcpu, const struct group7 *lmsw)
 void handle_cr_write(struct vcpu *vcpu)
 {
 	uint64_t code = vcpu->vmcb->control.exit_code, value;
-	struct instruction instruction;
+	const struct instruction *instruction = decode(vcpu, code);
 	struct group7 lmsw;
 	unsigned int length;
 
-	if (decode(vcpu, code, &instruction)) {
-		value = read_gpr(vcpu, gpr_of(&instruction));
+	if (instruction) {
+		value = read_gpr(vcpu, gpr_of(instruction));
 		if (code == VMEXIT_CR0_WRITE)
-			write_cr0_as_asked(vcpu, value, instruction.length);
+			write_cr0_as_asked(vcpu, value, instruction->length);
 		else
-			finish_write(vcpu, code, value, instruction.length);
+			finish_write(vcpu, code, value, instruction->length);
 	} else if (code == VMEXIT_CR0_WRITE && decode_clts(vcpu, &length)) {
 		clear_ts(vcpu, length);
 	} else if (code == VMEXIT_CR0_WRITE && decode_group7(vcpu, GROUP7_LMSW, &lmsw)) {
@@ -253,15 +253,15 @@ void handle_cr_read(struct vcpu *vcpu)
 {
 	uint64_t code = vcpu->vmcb->control.exit_code, value;
 	const struct vmcb_save *save = &vcpu->vmcb->save;
-	struct instruction instruction;
+	const struct instruction *instruction = decode(vcpu, code);
 	struct group7 smsw;
 
-	if (decode(vcpu, code, &instruction)) {
+	if (instruction) {
 		value = code == VMEXIT_CR0_READ   ? save->cr0
 		        : code == VMEXIT_CR3_READ ? save->cr3
 		                                  : save->cr4;
-		write_gpr(vcpu, gpr_of(&instruction), in_64bit_code(save) ? value : low32(value));
-		finish_instruction(vcpu, instruction.length);
+		write_gpr(vcpu, gpr_of(instruction), in_64bit_code(save) ? value : low32(value));
+		finish_instruction(vcpu, instruction->length);
 	} else if (code == VMEXIT_CR0_READ && decode_group7(vcpu, GROUP7_SMSW, &smsw)) {
 		store_msw(vcpu, &smsw);
 	}
@@ -269,12 +269,10 @@ void handle_cr_read(struct vcpu *vcpu)
 
 bool refused_cr_write(struct vcpu *vcpu)
 {
-	struct instruction instruction;
-
 	/* Whose VMRUN is refused finds what it was to inject as interrupted. */
 	if (!features.tcg || (vcpu->vmcb->control.exit_int_info & EVENT_VALID))
 		return false;
-	if (!decode(vcpu, VMEXIT_CR3_WRITE, &instruction)) /* of all control registers */
+	if (!decode(vcpu, VMEXIT_CR3_WRITE)) /* of all control registers */
 		return false;
 	raise_exception(vcpu, VEC_GP, 0);
 	return true;

@@ -71,43 +71,96 @@ static void *l2_page(void *context, uint64_t ngpa)
 	return l1_page(NULL, gpa);
 }
 
+/* A walk that notes each entry it comes by. */
+struct noted_walk {
+	struct vcpu *vcpu;
+	struct decode_cache *cache;
+};
+
+/* The entry is part of 8 aligned bytes. False: there are more than can be noted. */
+static bool note(struct decode_cache *cache, const void *entry)
+{
+	const uint64_t *at = (const uint64_t *)((uintptr_t)entry & ~(sizeof(*at) - 1));
+
+	if (!entry || cache->words == DECODE_WORDS)
+		return false;
+	cache->from[cache->words++] =
+		(struct table_word){at, __atomic_load_n(at, __ATOMIC_RELAXED)};
+	return true;
+}
+
+static bool walk_noted(const struct guest_memory *memory, const struct paging_mode *mode,
+                       uint64_t root, uint64_t address, uint64_t *to)
+{
+	const struct noted_walk *walk = memory->context;
+	const struct pt_format *format = mode->format;
+	uint64_t table = root;
+
+	for (int level = format->levels; level; level--) {
+		unsigned int index = guest_index(format, level, address);
+		const void *at = in_registers(mode, level)
+		                         ? (const void *)&mode->pdptes[index]
+		                         : guest_table(memory, table + index * format->entry_size);
+		uint64_t entry;
+
+		if (!note(walk->cache, at))
+			return false;
+		entry = walk->cache->from[walk->cache->words - 1].value;
+		if (format->entry_size == sizeof(uint32_t))
+			entry = low32(entry >> 8 * ((uintptr_t)at & sizeof(uint32_t)));
+		if (!(entry & PTE_P))
+			return false;
+		if (entry_is_leaf(mode, level, entry)) {
+			*to = leaf_frame(mode, level, entry) |
+			      (address & ((1ull << level_shift(mode, level)) - 1));
+			return true;
+		}
+		table = entry & mode->address_mask;
+	}
+	return false;
+}
+
+static bool has_nested_tables(const struct vcpu *vcpu)
+{
+	return vcpu->guest_mode && (vcpu->ctl.nested_ctl & NESTED_CTL_NP_ENABLE);
+}
+
+/* A page of the guest's memory. */
+static void *page_noted(void *context, uint64_t gpa)
+{
+	const struct noted_walk *walk = context;
+	const struct guest_memory l1 = {.page = l1_page, .context = context};
+
+	if (has_nested_tables(walk->vcpu) &&
+	    !walk_noted(&l1, &walk->vcpu->nested.mode, walk->vcpu->nested.root, gpa, &gpa))
+		return NULL;
+	return l1_page(NULL, gpa);
+}
+
 /*
- * Where L0 sees the code at a linear address of L1's, by a walk of its 8-byte entries, which are
- * remembered. NULL where that does not go: then fetch() has to do.
+ * Where L0 sees the code at a linear address, by a walk whose entries are remembered. NULL where
+ * that does not go: then fetch() has to do.
  */
 static const uint8_t *walk_code(struct vcpu *vcpu, struct decode_cache *cache, uint64_t linear)
 {
+	struct noted_walk walk = {vcpu, cache};
+	const struct guest_memory memory = {.page = page_noted, .context = &walk};
 	const struct vmcb_save *save = &vcpu->vmcb->save;
-	const struct paging_mode *mode;
-	uint64_t table;
+	uint64_t gpa = linear;
+	const uint8_t *code;
 
-	if (vcpu->guest_mode || !(save->cr0 & CR0_PG) || !(save->cr4 & CR4_PAE) ||
-	    (linear & (PAGE_SIZE - 1)) > PAGE_SIZE - INSTRUCTION_MAX)
+	if ((linear & (PAGE_SIZE - 1)) > PAGE_SIZE - INSTRUCTION_MAX)
 		return NULL;
-	mode = own_mode(vcpu);
-	table = paging_root(mode, save->cr3);
-	for (int level = mode->format->levels; level; level--) {
-		unsigned int index = guest_index(mode->format, level, linear);
-		const uint64_t *at =
-			in_registers(mode, level)
-				? &mode->pdptes[index]
-				: guest_table(&mmu.memory, table + index * sizeof(uint64_t));
-		uint64_t entry = table_entry(at, 0, sizeof(uint64_t));
+	if (save->cr0 & CR0_PG) {
+		const struct paging_mode *mode = own_mode(vcpu);
 
-		if (!at || !(entry & PTE_P))
+		if (!walk_noted(&memory, mode, paging_root(mode, save->cr3), linear, &gpa))
 			return NULL;
-		cache->at[cache->levels] = at;
-		cache->value[cache->levels++] = entry;
-		table = entry & mode->address_mask;
-		if (entry_is_leaf(mode, level, entry)) {
-			uint64_t within = (1ull << level_shift(mode, level)) - 1;
-
-			table = leaf_frame(mode, level, entry) | (linear & within);
-			break;
-		}
 	}
-	table &= ~(uint64_t)(PAGE_SIZE - 1);
-	return guest_table(&mmu.memory, table | (linear & (PAGE_SIZE - 1)));
+	code = guest_table(&memory, gpa);
+	while (cache->words < DECODE_WORDS_L1)
+		note(cache, &cache->from[cache->words].value);
+	return code;
 }
 
 unsigned int fetch(struct vcpu *vcpu, uint64_t linear, uint8_t *to, unsigned int bytes)
@@ -227,107 +280,115 @@ bool decode_group7(struct vcpu *vcpu, unsigned int number, struct group7 *group7
 	return true;
 }
 
-/* Remembers what led to the code that was found. */
-static void remember(struct decode_cache *cache, const struct vmcb_save *save, uint64_t exit_code)
-{
-	cache->exit_code = exit_code;
-	cache->rip = save->rip;
-	cache->cr3 = save->cr3;
-	cache->cr4 = save->cr4;
-	cache->efer = save->efer;
-	cache->cs_base = save->cs.base;
-	cache->cs_attributes = save->cs.attributes;
-}
-
-/* Decodes at leisure, and remembers what it took to do so. */
-static bool decode_anew(struct vcpu *vcpu, uint64_t exit_code, struct decode_cache *cache)
-{
-	const struct vmcb_save *save = &vcpu->vmcb->save;
-	const struct opcode *opcode = &opcodes[exit_code];
-
-	*cache = (struct decode_cache){.instruction = {.address_size = address_size(save, false)}};
-	cache->code = walk_code(vcpu, cache, linear_rip(save));
-	if (!cache->code)
-		return decode_slowly(vcpu, opcode, &cache->instruction);
-	__builtin_memcpy(&cache->word, cache->code, sizeof(cache->word));
-	if ((cache->word & opcode->mask) != opcode->value) {
-		cache->code = NULL;
-		return decode_slowly(vcpu, opcode, &cache->instruction);
-	}
-	cache->instruction.modrm = (uint8_t)(cache->word >> (8 * opcode->length));
-	cache->instruction.length = (uint8_t)(opcode->length + opcode->modrm);
-	remember(cache, save, exit_code);
-	return true;
-}
-
-/* Is all that led to the result still what it was? Then so is the result. */
-static bool still_true(const struct decode_cache *cache, const struct vmcb_save *save,
-                       uint64_t exit_code)
-{
-	uint32_t word;
-
-	if (cache->rip != save->rip || cache->cr3 != save->cr3 || cache->exit_code != exit_code ||
-	    cache->cr4 != save->cr4 || cache->efer != save->efer ||
-	    cache->cs_attributes != save->cs.attributes || cache->cs_base != save->cs.base ||
-	    !cache->code)
-		return false;
-	for (unsigned int i = 0; i < cache->levels; i++) {
-		if (*cache->at[i] != cache->value[i])
-			return false;
-	}
-	__builtin_memcpy(&word, cache->code, sizeof(word));
-	return word == cache->word;
-}
-
 /* By address; instructions of one function that are as far apart as the cache is long differ, too.
  */
 static inline struct decode_cache *cache_for(struct vcpu *vcpu)
 {
 	uint64_t rip = vcpu->vmcb->save.rip;
 
-	return &vcpu->decode_cache[(rip ^ rip / DECODE_CACHES) & (DECODE_CACHES - 1)];
+	return &vcpu->decode_cache[vcpu->guest_mode]
+	                          [(rip ^ rip / DECODE_CACHES) & (DECODE_CACHES - 1)];
 }
 
-/* Apart from decode(), which is short as long as this is not needed. */
-static __attribute__((noinline)) bool decode_miss(struct vcpu *vcpu, uint64_t exit_code,
-                                                  struct decode_cache *cache,
-                                                  struct instruction *instruction)
+static inline bool still_says(const struct table_word *word)
 {
-	struct decode_cache not_kept;
-
-	if (vcpu->guest_mode) /* entries of L2's tables are L1's nested tables' to find */
-		cache = &not_kept;
-	if (!decode_anew(vcpu, exit_code, cache))
-		return false;
-	*instruction = cache->instruction;
-	return true;
+	return *word->at == word->value;
 }
 
-bool decode(struct vcpu *vcpu, uint64_t exit_code, struct instruction *instruction)
+/* More than what still_true() looks at: tables of many levels, and which of L1's are L2's. */
+static __attribute__((noinline)) bool rest_is_true(const struct decode_cache *cache,
+                                                   const struct vcpu *vcpu)
+{
+	for (unsigned int i = DECODE_WORDS_L1; i < cache->words; i++) {
+		if (!still_says(&cache->from[i]))
+			return false;
+	}
+	if (!vcpu->guest_mode)
+		return true;
+	return cache->nested_ctl == vcpu->ctl.nested_ctl &&
+	       (!cache->nested_ctl ||
+	        (cache->nested_root == vcpu->nested.root && cache->nested_key == vcpu->nested_key));
+}
+
+/* Is all that led to the result still what it was? Then so is the result. */
+static inline __attribute__((always_inline)) bool
+still_true(const struct decode_cache *cache, const struct vcpu *vcpu, uint64_t exit_code)
 {
 	const struct vmcb_save *save = &vcpu->vmcb->save;
+	uint32_t word;
+
+	if (cache->rip != save->rip || cache->cr3 != save->cr3 || cache->exit_code != exit_code ||
+	    cache->cr4 != save->cr4 || cache->efer != save->efer ||
+	    cache->cs_attributes != save->cs.attributes || cache->cs_base != save->cs.base ||
+	    cache->paging != !!(save->cr0 & CR0_PG) || !cache->code)
+		return false;
+	if (!still_says(&cache->from[0]) || !still_says(&cache->from[1]) ||
+	    !still_says(&cache->from[2]) || !still_says(&cache->from[3]))
+		return false;
+	if (cache->more && !rest_is_true(cache, vcpu))
+		return false;
+	__builtin_memcpy(&word, cache->code, sizeof(word));
+	return word == cache->word;
+}
+
+_Static_assert(DECODE_WORDS_L1 == 4, "still_true() looks at four without a loop");
+
+/* Begins anew; what leads to the code is noted. NULL: then nothing is remembered. */
+static const uint8_t *find_code(struct vcpu *vcpu, struct decode_cache *cache, uint64_t exit_code)
+{
+	const struct vmcb_save *save = &vcpu->vmcb->save;
+
+	*cache = (struct decode_cache){
+		.exit_code = exit_code,
+		.rip = save->rip,
+		.cr3 = save->cr3,
+		.cr4 = save->cr4,
+		.efer = save->efer,
+		.paging = !!(save->cr0 & CR0_PG),
+		.cs_base = save->cs.base,
+		.cs_attributes = save->cs.attributes,
+		.instruction = {.address_size = address_size(save, false)},
+	};
+	if (vcpu->guest_mode) {
+		cache->nested_ctl = vcpu->ctl.nested_ctl;
+		cache->nested_root = vcpu->nested.root;
+		cache->nested_key = vcpu->nested_key;
+	}
+	cache->code = walk_code(vcpu, cache, linear_rip(save));
+	cache->more = vcpu->guest_mode || cache->words > DECODE_WORDS_L1;
+	if (cache->code)
+		__builtin_memcpy(&cache->word, cache->code, sizeof(cache->word));
+	return cache->code;
+}
+
+/* Decodes at leisure, and remembers what it took to do so. */
+static __attribute__((noinline)) const struct instruction *
+decode_anew(struct vcpu *vcpu, uint64_t exit_code, struct decode_cache *cache)
+{
+	const struct opcode *opcode = &opcodes[exit_code];
+	struct instruction *instruction = &cache->instruction;
+
+	if (find_code(vcpu, cache, exit_code) && (cache->word & opcode->mask) == opcode->value) {
+		instruction->modrm = (uint8_t)(cache->word >> (8 * opcode->length));
+		instruction->length = (uint8_t)(opcode->length + opcode->modrm);
+		return instruction;
+	}
+	cache->code = NULL;
+	return decode_slowly(vcpu, opcode, instruction) ? instruction : NULL;
+}
+
+const struct instruction *decode(struct vcpu *vcpu, uint64_t exit_code)
+{
 	struct decode_cache *cache = cache_for(vcpu);
 
-	if (vcpu->guest_mode || !still_true(cache, save, exit_code))
-		return decode_miss(vcpu, exit_code, cache, instruction);
-	*instruction = cache->instruction;
-	return true;
+	return still_true(cache, vcpu, exit_code) ? &cache->instruction
+	                                          : decode_anew(vcpu, exit_code, cache);
 }
 
 const uint8_t *code_at_rip(struct vcpu *vcpu)
 {
-	const struct vmcb_save *save = &vcpu->vmcb->save;
 	struct decode_cache *cache = cache_for(vcpu);
 
-	if (vcpu->guest_mode)
-		return NULL;
-	if (still_true(cache, save, VMEXIT_NPF))
-		return cache->code;
-	*cache = (struct decode_cache){0};
-	cache->code = walk_code(vcpu, cache, linear_rip(save));
-	if (!cache->code)
-		return NULL;
-	__builtin_memcpy(&cache->word, cache->code, sizeof(cache->word));
-	remember(cache, save, VMEXIT_NPF);
-	return cache->code;
+	return still_true(cache, vcpu, VMEXIT_NPF) ? cache->code
+	                                           : find_code(vcpu, cache, VMEXIT_NPF);
 }

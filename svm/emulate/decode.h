@@ -10,10 +10,11 @@
 enum { INSTRUCTION_MAX = 15 };
 
 /*
- * The instruction at the guest's CS:RIP, which must be one that can exit with this code. False if
- * it is not (any more): another processor changed code or tables; the guest is to try again.
+ * The instruction at the guest's CS:RIP, which must be one that can exit with this code; until the
+ * next call. NULL if it is not (any more): another processor changed code or tables; the guest is
+ * to try again.
  */
-bool decode(struct vcpu *vcpu, uint64_t exit_code, struct instruction *instruction);
+const struct instruction *decode(struct vcpu *vcpu, uint64_t exit_code);
 
 /* CLTS, which exits as a write of CR0. */
 bool decode_clts(struct vcpu *vcpu, unsigned int *length);
@@ -33,8 +34,8 @@ bool decode_group7(struct vcpu *vcpu, unsigned int number, struct group7 *group7
 uint64_t linear_rip(const struct vmcb_save *save);
 
 /*
- * Where L0 sees the INSTRUCTION_MAX bytes at L1's CS:RIP, when they can be had without a walk, or
- * with a short one. NULL: fetch() has to do. L1 may change them at any time: copy them.
+ * Where L0 sees the INSTRUCTION_MAX bytes at the guest's CS:RIP, when they can be had without a
+ * walk, or with a short one. NULL: fetch() has to do. They may change at any time: copy them.
  */
 const uint8_t *code_at_rip(struct vcpu *vcpu);
 

@@ -57,16 +57,17 @@ bool makes_double_fault(struct vcpu *vcpu, unsigned int vector)
 bool exit_length(struct vcpu *vcpu, unsigned int *length)
 {
 	const struct vmcb *vmcb = vcpu->vmcb;
-	struct instruction instruction;
+	const struct instruction *instruction;
 
 	if (has(SVM_FEATURE_NRIP)) {
 		*length = (unsigned int)(vmcb->control.next_rip - vmcb->save.rip);
 		strict_check_length(vcpu, *length);
 		return true;
 	}
-	if (!decode(vcpu, vmcb->control.exit_code, &instruction))
+	instruction = decode(vcpu, vmcb->control.exit_code);
+	if (!instruction)
 		return false;
-	*length = instruction.length;
+	*length = instruction->length;
 	return true;
 }
 

@@ -16,27 +16,28 @@
 enum { SVM_INSTRUCTION_LENGTH = 3, TSS_BUSY = 2 };
 
 /* #UD without SVM enabled or outside of protected mode, #GP outside of CPL 0. */
-static bool permitted(struct vcpu *vcpu)
+static __attribute__((noinline)) void raise_denied(struct vcpu *vcpu, bool exists)
+{
+	raise_exception(vcpu, exists ? VEC_GP : VEC_UD, 0);
+}
+
+static inline bool permitted(struct vcpu *vcpu)
 {
 	const struct vmcb_save *save = &vcpu->vmcb->save;
-	bool enabled = vcpu->guest_mode || (vcpu->efer & EFER_SVME);
+	bool exists = (vcpu->guest_mode || (vcpu->efer & EFER_SVME)) && (save->cr0 & CR0_PE) &&
+	              !(save->rflags & RFLAGS_VM);
 
-	if (!enabled || !(save->cr0 & CR0_PE) || (save->rflags & RFLAGS_VM)) {
-		raise_exception(vcpu, VEC_UD, 0);
-		return false;
-	}
-	if (save->cpl) {
-		raise_exception(vcpu, VEC_GP, 0);
-		return false;
-	}
-	return true;
+	if (exists && !save->cpl)
+		return true;
+	raise_denied(vcpu, exists);
+	return false;
 }
 
 /* Length, and RAX cut to the instruction's address size. */
-static bool operand(struct vcpu *vcpu, unsigned int *length, uint64_t *rax)
+static inline bool operand(struct vcpu *vcpu, unsigned int *length, uint64_t *rax)
 {
 	const struct vmcb *vmcb = vcpu->vmcb;
-	struct instruction instruction;
+	const struct instruction *instruction;
 
 	*rax = vmcb->save.rax;
 	/* Without prefixes in 64-bit code it is all of RAX. */
@@ -45,26 +46,25 @@ static bool operand(struct vcpu *vcpu, unsigned int *length, uint64_t *rax)
 		*length = SVM_INSTRUCTION_LENGTH;
 		return true;
 	}
-	if (!decode(vcpu, vmcb->control.exit_code, &instruction))
+	instruction = decode(vcpu, vmcb->control.exit_code);
+	if (!instruction)
 		return false;
-	*length = instruction.length;
-	if (instruction.address_size == 4)
-		*rax = low32(*rax);
-	else if (instruction.address_size == 2)
-		*rax &= 0xffff;
+	*length = instruction->length;
+	if (instruction->address_size != 8)
+		*rax &= (1ull << 8 * instruction->address_size) - 1;
 	return true;
 }
 
 /* ... and checked as the address of a VMCB. */
-static bool vmcb_operand(struct vcpu *vcpu, unsigned int *length, uint64_t *gpa)
+static inline __attribute__((always_inline)) bool vmcb_operand(struct vcpu *vcpu,
+                                                               unsigned int *length, uint64_t *gpa)
 {
 	if (!permitted(vcpu) || !operand(vcpu, length, gpa))
 		return false;
-	if ((*gpa & (PAGE_SIZE - 1)) || *gpa >> features.phys_bits) {
-		raise_exception(vcpu, VEC_GP, 0);
-		return false;
-	}
-	return true;
+	if (!(*gpa & (PAGE_SIZE - 1)) && !(*gpa >> features.phys_bits))
+		return true;
+	raise_denied(vcpu, true);
+	return false;
 }
 
 void handle_vmrun(struct vcpu *vcpu)
@@ -94,13 +94,10 @@ static uint64_t vmcb_hpa(uint64_t gpa)
  * as 32-bit code; KVM as L1 does just that. There a copy with the bit clear is loaded, and VMSAVE
  * of the same TR shows it again.
  */
-static uint64_t hide_busy_tss(struct vcpu *vcpu, uint64_t hpa)
+static __attribute__((noinline)) uint64_t hide_busy_tss(struct vcpu *vcpu, const struct vmcb *vmcb)
 {
 	struct vmcb_save *copy = &vcpu->without_busy->save;
-	const struct vmcb *vmcb = phys(hpa);
 
-	if (!features.tcg || !(vmcb->save.tr.attributes & TSS_BUSY))
-		return hpa;
 	copy->fs = vmcb->save.fs;
 	copy->gs = vmcb->save.gs;
 	copy->ldtr = vmcb->save.ldtr;
@@ -136,7 +133,9 @@ void handle_vmload(struct vcpu *vcpu)
 
 	if (!vmcb_operand(vcpu, &length, &gpa))
 		return;
-	hpa = hide_busy_tss(vcpu, vmcb_hpa(gpa));
+	hpa = vmcb_hpa(gpa);
+	if (features.tcg && (((const struct vmcb *)phys(hpa))->save.tr.attributes & TSS_BUSY))
+		hpa = hide_busy_tss(vcpu, phys(hpa));
 	__asm__ volatile(WITH_FIXUP("vmload %%rax") : [failed] "=&r"(failed) : "a"(hpa) : "memory");
 	if (failed)
 		raise_exception(vcpu, VEC_GP, 0);
@@ -222,10 +221,9 @@ void watch_gp(struct vcpu *vcpu)
 void handle_gp(struct vcpu *vcpu)
 {
 	const struct vmcb *vmcb = vcpu->vmcb;
-	struct instruction instruction;
 	bool in_delivery = interrupted_event(vcpu) & EVENT_VALID;
 
-	if (!in_delivery && vmcb->save.cpl && decode(vcpu, vmcb->control.exit_code, &instruction))
+	if (!in_delivery && vmcb->save.cpl && decode(vcpu, vmcb->control.exit_code))
 		raise_exception(vcpu, VEC_UD, 0);
 	else if (!makes_double_fault(vcpu, VEC_GP))
 		raise_exception(vcpu, VEC_GP, low32(vmcb->control.exit_info1));

@@ -282,12 +282,11 @@ bool nmi_may_be_l1s(struct vcpu *of)
 
 /* L0's handlers; where they would perform an instruction, it cannot be decoded. */
 
-bool decode(struct vcpu *of, uint64_t exit_code, struct instruction *instruction)
+const struct instruction *decode(struct vcpu *of, uint64_t exit_code)
 {
-	(void)instruction;
 	assert_ptr_equal(of, &vcpu);
 	noted.handled = exit_code;
-	return false;
+	return NULL;
 }
 
 bool apic_npf(struct vcpu *of, uint64_t gpa)

@@ -25,6 +25,7 @@ test_l1_ranges_SRC := boot/l1_ranges.c boot/acpi.c boot/memmap.c $(BOOT_RIG)
 test_bios_memory_SRC := boot/bios_memory.c tests/unit/fake_int15.c boot/memmap.c $(BOOT_RIG)
 test_load_SRC      := $(test_linux_SRC) tests/unit/load_images.c
 test_load2_SRC     := $(test_load_SRC)
+test_decode_SRC   := svm/emulate/decode.c svm/emulate/operand.c mmu/walk.c mmu/format.c
 test_start_state_SRC := svm/cpus/start_state.c
 test_startup_SRC   := svm/cpus/start_state.c
 test_l1_memory_SRC := svm/memory/l1_memory.c

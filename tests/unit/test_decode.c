@@ -1,0 +1,291 @@
+/*
+ * What is remembered of decoded instructions: a hit needs no walk, and nothing that an instruction
+ * was decoded from can change without being noticed. Memory is an array that L1's tables, L2's own
+ * and its nested ones stand in; relies on cmocka.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "hv/x86.h"
+#include "svm/emulate/decode.h"
+#include "svm/features.h"
+#include "svm/memory/l1_memory.h"
+
+enum { PAGES = 40, LONG_LEVELS = 4 };
+
+struct features features;
+struct mmu mmu;
+static struct vcpu vcpu;
+static struct vmcb vmcb;
+static uint64_t memory[PAGES][PAGE_SIZE / sizeof(uint64_t)] __attribute__((aligned(PAGE_SIZE)));
+static unsigned int looks; /* at pages: what a walk needs, and a hit does not */
+
+void *l1_page(void *context, uint64_t gpa)
+{
+	(void)context;
+	looks++;
+	return gpa / PAGE_SIZE < PAGES ? memory[gpa / PAGE_SIZE] : NULL;
+}
+
+/* Pages by what they are for. L2's own tables and code are at the ngpas of these pages plus NGPA.
+ */
+enum { L1_ROOT = 1, L1_CODE = 8, OTHER_CODE = 9, L2_ROOT = 12, L2_CODE = 20, NESTED_ROOT = 24 };
+#define NGPA 0x100000ull
+#define RIP  0x8080604000ull /* another index at each level */
+
+static unsigned int index_of(unsigned int level, uint64_t address)
+{
+	return address >> (12 + 9 * (level - 1)) & 511;
+}
+
+static uint64_t *entry_of(unsigned int root, unsigned int level, uint64_t address)
+{
+	return &memory[root + LONG_LEVELS - level][index_of(level, address)];
+}
+
+/* Tables on consecutive pages, the root first, lead the address to the page. */
+static void map(unsigned int root, uint64_t tables_at, uint64_t address, uint64_t page)
+{
+	for (unsigned int level = LONG_LEVELS; level > 1; level--)
+		*entry_of(root, level, address) =
+			tables_at + (root + LONG_LEVELS - level + 1) * PAGE_SIZE + (PTE_P | PTE_W);
+	*entry_of(root, 1, address) = page | PTE_P | PTE_W;
+}
+
+static uint8_t *code(unsigned int page)
+{
+	return (uint8_t *)memory[page] + (RIP & (PAGE_SIZE - 1));
+}
+
+static void put_cpuid(unsigned int page)
+{
+	memcpy(code(page), "\x0f\xa2\x90\x90", 4);
+}
+
+static void machine(void)
+{
+	memset(memory, 0, sizeof(memory));
+	memset(&vcpu, 0, sizeof(vcpu));
+	memset(&vmcb, 0, sizeof(vmcb));
+	features = (struct features){.npt = true, .phys_bits = 40, .page_1g = true};
+	mmu.memory = (struct guest_memory){.page = l1_page};
+	vcpu.vmcb = &vmcb;
+	vmcb.save.efer = EFER_LME | EFER_LMA | EFER_SVME;
+	vmcb.save.cr0 = CR0_PG | CR0_PE;
+	vmcb.save.cr4 = CR4_PAE;
+	vmcb.save.cs.attributes = SEG_ATTR_L | SEG_ATTR_P | SEG_ATTR_S;
+	vmcb.save.rip = RIP;
+	vmcb.save.cr3 = L1_ROOT * PAGE_SIZE;
+	map(L1_ROOT, 0, RIP, L1_CODE * PAGE_SIZE);
+	put_cpuid(L1_CODE);
+	memcpy(code(OTHER_CODE), "\x66\x0f\xa2\x90", 4); /* with a prefix: longer */
+}
+
+/* L2 in long mode, with nested tables of 4 levels. */
+static void l2_machine(void)
+{
+	machine();
+	vcpu.guest_mode = true;
+	vcpu.ctl.nested_ctl = NESTED_CTL_NP_ENABLE;
+	vcpu.nested_key = 1;
+	vcpu.nested.root = NESTED_ROOT * PAGE_SIZE;
+	paging_mode_init(&vcpu.nested.mode, PT_4LEVEL, MODE_NESTED | MODE_NX, 40);
+	vmcb.save.cr3 = NGPA + L2_ROOT * PAGE_SIZE;
+	map(L2_ROOT, NGPA, RIP, NGPA + L2_CODE * PAGE_SIZE);
+	for (unsigned int page = 0; page < PAGES; page++)
+		map(NESTED_ROOT, 0, NGPA + page * PAGE_SIZE, page * PAGE_SIZE);
+	put_cpuid(L2_CODE);
+}
+
+static unsigned int length(void)
+{
+	const struct instruction *instruction = decode(&vcpu, VMEXIT_CPUID);
+
+	return instruction ? instruction->length : 0;
+}
+
+/* The instruction is remembered; what changed is noticed. */
+static void remember(void)
+{
+	assert_int_equal(length(), 2);
+	looks = 0;
+	assert_int_equal(length(), 2);
+	assert_int_equal(looks, 0);
+}
+
+static void assert_looked(unsigned int expected)
+{
+	looks = 0;
+	assert_int_equal(length(), expected);
+	assert_true(looks);
+}
+
+/* Each entry on the way leads elsewhere: to a copy of the next table, where the rest differs. */
+static void entries_of_l1_count(void **state)
+{
+	(void)state;
+	for (unsigned int level = LONG_LEVELS; level; level--) {
+		machine();
+		map(L1_ROOT + 14, 0, RIP, OTHER_CODE * PAGE_SIZE);
+		remember();
+		*entry_of(L1_ROOT, level, RIP) = *entry_of(L1_ROOT + 14, level, RIP);
+		assert_looked(3);
+	}
+}
+
+static void bytes_count(void **state)
+{
+	(void)state;
+	machine();
+	remember();
+	code(L1_CODE)[0] = 0x66;
+	memcpy(code(L1_CODE) + 1, "\x0f\xa2", 2);
+	assert_looked(3);
+	code(L1_CODE)[1] = 0x90; /* no CPUID at all: another processor has changed it */
+	assert_looked(0);
+}
+
+static void registers_count(void **state)
+{
+	static const struct {
+		size_t at;
+		uint64_t flip;
+	} registers[] = {
+		{offsetof(struct vmcb, save.rip), 1},
+		{offsetof(struct vmcb, save.cr3), PAGE_SIZE},
+		{offsetof(struct vmcb, save.cr4), CR4_LA57},
+		{offsetof(struct vmcb, save.efer), EFER_LMA},
+		{offsetof(struct vmcb, save.cr0), CR0_PG},
+		{offsetof(struct vmcb, save.cs.base), PAGE_SIZE},
+		{offsetof(struct vmcb, save.cs.attributes), SEG_ATTR_L},
+	};
+
+	(void)state;
+	for (unsigned int i = 0; i < sizeof(registers) / sizeof(*registers); i++) {
+		uint64_t value;
+
+		machine();
+		remember();
+		memcpy(&value, (char *)&vmcb + registers[i].at, sizeof(value));
+		value ^= registers[i].flip;
+		memcpy((char *)&vmcb + registers[i].at, &value, sizeof(value));
+		looks = 0;
+		length();
+		assert_true(looks);
+	}
+}
+
+static void another_exit_is_another_instruction(void **state)
+{
+	(void)state;
+	machine();
+	remember();
+	assert_null(decode(&vcpu, VMEXIT_MSR));
+}
+
+/* All 24 words: L2's entries, and the nested ones that lead to each of its tables and its code. */
+static void entries_of_l2_count(void **state)
+{
+	struct table_word from[DECODE_WORDS];
+
+	(void)state;
+	l2_machine();
+	remember();
+	for (unsigned int i = 0; i < DECODE_CACHES; i++) {
+		if (vcpu.decode_cache[1][i].code)
+			memcpy(from, vcpu.decode_cache[1][i].from, sizeof(from));
+	}
+	for (unsigned int i = 0; i < DECODE_WORDS; i++) {
+		uint64_t *at = (uint64_t *)(uintptr_t)from[i].at, was = *at;
+
+		assert_true(at >= memory[0] && at < memory[PAGES]);
+		l2_machine();
+		remember();
+		*at = 0; /* the way ends there: nothing can be fetched */
+		assert_looked(0);
+		*at = was;
+	}
+}
+
+static void nested_tables_count(void **state)
+{
+	(void)state;
+	l2_machine();
+	remember();
+	vcpu.nested.root = 0;
+	assert_looked(0);
+
+	l2_machine();
+	remember();
+	vcpu.nested_key = 3;
+	assert_looked(2);
+
+	l2_machine();
+	remember();
+	vcpu.ctl.nested_ctl = 0; /* its tables are beyond memory */
+	assert_looked(0);
+}
+
+/* The same registers, and the same entries where L1 runs: but it is not L1 that runs. */
+static void l2_is_not_l1(void **state)
+{
+	(void)state;
+	machine();
+	remember();
+	vcpu.guest_mode = true;
+	vcpu.ctl.nested_ctl = NESTED_CTL_NP_ENABLE;
+	paging_mode_init(&vcpu.nested.mode, PT_4LEVEL, MODE_NESTED | MODE_NX, 40);
+	vcpu.nested.root = NESTED_ROOT * PAGE_SIZE;
+	assert_looked(0);
+}
+
+/* Paging off, tables with entries of 4 bytes, and a page's end, behind which nothing is noted. */
+static void other_ways(void **state)
+{
+	(void)state;
+	machine();
+	vmcb.save.efer = EFER_SVME;
+	vmcb.save.cr0 = CR0_PE;
+	vmcb.save.cs.attributes = SEG_ATTR_DB;
+	vmcb.save.rip = L1_CODE * PAGE_SIZE;
+	remember();
+
+	machine();
+	vmcb.save.efer = EFER_SVME;
+	vmcb.save.cr4 = 0;
+	vmcb.save.cs.attributes = SEG_ATTR_DB;
+	vmcb.save.rip = 0x00803000;
+	vmcb.save.cs.base = 0x1000;
+	((uint32_t *)memory[L1_ROOT])[2] = (L1_ROOT + 1) * PAGE_SIZE | PTE_P;
+	((uint32_t *)memory[L1_ROOT + 1])[4] = L1_CODE * PAGE_SIZE | PTE_P;
+	remember();
+	((uint32_t *)memory[L1_ROOT + 1])[4] = OTHER_CODE * PAGE_SIZE | PTE_P;
+	assert_looked(3);
+
+	machine();
+	vmcb.save.rip = RIP + PAGE_SIZE - 2;
+	memcpy(code(L1_CODE) + PAGE_SIZE - 2, "\x0f\xa2", 2);
+	assert_looked(2);
+	assert_looked(2);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(entries_of_l1_count),
+		cmocka_unit_test(bytes_count),
+		cmocka_unit_test(registers_count),
+		cmocka_unit_test(another_exit_is_another_instruction),
+		cmocka_unit_test(entries_of_l2_count),
+		cmocka_unit_test(nested_tables_count),
+		cmocka_unit_test(l2_is_not_l1),
+		cmocka_unit_test(other_ways),
+	};
+
+	return cmocka_run_group_tests_name("decode", tests, NULL, NULL);
+}
