@@ -155,6 +155,10 @@ static void run(void)
 		hostile_sleep();
 		return;
 	}
+	if (cmdline_value("fpu")) {
+		hostile_fpu(cmdline_number("fpu", 0));
+		return;
+	}
 	hostile_init();
 	hostile_messages();
 	hostile_storms();

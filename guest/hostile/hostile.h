@@ -29,6 +29,9 @@ void hostile_a20(void);       /* address bit 20 is masked */
  */
 void hostile_all_answer(unsigned int first);
 
+/* So many exits of the first processor's, of L1 or with by=l2 of an L2; the others do FXRSTOR. */
+void hostile_fpu(uint32_t exits);
+
 /* How many processors there are, as the command line says. */
 unsigned int hostile_count(void);
 

@@ -183,6 +183,37 @@ static void nmis_beside_kicks(void)
 	hostile_all_answer(1);
 }
 
+/* What a system does for each thread that has used the FPU. */
+static void restores(struct cpu *cpu)
+{
+	static _Alignas(16) uint8_t state[512];
+
+	__asm__ volatile("fninit; fxsave %0" : "=m"(state));
+	while (!hostile_stop) {
+		for (unsigned int i = 0; i < 100; i++)
+			__asm__ volatile("fxrstor %0" : : "m"(state));
+		cpu->alive++;
+	}
+}
+
+/* On QEMU that writes to the first one's flags, which VMRUN and #VMEXIT there change, too. */
+void hostile_fpu(uint32_t exits)
+{
+	bool by_l2 = cmdline_value("by");
+	struct l2 *l2 = hostile_l2(0);
+	uint32_t i = 0;
+
+	point("the first processor has exits while the others restore their FPU's state");
+	hostile_restart_all();
+	for (unsigned int other = 1; other < hostile_count(); other++)
+		cpu_call(cpu_by_id(other), restores);
+	for (; i < exits && (!by_l2 || hostile_run_l2(l2, 10)); i++)
+		cpuid(0, 0);
+	check("exits", i, exits);
+	end_of_storm(1);
+	hostile_all_answer(1);
+}
+
 void hostile_storms(void)
 {
 	sends = cmdline_number("sends", SENDS);

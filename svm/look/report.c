@@ -2,11 +2,22 @@
  * What a panic and a shutdown say of the guest: the exit, the key fields of both VMCBs, the
  * counters. Relies on svm/machine.h for the processor.
  */
+#include "hv/image.h"
 #include "hv/log.h"
+#include "hv/x86.h"
 #include "svm/exit.h"
 #include "svm/look/hypercall.h"
 #include "svm/machine.h"
 #include "svm/cpus/processors.h"
+
+/*
+ * No guest has L0's tables and runs L0's code. QEMU may take a #VMEXIT while L0 runs, which saves
+ * that: docs/world-switch.md.
+ */
+static bool is_l0s_own(const struct vmcb_save *save)
+{
+	return save->cr3 == read_cr3() && save->rip - (uintptr_t)image_base < image_size();
+}
 
 static void report_vmcb(const char *name, const struct vmcb *vmcb)
 {
@@ -24,6 +35,8 @@ static void report_vmcb(const char *name, const struct vmcb *vmcb)
 	log_line("  cs %x:%llx (base %llx attr %x) ss %x rsp %llx rflags %llx rax %llx cpl %u",
 	         s->cs.selector, X(s->rip), X(s->cs.base), s->cs.attributes, s->ss.selector,
 	         X(s->rsp), X(s->rflags), X(s->rax), s->cpl);
+	if (is_l0s_own(s))
+		log_line("  which is L0's own state: the processor took an exit while L0 ran");
 #undef X
 }
 
