@@ -51,12 +51,17 @@ new_log() {
 }
 
 # run NAME VARIABLE=VALUE...: tests/run to its end; status, log and log.runner (the runner's words).
+# Once more where QEMU took an exit while L0 ran: rare, and QEMU's own (docs/world-switch.md).
 run() {
 	local name=$1
 	shift
-	new_log "$name"
-	env LOG="$log" TIMEOUT="$RUN_TIMEOUT" "$@" tests/run </dev/null >/dev/null 2>"$log.runner"
-	status=$?
+	for _ in once again; do
+		new_log "$name"
+		env LOG="$log" TIMEOUT="$RUN_TIMEOUT" "$@" tests/run </dev/null >/dev/null 2>"$log.runner"
+		status=$?
+		grep -qaF "which is L0's own state" "$log" || break
+		echo "# TODO qemu: an exit was taken while L0 ran: $name"
+	done
 	[ "$status" = 0 ] || sed 's/^/# /' "$log.runner"
 }
 
