@@ -4,7 +4,7 @@
  */
 #include "svm/emulate/a20.h"
 #include "hv/exception.h"
-#include "hv/lock.h"
+#include "svm/cpus/processors.h"
 #include "svm/emulate/ports.h"
 
 /* System control port A; the keyboard controller. */
@@ -34,7 +34,7 @@ static bool control_written(struct port_access *access)
  * The controller's two ports, under a lock: whose byte follows a command is the order in which all
  * processors' writes reach it. They are ports of one byte, to which a bus splits what is wider.
  */
-static struct lock keyboard_lock;
+static struct lock keyboard_lock = {.wait = processors_wait};
 static bool output_is_next;
 
 static void keyboard_byte(uint16_t port, uint8_t value)

@@ -55,6 +55,12 @@ void ports_watch(uint16_t first, unsigned int count, const struct port_watcher *
 	watchers[first] = watcher;
 }
 
+/* The other processor goes on. */
+void processors_wait(void)
+{
+	keyboard_lock.serving++;
+}
+
 static int setup(void **state)
 {
 	(void)state;
@@ -141,11 +147,23 @@ static void wide_writes(void **state)
 	assert_string_equal(written, "61=0 62=0 63=0 ");
 }
 
+/* Two processors write at once: one waits, as everywhere in L0. */
+static void another_processor_is_at_it(void **state)
+{
+	(void)state;
+	a20_keep();
+	keyboard_lock.next++;
+	keyboard(0x64, 1, 0xdf);
+	assert_string_equal(written, "64=df ");
+	assert_int_equal(keyboard_lock.next, keyboard_lock.serving);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(a_processor_that_ignores_it, setup),
 		cmocka_unit_test_setup(control_port, setup),
+		cmocka_unit_test_setup(another_processor_is_at_it, setup),
 		cmocka_unit_test_setup(output_port, setup),
 		cmocka_unit_test_setup(another_command, setup),
 		cmocka_unit_test_setup(disabling_command, setup),
