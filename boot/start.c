@@ -26,7 +26,7 @@
 #include "svm/look/hotkey.h"
 #include "svm/memory/l1_memory.h"
 #include "svm/machine.h"
-#include "svm/apic/messages.h"
+#include "svm/apic/kept.h"
 #include "svm/emulate/msr_list.h"
 #include "svm/cpus/processors.h"
 #include "svm/emulate/sleep.h"
@@ -298,7 +298,7 @@ static void watch_io_apics(void)
 
 		if (l1_page(NULL, page) || l1_memory_hidden(page, PAGE_SIZE))
 			log_info("the I/O APIC at %x lies in memory: left out", hpas[i]);
-		else if (!messages_watch(page))
+		else if (!kept_add(page, message_store))
 			log_info("more I/O APICs than can be watched: the one at %x is not",
 			         hpas[i]);
 	}

@@ -1,7 +1,7 @@
 /*
  * What L1 writes to its local APICs, and to pages that are kept from it likewise. Relies on
  * svm/apic/decode.h for the instruction, on svm/cpus/processors.h for what processors get by it,
- * and on svm/apic/messages.h for the other pages.
+ * and on svm/apic/kept.h for the other pages.
  */
 #include "svm/apic/apic.h"
 #include "hv/exception.h"
@@ -10,7 +10,7 @@
 #include "svm/apic/registers.h"
 #include "svm/event/event.h"
 #include "svm/features.h"
-#include "svm/apic/messages.h"
+#include "svm/apic/kept.h"
 #include "svm/cpus/processors.h"
 
 /* ICR; APM vol. 2, section 16.5. */
@@ -171,13 +171,13 @@ static bool is_by_instruction(struct vcpu *vcpu)
 	       !(control->exit_code == VMEXIT_NPF && (control->exit_info1 & NPF_TABLE));
 }
 
-/* What nobody does to an APIC raises #GP: no other way keeps INIT from the real one. */
+/* What nobody does to such a page raises #GP: no other way keeps INIT from the real one. */
 static void refuse(struct vcpu *vcpu, uint64_t gpa)
 {
 	static bool told;
 
 	if (!__atomic_exchange_n(&told, true, __ATOMIC_RELAXED))
-		log_info("a write to the APIC's page at %llx by an instruction at rip %llx that is "
+		log_info("a write to a kept page at %llx by an instruction at rip %llx that is "
 		         "not known: #GP",
 		         (unsigned long long)gpa, (unsigned long long)vcpu->vmcb->save.rip);
 	if (!makes_double_fault(vcpu, VEC_GP))
@@ -187,11 +187,12 @@ static void refuse(struct vcpu *vcpu, uint64_t gpa)
 /* The source of MOVS, which is memory; what an APIC says is nothing that anybody copies so. */
 static bool read_source(struct vcpu *vcpu, struct apic_store *store)
 {
-	uint32_t source;
+	uint32_t source = 0;
+	unsigned int bytes = store->size < sizeof(source) ? store->size : sizeof(source);
 
 	if (store->operation != APIC_MOVS)
 		return true;
-	if (fetch(vcpu, store->from, (uint8_t *)&source, sizeof(source)) != sizeof(source))
+	if (fetch(vcpu, store->from, (uint8_t *)&source, bytes) != bytes)
 		return false;
 	store->source = source;
 	return true;
@@ -199,22 +200,23 @@ static bool read_source(struct vcpu *vcpu, struct apic_store *store)
 
 /*
  * Registers of a local APIC are 32 bits at multiples of 16: other writes have no effect. APM
- * 16.3.2. Another processor's page is nobody's here.
+ * 16.3.2. Another processor's page is nobody's here. False: #GP.
  */
-static void perform(struct vcpu *vcpu, const struct apic_store *store, uint64_t gpa)
+static bool perform(struct vcpu *vcpu, const struct apic_store *store, uint64_t gpa)
 {
 	bool own = (gpa & ~APIC_PAGE_OFFSET) == vcpu->apic.page;
-	volatile uint32_t *at = phys(gpa);
-	uint32_t value = store->source;
+	uint32_t old = 0, value;
 
-	if (store->size == sizeof(*at) && !(gpa & (sizeof(*at) - 1)))
-		value = apic_execute(vcpu, store, apic_reads(store) ? *at : 0);
-	else if (own || apic_reads(store))
-		return;
+	if (own && (store->size != sizeof(old) || gpa % sizeof(old)))
+		return true;
+	if (apic_reads(store) && !kept_read(gpa, store->size, &old))
+		return false;
+	value = apic_execute(vcpu, store, old);
 	if (!own)
-		message_store(gpa, store->size, value);
-	else if (!(gpa & (APIC_STEP - 1)))
+		return kept_owner(gpa)(gpa, store->size, value);
+	if (gpa % APIC_STEP == 0)
 		write_own(vcpu, (unsigned int)(gpa & APIC_PAGE_OFFSET), value);
+	return true;
 }
 
 bool apic_npf(struct vcpu *vcpu, uint64_t gpa)
@@ -238,12 +240,11 @@ bool apic_npf(struct vcpu *vcpu, uint64_t gpa)
 			return true;
 		}
 	}
-	if (!read_source(vcpu, &store)) {
+	if (!read_source(vcpu, &store) || !perform(vcpu, &store, gpa)) {
 		refuse(vcpu, gpa);
 		return true;
 	}
 	vcpu->counters.apic_writes++;
-	perform(vcpu, &store, gpa);
 	apic_advance(vcpu, &store);
 	finish_instruction(vcpu, store.length);
 	return true;

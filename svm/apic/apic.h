@@ -22,7 +22,7 @@ void apic_was_reset(struct vcpu *vcpu);
 
 /*
  * Is a page that is kept from L1's stores in [gpa, gpa + size): some processor's page of registers,
- * or one of svm/apic/messages.h? mmu's lock is held.
+ * or one of svm/apic/kept.h? mmu's lock is held.
  */
 bool apic_covers(uint64_t gpa, uint64_t size);
 

@@ -8,7 +8,7 @@
 #include "svm/emulate/emulate.h"
 #include "svm/features.h"
 #include "svm/memory/l1_memory.h"
-#include "svm/apic/messages.h"
+#include "svm/apic/kept.h"
 #include "svm/cpus/processors.h"
 
 #define APIC_ON    ((uint64_t)(APIC_BASE_X2APIC | APIC_BASE_ENABLE))
@@ -31,7 +31,7 @@ static bool has_page(uint64_t gpa, uint64_t size)
 
 bool apic_covers(uint64_t gpa, uint64_t size)
 {
-	return has_page(gpa, size) || messages_cover(gpa, size);
+	return has_page(gpa, size) || kept_covers(gpa, size);
 }
 
 static uint64_t address_of(uint64_t base)

@@ -1,5 +1,6 @@
 /*
- * Stores to the local APIC's page. Relies on svm/emulate/operand.h for what an operand takes.
+ * Stores to pages that are kept from guests. Relies on svm/emulate/operand.h for what an operand
+ * takes.
  */
 #include "svm/apic/decode.h"
 #include "svm/emulate/control_registers.h"
@@ -7,6 +8,7 @@
 enum {
 	OPCODE_TWO_BYTES = 0x0f,
 	REX_W = 1 << 3,
+	AH = 4,  /* as a register of one byte, without REX; APM vol. 3, section 1.4.1 */
 	ANY = 8, /* ModRM.reg is a register */
 };
 
@@ -19,37 +21,37 @@ enum source {
 	STRING,      /* rAX, or memory at rSI; no ModRM */
 };
 
-/* APM vol. 3, appendix A, with the most frequent ones first. */
+/* APM vol. 3, appendix A, with the most frequent ones first. One less is the form with a byte. */
 static const struct form {
 	uint16_t opcode;   /* with 0F in the upper byte, or one byte */
 	uint8_t group;     /* ModRM.reg, or ANY */
 	uint8_t operation; /* enum apic_operation */
 	uint8_t source;    /* enum source */
-	bool byte;         /* the operand has one byte */
+	bool no_byte;      /* there is no such form */
 } forms[] = {
-	{0x89, ANY, APIC_MOV, REGISTER, false},       {0xc7, 0, APIC_MOV, IMMEDIATE, false},
-	{0xa3, ANY, APIC_MOV, OFFSET, false},         {0x88, ANY, APIC_MOV, REGISTER, true},
-	{0xc6, 0, APIC_MOV, IMMEDIATE_8, true},       {0xa2, ANY, APIC_MOV, OFFSET, true},
-	{0x87, ANY, APIC_XCHG, REGISTER, false},      {0x01, ANY, APIC_ADD, REGISTER, false},
-	{0x09, ANY, APIC_OR, REGISTER, false},        {0x21, ANY, APIC_AND, REGISTER, false},
-	{0x29, ANY, APIC_SUB, REGISTER, false},       {0x31, ANY, APIC_XOR, REGISTER, false},
-	{0x81, 0, APIC_ADD, IMMEDIATE, false},        {0x83, 0, APIC_ADD, IMMEDIATE_8, false},
-	{0x81, 1, APIC_OR, IMMEDIATE, false},         {0x83, 1, APIC_OR, IMMEDIATE_8, false},
-	{0x81, 4, APIC_AND, IMMEDIATE, false},        {0x83, 4, APIC_AND, IMMEDIATE_8, false},
-	{0x81, 5, APIC_SUB, IMMEDIATE, false},        {0x83, 5, APIC_SUB, IMMEDIATE_8, false},
-	{0x81, 6, APIC_XOR, IMMEDIATE, false},        {0x83, 6, APIC_XOR, IMMEDIATE_8, false},
-	{0xff, 0, APIC_INC, REGISTER, false},         {0xff, 1, APIC_DEC, REGISTER, false},
-	{0xf7, 2, APIC_NOT, REGISTER, false},         {0xf7, 3, APIC_NEG, REGISTER, false},
-	{0x0fb1, ANY, APIC_CMPXCHG, REGISTER, false}, {0x0fc1, ANY, APIC_XADD, REGISTER, false},
-	{0x0fab, ANY, APIC_BTS, REGISTER, false},     {0x0fba, 5, APIC_BTS, IMMEDIATE_8, false},
-	{0x0fb3, ANY, APIC_BTR, REGISTER, false},     {0x0fba, 6, APIC_BTR, IMMEDIATE_8, false},
-	{0x0fbb, ANY, APIC_BTC, REGISTER, false},     {0x0fba, 7, APIC_BTC, IMMEDIATE_8, false},
-	{0xab, ANY, APIC_STOS, STRING, false},        {0xa5, ANY, APIC_MOVS, STRING, false},
+	{0x89, ANY, APIC_MOV, REGISTER, false},    {0xc7, 0, APIC_MOV, IMMEDIATE, false},
+	{0xa3, ANY, APIC_MOV, OFFSET, false},      {0x87, ANY, APIC_XCHG, REGISTER, false},
+	{0x01, ANY, APIC_ADD, REGISTER, false},    {0x09, ANY, APIC_OR, REGISTER, false},
+	{0x21, ANY, APIC_AND, REGISTER, false},    {0x29, ANY, APIC_SUB, REGISTER, false},
+	{0x31, ANY, APIC_XOR, REGISTER, false},    {0x81, 0, APIC_ADD, IMMEDIATE, false},
+	{0x83, 0, APIC_ADD, IMMEDIATE_8, true},    {0x81, 1, APIC_OR, IMMEDIATE, false},
+	{0x83, 1, APIC_OR, IMMEDIATE_8, true},     {0x81, 4, APIC_AND, IMMEDIATE, false},
+	{0x83, 4, APIC_AND, IMMEDIATE_8, true},    {0x81, 5, APIC_SUB, IMMEDIATE, false},
+	{0x83, 5, APIC_SUB, IMMEDIATE_8, true},    {0x81, 6, APIC_XOR, IMMEDIATE, false},
+	{0x83, 6, APIC_XOR, IMMEDIATE_8, true},    {0xff, 0, APIC_INC, REGISTER, false},
+	{0xff, 1, APIC_DEC, REGISTER, false},      {0xf7, 2, APIC_NOT, REGISTER, false},
+	{0xf7, 3, APIC_NEG, REGISTER, false},      {0x0fb1, ANY, APIC_CMPXCHG, REGISTER, false},
+	{0x0fc1, ANY, APIC_XADD, REGISTER, false}, {0x0fab, ANY, APIC_BTS, REGISTER, true},
+	{0x0fba, 5, APIC_BTS, IMMEDIATE_8, true},  {0x0fb3, ANY, APIC_BTR, REGISTER, true},
+	{0x0fba, 6, APIC_BTR, IMMEDIATE_8, true},  {0x0fbb, ANY, APIC_BTC, REGISTER, true},
+	{0x0fba, 7, APIC_BTC, IMMEDIATE_8, true},  {0xab, ANY, APIC_STOS, STRING, false},
+	{0xa5, ANY, APIC_MOVS, STRING, false},
 };
 
 #define RFLAGS_BY_LAHF    0xd5u
 #define RFLAGS_DF         (1u << 10)
 #define RFLAGS_OF         (1u << 11)
+#define RFLAGS_AF_PF      (1u << 4 | 1u << 2)
 #define RFLAGS_ARITHMETIC (RFLAGS_BY_LAHF | RFLAGS_OF)
 
 /* The flags that each operation sets; what the manual leaves undefined with BTS and its like stays.
@@ -96,7 +98,10 @@ static bool read_immediate(const uint8_t *bytes, unsigned int have, unsigned int
 static const struct form *find_form(unsigned int opcode, unsigned int group)
 {
 	for (unsigned int i = 0; i < sizeof(forms) / sizeof(*forms); i++) {
-		if (forms[i].opcode == opcode && (forms[i].group == ANY || forms[i].group == group))
+		bool byte = opcode + 1 == forms[i].opcode && !forms[i].no_byte;
+
+		if ((byte || opcode == forms[i].opcode) &&
+		    (forms[i].group == ANY || forms[i].group == group))
 			return &forms[i];
 	}
 	return NULL;
@@ -135,14 +140,18 @@ static bool decode_modrm(const struct vcpu *vcpu, const struct prefixes *prefixe
 	if (!operand_decode(vcpu, prefixes, bytes, have, at, &operand) || !operand.memory)
 		return false;
 	at += operand.length;
+	store->reg = operand.reg;
+	if (store->size == 1 && !prefixes->rex && operand.reg >= AH) {
+		store->reg -= AH;
+		store->shift = 8;
+	}
 	if (source == REGISTER) {
-		store->source = low32(read_gpr(vcpu, operand.reg));
+		store->source = low32(read_gpr(vcpu, store->reg)) >> store->shift;
 	} else {
-		immediate = source == IMMEDIATE_8 ? 1 : store->size == 2 ? 2 : 4;
+		immediate = source == IMMEDIATE_8 ? 1 : store->size < 4 ? store->size : 4;
 		if (!read_immediate(bytes, have, at, immediate, &store->source))
 			return false;
 	}
-	store->reg = operand.reg;
 	store->length = (uint8_t)(at + immediate);
 	return true;
 }
@@ -167,7 +176,7 @@ bool apic_decode(const struct vcpu *vcpu, const uint8_t *bytes, unsigned int hav
 		return false;
 	*store = (struct apic_store){
 		.operation = form->operation,
-		.size = form->byte ? 1 : operand_size(save, &prefixes),
+		.size = opcode < form->opcode ? 1 : operand_size(save, &prefixes),
 		.address_size = prefixes.address_size,
 	};
 	if (form->source == STRING)
@@ -180,19 +189,20 @@ bool apic_decode(const struct vcpu *vcpu, const uint8_t *bytes, unsigned int hav
 /* SF, ZF, AF, PF and CF by LAHF, where they stand as in RFLAGS. */
 #define EXECUTE(instruction)                                                                       \
 	__asm__(instruction "; lahf; seto %1"                                                      \
-	        : "+r"(value), "=&r"(overflow), "=&a"(ax)                                          \
+	        : "+r"(value), "=&q"(overflow), "=&a"(ax)                                          \
 	        : "r"(source)                                                                      \
 	        : "cc")
 
-uint32_t apic_execute(struct vcpu *vcpu, const struct apic_store *store, uint32_t old)
+/* With 32 bits: what becomes of value, and the flags. */
+static uint32_t combine(unsigned int operation, uint32_t value, uint32_t source, uint32_t *flags)
 {
-	struct vmcb_save *save = &vcpu->vmcb->save;
-	uint32_t value = old, source = store->source, ax = 0, mask = flags_set[store->operation];
+	uint32_t ax = 0;
 	uint8_t overflow = 0;
 
-	switch (store->operation) {
+	switch (operation) {
 	case APIC_ADD:
 	case APIC_XADD:
+	case APIC_INC:
 		EXECUTE("addl %3, %0");
 		break;
 	case APIC_OR:
@@ -202,19 +212,15 @@ uint32_t apic_execute(struct vcpu *vcpu, const struct apic_store *store, uint32_
 		EXECUTE("andl %3, %0");
 		break;
 	case APIC_SUB:
+	case APIC_DEC:
+	case APIC_CMPXCHG:
 		EXECUTE("subl %3, %0");
 		break;
 	case APIC_XOR:
 		EXECUTE("xorl %3, %0");
 		break;
-	case APIC_INC:
-		EXECUTE("incl %0");
-		break;
-	case APIC_DEC:
-		EXECUTE("decl %0");
-		break;
 	case APIC_NOT:
-		value = ~old;
+		value = ~value;
 		break;
 	case APIC_NEG:
 		EXECUTE("negl %0");
@@ -228,23 +234,63 @@ uint32_t apic_execute(struct vcpu *vcpu, const struct apic_store *store, uint32_
 	case APIC_BTC:
 		EXECUTE("btcl %3, %0");
 		break;
-	case APIC_CMPXCHG:
-		value = low32(read_gpr(vcpu, GPR_RAX));
-		source = old;
-		EXECUTE("cmpl %3, %0");
-		/* It writes in any case; APM vol. 3. */
-		if (value != old)
-			write_gpr(vcpu, GPR_RAX, old);
-		value = value == old ? store->source : old;
-		break;
 	default:
 		value = source;
 		break;
 	}
+	*flags = (ax >> 8 & RFLAGS_BY_LAHF) | (overflow ? RFLAGS_OF : 0);
+	return value;
+}
+
+/* CMPXCHG compares the accumulator with memory. */
+static void prepare(const struct vcpu *vcpu, const struct apic_store *store, uint32_t *value,
+                    uint32_t *source)
+{
+	if (store->operation == APIC_CMPXCHG) {
+		*source = *value;
+		*value = low32(read_gpr(vcpu, GPR_RAX));
+	} else if (store->operation == APIC_INC || store->operation == APIC_DEC) {
+		*source = 1;
+	} else if (store->operation >= APIC_BTS) {
+		*source %= 8u * store->size;
+	}
+}
+
+/* 32 bits clear what is above them. */
+static void write_part(struct vcpu *vcpu, unsigned int reg, unsigned int shift, unsigned int size,
+                       uint32_t value)
+{
+	uint64_t mask = size == 4 ? ~0ull : ((1ull << 8 * size) - 1) << shift;
+
+	write_gpr(vcpu, reg, (read_gpr(vcpu, reg) & ~mask) | ((uint64_t)value << shift & mask));
+}
+
+uint32_t apic_execute(struct vcpu *vcpu, const struct apic_store *store, uint32_t old)
+{
+	struct vmcb_save *save = &vcpu->vmcb->save;
+	unsigned int above = store->size < sizeof(old) ? 32 - 8u * store->size : 0;
+	uint32_t value = old, source = store->source, mask = flags_set[store->operation];
+	uint32_t flags, low_flags;
+
+	if (!apic_reads(store))
+		return source;
+	/* AF and PF tell of the lowest byte, the others of the operand's end. */
+	prepare(vcpu, store, &value, &source);
+	combine(store->operation, value << above,
+	        store->operation >= APIC_BTS ? source + above : source << above, &flags);
+	value = combine(store->operation, value, source, &low_flags);
+	flags = (flags & ~RFLAGS_AF_PF) | (low_flags & RFLAGS_AF_PF);
+	if (store->operation == APIC_CMPXCHG) {
+		/* It writes in any case; APM vol. 3. */
+		bool same = !(value << above);
+
+		value = same ? store->source : old;
+		if (!same)
+			write_part(vcpu, GPR_RAX, 0, store->size, old);
+	}
 	if (store->operation == APIC_XCHG || store->operation == APIC_XADD)
-		write_gpr(vcpu, store->reg, old);
-	save->rflags = (save->rflags & ~(uint64_t)mask) |
-	               (((ax >> 8 & RFLAGS_BY_LAHF) | (overflow ? RFLAGS_OF : 0)) & mask);
+		write_part(vcpu, store->reg, store->shift, store->size, old);
+	save->rflags = (save->rflags & ~(uint64_t)mask) | (flags & mask);
 	return value;
 }
 

@@ -1,6 +1,6 @@
 /*
- * Instructions that store to the local APIC's page: what they write, and what else they do. Relies
- * on svm/operand.h.
+ * Instructions that store to pages that are kept from guests: what they write, and what else they
+ * do. Relies on svm/operand.h.
  */
 #ifndef SVM_APIC_DECODE_H
 #define SVM_APIC_DECODE_H
@@ -36,13 +36,14 @@ struct apic_store {
 	uint8_t size;         /* bytes of the operand: 1, 2, 4 or 8 */
 	uint8_t address_size; /* bytes */
 	uint8_t reg;          /* enum gpr: of XCHG, XADD */
+	uint8_t shift;        /* of what reg has: 8 for AH, CH, DH and BH */
 	uint32_t source;      /* low half of what is stored or combined with what was there */
 	uint64_t from;        /* MOVS: the linear address of its source, which the caller reads */
 };
 
 /*
- * Decodes MOV (88, 89, A2, A3, C6, C7) and, with 2, 4 or 8 bytes, what svm/apic/decode.c lists: the
- * arithmetic and bit instructions, XCHG, XADD, CMPXCHG, STOS and MOVS without REP. From the first
+ * Decodes MOV and what else svm/apic/decode.c lists: the arithmetic and bit instructions, XCHG,
+ * XADD, CMPXCHG, STOS and MOVS without REP. From the first
  * have bytes at the guest's RIP. False: another instruction, no operand in memory, or too few
  * bytes. APM vol. 3, appendix A.
  */
@@ -50,8 +51,8 @@ bool apic_decode(const struct vcpu *vcpu, const uint8_t *bytes, unsigned int hav
                  struct apic_store *store);
 
 /*
- * What an instruction with a 4-byte operand leaves in memory that held old. Sets the registers and
- * flags that it sets.
+ * What an instruction leaves in memory that held old: the low bytes count, as many as the operand
+ * has. Sets the registers and flags that it sets. An operand of 8 bytes only for MOV and STOS.
  */
 uint32_t apic_execute(struct vcpu *vcpu, const struct apic_store *store, uint32_t old);
 

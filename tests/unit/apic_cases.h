@@ -7,7 +7,7 @@
 
 enum { NO_REGISTER = GPRS, LONGEST = 15 };
 
-/* What is stored comes from reg, or is the immediate value. */
+/* What is stored comes from reg, of AH and its like by a shift of 8, or is the immediate value. */
 static const struct {
 	enum code code;
 	const char *text;
@@ -102,6 +102,22 @@ static const struct {
 	{CODE32, "btc [ecx], edx", {0x0f, 0xbb, 0x11}, 3, APIC_BTC, 4, GPR_RDX, 0},
 	{CODE64, "cmpxchg [rdi], ecx", {0x0f, 0xb1, 0x0f}, 3, APIC_CMPXCHG, 4, GPR_RCX, 0},
 	{CODE64, "xadd [rdi], ecx", {0x0f, 0xc1, 0x0f}, 3, APIC_XADD, 4, GPR_RCX, 0},
+	{CODE32, "xchg [ecx], dl", {0x86, 0x11}, 2, APIC_XCHG, 1, GPR_RDX, 0},
+	{CODE32, "or byte [ecx], 5", {0x80, 0x09, 0x05}, 3, APIC_OR, 1, NO_REGISTER, 5},
+	{CODE32, "stosb", {0xaa}, 1, APIC_STOS, 1, GPR_RAX, 0},
+	{CODE32, "movsb", {0xa4}, 1, APIC_MOVS, 1, NO_REGISTER, 0},
+	{CODE32, "not byte [ecx]", {0xf6, 0x11}, 2, APIC_NOT, 1, GPR_RDX, 0},
+	{CODE32, "cmpxchg [ecx], dl", {0x0f, 0xb0, 0x11}, 3, APIC_CMPXCHG, 1, GPR_RDX, 0},
+	{CODE32, "add [ecx], bh", {0x00, 0x39}, 2, APIC_ADD, 1, GPR_RBX, 8},
+	{CODE32, "mov [ecx], ah", {0x88, 0x21}, 2, APIC_MOV, 1, GPR_RAX, 8},
+	{CODE32, "xadd [ecx], ch", {0x0f, 0xc0, 0x29}, 3, APIC_XADD, 1, GPR_RCX, 8},
+	{CODE32, "xchg [ecx], dh", {0x86, 0x31}, 2, APIC_XCHG, 1, GPR_RDX, 8},
+	{CODE32, "sub byte [ecx], 0x80", {0x80, 0x29, 0x80}, 3, APIC_SUB, 1, NO_REGISTER, 0xffffff80},
+	{CODE32, "dec byte [ecx]", {0xfe, 0x09}, 2, APIC_DEC, 1, GPR_RCX, 0},
+	{CODE64, "mov [rdi], sil", {0x40, 0x88, 0x37}, 3, APIC_MOV, 1, GPR_RSI, 0},
+	{CODE64, "xor [rdi], r9b", {0x44, 0x30, 0x0f}, 3, APIC_XOR, 1, GPR_R9, 0},
+	{CODE64, "mov [rdi], spl", {0x40, 0x88, 0x27}, 3, APIC_MOV, 1, GPR_RSP, 0},
+	{CODE16, "or [si], dx", {0x09, 0x14}, 2, APIC_OR, 2, GPR_RDX, 0},
 	{CODE64, "lock xadd [rdi], r10", {0xf0, 0x4c, 0x0f, 0xc1, 0x17}, 5, APIC_XADD, 8, GPR_R10, 0},
 	/* clang-format on */
 };
@@ -129,8 +145,6 @@ static const struct {
 	{CODE32, "add eax, 5", {0x83, 0xc0, 0x05}, 3},
 	{CODE32, "push dword [ecx]", {0xff, 0x31}, 2},
 	{CODE32, "movnti [ecx], edx", {0x0f, 0xc3, 0x11}, 3},
-	{CODE32, "xchg [ecx], dl", {0x86, 0x11}, 2},
-	{CODE32, "or byte [ecx], 5", {0x80, 0x09, 0x05}, 3},
 	{CODE64, "movaps [rdi], xmm0", {0x0f, 0x29, 0x07}, 3},
 	{CODE64, "vmovdqu [rdi], ymm0", {0xc5, 0xfe, 0x7f, 0x07}, 4},
 	{CODE64, "nop", {0x90}, 1},
@@ -138,15 +152,14 @@ static const struct {
 	{CODE32, "rep stosd", {0xf3, 0xab}, 2},
 	{CODE64, "rep movsq", {0xf3, 0x48, 0xa5}, 3},
 	{CODE32, "repne movsd", {0xf2, 0xa5}, 2},
-	{CODE32, "stosb", {0xaa}, 1},
-	{CODE32, "movsb", {0xa4}, 1},
+	{CODE32, "adc byte [ecx], 5", {0x80, 0x11, 0x05}, 3},
+	{CODE32, "sbb [ecx], dl", {0x18, 0x11}, 2},
+	{CODE32, "cmp byte [ecx], 5", {0x80, 0x39, 0x05}, 3},
 	{CODE32, "test dword [ecx], 5", {0xf7, 0x01, 0x05, 0x00, 0x00, 0x00}, 6},
 	{CODE32, "call [ecx]", {0xff, 0x11}, 2},
 	{CODE32, "not ecx", {0xf7, 0xd1}, 2},
-	{CODE32, "not byte [ecx]", {0xf6, 0x11}, 2},
 	{CODE32, "bt [ecx], edx", {0x0f, 0xa3, 0x11}, 3},
 	{CODE32, "bt dword [ecx], 8", {0x0f, 0xba, 0x21, 0x08}, 4},
-	{CODE32, "cmpxchg [ecx], dl", {0x0f, 0xb0, 0x11}, 3},
 	{CODE32, "cmpxchg8b [ecx]", {0x0f, 0xc7, 0x09}, 3},
 	{CODE32, "xadd edx, ecx", {0x0f, 0xc1, 0xca}, 3},
 	/* clang-format on */

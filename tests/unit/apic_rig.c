@@ -1,5 +1,5 @@
 /*
- * What svm/apic/apic.c, svm/apic/base.c and svm/apic/messages.c stand on, for unit tests: registers
+ * What svm/apic/apic.c, svm/apic/base.c and svm/apic/kept.c stand on, for unit tests: registers
  * and MSRs that are arrays, other parts of L0 that note what they are asked. Relies on
  * tests/unit/apic_rig.h.
  */
@@ -15,7 +15,7 @@ static void fake_wrmsr(uint32_t msr, uint64_t value);
 #include "svm/apic/apic.c"
 #include "svm/apic/base.c"
 #include "svm/apic/decode.c"
-#include "svm/apic/messages.c"
+#include "svm/apic/kept.c"
 #include "svm/emulate/operand.c"
 
 struct features features;
@@ -240,7 +240,8 @@ void machine(unsigned int processors)
 	intercepted = icr_writes = base_writes = 0;
 	wrmsr_faults = false;
 	in_delivery = memory_at = 0;
-	page_count = watched_count = 0;
+	page_count = 0;
+	kept_count = 1; /* messages */
 	real_base = PAGE | ON;
 	for (unsigned int i = 0; i < processors; i++) {
 		current = i;

@@ -1,6 +1,6 @@
 /*
  * A machine whose real APICs are arrays, for tests of svm/apic/apic.c, svm/apic/base.c and
- * svm/apic/messages.c: processors that note what they get, and L1's stores. Relies on cmocka.
+ * svm/apic/kept.c: processors that note what they get, and L1's stores. Relies on cmocka.
  */
 #ifndef TESTS_UNIT_APIC_RIG_H
 #define TESTS_UNIT_APIC_RIG_H
@@ -17,7 +17,7 @@
 #include "svm/apic/registers.h"
 #include "svm/emulate/decode.h"
 #include "svm/features.h"
-#include "svm/apic/messages.h"
+#include "svm/apic/kept.h"
 #include "svm/vcpu.h"
 
 enum { MAX = 10, NOTHING = -1, INIT = 256, NMI = 257 /* else the vector of a SIPI */ };

@@ -68,8 +68,10 @@ static void known_stores(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < sizeof(stores) / sizeof(*stores); i++) {
-		uint32_t source = stores[i].reg == NO_REGISTER ? stores[i].immediate
-		                                               : (uint32_t)value_of(stores[i].reg);
+		uint32_t source =
+			stores[i].reg == NO_REGISTER
+				? stores[i].immediate
+				: (uint32_t)value_of(stores[i].reg) >> stores[i].immediate;
 		uint8_t bytes[LONGEST];
 		struct apic_store store;
 
@@ -79,6 +81,7 @@ static void known_stores(void **state)
 		if (!apic_decode(&vcpu, bytes, sizeof(bytes), &store) ||
 		    store.length != stores[i].length || store.size != stores[i].size ||
 		    store.operation != stores[i].operation || store.source != source ||
+		    (stores[i].reg != NO_REGISTER && store.shift != stores[i].immediate) ||
 		    (store.operation == APIC_XCHG && store.reg != stores[i].reg))
 			fail_msg("%s: operation %d, length %d, size %d, source %x", stores[i].text,
 			         store.operation, store.length, store.size, store.source);
@@ -143,9 +146,11 @@ static void check_opcodes(const uint8_t *prefix, const uint8_t *known, size_t co
 
 static void all_opcodes(void **state)
 {
-	static const uint8_t one_byte[] = {0x01, 0x09, 0x21, 0x29, 0x31, 0x81, 0x83, 0x87, 0x88,
-	                                   0x89, 0xa2, 0xa3, 0xa5, 0xab, 0xc6, 0xc7, 0xff};
-	static const uint8_t two_bytes[] = {0xab, 0xb1, 0xb3, 0xbb, 0xc1}, prefix = 0x0f;
+	static const uint8_t one_byte[] = {0x00, 0x01, 0x08, 0x09, 0x20, 0x21, 0x28, 0x29, 0x30,
+	                                   0x31, 0x80, 0x81, 0x83, 0x86, 0x87, 0x88, 0x89, 0xa2,
+	                                   0xa3, 0xa4, 0xa5, 0xaa, 0xab, 0xc6, 0xc7, 0xfe, 0xff};
+	static const uint8_t two_bytes[] = {0xab, 0xb0, 0xb1, 0xb3, 0xbb, 0xc0, 0xc1},
+			     prefix = 0x0f;
 
 	(void)state;
 	check_opcodes(NULL, one_byte, sizeof(one_byte));
@@ -154,7 +159,7 @@ static void all_opcodes(void **state)
 
 static void exchange(void **state)
 {
-	struct apic_store store = {.operation = APIC_XCHG, .reg = GPR_RAX, .source = 5};
+	struct apic_store store = {.operation = APIC_XCHG, .size = 4, .reg = GPR_RAX, .source = 5};
 
 	(void)state;
 	vmcb.save.rflags = 0x8d7;
@@ -163,6 +168,15 @@ static void exchange(void **state)
 	store.reg = GPR_R12;
 	assert_int_equal(apic_execute(&vcpu, &store, 0x87654321), 5);
 	assert_true(vcpu.gpr[GPR_R12] == 0x87654321);
+	store.size = 2;
+	assert_int_equal(apic_execute(&vcpu, &store, 0x1234) & 0xffff, 5);
+	assert_true(vcpu.gpr[GPR_R12] == 0x87651234);
+	store.size = 1;
+	assert_int_equal(apic_execute(&vcpu, &store, 0x56) & 0xff, 5);
+	assert_true(vcpu.gpr[GPR_R12] == 0x87651256);
+	store.shift = 8;
+	assert_int_equal(apic_execute(&vcpu, &store, 0x78) & 0xff, 5);
+	assert_true(vcpu.gpr[GPR_R12] == 0x87657856);
 	store.operation = APIC_MOV;
 	assert_int_equal(apic_execute(&vcpu, &store, 0x87654321), 5);
 	assert_true(vmcb.save.rflags == 0x8d7);
@@ -170,71 +184,80 @@ static void exchange(void **state)
 }
 
 /* By its definition; APM vol. 3, and vol. 1 section 3.1.4 for the flags. */
-static void check_arithmetic(uint8_t operation, uint32_t old, uint32_t source, uint64_t before)
+static void check_arithmetic(uint8_t size, uint8_t operation, uint32_t old, uint32_t source,
+                             uint64_t before)
 {
-	struct apic_store store = {.operation = operation, .source = source, .reg = GPR_R12};
+	struct apic_store store = {
+		.operation = operation, .size = size, .source = source, .reg = GPR_R12};
 	bool plus = operation == APIC_ADD || operation == APIC_XADD || operation == APIC_INC;
 	bool minus = operation == APIC_SUB || operation == APIC_DEC || operation == APIC_NEG ||
 	             operation == APIC_CMPXCHG;
 	bool by_one = operation == APIC_INC || operation == APIC_DEC, carry, adjust, overflow;
-	uint32_t a = old, b = by_one ? 1 : source, value, result;
-	uint64_t flags, accumulator = value_of(GPR_RAX) << 32 | source;
+	uint32_t mask = size == 4 ? 0xffffffff : (1u << 8 * size) - 1, top = (mask >> 1) + 1;
+	uint32_t a = old & mask, b = by_one ? 1 : source & mask, value, result;
+	uint64_t flags, accumulator = value_of(GPR_RAX) << 32 | source, kept;
 
 	if (operation == APIC_NEG) {
 		a = 0;
-		b = old;
+		b = old & mask;
 	}
 	if (operation == APIC_CMPXCHG) { /* of EAX, source as well, and memory */
 		vmcb.save.rax = accumulator;
 		store.source = ~source;
-		a = source;
-		b = old;
+		a = source & mask;
+		b = old & mask;
 	}
 	value = plus                    ? a + b
 	        : minus                 ? a - b
 	        : operation == APIC_OR  ? a | b
 	        : operation == APIC_AND ? a & b
 	                                : a ^ b;
+	value &= mask;
 	carry = (plus && value < a) || (minus && a < b);
 	adjust = (plus && (a & 15) + (b & 15) > 15) || (minus && (a & 15) < (b & 15));
-	overflow = (plus && (~(a ^ b) & (a ^ value)) >> 31) ||
-	           (minus && ((a ^ b) & (a ^ value)) >> 31);
+	overflow = (plus && (~(a ^ b) & (a ^ value) & top)) ||
+	           (minus && ((a ^ b) & (a ^ value) & top));
 	if (by_one)
 		carry = before & 1;
-	result = operation != APIC_CMPXCHG ? value : source == old ? ~source : old;
+	result = operation != APIC_CMPXCHG ? value : a == b ? ~source : old;
 
 	assert_true(apic_reads(&store));
 	vmcb.save.rflags = before;
-	assert_int_equal(apic_execute(&vcpu, &store, old), result);
+	vcpu.gpr[GPR_R12] = value_of(GPR_R12);
+	assert_int_equal(apic_execute(&vcpu, &store, old & mask) & mask, result & mask);
 	flags = 0x202 | carry | (uint64_t)overflow << 11;
 	flags |= (uint64_t) !(__builtin_popcount(value & 0xff) & 1) << 2;
-	flags |= (uint64_t)!value << 6 | (uint64_t)(value >> 31) << 7;
+	flags |= (uint64_t)!value << 6 | (uint64_t) !!(value & top) << 7;
 	if (plus || minus)
 		flags |= (uint64_t)adjust << 4;
 	else
 		vmcb.save.rflags &= ~0x10ull; /* AF is undefined */
 	if (vmcb.save.rflags != flags)
-		fail_msg("%x %d %x: flags %llx, not %llx", old, operation, source,
+		fail_msg("%d bytes: %x %d %x: flags %llx, not %llx", size, old, operation, source,
 		         (unsigned long long)vmcb.save.rflags, (unsigned long long)flags);
+	kept = size == 4 ? 0 : ~(uint64_t)mask;
 	if (operation == APIC_XADD)
-		assert_true(vcpu.gpr[GPR_R12] == old);
+		assert_true(vcpu.gpr[GPR_R12] == ((value_of(GPR_R12) & kept) | (old & mask)));
 	if (operation == APIC_CMPXCHG)
-		assert_true(vmcb.save.rax == (source == old ? accumulator : old));
+		assert_true(vmcb.save.rax ==
+		            (a == b ? accumulator : (accumulator & kept) | (old & mask)));
 }
 
 static void arithmetic(void **state)
 {
-	static const uint32_t values[] = {0,          1,          0xf,        0x10,
-	                                  0x7fffffff, 0x80000000, 0xffffffff, 0xc4500};
+	static const uint32_t values[] = {0,          1,          0xf,    0x10,   0x7f,
+	                                  0x80,       0xff,       0x7fff, 0x8000, 0x7fffffff,
+	                                  0x80000000, 0xffffffff, 0xc4500};
 	static const uint8_t operations[] = {APIC_ADD, APIC_OR,  APIC_AND,     APIC_SUB, APIC_XOR,
 	                                     APIC_INC, APIC_DEC, APIC_CMPXCHG, APIC_NEG, APIC_XADD};
 	enum { COUNT = sizeof(values) / sizeof(*values) };
 
 	(void)state;
 	for (unsigned int i = 0; i < COUNT * COUNT * sizeof(operations); i++) {
-		for (unsigned int set = 0; set < 2; set++) /* IF stays */
-			check_arithmetic(operations[i / (COUNT * COUNT)], values[i % COUNT],
-			                 values[i / COUNT % COUNT], set ? 0xad7 : 0x202);
+		for (unsigned int set = 0; set < 6; set++) /* IF stays */
+			check_arithmetic((uint8_t)(1 << set % 3), operations[i / (COUNT * COUNT)],
+			                 values[i % COUNT], values[i / COUNT % COUNT],
+			                 set & 1 ? 0xad7 : 0x202);
 	}
 }
 
@@ -242,9 +265,13 @@ static void bits(void **state)
 {
 	(void)state;
 	for (uint32_t bit = 0; bit < 64; bit++) {
+		unsigned int size = bit & 2 ? 4 : 2;
+
 		for (unsigned int operation = APIC_BTS; operation <= APIC_BTC; operation++) {
-			struct apic_store store = {.operation = (uint8_t)operation, .source = bit};
-			uint32_t old = 0xc4500, mask = 1u << bit % 32;
+			struct apic_store store = {.operation = (uint8_t)operation,
+			                           .size = (uint8_t)size,
+			                           .source = bit};
+			uint32_t old = 0x4500, mask = 1u << bit % (8 * size);
 			uint32_t value = operation == APIC_BTS   ? old | mask
 			                 : operation == APIC_BTR ? old & ~mask
 			                                         : old ^ mask;
@@ -259,7 +286,7 @@ static void bits(void **state)
 
 static void complement(void **state)
 {
-	struct apic_store store = {.operation = APIC_NOT};
+	struct apic_store store = {.operation = APIC_NOT, .size = 4};
 
 	(void)state;
 	vmcb.save.rflags = 0x8d7;
