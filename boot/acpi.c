@@ -1,6 +1,7 @@
 /*
- * The little that booting has to know of ACPI. Firmware is believed, but only as far as checksums
- * and lengths agree. Relies on hv/phys.h and hv/string.h.
+ * The little that booting has to know of ACPI. Firmware is believed, but only as far as lengths
+ * agree. A table's checksum does not count: operating systems take one with a bad sum all the same,
+ * and what they find there L0 must know. Relies on hv/phys.h and hv/string.h.
  */
 #include "boot/acpi.h"
 #include "hv/phys.h"
@@ -170,13 +171,14 @@ uint32_t acpi_table_length(uint64_t hpa, const char *signature)
 	memcpy(&header, phys(hpa), sizeof(header));
 	if (memcmp(header.signature, signature, sizeof(header.signature)) != 0 ||
 	    header.length < sizeof(header) || header.length > TABLE_MAX_SIZE ||
-	    !is_low(hpa, header.length) || !sum_is_zero(phys(hpa), header.length))
+	    !is_low(hpa, header.length))
 		return 0;
 	return header.length;
 }
 
+/* The n-th table of a root; n is less by those that it has. */
 static uint64_t find_table(uint64_t root, const char *root_signature, uint32_t pointer_size,
-                           const char *signature, unsigned int n)
+                           const char *signature, unsigned int *n)
 {
 	uint32_t length = acpi_table_length(root, root_signature);
 
@@ -184,7 +186,7 @@ static uint64_t find_table(uint64_t root, const char *root_signature, uint32_t p
 	     at += pointer_size) {
 		uint64_t table = read_pointer(root + at, pointer_size);
 
-		if (acpi_table_length(table, signature) && !n--)
+		if (acpi_table_length(table, signature) && !(*n)--)
 			return table;
 	}
 	return 0;
@@ -193,12 +195,13 @@ static uint64_t find_table(uint64_t root, const char *root_signature, uint32_t p
 uint64_t acpi_find_nth_table(uint64_t rsdp, const char *signature, unsigned int n)
 {
 	struct acpi_rsdp root;
+	uint64_t found = 0;
 
 	if (!acpi_read_rsdp(rsdp, &root))
 		return 0;
-	if (root.revision >= 2 && find_table(root.xsdt, "XSDT", sizeof(uint64_t), signature, 0))
-		return find_table(root.xsdt, "XSDT", sizeof(uint64_t), signature, n);
-	return find_table(root.rsdt, "RSDT", sizeof(uint32_t), signature, n);
+	if (root.revision >= 2)
+		found = find_table(root.xsdt, "XSDT", sizeof(uint64_t), signature, &n);
+	return found ? found : find_table(root.rsdt, "RSDT", sizeof(uint32_t), signature, &n);
 }
 
 uint64_t acpi_find_table(uint64_t rsdp, const char *signature)

@@ -54,7 +54,10 @@ uint64_t acpi_rsdp_from_efi(uint64_t system_table, bool wide);
 /* The hpa of the first valid table with this signature, or 0; rsdp may be 0. */
 uint64_t acpi_find_table(uint64_t rsdp, const char *signature);
 
-/* Of several with the same signature: the n-th valid one, from 0. */
+/*
+ * Of several with the same signature: the n-th valid one, from 0. Those of an XSDT come first, then
+ * those of the RSDT, which may be the same ones.
+ */
 uint64_t acpi_find_nth_table(uint64_t rsdp, const char *signature, unsigned int n);
 
 /* The bytes of the table at the hpa; 0 when it is not this one or not a valid one. */

@@ -8,7 +8,7 @@
 #include "hv/phys.h"
 #include "hv/string.h"
 
-/* Offsets in the FADT; the X_ fields count where the table has them and they are not 0. */
+/* Offsets in the FADT. */
 enum {
 	FADT_DSDT = 40,
 	FADT_PM1A_CONTROL = 64,
@@ -16,8 +16,10 @@ enum {
 	FADT_X_DSDT = 140,
 	FADT_X_PM1A_CONTROL = 172,
 	FADT_X_PM1B_CONTROL = 184,
+	FADT_SLEEP_CONTROL = 244,
 	GAS_SPACE = 0,
 	GAS_ADDRESS = 4,
+	GAS_SYSTEM_MEMORY = 0,
 	GAS_SYSTEM_IO = 1,
 };
 
@@ -50,12 +52,41 @@ static uint64_t field(uint64_t table, uint32_t length, uint32_t at, uint32_t siz
 	return value;
 }
 
-static uint16_t pm1_control(uint64_t fadt, uint32_t length, uint32_t plain, uint32_t extended)
+static void add_register(struct sleep_states *states, uint64_t at, bool memory, uint8_t value)
 {
-	if (field(fadt, length, extended + GAS_ADDRESS, 8) &&
-	    field(fadt, length, extended + GAS_SPACE, 1) == GAS_SYSTEM_IO)
-		return (uint16_t)field(fadt, length, extended + GAS_ADDRESS, 8);
-	return (uint16_t)field(fadt, length, plain, 4);
+	for (unsigned int i = 0; i < states->count; i++) {
+		if (states->registers[i].at == at && states->registers[i].memory == memory)
+			return;
+	}
+	if (states->count < SLEEP_REGISTERS)
+		states->registers[states->count++] = (struct sleep_register){at, memory, value};
+}
+
+/* A generic address; ACPI 6.5, section 5.2.3.2. The byte is so far behind it. */
+static void take_address(uint64_t fadt, uint32_t length, uint32_t at, uint32_t byte, uint8_t value,
+                         struct sleep_states *states)
+{
+	uint64_t address = field(fadt, length, at + GAS_ADDRESS, 8);
+	uint64_t space = field(fadt, length, at + GAS_SPACE, 1);
+
+	if (address && (space == GAS_SYSTEM_MEMORY || space == GAS_SYSTEM_IO))
+		add_register(states, address + byte, space == GAS_SYSTEM_MEMORY, value);
+}
+
+/* All that the table names: where it says a thing twice, others may take either. */
+static void take_registers(uint64_t fadt, uint32_t length, struct sleep_states *states)
+{
+	static const uint32_t pm1[2][2] = {{FADT_PM1A_CONTROL, FADT_X_PM1A_CONTROL},
+	                                   {FADT_PM1B_CONTROL, FADT_X_PM1B_CONTROL}};
+
+	for (uint8_t i = 0; i < 2; i++) {
+		uint64_t port = field(fadt, length, pm1[i][0], 4);
+
+		if (port)
+			add_register(states, port + PM1_SLEEP_BYTE, false, i);
+		take_address(fadt, length, pm1[i][1], PM1_SLEEP_BYTE, i, states);
+	}
+	take_address(fadt, length, FADT_SLEEP_CONTROL, 0, 0, states);
 }
 
 /* An integer of AML at *at, 0 to 255. False: it is none of these. */
@@ -154,11 +185,11 @@ static void note_types(const struct state *state, const uint8_t types[2], struct
 {
 	if (state->good) {
 		for (unsigned int i = 0; i < 2; i++)
-			to->good[i] |= (uint8_t)(1 << (types[i] & PM1_SLP_TYP_MASK));
+			to->good[i] |= (uint8_t)(1 << (types[i] & SLP_TYP_MASK));
 		to->s5_is_known |= state->is_s5;
-	} else if (to->count + 2 <= SLEEP_TYPES) {
-		memcpy(to->types + to->count, types, 2);
-		to->count += 2;
+	} else {
+		for (unsigned int i = 0; i < 2; i++)
+			to->bad |= (uint8_t)(1 << (types[i] & SLP_TYP_MASK));
 	}
 }
 
@@ -194,19 +225,16 @@ static void take_states(uint64_t table, const char *signature, struct sleep_stat
 
 void acpi_sleep_states(uint64_t rsdp, struct sleep_states *states)
 {
-	uint64_t fadt = acpi_find_table(rsdp, "FACP"), dsdt, ssdt;
-	uint32_t length;
+	uint64_t table;
 
 	memset(states, 0, sizeof(*states));
-	if (!fadt)
-		return;
-	length = acpi_table_length(fadt, "FACP");
-	states->pm1_control[0] = pm1_control(fadt, length, FADT_PM1A_CONTROL, FADT_X_PM1A_CONTROL);
-	states->pm1_control[1] = pm1_control(fadt, length, FADT_PM1B_CONTROL, FADT_X_PM1B_CONTROL);
-	dsdt = field(fadt, length, FADT_X_DSDT, 8);
-	if (!dsdt)
-		dsdt = field(fadt, length, FADT_DSDT, 4);
-	take_states(dsdt, "DSDT", states);
-	for (unsigned int n = 0; (ssdt = acpi_find_nth_table(rsdp, "SSDT", n)); n++)
-		take_states(ssdt, "SSDT", states);
+	for (unsigned int n = 0; (table = acpi_find_nth_table(rsdp, "FACP", n)); n++) {
+		uint32_t length = acpi_table_length(table, "FACP");
+
+		take_registers(table, length, states);
+		take_states(field(table, length, FADT_X_DSDT, 8), "DSDT", states);
+		take_states(field(table, length, FADT_DSDT, 4), "DSDT", states);
+	}
+	for (unsigned int n = 0; (table = acpi_find_nth_table(rsdp, "SSDT", n)); n++)
+		take_states(table, "SSDT", states);
 }

@@ -273,13 +273,22 @@ static struct l1_start start_state(const struct l1_entry *entry)
 	};
 }
 
-/* To be called before the first VMCB is made. */
+/* A page that is kept from guests must not be memory, theirs or L0's; L0 sees what is below 4 GiB.
+ */
+static bool may_be_kept(uint64_t hpa)
+{
+	uint64_t page = hpa & ~(uint64_t)(PAGE_SIZE - 1);
+
+	return page < SIZE_4G && !l1_page(NULL, page) && !l1_memory_hidden(page, PAGE_SIZE);
+}
+
+/* To be called when L1's memory is known and before the first VMCB is made. */
 static void watch_ports(void)
 {
 	struct sleep_states sleep;
 
 	acpi_sleep_states(info.rsdp, &sleep);
-	sleep_refuse(&sleep);
+	sleep_refuse(&sleep, may_be_kept);
 	a20_keep();
 	if (config.hotkey)
 		hotkey_init();
@@ -294,11 +303,9 @@ static void watch_io_apics(void)
 
 	hpas[count++] = IO_APIC_USUAL;
 	for (unsigned int i = 0; i < count; i++) {
-		uint64_t page = hpas[i] & ~(uint64_t)(PAGE_SIZE - 1);
-
-		if (l1_page(NULL, page) || l1_memory_hidden(page, PAGE_SIZE))
+		if (!may_be_kept(hpas[i]))
 			log_info("the I/O APIC at %x lies in memory: left out", hpas[i]);
-		else if (!kept_add(page, message_store))
+		else if (!kept_add(hpas[i], message_store))
 			log_info("more I/O APICs than can be watched: the one at %x is not",
 			         hpas[i]);
 	}
@@ -363,9 +370,9 @@ _Noreturn void start(uint32_t magic, uint64_t information, uint64_t image_at)
 	paging_move_image(region.base, memory, memory_count, la57);
 	paging_forget_identity();
 
-	watch_ports();
 	tell_l1_memory(&region);
 	watch_io_apics();
+	watch_ports();
 	load(stage_modules(), &loaded);
 	log_memory_map();
 	l1 = start_state(&loaded.entry);

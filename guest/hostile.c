@@ -1,8 +1,9 @@
 /*
  * The L1 image `hostile`: what L1 can do to a machine that should not hurt L0, nor one processor
  * the others. With case=NAME on the command line it ends the machine in that way; with s3=1 it asks
- * for S3, from which a bare machine would not come back; else it goes on and reports in points.
- * cpus= says how many processors there are.
+ * for S3, from which a bare machine would not come back (s3=memory: where tests/system/hostile.t
+ * has registers in memory, too); else it goes on and reports in points. cpus= says how many
+ * processors there are.
  */
 #include "guest/hostile/hostile.h"
 #include "hv/mtrr.h"

@@ -31,7 +31,7 @@ struct port_watcher {
  * Watches count ports from the first one on, for all guests of all processors. To be called before
  * the first VMRUN, PORT_WATCHES times at most; the watcher stays.
  */
-enum { PORT_WATCHES = 8 };
+enum { PORT_WATCHES = 16 };
 void ports_watch(uint16_t first, unsigned int count, const struct port_watcher *watcher);
 
 /* The intercept that watched ports need: of INTERCEPT_MISC1. */

@@ -21,6 +21,7 @@ enum {
 	HEADER = 36,
 	FADT_SIZE_1 = 116, /* ACPI 1.0's */
 	FADT_SIZE_2 = 244,
+	FADT_SIZE_5 = 268,
 	PORT = 0x604,
 };
 
@@ -68,6 +69,15 @@ static uint8_t sum(uint64_t hpa, uint32_t length)
 	return total;
 }
 
+static void assert_register(const struct sleep_states *states, unsigned int i, uint64_t where,
+                            bool memory, uint8_t value)
+{
+	assert_true(i < states->count);
+	assert_int_equal(states->registers[i].at, where);
+	assert_int_equal(states->registers[i].memory, memory);
+	assert_int_equal(states->registers[i].value, value);
+}
+
 static void s3_is_found_and_renamed(void **state)
 {
 	struct sleep_states states;
@@ -75,16 +85,14 @@ static void s3_is_found_and_renamed(void **state)
 	(void)state;
 	put_dsdt(good, sizeof(good));
 	acpi_sleep_states(RSDP, &states);
-	assert_int_equal(states.count, 2);
-	assert_int_equal(states.types[0], 1);
-	assert_int_equal(states.types[1], 1);
-	assert_int_equal(states.pm1_control[0], PORT);
-	assert_int_equal(states.pm1_control[1], 0);
+	assert_int_equal(states.bad, 1 << 1);
+	assert_int_equal(states.count, 1);
+	assert_register(&states, 0, PORT + 1, false, 0);
 	assert_memory_equal(at(DSDT + HEADER + 6), "\bXS3_", 5);
 	assert_int_equal(sum(DSDT, HEADER + sizeof(good)), 0);
 	/* Nobody finds it twice. */
 	acpi_sleep_states(RSDP, &states);
-	assert_int_equal(states.count, 0);
+	assert_int_equal(states.bad, 0);
 }
 
 static void both_states_by_any_name_and_number(void **state)
@@ -98,14 +106,10 @@ static void both_states_by_any_name_and_number(void **state)
 	(void)state;
 	put_dsdt(aml, sizeof(aml)); /* the second package ends before its second number */
 	acpi_sleep_states(RSDP, &states);
-	assert_int_equal(states.count, 2);
-	assert_int_equal(states.types[0], 3);
-	assert_int_equal(states.types[1], 4);
+	assert_int_equal(states.bad, 1 << 3 | 1 << 4);
 	put_dsdt(other, sizeof(other));
 	acpi_sleep_states(RSDP, &states);
-	assert_int_equal(states.count, 2);
-	assert_int_equal(states.types[0], 5);
-	assert_int_equal(states.types[1], 6);
+	assert_int_equal(states.bad, 1 << 5 | 1 << 6);
 }
 
 /* A byte of what is good is another: a package that is not understood tells no type. */
@@ -127,7 +131,7 @@ static void what_is_no_such_package(void **state)
 		aml[changes[i].at] = changes[i].value;
 		put_dsdt(aml, sizeof(aml));
 		acpi_sleep_states(RSDP, &states);
-		assert_int_equal(states.count, 0);
+		assert_int_equal(states.bad, 0);
 		if (changes[i].named)
 			aml[7] = 'X';
 		assert_memory_equal(at(DSDT + HEADER), aml, sizeof(aml));
@@ -143,11 +147,19 @@ static void tables_that_end_early(void **state)
 
 		put_dsdt(good, length);
 		acpi_sleep_states(RSDP, &states);
-		assert_int_equal(states.count, length >= 16 ? 2 : 0);
+		assert_int_equal(states.bad, length >= 16 ? 1 << 1 : 0);
 	}
 }
 
-static void extended_addresses_count_first(void **state)
+/* A generic address in the FADT. */
+static void put_address(uint32_t offset, uint8_t space, uint64_t address)
+{
+	put8(FADT + offset, space);
+	put64(FADT + offset + 4, address);
+}
+
+/* Whichever of them an operating system takes; ports and memory alike. */
+static void all_registers_are_found(void **state)
 {
 	struct sleep_states states;
 
@@ -155,16 +167,84 @@ static void extended_addresses_count_first(void **state)
 	put_dsdt(good, sizeof(good));
 	put32(FADT + 40, 0);
 	put64(FADT + 140, DSDT);
-	put8(FADT + 172, 1);
-	put64(FADT + 176, 0x1804);
-	put8(FADT + 184, 0); /* memory: not a port */
-	put64(FADT + 188, 0xfed00000);
+	put_address(172, 1, 0x1804);
+	put_address(184, 0, 0xfed80804);
 	put32(FADT + 68, 0x704);
+	put_address(244, 0, 0xfed90010);
+	put_fadt(FADT_SIZE_5);
+	acpi_sleep_states(RSDP, &states);
+	assert_int_equal(states.bad, 1 << 1);
+	assert_int_equal(states.count, 5);
+	assert_register(&states, 0, PORT + 1, false, 0);
+	assert_register(&states, 1, 0x1805, false, 0);
+	assert_register(&states, 2, 0x705, false, 1);
+	assert_register(&states, 3, 0xfed80805, true, 1);
+	assert_register(&states, 4, 0xfed90010, true, 0);
+	/* Each once; in no other space; not beyond the table's end. */
+	put_address(172, 1, PORT);
+	put_address(184, 2, 0x18);
 	put_fadt(FADT_SIZE_2);
 	acpi_sleep_states(RSDP, &states);
 	assert_int_equal(states.count, 2);
-	assert_int_equal(states.pm1_control[0], 0x1804);
-	assert_int_equal(states.pm1_control[1], 0x704);
+	put_address(244, 1, 0x820);
+	put_fadt(FADT_SIZE_5);
+	acpi_sleep_states(RSDP, &states);
+	assert_int_equal(states.count, 3);
+	assert_register(&states, 2, 0x820, false, 0);
+}
+
+/* Operating systems warn, and take them. */
+static void bad_sums_change_nothing(void **state)
+{
+	struct sleep_states states;
+
+	(void)state;
+	put_dsdt(good, sizeof(good));
+	put8(DSDT, 'D');
+	put8(DSDT + 9, (uint8_t)(*(uint8_t *)at(DSDT + 9) + 1));
+	put8(FADT + 9, (uint8_t)(*(uint8_t *)at(FADT + 9) + 1));
+	acpi_sleep_states(RSDP, &states);
+	assert_int_equal(states.bad, 1 << 1);
+	assert_register(&states, 0, PORT + 1, false, 0);
+	assert_int_equal(sum(DSDT, HEADER + sizeof(good)), 1);
+}
+
+/* One takes the first, another the last. */
+static void a_second_fadt(void **state)
+{
+	struct sleep_states states;
+
+	(void)state;
+	put_dsdt(good, sizeof(good));
+	put32(FADT + 0x1000 + 64, 0x404);
+	put_acpi_table(FADT + 0x1000, "FACP", FADT_SIZE_1);
+	put32(RSDT + HEADER + 4, FADT + 0x1000);
+	put_acpi_table(RSDT, "RSDT", HEADER + 8);
+	acpi_sleep_states(RSDP, &states);
+	assert_int_equal(states.count, 2);
+	assert_register(&states, 0, PORT + 1, false, 0);
+	assert_register(&states, 1, 0x405, false, 0);
+}
+
+/* So many have room; no more are written. */
+static void many_registers(void **state)
+{
+	struct {
+		struct sleep_states states;
+		uint64_t behind;
+	} guarded = {.behind = 0x1234};
+
+	(void)state;
+	put_dsdt(good, sizeof(good));
+	for (uint32_t i = 0; i < 16; i++) {
+		put32(FADT + 0x1000 + i * 0x80 + 64, 0x1000 + 4 * i);
+		put_acpi_table(FADT + 0x1000 + i * 0x80, "FACP", FADT_SIZE_1);
+		put32(RSDT + HEADER + 4 + 4 * i, (uint32_t)FADT + 0x1000 + i * 0x80);
+	}
+	put_acpi_table(RSDT, "RSDT", HEADER + 4 * 17);
+	acpi_sleep_states(RSDP, &guarded.states);
+	assert_int_equal(guarded.states.count, SLEEP_REGISTERS);
+	assert_int_equal(guarded.behind, 0x1234);
 }
 
 static void without_tables_there_is_nothing(void **state)
@@ -173,14 +253,14 @@ static void without_tables_there_is_nothing(void **state)
 
 	(void)state;
 	acpi_sleep_states(0, &states);
-	assert_int_equal(states.count, 0);
+	assert_int_equal(states.bad | states.count, 0);
 	acpi_sleep_states(RSDP, &states);
-	assert_int_equal(states.count, 0);
+	assert_int_equal(states.bad | states.count, 0);
 	put_dsdt(good, sizeof(good));
-	put8(DSDT + HEADER, 0); /* the sum is wrong */
+	put8(DSDT, 'X');
 	acpi_sleep_states(RSDP, &states);
-	assert_int_equal(states.count, 0);
-	assert_int_equal(states.pm1_control[0], PORT);
+	assert_int_equal(states.bad, 0);
+	assert_register(&states, 0, PORT + 1, false, 0);
 }
 
 #define SSDT 0x40000ull
@@ -204,7 +284,7 @@ static void s3_in_an_ssdt(void **state)
 	put_dsdt(s5, sizeof(s5));
 	put_ssdt(good, sizeof(good));
 	acpi_sleep_states(RSDP, &states);
-	assert_int_equal(states.count, 2);
+	assert_int_equal(states.bad, 1 << 1);
 	assert_true(states.s5_is_known);
 	assert_int_equal(states.good[0], 1 << 7);
 	assert_int_equal(states.good[1], 1 << 5);
@@ -226,17 +306,15 @@ static void s3_as_a_method(void **state)
 	(void)state;
 	put_dsdt(one, sizeof(one));
 	acpi_sleep_states(RSDP, &states);
-	assert_int_equal(states.count, 2);
-	assert_int_equal(states.types[0], 3);
+	assert_int_equal(states.bad, 1 << 3);
 	assert_int_equal(*(uint8_t *)at(DSDT + HEADER + 3), 'X');
 	put_dsdt(two, sizeof(two));
 	acpi_sleep_states(RSDP, &states);
-	assert_int_equal(states.count, 2);
-	assert_int_equal(states.types[1], 3);
+	assert_int_equal(states.bad, 1 << 3);
 	assert_int_equal(*(uint8_t *)at(DSDT + HEADER + 3), 'X');
 	put_dsdt(alias, sizeof(alias));
 	acpi_sleep_states(RSDP, &states);
-	assert_int_equal(states.count, 0);
+	assert_int_equal(states.bad, 0);
 	assert_int_equal(*(uint8_t *)at(DSDT + HEADER + 6), 'X');
 }
 
@@ -247,7 +325,10 @@ int main(void)
 		cmocka_unit_test_setup_teardown(both_states_by_any_name_and_number, fresh, done),
 		cmocka_unit_test_setup_teardown(what_is_no_such_package, fresh, done),
 		cmocka_unit_test_setup_teardown(tables_that_end_early, fresh, done),
-		cmocka_unit_test_setup_teardown(extended_addresses_count_first, fresh, done),
+		cmocka_unit_test_setup_teardown(all_registers_are_found, fresh, done),
+		cmocka_unit_test_setup_teardown(bad_sums_change_nothing, fresh, done),
+		cmocka_unit_test_setup_teardown(a_second_fadt, fresh, done),
+		cmocka_unit_test_setup_teardown(many_registers, fresh, done),
 		cmocka_unit_test_setup_teardown(s3_in_an_ssdt, fresh, done),
 		cmocka_unit_test_setup_teardown(s3_as_a_method, fresh, done),
 		cmocka_unit_test_setup_teardown(without_tables_there_is_nothing, fresh, done),
