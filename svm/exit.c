@@ -23,9 +23,6 @@ enum { EXIT_CODES = INTERCEPT_WORDS * 32 };
 
 _Static_assert((int)EXIT_CODES == (int)EXIT_SLOT_NPF, "each intercept's exit has a counter");
 
-/* Ports that reset a machine: the reset control register of chipsets, the keyboard controller. */
-enum { PORT_RESET = 0xcf9, RESET_FULL = 0x0e, PORT_KEYBOARD = 0x64, KEYBOARD_RESET = 0xfe };
-
 /*
  * The processor found a reserved bit in a table of L0's, which says what it is to say: the
  * processor takes fewer address bits than it told. The guest would run into that for ever.
@@ -104,14 +101,12 @@ static void handle_exception(struct vcpu *vcpu)
  */
 static void handle_icebp(struct vcpu *vcpu)
 {
-	bool stepped = vcpu->vmcb->save.rflags & RFLAGS_TF;
 	unsigned int length;
 
 	if (!exit_length(vcpu, &length))
 		return;
-	finish_instruction(vcpu, length);
-	if (!stepped) /* else the single step has raised it */
-		raise_exception(vcpu, VEC_DB, 0);
+	finish_instruction(vcpu, length); /* a single step is the same #DB */
+	raise_exception(vcpu, VEC_DB, 0);
 }
 
 /* L1's caches may hold what L0 wrote: INVD becomes WBINVD. */
@@ -123,36 +118,6 @@ static void handle_invd(struct vcpu *vcpu)
 		return;
 	wbinvd();
 	finish_instruction(vcpu, length);
-}
-
-void reset_machine(const char *why)
-{
-	log_set_serial(true);
-	log_info("%s: resetting the machine", why);
-	open_gif(); /* the firmware may have a hand in it, by SMIs */
-	outb(PORT_RESET, RESET_FULL);
-	outb(PORT_KEYBOARD, KEYBOARD_RESET);
-	for (;;)
-		cpu_relax();
-}
-
-/*
- * What a bare machine does when its processor shuts down: it resets. After that nobody can ask any
- * more what brought it there.
- */
-static void handle_shutdown(struct vcpu *vcpu)
-{
-	log_set_serial(true);
-	report_guest();
-	reset_machine(vcpu->guest_mode ? "shutdown of L2" : "shutdown of L1");
-}
-
-void shut_down(struct vcpu *vcpu)
-{
-	if (vcpu->guest_mode && (vcpu->ctl.intercepts[INTERCEPT_MISC1] & MISC1_SHUTDOWN))
-		nested_exit(vcpu, VMEXIT_SHUTDOWN, 0, 0);
-	else
-		handle_shutdown(vcpu);
 }
 
 void intercept_for_l0(struct vmcb_control *control)
@@ -192,7 +157,7 @@ static void (*const handlers[EXIT_CODES])(struct vcpu *vcpu) = {
 	[VMEXIT_IOIO] = handle_ioio,
 	[VMEXIT_MSR] = emulate_msr,
 	[VMEXIT_TASK_SWITCH] = handle_task_switch,
-	[VMEXIT_SHUTDOWN] = handle_shutdown,
+	[VMEXIT_SHUTDOWN] = shut_down,
 	[VMEXIT_VMRUN] = handle_vmrun,
 	[VMEXIT_VMMCALL] = handle_vmmcall,
 	[VMEXIT_VMLOAD] = handle_vmload,
@@ -227,11 +192,9 @@ void handle_exit(struct vcpu *vcpu, uint64_t code)
 		      vcpu->guest_mode ? "L2" : "L1");
 }
 
-/* Whose is an exit of L2? Exit codes number the intercept bits: APM vol. 2, appendix C. */
+/* Whose is an exit of L2? */
 static bool is_l1s(struct vcpu *vcpu, uint64_t code)
 {
-	const uint32_t *intercepts = vcpu->ctl.intercepts;
-
 	if (code >= EXIT_CODES)
 		return false;
 	if (vcpu->stepping_iret && code == VMEXIT_EXCP_BASE + VEC_DB)
@@ -243,9 +206,9 @@ static bool is_l1s(struct vcpu *vcpu, uint64_t code)
 		                          vcpu->vmcb->control.exit_info1 & 1);
 	if (code == VMEXIT_IOIO)
 		return io_is_intercepted(vcpu, vcpu->vmcb->control.exit_info1);
-	if (code == VMEXIT_WBINVD && !(intercepts[INTERCEPT_MISC2] & MISC2_WBINVD))
+	if (code == VMEXIT_WBINVD && !l1_intercepts(vcpu, code))
 		code = VMEXIT_INVD;
-	return intercepts[code / 32] >> (code % 32) & 1;
+	return l1_intercepts(vcpu, code);
 }
 
 void handle_l2_exit(struct vcpu *vcpu)
@@ -317,8 +280,11 @@ void vcpu_run(struct vcpu *vcpu)
 	if (take_nmi(vcpu)) /* from here on GIF is 0 in L0 */
 		vcpu_nmi(vcpu);
 	for (;;) {
-		struct vmcb_control *control = &vcpu->vmcb->control;
+		struct vmcb_control *control;
 
+		if (__builtin_expect(vcpu->due.any != 0, false))
+			settle(vcpu);
+		control = &vcpu->vmcb->control;
 		if (!features.npt)
 			own_paging_enter(vcpu); /* may want a flush */
 		if (vcpu->flush || vcpu->mmu_cpu.flush_direct)
@@ -346,9 +312,5 @@ void vcpu_run(struct vcpu *vcpu)
 			handle_l2_exit(vcpu);
 		else
 			handle_exit(vcpu, control->exit_code);
-		if (vcpu->machine_check_pending)
-			deliver_machine_check(vcpu);
-		if (vcpu->nmi_pending)
-			deliver_nmi(vcpu);
 	}
 }

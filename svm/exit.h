@@ -23,9 +23,6 @@
 /* Sets these in a VMCB, and what else this machine takes. */
 void intercept_for_l0(struct vmcb_control *control);
 
-/* Resets the machine, and says why. */
-_Noreturn void reset_machine(const char *why);
-
 /* #VMEXIT(NPF) of a guest that runs on NPT01. */
 void direct_fault(struct vcpu *vcpu);
 
@@ -35,11 +32,14 @@ void direct_fault(struct vcpu *vcpu);
  */
 bool tables_deny(struct vcpu *vcpu, const struct guest_tables *tables, struct page_fault *fault);
 
-/* The guest in use has shut down: L1 may have asked for that of L2; else the machine resets. */
-void shut_down(struct vcpu *vcpu);
-
 /* Handles the exit of the VMCB in use on L1's behalf, whether L1 or L2 ran. */
 void handle_exit(struct vcpu *vcpu, uint64_t code);
+
+/*
+ * svm/settle.c: acts on the outcome that the exit's handler left, and on what else is due. To be
+ * called once between two runs of guests, where vcpu->due says so.
+ */
+void settle(struct vcpu *vcpu);
 
 /* svm/nested/instructions.c: L1's SVM instructions, and L2's that L1 does not intercept. */
 void handle_vmrun(struct vcpu *vcpu);

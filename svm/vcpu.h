@@ -8,6 +8,7 @@
 #include "hv/mtrr.h"
 #include "hv/x86.h"
 #include "mmu/mmu.h"
+#include "svm/event/priority.h"
 #include "svm/look/counters.h"
 #include "svm/vmcb.h"
 
@@ -166,12 +167,11 @@ struct vcpu {
 	uint8_t tpr_carried; /* V_TPR as set when the real TPR went into VMCB01 or VMCB02 */
 	bool tpr_in_vmcb;    /* ... which it is while V_INTR_MASKING is L0's doing */
 
-	bool nmi_pending; /* for L1 */
-	bool machine_check_pending;
+	union due due; /* to be settled before the guest runs */
+	struct outcome outcome;
 	uint64_t machine_checks; /* taken in L0, of hv/stack.h, when L0 last looked */
 	bool stepping_iret;
 	bool nmi_blocked; /* until L1's IRET */
-	bool init_held; /* L1 cannot take it yet: until GIF is 1, or its event has been injected */
 
 	struct nested_control ctl; /* of VMCB12, while guest_mode */
 	struct vmcb *vmcb12;       /* in the window */
@@ -242,6 +242,13 @@ static inline uint32_t low32(uint64_t value)
 static inline bool in_long_mode(const struct vmcb_save *save)
 {
 	return (save->efer & EFER_LMA) != 0;
+}
+
+/* Does L2 run, and L1 intercept this of it? Exit codes number the intercept bits: APM, appendix C.
+ */
+static inline bool l1_intercepts(const struct vcpu *vcpu, uint64_t code)
+{
+	return vcpu->guest_mode && (vcpu->ctl.intercepts[code / 32] >> (code % 32) & 1);
 }
 
 /* 64-bit code: long mode and a code segment with L=1. */

@@ -180,8 +180,7 @@ static void refuse(struct vcpu *vcpu, uint64_t gpa)
 		log_info("a write to a kept page at %llx by an instruction at rip %llx that is "
 		         "not known: #GP",
 		         (unsigned long long)gpa, (unsigned long long)vcpu->vmcb->save.rip);
-	if (!makes_double_fault(vcpu, VEC_GP))
-		raise_exception(vcpu, VEC_GP, 0);
+	raise_fault(vcpu, VEC_GP, 0);
 }
 
 /* The source of MOVS, which is memory; what an APIC says is nothing that anybody copies so. */

@@ -78,7 +78,9 @@ void processors_wait(void)
 	cpu_relax();
 	if (take_nmi(self))
 		vcpu_nmi(self);
-	look_behind_event(self); /* it may have been the NMI for that */
+	/* After settle(), or the NMI that was to end the guest behind an event is gone. */
+	if (what_is_next(self) != NEXT_NOTHING)
+		vcpu_exit_again(self);
 }
 
 bool vcpu_was_kicked(struct vcpu *vcpu)

@@ -6,21 +6,18 @@
 #include "hv/lapic.h"
 #include "hv/log.h"
 #include "hv/memory.h"
+#include "hv/reset.h"
 #include "hv/x86.h"
 #include "svm/apic/apic.h"
 #include "svm/event/event.h"
 #include "svm/exit.h"
 #include "svm/machine.h"
-#include "svm/nested/nested.h"
 #include "svm/emulate/ports.h"
 #include "svm/emulate/perf.h"
 #include "svm/cpus/processors.h"
 #include "svm/cpus/start_state.h"
 
-enum {
-	LEAF_FEATURES = 1,
-	SX_INIT = 1, /* #SX's error code; APM vol. 2, section 8.2.22 */
-};
+enum { LEAF_FEATURES = 1 };
 
 /* An L2 that ran is gone without a #VMEXIT, as on a processor whose INIT is not redirected. */
 static void take_init(struct vcpu *vcpu)
@@ -34,7 +31,7 @@ static void take_init(struct vcpu *vcpu)
 		perf_switch(vcpu);
 	vcpu->l2_lme_held = vcpu->string_step.on = false;
 	/* S12 */
-	vcpu->nmi_pending = vcpu->nmi_blocked = vcpu->stepping_iret = vcpu->init_held = false;
+	vcpu->due.nmi = vcpu->due.init = vcpu->nmi_blocked = vcpu->stepping_iret = false;
 	vcpu->tpr_in_vmcb = false;
 	for (unsigned int i = 0; i < GPRS; i++)
 		vcpu->gpr[i] = 0;
@@ -60,47 +57,18 @@ static void begin_waiting(struct vcpu *vcpu)
 	take_init(vcpu);
 }
 
-/* SIPI behind an INIT that does not make the processor wait is for nothing. */
-static void forget_init(struct vcpu *vcpu, bool held)
-{
-	vcpu->init_held = held; /* S8 */
-	__atomic_and_fetch(&vcpu->startup, STARTUP_WAITING | STARTUP_STOP | STARTUP_NMI,
-	                   __ATOMIC_SEQ_CST); /* S9 */
-}
-
-/* An intercepted INIT stays pending, which the GIF holds back then. */
-static void exit_with_init(struct vcpu *vcpu)
-{
-	forget_init(vcpu, true);
-	vcpu->vmcb->control.exit_int_info = 0;
-	nested_exit(vcpu, VMEXIT_INIT, 0, 0);
-}
-
-static void redirect_init(struct vcpu *vcpu)
-{
-	forget_init(vcpu, false);
-	raise_exception(vcpu, VEC_SX, SX_INIT);
-}
-
 /*
- * An INIT has come to a processor, which waits for SIPI or not. It may be intercepted, and
- * VM_CR.R_INIT makes an exception of it (APM vol. 2, sections 15.13.4, 15.17, 15.28): both after
- * what is to be injected anyway (15.20).
+ * An INIT has come to a processor, which waits for SIPI or not. What it has to wait for, or
+ * becomes, is settle()'s: a SIPI behind such an INIT is for nothing.
  */
 static void attend_init(struct vcpu *vcpu, bool waits)
 {
-	bool intercepted = vcpu->guest_mode && (vcpu->ctl.intercepts[INTERCEPT_MISC1] & MISC1_INIT);
-
-	if (waits || (vcpu->gif && !intercepted && !(vcpu->vm_cr & VM_CR_R_INIT))) {
+	vcpu->due.init = true; /* S8 */
+	if (waits || what_is_next(vcpu) == NEXT_INIT)
 		begin_waiting(vcpu);
-	} else if (!vcpu->gif || (vcpu->vmcb->control.event_inj & EVENT_VALID)) {
-		forget_init(vcpu, true);
-		look_behind_event(vcpu);
-	} else if (intercepted) {
-		exit_with_init(vcpu);
-	} else {
-		redirect_init(vcpu);
-	}
+	else
+		__atomic_and_fetch(&vcpu->startup, STARTUP_WAITING | STARTUP_STOP | STARTUP_NMI,
+		                   __ATOMIC_SEQ_CST); /* S9 */
 }
 
 /*
@@ -125,8 +93,7 @@ static void attend_nmi(struct vcpu *vcpu, uint32_t startup)
 	if (!__atomic_compare_exchange_n(&vcpu->startup, &startup, taken, false, __ATOMIC_SEQ_CST,
 	                                 __ATOMIC_SEQ_CST)) /* S14 */
 		return;
-	vcpu->nmi_pending = true;
-	deliver_nmi(vcpu);
+	vcpu->due.nmi = true;
 }
 
 /* The halting guest, which runs nothing but this, under L0's own tables. */
@@ -176,6 +143,8 @@ static void halt_until_kicked(struct vcpu *vcpu)
 		panic("exit %llx of a processor that waits for SIPI", (unsigned long long)code);
 	if (take_exit(vcpu, &vcpu->halt->control))
 		vcpu_nmi(vcpu);
+	if (vcpu->due.init)
+		vcpu_init(vcpu); /* of a device: here, too, it comes before a SIPI that follows */
 }
 
 static _Noreturn void stop_here(void)

@@ -10,7 +10,6 @@
 #include "svm/emulate/emulate.h"
 #include "svm/event/event.h"
 #include "svm/features.h"
-#include "svm/nested/nested.h"
 #include "svm/shadowed/own_paging.h"
 #include "svm/memory/span.h"
 
@@ -185,7 +184,7 @@ static void clear_ts(struct vcpu *vcpu, unsigned int length)
 static void write_cr0_as_asked(struct vcpu *vcpu, uint64_t value, unsigned int length)
 {
 	if (is_l1s_selective_write(vcpu, value))
-		nested_exit(vcpu, VMEXIT_CR0_SEL_WRITE, 0, 0);
+		exit_to_l1(vcpu, VMEXIT_CR0_SEL_WRITE);
 	else
 		finish_write(vcpu, VMEXIT_CR0_WRITE, value, length);
 }

@@ -1,57 +1,59 @@
 /*
  * Events for the guest: exceptions that L0 raises, deliveries that were interrupted, the end of
- * instructions. Relies on svm/nested/nested.h for what L1 intercepts.
+ * instructions. Relies on svm/emulate/decode.h for their length.
  */
 #include "svm/event/event.h"
+#include "hv/log.h"
 #include "hv/x86.h"
-#include "svm/exit.h"
 #include "svm/features.h"
-#include "svm/nested/nested.h"
 #include "svm/strict.h"
 
-static bool has_error_code(unsigned int vector)
+bool has_error_code(unsigned int vector)
 {
 	return vector == VEC_DF || (vector >= VEC_TS && vector <= VEC_PF) || vector == VEC_AC ||
 	       vector == VEC_SX;
 }
 
+/* An exit comes to one thing only: what is left twice is the same. */
+static void leave(struct vcpu *vcpu, enum outcome_kind kind, struct outcome outcome)
+{
+	if (STRICT && vcpu->due.outcome && vcpu->outcome.code != outcome.code)
+		panic("an exit ends as %llx and as %llx", (unsigned long long)vcpu->outcome.code,
+		      (unsigned long long)outcome.code);
+	vcpu->due.outcome = (uint8_t)kind;
+	vcpu->outcome = outcome;
+}
+
+static struct outcome exception(unsigned int vector, uint32_t error_code)
+{
+	return (struct outcome){VMEXIT_EXCP_BASE + vector, has_error_code(vector) ? error_code : 0,
+	                        0};
+}
+
 void raise_exception(struct vcpu *vcpu, unsigned int vector, uint32_t error_code)
 {
-	uint64_t event = vector | (uint64_t)EVENT_EXCEPTION << EVENT_TYPE_SHIFT | EVENT_VALID;
-
-	if (vcpu->guest_mode && (vcpu->ctl.intercepts[INTERCEPT_EXCEPTION] >> vector & 1)) {
-		nested_exit(vcpu, VMEXIT_EXCP_BASE + vector,
-		            has_error_code(vector) ? error_code : 0, 0);
-		return;
-	}
-	if (has_error_code(vector) && (vcpu->vmcb->save.cr0 & CR0_PE))
-		event |= EVENT_ERROR_VALID | (uint64_t)error_code << EVENT_ERROR_SHIFT;
-	vcpu->vmcb->control.event_inj = event;
+	leave(vcpu, OUTCOME_EXCEPTION, exception(vector, error_code));
 }
 
-static bool is_contributory(unsigned int vector)
+void raise_fault(struct vcpu *vcpu, unsigned int vector, uint32_t error_code)
 {
-	return vector == VEC_DE || (vector >= VEC_TS && vector <= VEC_GP);
+	leave(vcpu, OUTCOME_FAULT, exception(vector, error_code));
 }
 
-bool makes_double_fault(struct vcpu *vcpu, unsigned int vector)
+void raise_page_fault(struct vcpu *vcpu, uint32_t error_code, uint64_t address)
 {
-	uint64_t event = interrupted_event(vcpu);
-	unsigned int first = event & EVENT_VECTOR_MASK;
+	leave(vcpu, OUTCOME_FAULT,
+	      (struct outcome){VMEXIT_EXCP_BASE + VEC_PF, error_code, address});
+}
 
-	if (!(event & EVENT_VALID) ||
-	    (event & EVENT_TYPE_MASK) >> EVENT_TYPE_SHIFT != EVENT_EXCEPTION)
-		return false;
-	if (vector != VEC_PF && !is_contributory(vector))
-		return false;
-	if (first == VEC_DF) {
-		shut_down(vcpu);
-		return true;
-	}
-	if (first != VEC_PF && !(is_contributory(first) && is_contributory(vector)))
-		return false;
-	raise_exception(vcpu, VEC_DF, 0);
-	return true;
+void exit_to_l1(struct vcpu *vcpu, uint64_t code)
+{
+	leave(vcpu, OUTCOME_EXIT, (struct outcome){code, 0, 0});
+}
+
+void shut_down(struct vcpu *vcpu)
+{
+	leave(vcpu, OUTCOME_SHUTDOWN, (struct outcome){VMEXIT_SHUTDOWN, 0, 0});
 }
 
 bool exit_length(struct vcpu *vcpu, unsigned int *length)
@@ -71,7 +73,7 @@ bool exit_length(struct vcpu *vcpu, unsigned int *length)
 	return true;
 }
 
-void finish_instruction(struct vcpu *vcpu, unsigned int length)
+void step_over(struct vcpu *vcpu, unsigned int length)
 {
 	struct vmcb_save *save = &vcpu->vmcb->save;
 
@@ -80,11 +82,23 @@ void finish_instruction(struct vcpu *vcpu, unsigned int length)
 		save->rip = low32(save->rip);
 	vcpu->vmcb->control.int_state &= ~INT_STATE_SHADOW;
 	save->rflags &= ~(uint64_t)RFLAGS_RF;
-	if (save->rflags & RFLAGS_TF) {
-		save->dr6 |= DR6_BS;
-		vcpu->vmcb->control.clean &= ~CLEAN_DRX;
-		raise_exception(vcpu, VEC_DB, 0);
-	}
+}
+
+void trap_step(struct vcpu *vcpu)
+{
+	struct vmcb_save *save = &vcpu->vmcb->save;
+
+	if (!(save->rflags & RFLAGS_TF))
+		return;
+	save->dr6 |= DR6_BS;
+	vcpu->vmcb->control.clean &= ~CLEAN_DRX;
+	raise_exception(vcpu, VEC_DB, 0);
+}
+
+void finish_instruction(struct vcpu *vcpu, unsigned int length)
+{
+	step_over(vcpu, length);
+	trap_step(vcpu);
 }
 
 uint64_t interrupted_event(struct vcpu *vcpu)

@@ -1,5 +1,6 @@
 /*
- * Events for the guest, and the end of an instruction that L0 performed. Relies on svm/vcpu.h.
+ * What handlers leave for the guest in use (svm/event/priority.h), and the end of an instruction
+ * that L0 performed. Relies on svm/vcpu.h.
  */
 #ifndef SVM_EVENT_EVENT_H
 #define SVM_EVENT_EVENT_H
@@ -8,22 +9,36 @@
 #include "svm/vcpu.h"
 
 /*
- * Raises an exception in the guest whose instruction L0 was performing; where L1 intercepts it for
- * L2, L1 gets the #VMEXIT instead. error_code is used by the vectors that have one.
+ * An exception in the guest whose instruction L0 was performing; where L1 intercepts it for L2, L1
+ * gets the #VMEXIT instead. error_code is used by the vectors that have one. All of these only
+ * leave word, and nothing changes before the handler is done: see settle().
  */
 void raise_exception(struct vcpu *vcpu, unsigned int vector, uint32_t error_code);
 
 /*
- * A fault while the processor, and now L0, delivers interrupted_event(). True: together they make a
- * double fault or a shutdown, which has been raised instead (APM vol. 2, section 8.2.9).
+ * The same for a fault that may have come while interrupted_event() was being delivered: together
+ * they may make a double fault or a shutdown (APM vol. 2, section 8.2.9).
  */
-bool makes_double_fault(struct vcpu *vcpu, unsigned int vector);
+void raise_fault(struct vcpu *vcpu, unsigned int vector, uint32_t error_code);
+void raise_page_fault(struct vcpu *vcpu, uint32_t error_code, uint64_t address);
+
+/* L2 exits to L1 with this code, which L1 intercepts. */
+void exit_to_l1(struct vcpu *vcpu, uint64_t code);
+
+/* The guest in use shuts down: L1 may have asked for that of L2; else the machine resets. */
+void shut_down(struct vcpu *vcpu);
+
+bool has_error_code(unsigned int vector);
 
 /*
  * Ends an instruction of this length: RIP moves on, the interrupt shadow ends, and a single step
  * traps (APM vol. 2, section 13.1.4).
  */
 void finish_instruction(struct vcpu *vcpu, unsigned int length);
+
+/* The first half of that, and the second: VMRUN's step traps behind its #VMEXIT. */
+void step_over(struct vcpu *vcpu, unsigned int length);
+void trap_step(struct vcpu *vcpu);
 
 /*
  * The length of the instruction that exited, from nRIP where the processor has it. False: let the
@@ -73,12 +88,6 @@ void handle_nmi(struct vcpu *vcpu);
  */
 bool nmi_may_be_l1s(struct vcpu *vcpu);
 
-/*
- * An event is being injected, and something of L1's waits behind it: the processor exits as soon as
- * it is injected, so that it is looked at before the first instruction of the event's handler.
- */
-void look_behind_event(struct vcpu *vcpu);
-
 /* machine_check.c: has this processor taken a machine check in L0? Then it is pending for L1. */
 void look_for_machine_checks(struct vcpu *vcpu);
 
@@ -86,13 +95,10 @@ void look_for_machine_checks(struct vcpu *vcpu);
 void handle_machine_check(struct vcpu *vcpu);
 
 /*
- * Raises the pending machine check in the guest in use, which shuts down if its CR4.MCE is 0; not
- * while L1's GIF is 0, nor over another event.
+ * An IRET that goes back to another task: TF would be saved in the old one, and not be the new
+ * one's. Where L0 performs the switch it sees the end of the IRET itself.
  */
-void deliver_machine_check(struct vcpu *vcpu);
-
-/* Injects L1's pending NMI if L1 can take it now. */
-void deliver_nmi(struct vcpu *vcpu);
+bool iret_leaves_unseen(const struct vmcb_save *save);
 
 /* Intercepts IRET in the VMCB in use: an NMI's handler runs. */
 void watch_iret(struct vcpu *vcpu);

@@ -1,12 +1,12 @@
 /*
  * L1's global interrupt flag and NMIs. L1's interrupts are physical ones: they are held back by
- * V_INTR_MASKING with the host's IF at 0, and stay pending in the APIC. Relies on svm/event.h.
+ * V_INTR_MASKING with the host's IF at 0, and stay pending in the APIC. Relies on
+ * svm/event/event.h.
  */
 #include "hv/stack.h"
 #include "hv/x86.h"
 #include "svm/event/event.h"
 #include "svm/features.h"
-#include "svm/nested/nested.h"
 #include "svm/cpus/processors.h"
 
 #define V_TPR_BITS 0xfull
@@ -45,10 +45,6 @@ void update_interrupt_gate(struct vcpu *vcpu)
 	if (vcpu->gif && masking_by_l1 && l1_takes)
 		vcpu->host_flags |= RFLAGS_IF;
 	control->clean &= ~CLEAN_TPR;
-	if (vcpu->gif && vcpu->init_held) {
-		vcpu->init_held = false;
-		vcpu_init(vcpu);
-	}
 }
 
 void set_gif(struct vcpu *vcpu, bool gif)
@@ -71,7 +67,7 @@ static uint64_t open_window(struct vcpu *vcpu)
 
 	open_gif_window();
 	if (taken->inits)
-		vcpu_init(vcpu);
+		vcpu->due.init = true;
 	look_for_machine_checks(vcpu);
 	nmis = taken->nmis;
 	taken->nmis = taken->inits = 0; /* GIF is 0: none comes in between */
@@ -107,9 +103,7 @@ void handle_nmi(struct vcpu *vcpu)
 
 	vcpu->counters.nmis += control->exit_code == VMEXIT_NMI;
 	if (take_exit(vcpu, control))
-		vcpu->nmi_pending = true;
-	if (vcpu->gif && vcpu->init_held)
-		update_interrupt_gate(vcpu);
+		vcpu->due.nmi = true;
 }
 
 /*
@@ -125,54 +119,10 @@ void watch_iret(struct vcpu *vcpu)
 	control->clean &= ~CLEAN_I;
 }
 
-/*
- * An IRET that goes back to another task: TF would be saved in the old one, and not be the new
- * one's. Where L0 performs the switch it sees the end of the IRET itself.
- */
-static bool leaves_unseen(const struct vmcb_save *save)
+bool iret_leaves_unseen(const struct vmcb_save *save)
 {
 	return (save->rflags & (RFLAGS_NT | RFLAGS_VM)) == RFLAGS_NT && (save->cr0 & CR0_PE) &&
 	       !in_long_mode(save) && (features.npt || features.tcg);
-}
-
-/* Could it come right after the event? If not, something else exits when it can. */
-static bool nmi_is_next(const struct vcpu *vcpu)
-{
-	bool intercepted = vcpu->guest_mode && (vcpu->ctl.intercepts[INTERCEPT_MISC1] & MISC1_NMI);
-
-	return vcpu->nmi_pending && vcpu->gif && (intercepted || !vcpu->nmi_blocked);
-}
-
-void look_behind_event(struct vcpu *vcpu)
-{
-	if (!(vcpu->vmcb->control.event_inj & EVENT_VALID))
-		return;
-	if (nmi_is_next(vcpu) || (vcpu->gif && (vcpu->init_held || vcpu->machine_check_pending)))
-		vcpu_exit_again(vcpu);
-}
-
-void deliver_nmi(struct vcpu *vcpu)
-{
-	struct vmcb_control *control = &vcpu->vmcb->control;
-
-	if (!vcpu->gif || vcpu->string_step.on) /* an exit is near */
-		return;
-	if (control->event_inj & EVENT_VALID) {
-		look_behind_event(vcpu);
-		return;
-	}
-	if (control->exit_code == VMEXIT_IRET && leaves_unseen(&vcpu->vmcb->save))
-		return; /* at the next exit the IRET is done */
-	if (vcpu->guest_mode && (vcpu->ctl.intercepts[INTERCEPT_MISC1] & MISC1_NMI)) {
-		nested_exit(vcpu, VMEXIT_NMI, 0, 0); /* it stays pending until L1's STGI */
-		return;
-	}
-	if (vcpu->nmi_blocked)
-		return;
-	vcpu->nmi_pending = false;
-	vcpu->nmi_blocked = true;
-	control->event_inj = VEC_NMI | (uint64_t)EVENT_NMI << EVENT_TYPE_SHIFT | EVENT_VALID;
-	watch_iret(vcpu);
 }
 
 void handle_iret(struct vcpu *vcpu)
@@ -183,7 +133,7 @@ void handle_iret(struct vcpu *vcpu)
 	vmcb->control.clean &= ~CLEAN_I;
 	if (!vcpu->nmi_blocked)
 		return;
-	if (leaves_unseen(&vmcb->save)) {
+	if (iret_leaves_unseen(&vmcb->save)) {
 		vcpu->nmi_blocked = false;
 		return;
 	}

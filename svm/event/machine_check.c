@@ -6,7 +6,6 @@
 #include "hv/stack.h"
 #include "hv/x86.h"
 #include "svm/event/event.h"
-#include "svm/exit.h"
 
 void look_for_machine_checks(struct vcpu *vcpu)
 {
@@ -15,24 +14,11 @@ void look_for_machine_checks(struct vcpu *vcpu)
 	if (vcpu->machine_checks == taken->machine_checks)
 		return;
 	vcpu->machine_checks = taken->machine_checks;
-	vcpu->machine_check_pending = true;
+	vcpu->due.machine_check = true;
 }
 
 void handle_machine_check(struct vcpu *vcpu)
 {
-	vcpu->machine_check_pending = true;
+	vcpu->due.machine_check = true;
 	redeliver_event(vcpu); /* it came first */
-}
-
-void deliver_machine_check(struct vcpu *vcpu)
-{
-	if (!vcpu->gif || vcpu->string_step.on || (vcpu->vmcb->control.event_inj & EVENT_VALID)) {
-		look_behind_event(vcpu);
-		return;
-	}
-	vcpu->machine_check_pending = false;
-	if (vcpu->vmcb->save.cr4 & CR4_MCE)
-		raise_exception(vcpu, VEC_MC, 0);
-	else
-		shut_down(vcpu);
 }

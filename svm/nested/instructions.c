@@ -78,8 +78,7 @@ void handle_vmrun(struct vcpu *vcpu)
 		raise_exception(vcpu, VEC_GP, 0);
 		return;
 	}
-	/* A single step traps after the #VMEXIT, which finds the trap in VMCB01 (APM 15.5). */
-	finish_instruction(vcpu, length);
+	step_over(vcpu, length); /* a single step traps after the #VMEXIT (APM 15.5) */
 	nested_vmrun(vcpu, gpa);
 }
 
@@ -225,6 +224,6 @@ void handle_gp(struct vcpu *vcpu)
 
 	if (!in_delivery && vmcb->save.cpl && decode(vcpu, vmcb->control.exit_code))
 		raise_exception(vcpu, VEC_UD, 0);
-	else if (!makes_double_fault(vcpu, VEC_GP))
-		raise_exception(vcpu, VEC_GP, low32(vmcb->control.exit_info1));
+	else
+		raise_fault(vcpu, VEC_GP, low32(vmcb->control.exit_info1));
 }

@@ -64,10 +64,9 @@ bool nested_string_stepped(struct vcpu *vcpu)
 		return !(control->intercepts[INTERCEPT_MISC1] & 1u << code % 32);
 	if (vector > 31 || (control->intercepts[INTERCEPT_EXCEPTION] >> vector & 1))
 		return false;
-	if (vector == VEC_PF) {
-		vcpu->vmcb->save.cr2 = control->exit_info2;
-		write_cr2(control->exit_info2); /* Bochs' VMRUN does not load it */
-	}
-	raise_exception(vcpu, (unsigned int)vector, low32(control->exit_info1));
+	if (vector == VEC_PF)
+		raise_page_fault(vcpu, low32(control->exit_info1), control->exit_info2);
+	else
+		raise_fault(vcpu, (unsigned int)vector, low32(control->exit_info1));
 	return true;
 }

@@ -7,7 +7,6 @@
 #include "svm/emulate/emulate.h"
 #include "svm/event/event.h"
 #include "svm/features.h"
-#include "svm/exit.h"
 #include "svm/nested/nested.h"
 #include "svm/shadowed/own_paging.h"
 #include "svm/emulate/perf.h"
@@ -47,11 +46,6 @@ static void restore_l1(struct vcpu *vcpu)
 	l1->cpl = 0;
 	vmcb01->control.int_state = 0;
 	vmcb01->control.event_inj = 0;
-	if (l1->rflags & RFLAGS_TF) { /* the single step over VMRUN traps now; APM 15.5 */
-		l1->dr6 |= DR6_BS;
-		vmcb01->control.event_inj =
-			VEC_DB | (uint64_t)EVENT_EXCEPTION << EVENT_TYPE_SHIFT | EVENT_VALID;
-	}
 	vmcb01->control.clean &= ~(CLEAN_CR2 | CLEAN_DRX | CLEAN_CRX | CLEAN_SEG);
 	if (!(vcpu->ctl.nested_ctl & NESTED_CTL_NP_ENABLE)) {
 		l1->g_pat = l2->g_pat;
@@ -105,4 +99,6 @@ void nested_exit(struct vcpu *vcpu, uint64_t code, uint64_t info1, uint64_t info
 	/* #VMEXIT loads CR3, and a bad PDPTE shuts the host down; APM vol. 2, section 15.6. */
 	if (!features.npt && !load_pdptes(vcpu, OWN_L1, &vcpu->vmcb01->save))
 		shut_down(vcpu);
+	else
+		trap_step(vcpu); /* the single step over VMRUN; APM 15.5 */
 }

@@ -150,6 +150,7 @@ static void refuse(struct vcpu *vcpu, const char *rule)
 	l1_written(vcpu->vmcb12_gpa);
 	vcpu->counters.invalid++;
 	set_gif(vcpu, false);
+	trap_step(vcpu);
 }
 
 void nested_refused(struct vcpu *vcpu)

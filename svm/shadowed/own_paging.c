@@ -8,7 +8,6 @@
 #include "svm/event/event.h"
 #include "svm/exit.h"
 #include "svm/features.h"
-#include "svm/nested/nested.h"
 #include "svm/cpus/processors.h"
 #include "svm/shadowed/task_switch.h"
 
@@ -215,21 +214,6 @@ void handle_invpcid(struct vcpu *vcpu)
 	raise_exception(vcpu, VEC_UD, 0);
 }
 
-/* The guest's tables deny the access: the fault is the guest's, or L1's if it asked for L2's. */
-static void reflect(struct vcpu *vcpu, const struct page_fault *fault)
-{
-	if (vcpu->guest_mode && (vcpu->ctl.intercepts[INTERCEPT_EXCEPTION] >> VEC_PF & 1)) {
-		nested_exit(vcpu, VMEXIT_EXCP_BASE + VEC_PF, fault->code, fault->address);
-		return;
-	}
-	if (makes_double_fault(vcpu, VEC_PF))
-		return;
-	vcpu->vmcb->save.cr2 = fault->address;
-	write_cr2(fault->address); /* Bochs' VMRUN does not load it */
-	vcpu->vmcb->control.clean &= ~CLEAN_CR2;
-	raise_exception(vcpu, VEC_PF, fault->code);
-}
-
 /* AC is for what CPL 0 asks for itself; what the processor does for CPL 3 is always checked. */
 static bool ac_counts(const struct vmcb_save *save)
 {
@@ -251,14 +235,13 @@ void handle_page_fault(struct vcpu *vcpu)
 		fault.address = low32(fault.address);
 	fault.access = access_of_fault(info, ac_counts(&vmcb->save));
 	if (tables_deny(vcpu, tables_of(vcpu), &fault))
-		reflect(vcpu, &fault);
+		raise_page_fault(vcpu, fault.code, fault.address);
 }
 
 bool translate_linear(struct vcpu *vcpu, uint64_t linear, uint32_t access, uint64_t *gpa)
 {
 	const struct guest_tables *tables = tables_of(vcpu);
 	const struct vmcb_save *save = &vcpu->vmcb->save;
-	struct page_fault fault = {.address = linear};
 	enum walk_status result;
 	struct walk walk;
 
@@ -277,8 +260,7 @@ bool translate_linear(struct vcpu *vcpu, uint64_t linear, uint32_t access, uint6
 		*gpa = walk.gpa;
 		return true;
 	case WALK_FAULT:
-		fault.code = walk.code;
-		reflect(vcpu, &fault);
+		raise_page_fault(vcpu, walk.code, linear);
 		return false;
 	default:
 		return false; /* the guest tries again */

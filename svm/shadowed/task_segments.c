@@ -39,18 +39,12 @@ static unsigned int dpl(const struct vmcb_segment *segment)
 
 bool task_has_raised(const struct task *task)
 {
-	return task->vcpu->guest_mode != task->guest_mode ||
-	       (task->vmcb->control.event_inj & EVENT_VALID);
+	return task->vcpu->due.outcome;
 }
 
 bool task_fault(const struct task *task, unsigned int vector, uint16_t selector)
 {
-	struct vcpu *vcpu = task->vcpu;
-	uint32_t code = (selector & ~SELECTOR_RPL) | task->external;
-	bool l1s = vcpu->guest_mode && (vcpu->ctl.intercepts[INTERCEPT_EXCEPTION] >> vector & 1);
-
-	if (l1s || !makes_double_fault(vcpu, vector))
-		raise_exception(vcpu, vector, code);
+	raise_fault(task->vcpu, vector, (selector & ~SELECTOR_RPL) | task->external);
 	return false;
 }
 
@@ -64,7 +58,7 @@ static bool not_read(const struct task *task, uint16_t selector)
 static bool read_descriptor(const struct task *task, uint16_t selector,
                             struct vmcb_segment *segment, uint32_t *linear)
 {
-	const struct vmcb_save *save = &task->vmcb->save;
+	const struct vmcb_save *save = &task->vcpu->vmcb->save;
 	const struct vmcb_segment *table = &save->gdtr;
 	uint32_t offset = selector & ~(DESCRIPTOR_SIZE - 1u);
 	uint64_t descriptor;
@@ -100,7 +94,7 @@ static bool take(const struct task *task, unsigned int number, struct vmcb_segme
 		type = (uint8_t)segment->attributes;
 		span_write(&span, 0, &type, sizeof(type));
 	}
-	*segment_of(&task->vmcb->save, number) = *segment;
+	*segment_of(&task->vcpu->vmcb->save, number) = *segment;
 	return true;
 }
 
@@ -118,7 +112,7 @@ static bool load_ldt(const struct task *task, uint16_t selector)
 	if ((segment.attributes & (SEG_ATTR_S | SEG_ATTR_TYPE | SEG_ATTR_P)) !=
 	    (TYPE_LDT | SEG_ATTR_P))
 		return task_fault(task, VEC_TS, selector);
-	task->vmcb->save.ldtr = segment;
+	task->vcpu->vmcb->save.ldtr = segment;
 	return true;
 }
 
@@ -206,7 +200,7 @@ static void load_vm86(struct vmcb_save *save, const struct task_state *state)
 bool task_load_segments(const struct task *task, const struct task_state *state)
 {
 	static const uint8_t data[] = {SEGMENT_DS, SEGMENT_ES, SEGMENT_FS, SEGMENT_GS};
-	struct vmcb_save *save = &task->vmcb->save;
+	struct vmcb_save *save = &task->vcpu->vmcb->save;
 	unsigned int cpl = state->selector[SEGMENT_CS] & SELECTOR_RPL;
 
 	if (!load_ldt(task, state->ldt))

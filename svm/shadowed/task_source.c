@@ -19,7 +19,7 @@ enum { GATE_SIZE = 8 };
 static bool leads_here(const struct task *task)
 {
 	struct vcpu *vcpu = task->vcpu;
-	const struct vmcb *vmcb = task->vmcb;
+	const struct vmcb *vmcb = task->vcpu->vmcb;
 	uint32_t offset = (task->event & EVENT_VECTOR_MASK) * GATE_SIZE;
 	struct vmcb_segment gate;
 	uint64_t descriptor;
@@ -36,7 +36,7 @@ static bool leads_here(const struct task *task)
 bool task_find_source(struct task *task)
 {
 	struct vcpu *vcpu = task->vcpu;
-	struct vmcb *vmcb = task->vmcb;
+	struct vmcb *vmcb = task->vcpu->vmcb;
 	uint64_t info = vmcb->control.exit_info2;
 	uint8_t bytes[INSTRUCTION_MAX];
 	unsigned int have, length;

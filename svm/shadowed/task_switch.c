@@ -33,17 +33,17 @@ static void vmsave(const struct vcpu *vcpu)
 	__asm__ volatile("vmsave %%rax" : : "a"(vcpu->vmcb_hpa) : "memory");
 }
 
-static void vmload(uint64_t hpa)
+static void vmload(const struct vcpu *vcpu)
 {
-	__asm__ volatile("vmload %%rax" : : "a"(hpa) : "memory");
+	__asm__ volatile("vmload %%rax" : : "a"(vcpu->vmcb_hpa) : "memory");
 }
 
 /* The processor has found all this good, but memory may have changed since. */
 static bool check_new_tss(struct change *change)
 {
 	const struct task *task = &change->task;
-	const struct vmcb_save *save = &task->vmcb->save;
-	uint16_t selector = (uint16_t)task->vmcb->control.exit_info1;
+	const struct vmcb_save *save = &task->vcpu->vmcb->save;
+	uint16_t selector = (uint16_t)task->vcpu->vmcb->control.exit_info1;
 	unsigned int bad = change->task.cause == BY_IRET ? VEC_TS : VEC_GP, type;
 	uint32_t offset = selector & SELECTOR_INDEX;
 	uint32_t access = change->task.cause == BY_IRET ? 0 : ACCESS_WRITE;
@@ -76,7 +76,7 @@ static bool check_new_tss(struct change *change)
 static bool map_both(struct change *change)
 {
 	const struct task *task = &change->task;
-	const struct vmcb_save *save = &task->vmcb->save;
+	const struct vmcb_save *save = &task->vcpu->vmcb->save;
 	uint32_t old = low32(save->tr.base), first;
 	struct span link;
 
@@ -114,7 +114,7 @@ static bool sets_rf(uint64_t event)
 /* For what L0 itself injected the processor knows nothing of RF. */
 static uint32_t old_eflags(const struct change *change)
 {
-	const struct vmcb *vmcb = change->task.vmcb;
+	const struct vmcb *vmcb = change->task.vcpu->vmcb;
 	uint32_t eflags = low32(vmcb->save.rflags) & ~RFLAGS_RF;
 
 	if ((vmcb->control.exit_info2 & INFO2_RF) || sets_rf(change->task.event))
@@ -129,7 +129,7 @@ static uint32_t old_eflags(const struct change *change)
 static void save_old(const struct change *change)
 {
 	const struct vcpu *vcpu = change->task.vcpu;
-	const struct vmcb_save *save = &change->task.vmcb->save;
+	const struct vmcb_save *save = &change->task.vcpu->vmcb->save;
 	uint32_t first = tss_first_saved(change->old_wide);
 	uint32_t bytes = tss_saved_end(change->old_wide) - first;
 	struct task_state state = {
@@ -161,7 +161,7 @@ static void set_busy(const struct span *descriptor, bool busy)
 /* All writes, and the new task's state. Nothing fails. */
 static void write_and_read(const struct change *change, struct task_state *state)
 {
-	uint16_t old = change->task.vmcb->save.tr.selector;
+	uint16_t old = change->task.vcpu->vmcb->save.tr.selector;
 	union tss tss;
 
 	if (change->task.cause != BY_CALL)
@@ -181,7 +181,7 @@ static void write_and_read(const struct change *change, struct task_state *state
 static void commit(const struct change *change, const struct task_state *state)
 {
 	struct vcpu *vcpu = change->task.vcpu;
-	struct vmcb *vmcb = change->task.vmcb;
+	struct vmcb *vmcb = change->task.vcpu->vmcb;
 	struct vmcb_save *save = &vmcb->save;
 
 	save->tr = change->tr;
@@ -206,7 +206,7 @@ static void commit(const struct change *change, const struct task_state *state)
 static bool load_cr3(const struct change *change, uint32_t cr3)
 {
 	struct vcpu *vcpu = change->task.vcpu;
-	struct vmcb_save *save = &change->task.vmcb->save;
+	struct vmcb_save *save = &change->task.vcpu->vmcb->save;
 	uint64_t old = save->cr3;
 
 	if (!change->wide || !(save->cr0 & CR0_PG))
@@ -223,7 +223,7 @@ static bool load_cr3(const struct change *change, uint32_t cr3)
 /* An exception's error code goes on the new task's stack, as wide as its TSS. */
 static bool push_error_code(const struct change *change)
 {
-	struct vmcb_save *save = &change->task.vmcb->save;
+	struct vmcb_save *save = &change->task.vcpu->vmcb->save;
 	uint32_t code = change->error_code;
 	uint32_t size = change->wide ? sizeof(uint32_t) : sizeof(uint16_t);
 	uint32_t mask = (save->ss.attributes & SEG_ATTR_DB) ? 0xffffffff : 0xffff;
@@ -251,9 +251,8 @@ static bool begin(const struct change *change, const struct task_state *state)
 void handle_task_switch(struct vcpu *vcpu)
 {
 	struct vmcb *vmcb = vcpu->vmcb;
-	uint64_t hpa = vcpu->vmcb_hpa;
 	struct change change = {
-		.task = {.vcpu = vcpu, .vmcb = vmcb, .guest_mode = vcpu->guest_mode},
+		.task = {.vcpu = vcpu},
 		.pushes = vmcb->control.exit_info2 & INFO2_ERROR_VALID,
 		.error_code = low32(vmcb->control.exit_info2),
 	};
@@ -272,7 +271,7 @@ void handle_task_switch(struct vcpu *vcpu)
 		vmcb->save.dr6 |= DR6_BT;
 		raise_exception(vcpu, VEC_DB, 0);
 	}
-	vmload(hpa);
+	vmload(vcpu);
 }
 
 /*
@@ -295,11 +294,9 @@ void finish_task_switch(struct vcpu *vcpu)
 {
 	struct vmcb *vmcb = vcpu->vmcb;
 	struct vmcb_save *save = &vmcb->save;
-	uint64_t hpa = vcpu->vmcb_hpa, event = interrupted_event(vcpu);
+	uint64_t event = interrupted_event(vcpu);
 	struct change change = {
 		.task = {.vcpu = vcpu,
-	                 .vmcb = vmcb,
-	                 .guest_mode = vcpu->guest_mode,
 	                 .event = event,
 	                 .external = event && !is_from_instruction(vcpu, event)},
 		.pushes = event & EVENT_ERROR_VALID,
@@ -320,5 +317,5 @@ void finish_task_switch(struct vcpu *vcpu)
 	state.eflags |= low32(save->rflags) & RFLAGS_NT;
 	commit(&change, &state);
 	begin(&change, &state);
-	vmload(hpa);
+	vmload(vcpu);
 }

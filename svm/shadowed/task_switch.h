@@ -23,12 +23,9 @@ void finish_task_switch(struct vcpu *vcpu);
 /* Decides what becomes of busy bits, NT and the link; an event's task gate is a call. APM 12.3. */
 enum task_cause { BY_JMP, BY_CALL, BY_IRET };
 
-/* A switch under way. The VMCB is the one that the exit was of: a fault may end in a nested exit.
- */
+/* A switch under way. */
 struct task {
 	struct vcpu *vcpu;
-	struct vmcb *vmcb;
-	bool guest_mode;
 	enum task_cause cause;
 	uint64_t event; /* EXITINTINFO, or 0 */
 	uint32_t eip;   /* where the old task goes on */
@@ -42,10 +39,7 @@ struct task {
  */
 bool task_find_source(struct task *task);
 
-/*
- * Raises a fault whose error code names the selector; 0: none. Always false. What the processor has
- * of the guest (svm/shadowed/own_paging.h's faults as well) must be as the fault is to find it.
- */
+/* Raises a fault whose error code names the selector; 0: none. Always false. */
 bool task_fault(const struct task *task, unsigned int vector, uint16_t selector);
 
 /* Has something been raised? Else a false return means that the guest's tables did not hold still.

@@ -31,8 +31,8 @@ byte vector;
 bit odd;         /* vcpu.run is */
 bit kicked;
 bit latch;       /* the processor's, for NMIs */
-bit nmi_pending; /* vcpu's */
-bit init_held;
+bit nmi_pending; /* due.nmi of the vcpu */
+bit init_held; /* due.init */
 bit gif = 1;
 bit stopped;
 

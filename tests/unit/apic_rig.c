@@ -146,13 +146,9 @@ void raise_exception(struct vcpu *vcpu, unsigned int vector, uint32_t error_code
 	exception = (int)vector;
 }
 
-bool makes_double_fault(struct vcpu *vcpu, unsigned int vector)
+void raise_fault(struct vcpu *vcpu, unsigned int vector, uint32_t error_code)
 {
-	(void)vcpu;
-	assert_int_equal(vector, VEC_GP);
-	if (in_delivery)
-		exception = VEC_DF;
-	return in_delivery;
+	raise_exception(vcpu, in_delivery ? VEC_DF : vector, error_code);
 }
 
 uint64_t interrupted_event(struct vcpu *vcpu)

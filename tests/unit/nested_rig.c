@@ -26,10 +26,12 @@ unsigned int machine_checks_in_window;
 #define open_gif() ((void)0)
 #define read_cr8   fake_cr8
 #define write_cr8  set_cr8
-#define write_cr2  set_cr2
 #define outb       no_port
+#define write_cr2  set_cr2
 
+#include "hv/reset.c"
 #include "svm/exit.c"
+#include "svm/settle.c"
 #include "svm/event/interrupt.c"
 #include "svm/event/machine_check.c"
 #include "svm/nested/string_io.c"

@@ -1,5 +1,5 @@
 /*
- * Machine checks in L1, in L2, and in L0 itself: whose they are, and when they come. svm/exit.c,
+ * Machine checks in L1, in L2, and in L0 itself: whose they are, and when they come. svm/settle.c,
  * svm/event/machine_check.c; AMD64 APM vol. 2, sections 9.3, 15.12.16 and 15.17.
  */
 #include "tests/unit/nested_rig.h"
@@ -22,8 +22,7 @@ static void l1_exit(void)
 	vcpu.vmcb->control.exit_code = code_to_come;
 	vcpu.vmcb->control.event_inj = 0;
 	handle_exit(&vcpu, code_to_come);
-	if (vcpu.machine_check_pending)
-		deliver_machine_check(&vcpu);
+	settle(&vcpu);
 }
 
 static void l1_exits(uint64_t code)
@@ -48,7 +47,7 @@ static void in_l1(void **state)
 	begin(true);
 	l1_exits(VMEXIT_MC);
 	assert_int_equal(vmcb01.control.event_inj, MC_EVENT);
-	assert_false(vcpu.machine_check_pending);
+	assert_false(vcpu.due.machine_check);
 	begin(false);
 	l1_exits(VMEXIT_MC);
 	assert_non_null(strstr(panicked, "reset"));
@@ -79,16 +78,16 @@ static void held(void **state)
 	vcpu.gif = false;
 	l1_exits(VMEXIT_MC);
 	assert_int_equal(vmcb01.control.event_inj, 0);
-	assert_true(vcpu.machine_check_pending);
+	assert_true(vcpu.due.machine_check);
 	assert_int_equal(noted.ended_early, 0);
 	vcpu.gif = true;
 	vmcb01.control.event_inj = event_of_gp();
-	deliver_machine_check(&vcpu);
+	settle(&vcpu);
 	assert_int_equal(vmcb01.control.event_inj, event_of_gp());
-	assert_true(vcpu.machine_check_pending);
+	assert_true(vcpu.due.machine_check);
 	assert_int_equal(noted.ended_early, 1); /* it is looked at right after that */
 	vmcb01.control.event_inj = 0;
-	deliver_machine_check(&vcpu);
+	settle(&vcpu);
 	assert_int_equal(vmcb01.control.event_inj, MC_EVENT);
 }
 
@@ -100,7 +99,7 @@ static void amid_a_delivery(void **state)
 	vmcb01.control.exit_int_info = event_of_gp();
 	l1_exits(VMEXIT_MC);
 	assert_int_equal(vmcb01.control.event_inj, event_of_gp());
-	assert_true(vcpu.machine_check_pending);
+	assert_true(vcpu.due.machine_check);
 	vmcb01.control.exit_int_info = 0;
 }
 
@@ -111,7 +110,7 @@ static void in_l2(void **state)
 	vmcb12->control.intercepts[INTERCEPT_EXCEPTION] = MC_BIT;
 	run_l2(VMEXIT_MC);
 	assert_int_equal(vmcb12->control.exit_code, VMEXIT_MC);
-	assert_false(vcpu.machine_check_pending);
+	assert_false(vcpu.due.machine_check);
 
 	begin(true);
 	assert_true(vmrun());

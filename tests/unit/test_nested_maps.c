@@ -342,11 +342,10 @@ static void outs_that_does_not_come_to_its_end(void **state)
 	assert_false(vmcb12->save.rflags & RFLAGS_TF);
 	/* An NMI for L2 comes behind the step. */
 	begin_outs(0, 0);
-	vcpu.nmi_pending = vcpu.machine_check_pending = true;
-	deliver_nmi(&vcpu);
-	deliver_machine_check(&vcpu);
+	vcpu.due.nmi = vcpu.due.machine_check = true;
+	settle(&vcpu);
 	assert_int_equal(vmcb02.control.event_inj, 0);
-	assert_true(vcpu.nmi_pending && vcpu.machine_check_pending);
+	assert_true(vcpu.due.nmi && vcpu.due.machine_check);
 }
 
 static bool drop(struct port_access *access)

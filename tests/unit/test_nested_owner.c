@@ -4,6 +4,7 @@
  */
 #include "tests/unit/nested_rig.h"
 #include "svm/emulate/emulate.h"
+#include "svm/exit.h"
 
 /* L0 then performs no instruction: it would have to be decoded. */
 #define NO_NRIP (ALL_FEATURES & ~SVM_FEATURE_NRIP)
@@ -17,6 +18,8 @@ static void come(void)
 	vcpu.vmcb->control.exit_code = code_to_come;
 	vcpu.vmcb->control.exit_info1 = info_to_come;
 	handle_l2_exit(&vcpu);
+	if (vcpu.due.outcome)
+		settle(&vcpu);
 }
 
 /* Is this exit reflected to L1, as it is? */
@@ -195,7 +198,7 @@ static void nmis(void **state)
 	l2_exits(VMEXIT_NMI, 0, 0);
 	assert_false(vcpu.guest_mode);
 	assert_int_equal(vmcb12->control.exit_code, VMEXIT_NMI);
-	assert_true(vcpu.nmi_pending);
+	assert_true(vcpu.due.nmi);
 	machine(ALL_FEATURES, true);
 	assert_true(vmrun());
 	l2_exits(VMEXIT_NMI, 0, 0);

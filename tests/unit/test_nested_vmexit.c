@@ -71,6 +71,11 @@ bool load_pdptes(struct vcpu *of, unsigned int whose, const struct vmcb_save *sa
 	return true;
 }
 
+void trap_step(struct vcpu *of)
+{
+	assert_ptr_equal(of->vmcb, &vmcb01);
+}
+
 void shut_down(struct vcpu *of)
 {
 	(void)of;
