@@ -9,6 +9,8 @@ static void run(void)
 	bench_l1();
 	bench_world();
 	bench_memory();
+	bench_flush();
 }
 
-const struct image image = {.name = "bench", .format = pt_format_of_width, .run = run};
+const struct image image = {
+	.name = "bench", .format = pt_format_of_width, .run = run, .maps_4g = true};

@@ -36,5 +36,6 @@ void bench_trip(struct l2 *l2, enum l2_snippet snippet, uint64_t exit_code);
 void bench_l1(void);     /* instructions that L1 executes */
 void bench_world(void);  /* world switches between L1 and L2 */
 void bench_memory(void); /* nested faults, and changes that L1 makes in its nested tables */
+void bench_flush(void);  /* flushes with many tables in use */
 
 #endif
