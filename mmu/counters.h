@@ -25,7 +25,8 @@
 	X(catch_ups, "roots entered after others changed tables")                                  \
 	X(collects, "searches for written tables")                                                 \
 	X(frames_dirty, "written tables found")                                                    \
-	X(regions_skipped, "regions in which no table can have been written")                      \
+	X(regions_read, "2 MiB searched for them")                                                 \
+	X(giants_skipped, "1 GiB in which no table can have been written")                         \
 	X(read_unarmed, "tables read as a processor had not flushed")                              \
 	X(kicks, "processors asked to flush for that")
 

@@ -41,17 +41,17 @@ struct mmu_cpu {
 	struct cached_root roots[MMU_CACHED_ROOTS];
 	struct cached_root *last;
 	uint64_t clock;
-	uint64_t flush_all;              /* counts L1's flushes of all ASIDs */
-	struct shadow_page *direct;      /* NPT01's root */
-	struct shadow_page *current;     /* the root for L2 in use, pinned; NULL: none yet */
-	struct shadow_page *regions;     /* pages of NPT01 with tracked frames */
-	struct shadow_page *last_region; /* one of them */
+	uint64_t flush_all;          /* counts L1's flushes of all ASIDs */
+	struct shadow_page *direct;  /* NPT01's root */
+	struct shadow_page *current; /* the root for L2 in use, pinned; NULL: none yet */
+	struct shadow_page *giants;  /* pages of NPT01 with regions that have tracked frames */
 	struct mmu_cpu *next;
 	/*
 	 * NPT01 changed in a way that the processor may not have seen: whoever enters a guest that
 	 * runs on NPT01 flushes its ASID first: mmu_direct_flushed(). Others set it at any time.
 	 */
 	bool flush_direct;
+	bool flushes_all;   /* L1 has asked for a flush of all ASIDs, NPT01's, too */
 	uint32_t held_back; /* tables read in vain as the processor has not flushed */
 	struct mmu_counters counters;
 };

@@ -1,6 +1,5 @@
 /*
- * What NPT01 tells of L1's writes. Relies on mmu/region.h, and on mmu/fill.c to make NPT01's
- * tables.
+ * Regions and giants come and go. Relies on mmu/region.h, and on mmu/fill.c to make NPT01's tables.
  */
 #include "mmu/region.h"
 #include "mmu/spte.h"
@@ -8,29 +7,14 @@
 
 #include <stddef.h>
 
-enum {
-	REGION_LEVEL = 1,
-	WORDS = SHADOW_ENTRIES / 64,
-	KICK_AFTER = 4, /* frames read in vain: about what a message and an exit cost */
-};
-
-/*
- * Whoever comes to a region's leaves without having them cached sets A in the entry above it. When
- * a flush is due anyway A is cleared: behind that flush A=0 says that no D in the region was set.
+/* The processor's page of NPT01 of this level for a frame; NULL where larger leaves are, or none.
  */
-enum quiet {
-	AWAKE,   /* A=1 is cached, perhaps */
-	FALLING, /* A is cleared, but the processor has not flushed since */
-	QUIET,   /* as long as A=0 the processor has nothing of it cached */
-};
-
-/* The processor's page of 4 KiB leaves for a frame; NULL where it has larger ones or none. */
-static struct shadow_page *find_region(const struct mmu *mmu, const struct mmu_cpu *cpu,
-                                       uint64_t gpa)
+struct shadow_page *find_page(const struct mmu *mmu, const struct mmu_cpu *cpu, uint64_t gpa,
+                              int level)
 {
 	struct shadow_page *page = cpu->direct;
 
-	while (page->role.level > REGION_LEVEL) {
+	while (page->role.level > level) {
 		uint64_t spte = page->table[shadow_index(page->role.level, gpa)];
 
 		if (!(spte & PTE_P) || spte_is_leaf(spte, page->role.level))
@@ -40,16 +24,32 @@ static struct shadow_page *find_region(const struct mmu *mmu, const struct mmu_c
 	return page;
 }
 
-/* The same, for frames that are tracked: often it is the one before. */
-static struct shadow_page *region_of(const struct mmu *mmu, struct mmu_cpu *cpu, uint64_t gpa)
+static struct shadow_page *giant_of(const struct mmu *mmu, const struct shadow_page *region)
 {
-	struct shadow_page *region = cpu->last_region;
+	return page_of_table(mmu, region->parent);
+}
 
-	if (region && !((region->gpa ^ gpa) >> shadow_shift(REGION_LEVEL + 1)))
-		return region;
-	region = find_region(mmu, cpu, gpa);
-	cpu->last_region = region;
-	return region;
+/* Has the region to be looked at, whatever A above it says? */
+static void set_awake(const struct mmu *mmu, const struct shadow_page *region, bool awake)
+{
+	struct shadow_page *giant = giant_of(mmu, region);
+	unsigned int index = (unsigned int)(region->parent - giant->table);
+	uint64_t bit = 1ull << index % 64, *word = &giant->awake[index / 64];
+
+	*word = awake ? *word | bit : *word & ~bit;
+}
+
+void regions_wake(struct mmu *mmu, uint64_t gpa, int level)
+{
+	struct shadow_page *giant = mmu->home ? find_page(mmu, mmu->home, gpa, GIANT_LEVEL) : NULL;
+	unsigned int index = shadow_index(GIANT_LEVEL, gpa);
+
+	for (unsigned int word = 0; giant && word < WORDS; word++) {
+		if (level > GIANT_LEVEL)
+			giant->awake[word] = giant->tracked[word];
+		else if (word == index / 64)
+			giant->awake[word] |= giant->tracked[word] & 1ull << index % 64;
+	}
 }
 
 /* The tables above home's regions stay as long as these have tracked frames. */
@@ -63,12 +63,9 @@ static void pin_upwards(const struct mmu *mmu, struct shadow_page *page, int pin
 	}
 }
 
-/*
- * The next write of L1's to this frame sets D again. In this order: a processor that takes
- * flush_direct away flushes after D was cleared. The one at work runs no guest before that.
- */
-static void clear_dirty(struct mmu *mmu, struct mmu_cpu *cpu, struct shadow_page *region,
-                        unsigned int index)
+/* In this order: a processor that takes flush_direct away flushes after D was cleared. */
+void clear_dirty(struct mmu *mmu, struct mmu_cpu *cpu, struct shadow_page *region,
+                 unsigned int index)
 {
 	__atomic_and_fetch(&region->table[index], ~PTE_D, __ATOMIC_SEQ_CST); /* T1 */
 	__atomic_store_n(&cpu->flush_direct, true, __ATOMIC_SEQ_CST);        /* T2 */
@@ -76,43 +73,75 @@ static void clear_dirty(struct mmu *mmu, struct mmu_cpu *cpu, struct shadow_page
 		region->unarmed[index / 64] |= 1ull << index % 64; /* T3 */
 }
 
+static void set_tracked(struct shadow_page *page, unsigned int index)
+{
+	page->tracked[index / 64] |= 1ull << index % 64;
+	page->words |= 1u << index / 64;
+}
+
+static void clear_tracked(struct shadow_page *page, unsigned int index)
+{
+	page->tracked[index / 64] &= ~(1ull << index % 64);
+	if (!page->tracked[index / 64])
+		page->words &= ~(1u << index / 64);
+}
+
+/* A region of the processor's has its first tracked frame; or its last one has gone. */
+static void enter_giant(const struct mmu *mmu, struct mmu_cpu *cpu, struct shadow_page *region)
+{
+	struct shadow_page *giant = giant_of(mmu, region);
+	unsigned int index = (unsigned int)(region->parent - giant->table);
+
+	region->quiet = AWAKE;
+	set_tracked(giant, index);
+	set_awake(mmu, region, true);
+	if (giant->tracked_count++)
+		return;
+	giant->quiet = AWAKE;
+	giant->next_giant = cpu->giants;
+	cpu->giants = giant;
+}
+
+static void leave_giant(const struct mmu *mmu, const struct shadow_page *region)
+{
+	struct shadow_page *giant = giant_of(mmu, region);
+	unsigned int index = (unsigned int)(region->parent - giant->table);
+
+	set_awake(mmu, region, false);
+	clear_tracked(giant, index);
+	if (--giant->tracked_count)
+		return;
+	for (struct mmu_cpu *cpu = mmu->cpus; cpu; cpu = cpu->next) {
+		struct shadow_page **at = &cpu->giants;
+
+		while (*at && *at != giant)
+			at = &(*at)->next_giant;
+		if (*at)
+			*at = giant->next_giant;
+	}
+}
+
 static void add_frame(struct mmu *mmu, struct mmu_cpu *cpu, struct shadow_page *region,
                       unsigned int index)
 {
-	region->tracked[index / 64] |= 1ull << index % 64;
+	set_tracked(region, index);
 	if (region->table[index] & PTE_P)
 		clear_dirty(mmu, cpu, region, index);
 	if (region->tracked_count++)
 		return;
-	region->next_region = cpu->regions;
-	cpu->regions = region;
+	enter_giant(mmu, cpu, region);
 	if (cpu == mmu->home)
 		pin_upwards(mmu, region, 1);
-}
-
-/* Takes a region off the list of its processor, if it is this one's. */
-static void unlist(struct mmu_cpu *cpu, const struct shadow_page *region)
-{
-	struct shadow_page **at = &cpu->regions;
-
-	while (*at && *at != region)
-		at = &(*at)->next_region;
-	if (*at)
-		*at = region->next_region;
-	if (cpu->last_region == region)
-		cpu->last_region = NULL;
 }
 
 static void remove_frame(struct mmu *mmu, struct mmu_cpu *cpu, struct shadow_page *region,
                          unsigned int index)
 {
-	uint64_t bit = 1ull << index % 64;
-
-	region->tracked[index / 64] &= ~bit;
-	region->unarmed[index / 64] &= ~bit;
+	region->unarmed[index / 64] &= ~(1ull << index % 64);
+	clear_tracked(region, index);
 	if (--region->tracked_count)
 		return;
-	unlist(cpu, region);
+	leave_giant(mmu, region);
 	if (cpu == mmu->home)
 		pin_upwards(mmu, region, -1);
 }
@@ -152,7 +181,7 @@ void regions_add(struct mmu *mmu, uint64_t gpa)
 	if (others)
 		mmu->ops->flush_all(mmu->context); /* T16 */
 	for (struct mmu_cpu *cpu = mmu->cpus; cpu; cpu = cpu->next) {
-		struct shadow_page *region = find_region(mmu, cpu, gpa);
+		struct shadow_page *region = find_page(mmu, cpu, gpa, REGION_LEVEL);
 
 		if (!region && cpu == mmu->home)
 			region = direct_region(mmu, cpu, gpa, split_home);
@@ -164,7 +193,7 @@ void regions_add(struct mmu *mmu, uint64_t gpa)
 void regions_remove(struct mmu *mmu, uint64_t gpa)
 {
 	for (struct mmu_cpu *cpu = mmu->cpus; cpu; cpu = cpu->next) {
-		struct shadow_page *region = find_region(mmu, cpu, gpa);
+		struct shadow_page *region = find_page(mmu, cpu, gpa, REGION_LEVEL);
 
 		if (region && region->tracked_count)
 			remove_frame(mmu, cpu, region, shadow_index(REGION_LEVEL, gpa));
@@ -180,7 +209,7 @@ void region_filled(struct mmu *mmu, struct mmu_cpu *cpu, uint64_t gpa)
 	direct_populate(mmu, cpu, gpa);
 	if (!in_tracked_block(mmu, gpa))
 		return;
-	region = find_region(mmu, cpu, gpa);
+	region = find_page(mmu, cpu, gpa, REGION_LEVEL);
 	if (region->tracked_count)
 		return;
 	for (unsigned int i = 0; i < SHADOW_ENTRIES; i++) {
@@ -189,149 +218,25 @@ void region_filled(struct mmu *mmu, struct mmu_cpu *cpu, uint64_t gpa)
 	}
 }
 
-void region_ends(struct mmu *mmu, struct shadow_page *region)
+static void end_region(struct mmu *mmu, struct shadow_page *region)
 {
-	for (struct mmu_cpu *cpu = mmu->cpus; cpu; cpu = cpu->next)
-		unlist(cpu, region);
 	for (unsigned int i = 0; i < SHADOW_ENTRIES; i++) {
 		if (region->tracked[i / 64] >> i % 64 & 1)
 			mmu_note_write(mmu, region->gpa + ((uint64_t)i << PT_PAGE_SHIFT)); /* T19 */
 	}
 	for (unsigned int word = 0; word < WORDS; word++)
 		region->tracked[word] = region->unarmed[word] = 0;
+	region->words = 0;
 	region->tracked_count = 0;
+	leave_giant(mmu, region);
 }
 
-/* Has the processor flushed since D bits of its NPT01 were cleared? */
-static bool is_armed(const struct mmu *mmu, struct mmu_cpu *cpu)
+void region_ends(struct mmu *mmu, struct shadow_page *page)
 {
-	if (cpu != mmu->self && __atomic_load_n(&cpu->flush_direct, __ATOMIC_SEQ_CST)) /* T13 */
-		return false;
-	cpu->held_back = 0;
-	return true;
-}
-
-/* A frame is read for the sake of a processor that does not flush. It is asked to, once. */
-static void hold_back(struct mmu *mmu, struct mmu_cpu *cpu)
-{
-	mmu->counters->read_unarmed++;
-	if (++cpu->held_back != KICK_AFTER || !mmu->ops->kick)
-		return;
-	mmu->counters->kicks++;
-	mmu->ops->kick(mmu->context, cpu);
-}
-
-static bool is_dirty(const struct shadow_page *region, unsigned int index)
-{
-	return __atomic_load_n(&region->table[index], __ATOMIC_RELAXED) & PTE_D;
-}
-
-bool regions_written(struct mmu *mmu, uint64_t gpa)
-{
-	unsigned int index = shadow_index(REGION_LEVEL, gpa), word = index / 64;
-	uint64_t bit = 1ull << index % 64;
-	bool written = false;
-
-	for (struct mmu_cpu *cpu = mmu->cpus; cpu; cpu = cpu->next) {
-		struct shadow_page *region = region_of(mmu, cpu, gpa);
-		bool unarmed;
-
-		if (!region)
-			continue;
-		unarmed = region->unarmed[word] & bit;
-		if (unarmed && is_armed(mmu, cpu))
-			region->unarmed[word] &= ~bit;
-		if (is_dirty(region, index))
-			clear_dirty(mmu, cpu, region, index);
-		else if (!unarmed)
-			continue;
-		else if (region->unarmed[word] & bit)
-			hold_back(mmu, cpu);
-		written = true;
-	}
-	return written;
-}
-
-/* Something says that the frame was written. */
-static void take(struct mmu *mmu, struct mmu_cpu *cpu, struct shadow_page *region,
-                 unsigned int index, bool by_others, bool armed)
-{
-	if (is_dirty(region, index))
-		clear_dirty(mmu, cpu, region, index);
-	else if (!by_others && !armed)
-		hold_back(mmu, cpu);
-	frame_written(mmu, (region->gpa >> PT_PAGE_SHIFT) + index);
-}
-
-/* Has no leaf of the region been walked to since all were looked at? */
-static bool is_quiet(struct shadow_page *region, bool armed)
-{
-	if (__atomic_load_n(region->parent, __ATOMIC_RELAXED) & PTE_A) {
-		region->quiet = AWAKE; /* T4 */
-		return false;
-	}
-	if (region->quiet == QUIET) /* T5 */
-		return true;
-	if (region->quiet == FALLING && armed)
-		region->quiet = QUIET; /* T6: from the next time on; D may be set since before */
-	return false;
-}
-
-/*
- * As the processor has to flush, it may as well set A again where it comes by. It might have
- * flushed just now, before A was cleared: so it is asked again.
- */
-static void let_fall(struct mmu *mmu, struct mmu_cpu *cpu)
-{
-	for (struct shadow_page *region = cpu->regions; region; region = region->next_region) {
-		if (region->quiet != AWAKE)
-			continue;
-		__atomic_and_fetch(region->parent, ~PTE_A, __ATOMIC_SEQ_CST); /* T10 */
-		region->quiet = cpu == mmu->self ? QUIET : FALLING;           /* T11 */
-	}
-	__atomic_store_n(&cpu->flush_direct, true, __ATOMIC_SEQ_CST); /* T12 */
-}
-
-static void collect_region(struct mmu *mmu, struct mmu_cpu *cpu, struct shadow_page *region,
-                           bool armed)
-{
-	const uint8_t *frames = &mmu->frames[region->gpa >> PT_PAGE_SHIFT];
-	bool home = cpu == mmu->home, large = home && has_large_writers(mmu, region->gpa);
-	uint8_t others = home ? FRAME_DIRTY | FRAME_WRITERS : 0;
-
-	if (is_quiet(region, armed) && !large && !(home && has_noted(mmu, region->gpa))) {
-		mmu->counters->regions_skipped++;
-		return;
-	}
-
+	if (page->role.level == REGION_LEVEL)
+		end_region(mmu, page);
 	for (unsigned int word = 0; word < WORDS; word++) {
-		uint64_t bits = region->tracked[word], unarmed;
-
-		if (!bits)
-			continue;
-		unarmed = region->unarmed[word];
-		if (unarmed && armed)
-			region->unarmed[word] = 0; /* T7 */
-		for (; bits; bits &= bits - 1) {
-			unsigned int bit = (unsigned int)__builtin_ctzll(bits);
-			unsigned int index = word * 64 + bit;
-			bool by_others = (frames[index] & others) || large;
-
-			if (by_others || is_dirty(region, index) || (unarmed >> bit & 1)) /* T8 */
-				take(mmu, cpu, region, index, by_others, armed);
-		}
-	}
-}
-
-void regions_collect(struct mmu *mmu)
-{
-	for (struct mmu_cpu *cpu = mmu->cpus; cpu; cpu = cpu->next) {
-		bool armed = is_armed(mmu, cpu);
-
-		for (struct shadow_page *region = cpu->regions; region;
-		     region = region->next_region)
-			collect_region(mmu, cpu, region, armed);
-		if (__atomic_load_n(&cpu->flush_direct, __ATOMIC_RELAXED))
-			let_fall(mmu, cpu);
+		while (page->tracked[word])
+			end_region(mmu, region_at(mmu, page, word, page->tracked[word]));
 	}
 }

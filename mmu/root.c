@@ -94,9 +94,22 @@ static void make_current(struct mmu *mmu, struct mmu_cpu *cpu, struct shadow_pag
 	cpu->current = page;
 }
 
+/* Is the root in use the one that is wanted? */
+static bool is_wanted(const struct mmu_cpu *cpu, const struct guest_tables *tables, uint32_t asid)
+{
+	const struct cached_root *root = cpu->last;
+
+	return root && root->gpa == tables->root && root->asid == asid &&
+	       root->page == cpu->current && root->serial == root->page->serial &&
+	       root->role.direct == tables->direct &&
+	       (tables->direct || (root->role.pat == tables->pat &&
+	                           root->role.mode == shadow_flags(tables->mode.flags) &&
+	                           root->role.format == tables->mode.id));
+}
+
 /*
- * Is the root in use the one that is wanted, and as fresh as the ASID promises? What others change
- * from here on, with or without the lock, they read from L1's tables after this.
+ * ... and as fresh as the ASID promises? What others change from here on, with or without the lock,
+ * they read from L1's tables after this.
  */
 static bool is_current(const struct mmu *mmu, const struct mmu_cpu *cpu,
                        const struct guest_tables *tables, uint32_t asid)
@@ -105,12 +118,7 @@ static bool is_current(const struct mmu *mmu, const struct mmu_cpu *cpu,
 
 	/* A3 */
 	return root && root->seen == __atomic_load_n(&mmu->changes, __ATOMIC_SEQ_CST) &&
-	       root->gpa == tables->root && root->asid == asid && root->fresh &&
-	       root->flush_all == cpu->flush_all && root->page == cpu->current &&
-	       root->serial == root->page->serial && root->role.direct == tables->direct &&
-	       (tables->direct || (root->role.pat == tables->pat &&
-	                           root->role.mode == shadow_flags(tables->mode.flags) &&
-	                           root->role.format == tables->mode.id));
+	       root->fresh && root->flush_all == cpu->flush_all && is_wanted(cpu, tables, asid);
 }
 
 uint64_t mmu_current_root(const struct mmu *mmu, const struct mmu_cpu *cpu,
@@ -121,20 +129,13 @@ uint64_t mmu_current_root(const struct mmu *mmu, const struct mmu_cpu *cpu,
 	return is_current(mmu, cpu, tables, asid) ? page_hpa(mmu, cpu->current) : 0;
 }
 
-uint64_t mmu_load_root(struct mmu *mmu, struct mmu_cpu *cpu, const struct guest_tables *tables,
-                       uint32_t asid)
+static struct cached_root *find_root(struct mmu *mmu, struct mmu_cpu *cpu,
+                                     const struct guest_tables *tables, uint32_t asid)
 {
-	union shadow_role role;
-	struct cached_root *root;
-
-	if (is_current(mmu, cpu, tables, asid))
-		return page_hpa(mmu, cpu->current);
-	mmu_serve(mmu, cpu);
-	role = root_role(mmu, tables);
-	root = lookup(cpu, tables->root, role, asid);
+	union shadow_role role = root_role(mmu, tables);
+	struct cached_root *root = lookup(cpu, tables->root, role, asid);
 
 	root->used = ++cpu->clock;
-	cpu->last = root;
 	if (!is_root(root, tables->root, role, asid)) {
 		bool found;
 
@@ -148,8 +149,21 @@ uint64_t mmu_load_root(struct mmu *mmu, struct mmu_cpu *cpu, const struct guest_
 		root->fresh = false;
 		mmu->counters->roots_built += !found;
 	}
+	return root;
+}
+
+uint64_t mmu_load_root(struct mmu *mmu, struct mmu_cpu *cpu, const struct guest_tables *tables,
+                       uint32_t asid)
+{
+	struct cached_root *root;
+
+	mmu_serve(mmu, cpu);
+	if (!is_wanted(cpu, tables, asid)) {
+		cpu->last = find_root(mmu, cpu, tables, asid);
+		make_current(mmu, cpu, cpu->last->page);
+	}
+	root = cpu->last;
 	page_touch(mmu, root->page);
-	make_current(mmu, cpu, root->page);
 	if (!root->fresh || root->flush_all != cpu->flush_all) {
 		if (mmu->own_paging)
 			protect_collect(mmu, true);
@@ -200,4 +214,5 @@ void mmu_flush_asid(struct mmu_cpu *cpu, uint32_t asid)
 void mmu_flush_all_asids(struct mmu_cpu *cpu)
 {
 	cpu->flush_all++;
+	cpu->flushes_all = true;
 }

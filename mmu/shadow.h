@@ -43,11 +43,16 @@ struct shadow_page {
 	uint32_t chunks;                   /* of more_parents */
 	uint64_t serial;                   /* tells a page from an earlier one at this place */
 	uint64_t used; /* mmu->serial when it was used last: order matters when pages are taken */
-	uint64_t tracked[SHADOW_ENTRIES / 64]; /* NPT01, level 1: frames whose D bit is watched */
-	uint64_t unarmed[SHADOW_ENTRIES / 64]; /* ... and may have been written with D=0 */
-	struct shadow_page *next_region;       /* NPT01, level 1: others with tracked frames */
+	/* NPT01, level 1, "region": frames whose D is watched; 2, "giant": regions with such. */
+	uint64_t tracked[SHADOW_ENTRIES / 64];
+	union {
+		uint64_t unarmed[SHADOW_ENTRIES / 64]; /* frames that L1 may write with D=0 */
+		uint64_t awake[SHADOW_ENTRIES / 64];   /* regions, whatever A says */
+	};
+	struct shadow_page *next_giant; /* of the processor's, with tracked frames */
 	uint32_t tracked_count;
-	uint8_t quiet;    /* NPT01, level 1: what A of its entry above tells, mmu/region.c */
+	uint8_t words;    /* those of tracked[] that are not 0 */
+	uint8_t quiet;    /* region, giant: what A of the entry above tells, mmu/region.c */
 	uint32_t pins;    /* by processors that have it as root and by tracked frames below it */
 	uint32_t present; /* sptes */
 	bool live;

@@ -53,8 +53,11 @@ static inline void set_frame(struct mmu *mmu, uint64_t frame, unsigned int value
 	unsigned int was = mmu->frames[frame];
 
 	mmu->frames[frame] = (uint8_t)value;
-	if (__builtin_expect((was | value) & FRAME_TRACKED, 0))
-		mmu->block_noted[frame >> BLOCK_SHIFT] += is_noted(value) - is_noted(was);
+	if (__builtin_expect(!((was | value) & FRAME_TRACKED), 1))
+		return;
+	mmu->block_noted[frame >> BLOCK_SHIFT] += is_noted(value) - is_noted(was);
+	if (is_noted(value) && !is_noted(was))
+		regions_wake(mmu, frame << PT_PAGE_SHIFT, 1);
 }
 
 void frame_set(struct mmu *mmu, uint64_t frame, unsigned int flags)
@@ -219,13 +222,17 @@ void track_leaf(struct mmu *mmu, uint64_t spte, int level)
 	} else if (level == 2) {
 		if (mmu->block_writers[frame >> BLOCK_SHIFT] < UINT16_MAX)
 			mmu->block_writers[frame >> BLOCK_SHIFT]++;
-		if (mmu->block_tracked[frame >> BLOCK_SHIFT])
+		if (mmu->block_tracked[frame >> BLOCK_SHIFT]) {
+			regions_wake(mmu, frame << PT_PAGE_SHIFT, level);
 			frames_open(mmu, frame, 1ull << BLOCK_SHIFT);
+		}
 	} else {
 		if (mmu->giant_writers[frame >> GIANT_SHIFT] < UINT16_MAX)
 			mmu->giant_writers[frame >> GIANT_SHIFT]++;
-		if (mmu->giant_tracked[frame >> GIANT_SHIFT])
+		if (mmu->giant_tracked[frame >> GIANT_SHIFT]) {
+			regions_wake(mmu, frame << PT_PAGE_SHIFT, level);
 			frames_open(mmu, frame, 1ull << GIANT_SHIFT);
+		}
 	}
 }
 

@@ -237,13 +237,17 @@ static void flush(struct vcpu *vcpu)
 	struct vmcb_control *control = &vcpu->vmcb->control;
 	bool all = __atomic_exchange_n(&vcpu->flush, false, __ATOMIC_SEQ_CST); /* P11 */
 
-	if (!all && (!features.npt || control->nested_cr3 != vcpu->npt01))
-		return;
-	if (!all && !vcpu->npt01_shared && has(SVM_FEATURE_FLUSH_ASID))
-		control->tlb_control = TLB_CONTROL_FLUSH_ASID;
-	else
+	/* L1's own flush of all ASIDs serves. */
+	if (!all && control->tlb_control != TLB_CONTROL_FLUSH_ALL) {
+		if (!features.npt || control->nested_cr3 != vcpu->npt01)
+			return;
+		control->tlb_control = !vcpu->npt01_shared && has(SVM_FEATURE_FLUSH_ASID)
+		                               ? TLB_CONTROL_FLUSH_ASID
+		                               : TLB_CONTROL_FLUSH_ALL;
+	} else {
 		control->tlb_control = TLB_CONTROL_FLUSH_ALL; /* P12 */
-	mmu_direct_flushed(&vcpu->mmu_cpu);                   /* T23 */
+	}
+	mmu_direct_flushed(&vcpu->mmu_cpu); /* T23 */
 	if (all && vcpu->guest_mode)
 		nested_maps_renew(vcpu);
 }

@@ -69,6 +69,7 @@ struct host_result host_walk(const struct host_tables *tables, struct host_point
 			result.pat = (entry >> pat_bit & 1) * 4u + (unsigned int)(entry >> 3 & 3);
 			return result;
 		}
+		result.upper = result.above;
 		result.above = &table[address >> shift & 511];
 		if (!tables->look)
 			*result.above |= ACCESSED;

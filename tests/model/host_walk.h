@@ -34,6 +34,7 @@ struct host_result {
 	int level; /* of the leaf */
 	uint64_t *leaf;
 	uint64_t *above; /* the entry that leads to the leaf's table; NULL: none was read */
+	uint64_t *upper; /* the one that leads to the table of that one */
 	unsigned int points;
 	struct host_point point[5];
 };

@@ -135,10 +135,10 @@ static const char *check_parents(const struct mmu *mmu, const struct shadow_page
 /* Pages of NPT01 with tracked frames, this one or below it. */
 static uint32_t regions_below(const struct mmu *mmu, const struct shadow_page *page)
 {
-	uint32_t count = page->tracked_count != 0;
+	uint32_t count = 0;
 
 	if (!is_npt01(page) || page->role.level == 1)
-		return count;
+		return page->tracked_count != 0;
 	for (unsigned int i = 0; i < SHADOW_ENTRIES; i++) {
 		uint64_t spte = page->table[i];
 
@@ -148,12 +148,17 @@ static uint32_t regions_below(const struct mmu *mmu, const struct shadow_page *p
 	return count;
 }
 
+static size_t number_of(const struct mmu *mmu, const uint64_t *spte)
+{
+	return (size_t)(spte - mmu->tables) / SHADOW_ENTRIES;
+}
+
 static bool is_home(const struct mmu *mmu, const struct shadow_page *page)
 {
 	if (!is_npt01(page) || !mmu->home)
 		return false;
 	while (page->parent)
-		page = &mmu->pages[(page->parent - mmu->tables) / SHADOW_ENTRIES];
+		page = &mmu->pages[number_of(mmu, page->parent)];
 	return page == mmu->home->direct;
 }
 
@@ -161,7 +166,12 @@ static bool is_home(const struct mmu *mmu, const struct shadow_page *page)
 static const char *check_region(const struct mmu *mmu, const struct mmu_cpu *cpu,
                                 const struct shadow_page *region)
 {
-	const struct shadow_page *listed = cpu->regions;
+	const struct shadow_page *giant = &mmu->pages[number_of(mmu, region->parent)];
+	size_t at = (size_t)(region->parent - giant->table);
+	bool listed = giant->tracked[at / 64] >> at % 64 & 1;
+	bool awake = giant->awake[at / 64] >> at % 64 & 1;
+	bool written = mmu->home == cpu && region->tracked_count &&
+	               (has_noted(mmu, region->gpa) || has_large_writers(mmu, region->gpa));
 	uint32_t count = 0;
 
 	for (unsigned int i = 0; i < SHADOW_ENTRIES; i++) {
@@ -173,11 +183,33 @@ static const char *check_region(const struct mmu *mmu, const struct mmu_cpu *cpu
 			      tracked);
 		count += tracked;
 	}
-	while (listed && listed != region)
-		listed = listed->next_region;
-	if (count != region->tracked_count || (listed != NULL) != (count != 0))
+	if (count != region->tracked_count || listed != (count != 0))
 		WRONG("region %ld: %u tracked, counted %u, listed %d", number(mmu, region), count,
-		      region->tracked_count, listed != NULL);
+		      region->tracked_count, listed);
+	if (awake > listed || written > awake)
+		WRONG("region %ld: listed %d, awake %d, written by others %d", number(mmu, region),
+		      listed, awake, written);
+	return NULL;
+}
+
+static const char *check_giant(const struct mmu *mmu, const struct mmu_cpu *cpu,
+                               const struct shadow_page *giant)
+{
+	const struct shadow_page *listed = cpu->giants;
+	uint32_t count = 0;
+
+	for (unsigned int i = 0; i < SHADOW_ENTRIES; i++) {
+		bool has = giant->tracked[i / 64] >> i % 64 & 1;
+
+		if (has && (!giant->table[i] || (giant->table[i] & 0x80)))
+			WRONG("giant %ld: region %u is none", number(mmu, giant), i);
+		count += has;
+	}
+	while (listed && listed != giant)
+		listed = listed->next_giant;
+	if (count != giant->tracked_count || (listed != NULL) != (count != 0))
+		WRONG("giant %ld: %u regions, counted %u, listed %d", number(mmu, giant), count,
+		      giant->tracked_count, listed != NULL);
 	return NULL;
 }
 
@@ -189,6 +221,8 @@ static const char *check_npt01(const struct mmu *mmu, const struct mmu_cpu *cpu,
 		*tracked += page->tracked_count;
 		return check_region(mmu, cpu, page);
 	}
+	if (page->role.level == 2)
+		TRY(check_giant(mmu, cpu, page));
 	for (unsigned int i = 0; i < SHADOW_ENTRIES; i++) {
 		uint64_t spte = page->table[i], gpa;
 

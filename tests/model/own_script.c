@@ -109,4 +109,4 @@ static void print(const struct script *script)
 	script_print_as(&style, script);
 }
 
-const struct script_model own_model = {run, make, print};
+const struct script_model own_model = {run, make, print, NULL};

@@ -16,7 +16,10 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { FIRST_SEED = 1 };
+enum {
+	FIRST_SEED = 1,
+	ENOUGH = 50, /* scripts that come to all that there is */
+};
 
 /* Shared with the process that runs the scripts, which a sanitizer may end. */
 struct progress {
@@ -68,8 +71,12 @@ static void run_scripts(uint64_t first, double until)
 			exit(1);
 		progress->scripts++;
 		if (seconds() >= until)
-			exit(0);
+			break;
 	}
+	if (progress->scripts >= ENOUGH && model->missed && model->missed())
+		snprintf(progress->message, sizeof(progress->message), "never came to %s",
+		         model->missed());
+	exit(0);
 }
 
 void random_scripts(const struct script_model *of, uint32_t count, uint64_t default_seconds)
@@ -93,8 +100,10 @@ void random_scripts(const struct script_model *of, uint32_t count, uint64_t defa
 	assert_int_equal(waitpid(child, &status, 0), child);
 	printf("seeds %lu to %lu, %lu scripts of %u operations\n", first, progress->seed,
 	       progress->scripts, operations);
-	if (status == 0)
+	if (status == 0) {
+		assert_string_equal(progress->message, "");
 		return;
+	}
 	printf("failed: NESTLING_SEED=%lu: %s\n", progress->seed, progress->message);
 	model->make(&script, progress->seed, operations);
 	script_shrink(&script, fails);

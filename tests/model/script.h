@@ -53,6 +53,8 @@ struct script_model {
 	/* Makes a script from a seed. */
 	void (*make)(struct script *script, uint64_t seed, uint32_t count);
 	void (*print)(const struct script *script);
+	/* What none of the scripts so far has come to, NULL: nothing. May be NULL. */
+	const char *(*missed)(void);
 };
 
 /* A run that may fail anywhere. */

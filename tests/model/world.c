@@ -160,9 +160,20 @@ void world_init(struct world *world, const struct setting *setting)
 		world->cpu[cpu].direct = mmu_direct_root(&world->rig->mmu, &world->rig->cpu[cpu]);
 }
 
+/* What regions at rest have been good for, in all scripts. */
+static uint64_t slept, woken;
+
 void world_end(struct world *world)
 {
+	for (unsigned int cpu = 0; cpu < RIG_CPUS; cpu++)
+		slept += world->rig->cpu[cpu].counters.giants_skipped;
+	woken += world->woken;
 	rig_free(world->rig);
+}
+
+static const char *missed(void)
+{
+	return !slept ? "a giant at rest" : !woken ? "a write in a giant at rest" : NULL;
 }
 
 static void load(struct world *world, unsigned int cpu, unsigned int root, unsigned int asid)
@@ -409,4 +420,4 @@ static int run(const struct script *script, char *message, size_t size)
 	return 0;
 }
 
-const struct script_model nested_model = {run, script_random, script_print};
+const struct script_model nested_model = {run, script_random, script_print, missed};

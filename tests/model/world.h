@@ -29,6 +29,7 @@ struct world_cpu {
 	bool in_l1;                             /* since the last call of mmu/ for this processor */
 	bool l1_writes[RAM_PAGES];              /* a translation of NPT01 with D=1 may be cached */
 	bool l1_comes[RAM_PAGES];               /* what leads to its leaf may be */
+	bool l1_upper[RAM_PAGES];               /* what leads there */
 	int l1_size[RAM_PAGES];                 /* level of the leaf that may be; 0: none is */
 	bool l2_writes[WORLD_ASIDS][RAM_PAGES]; /* one of NPT02 with W */
 };
@@ -46,6 +47,7 @@ struct world {
 	unsigned int points; /* ever stored: the place is modulo WORLD_POINTS */
 
 	struct watched_pages watched;
+	uint64_t woken; /* L1's writes where A above the giant was not set */
 
 	const struct op *race; /* pending; happens after countdown looks at guest memory */
 	unsigned int countdown;

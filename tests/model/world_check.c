@@ -118,6 +118,7 @@ static void forget_npt01(struct world_cpu *at)
 {
 	memset(at->l1_writes, 0, sizeof(at->l1_writes));
 	memset(at->l1_comes, 0, sizeof(at->l1_comes));
+	memset(at->l1_upper, 0, sizeof(at->l1_upper));
 	memset(at->l1_size, 0, sizeof(at->l1_size));
 }
 

@@ -50,8 +50,9 @@ void world_l1_runs(struct world *world)
 				world_fail(world, "cpu %u: two sizes of page %u in the TLB", cpu,
 				           page);
 			at->l1_size[page] = seen.level;
-			/* No leaf comes to be cached before A is set above it, whatever its D. */
-			at->l1_comes[page] |= !!(*seen.above & ACCESSED);
+			/* Nothing comes to be cached before A is set above it, whatever D says. */
+			at->l1_upper[page] |= !seen.upper || (*seen.upper & ACCESSED);
+			at->l1_comes[page] |= at->l1_upper[page] && (*seen.above & ACCESSED);
 			at->l1_writes[page] |= at->l1_comes[page] && (*seen.leaf & DIRTY);
 		}
 	}
@@ -72,11 +73,17 @@ static void enter_l1(struct world *world, unsigned int cpu)
 	world_l1_runs(world);
 }
 
-/* The processor sets D, and A above it unless it has that entry cached. */
-static void set_dirty(const struct world_cpu *at, unsigned int page, const struct host_result *seen)
+/* The processor sets D, and A in the entries above unless it has them cached. */
+static void set_dirty(struct world *world, const struct world_cpu *at, unsigned int page,
+                      const struct host_result *seen)
 {
-	if (!at->l1_comes[page])
+	if (!at->l1_comes[page]) {
+		if (!at->l1_upper[page] && seen->upper) {
+			world->woken += seen->level == 1 && !(*seen->upper & ACCESSED);
+			*seen->upper |= ACCESSED;
+		}
 		*seen->above |= ACCESSED;
+	}
 	*seen->leaf |= DIRTY;
 }
 
@@ -87,7 +94,7 @@ static void write_by_l1(struct world *world, unsigned int cpu, unsigned int page
 	for (enter_l1(world, cpu); !at->l1_writes[page]; enter_l1(world, cpu)) {
 		struct host_result seen = world_reach(world, cpu, ram_page_gpa(page));
 
-		set_dirty(at, page, &seen);
+		set_dirty(world, at, page, &seen);
 	}
 }
 
@@ -109,7 +116,7 @@ static bool write_amid(struct world *world, const struct op *op, unsigned int cp
 	seen = rig_look(world->rig, at->direct, ram_page_gpa(page));
 	if (seen.status != HOST_OK)
 		return false;
-	set_dirty(at, page, &seen);
+	set_dirty(world, at, page, &seen);
 	world_l1_runs(world);
 	return true;
 }

@@ -1,6 +1,6 @@
 /*
  * Tracked frames by dirty bits: one of L1's frames that holds a table, its shadow, and N processors
- * that write it, begin and end to track it, and flush. The code: mmu/track.c, region.c, fill.c.
+ * that write it, begin and end to track it, and flush. The code: mmu/track.c, region.c, collect.c, fill.c.
  *
  * Shown: what was written to the table before a flush is not believed behind it; no TLB ever holds
  * two sizes for one address. The guest's writes are not counted, stale says that memory and shadow
@@ -21,7 +21,7 @@
 
 /* What there is besides writing and flushing; the run script has the sizes. */
 #ifndef REST
-#define REST 0 /* regions at rest */
+#define REST 0 /* 1: regions at rest; 2: and giants above them, which have other regions, too */
 #endif
 #ifndef FAULTS
 #define FAULTS 0 /* by which the frame begins to be tracked; else it is from the beginning */
@@ -46,7 +46,7 @@
 #define CLEAN   1
 #define DIRTY   2
 
-/* Regions at rest: region->quiet. */
+/* What is at rest: page->quiet. */
 #define AWAKE   0
 #define FALLING 1
 #define QUIET   2
@@ -62,6 +62,11 @@ typedef processor {
 	bit large; /* TLB: the large leaf, with D=1 */
 	byte map;  /* NPT01 */
 	bit A;     /* of the entry above the small leaf */
+#if REST == 2
+	bit A2;     /* of the one above that */
+	bit upper2; /* TLB: that one, with A=1 */
+	byte quiet2;
+#endif
 	bit D;     /* of the small leaf */
 	bit unarmed;
 	byte quiet
@@ -77,7 +82,7 @@ bit l0_wrote; /* so it does by a write of L0's that is not noted yet */
 /* The lock; and what belongs to the one who has it. */
 bit locked;
 byte q, i;
-bit armed, look, others, seen;
+bit armed, look, others, seen, fell;
 bit must;             /* he flushes, and what was written before is not in the shadow yet */
 bit walked;           /* a fault has read the table ... */
 bit outdated;         /* and it has been written since: by a guest, */
@@ -109,7 +114,7 @@ inline lock(p)
 inline unlock()
 {
 	d_step {
-		q = 0; armed = 0; look = 0; others = 0; seen = 0;
+		q = 0; armed = 0; look = 0; others = 0; seen = 0; fell = 0;
 		must = 0; walked = 0; outdated = 0; outdated_by_l0 = 0;
 		locked = 0
 	}
@@ -163,6 +168,21 @@ inline is_quiet()
 	}
 }
 
+/* The giant above: is nothing of it to be looked at? */
+inline ask_giant()
+{
+	d_step {
+		look = 1;
+		others = q == HOME && noted;
+		if
+		:: cpu[q].A2 -> cpu[q].quiet2 = AWAKE /* T4 */
+		:: !cpu[q].A2 && cpu[q].quiet2 == QUIET && !others -> look = cpu[q].quiet != QUIET /* T5 */
+		:: !cpu[q].A2 && cpu[q].quiet2 == FALLING && armed -> cpu[q].quiet2 = QUIET /* T6 */
+		:: else
+		fi
+	}
+}
+
 inline collect_region(p)
 {
 	is_quiet();
@@ -179,17 +199,34 @@ inline collect_region(p)
 
 inline let_fall(p)
 {
+#if REST == 2
+	if
+	:: tracked && cpu[q].map == SMALL && cpu[q].quiet2 == AWAKE ->
+		d_step {
+			cpu[q].A2 = 0; /* T10 */
+			cpu[q].quiet2 = (q == p -> QUIET : FALLING); /* T11 */
+			fell = 1
+		}
+	:: else
+	fi;
+#endif
 #if REST
 	if
 	:: tracked && cpu[q].map == SMALL && cpu[q].quiet == AWAKE ->
 		d_step {
 			cpu[q].A = 0; /* T10 */
-			cpu[q].quiet = (q == p -> QUIET : FALLING) /* T11 */
+			cpu[q].quiet = (q == p -> QUIET : FALLING); /* T11 */
+			fell = 1
 		}
 	:: else
 	fi;
+	d_step {
+		cpu[q].flush_direct = cpu[q].flush_direct || fell; /* T12 */
+		fell = 0
+	}
+#else
+	skip
 #endif
-	cpu[q].flush_direct = 1 /* T12 */
 }
 
 inline collect(p)
@@ -197,12 +234,24 @@ inline collect(p)
 	each(q)
 		armed = q == p || !cpu[q].flush_direct; /* T13 */
 		if
-		:: tracked && cpu[q].map == SMALL -> collect_region(p)
+		:: tracked && cpu[q].map == SMALL ->
+#if REST == 2
+			ask_giant();
+			if
+			:: look -> collect_region(p)
+			:: else
+			fi
+#else
+			collect_region(p)
+#endif
 		:: else
 		fi;
 		if
 		:: cpu[q].flush_direct -> let_fall(p)
-		:: else
+#if REST
+		:: q == p -> let_fall(p) /* the guest asked for a flush of its own */
+#endif
+		:: !cpu[q].flush_direct
 		fi;
 	next(q)
 }
@@ -318,6 +367,12 @@ inline l0_writes(p)
 	d_step { stale = stale || (l0_wrote && shadow); l0_wrote = 0 }
 }
 
+#if REST == 2
+#define forget_upper2(p) cpu[p].upper2 = 0
+#else
+#define forget_upper2(p)
+#endif
+
 proctype Processor(byte p)
 {
 	do
@@ -331,7 +386,7 @@ proctype Processor(byte p)
 		if
 		:: d_step { !cpu[p].flush -> /* VMRUN: H2 */
 				if
-				:: cpu[p].owes -> cpu[p].leaf = NOTHING; cpu[p].upper = 0; cpu[p].large = 0; cpu[p].owes = 0
+				:: cpu[p].owes -> cpu[p].leaf = NOTHING; cpu[p].upper = 0; cpu[p].large = 0; cpu[p].owes = 0; forget_upper2(p)
 				:: else
 				fi;
 				cpu[p].in_guest = 1
@@ -370,9 +425,15 @@ proctype Hardware(byte p)
 	:: d_step { cpu[p].in_guest && cpu[p].leaf != NOTHING -> cpu[p].leaf = NOTHING }
 	:: d_step { cpu[p].in_guest && cpu[p].upper -> cpu[p].upper = 0 }
 	:: d_step { cpu[p].in_guest && cpu[p].large -> cpu[p].large = 0 }
-	/* A walk: to the upper entry, and on to the leaf. H4 */
+	/* A walk: to the upper entries, and on to the leaf. H4 */
+#if REST == 2
+	:: d_step { cpu[p].in_guest && cpu[p].upper2 -> cpu[p].upper2 = 0 }
+	:: d_step { cpu[p].in_guest && !cpu[p].upper2 -> cpu[p].A2 = 1; cpu[p].upper2 = 1 }
+	:: d_step { cpu[p].in_guest && cpu[p].map == SMALL && cpu[p].upper2 && !cpu[p].upper -> cpu[p].A = 1; cpu[p].upper = 1 }
+#else
 	:: d_step { REST && cpu[p].in_guest && cpu[p].map == SMALL && !cpu[p].upper -> cpu[p].A = 1; cpu[p].upper = 1 }
-	:: d_step { cpu[p].in_guest && cpu[p].map == SMALL && cpu[p].upper == REST && cpu[p].leaf == NOTHING ->
+#endif
+	:: d_step { cpu[p].in_guest && cpu[p].map == SMALL && (cpu[p].upper || !REST) && cpu[p].leaf == NOTHING ->
 			assert(!cpu[p].large);
 			cpu[p].leaf = (cpu[p].D -> DIRTY : CLEAN) }
 	:: d_step { cpu[p].in_guest && cpu[p].map == LARGE && !cpu[p].large ->

@@ -4,6 +4,8 @@
  */
 #include "tests/unit/cpus_test.h"
 
+#include "mmu/track.h"
+
 static struct machine *at_flush;
 static unsigned int seen_at_flush;
 
@@ -131,6 +133,44 @@ static void a_region_that_ends_forgets_no_write(void **state)
 	assert_int_equal(leads_to(m), FRAME_B);
 }
 
+struct path {
+	uint64_t *leaf, *above, *upper;
+};
+
+static struct path path_of(struct machine *m, int cpu, uint64_t gpa)
+{
+	struct host_result seen = rig_look(m->rig, m->npt01[cpu], gpa);
+
+	return (struct path){seen.leaf, seen.above, seen.upper};
+}
+
+/* L1 comes to a leaf with nothing cached, and writes by it. */
+static void write_by(struct path path)
+{
+	*path.upper |= PTE_A;
+	*path.above |= PTE_A;
+	*path.leaf |= PTE_D;
+}
+
+/* Regions that were searched, and giants that were not, since the last call. */
+static uint64_t searched(struct machine *m)
+{
+	static uint64_t before;
+	uint64_t now = m->cpu[0].counters.regions_read, count = now - before;
+
+	before = now;
+	return count;
+}
+
+static uint64_t skipped(struct machine *m)
+{
+	static uint64_t before;
+	uint64_t now = m->cpu[0].counters.giants_skipped, count = now - before;
+
+	before = now;
+	return count;
+}
+
 /*
  * A region to whose leaves nobody came since all were looked at is not looked at: A of the entry
  * above tells, once the processor has flushed.
@@ -138,67 +178,147 @@ static void a_region_that_ends_forgets_no_write(void **state)
 static void quiet_regions_are_skipped(void **state)
 {
 	struct machine *m = *state;
-	uint64_t *skipped = &m->cpu[0].counters.regions_skipped, before, *leaf[2], *above[2];
+	struct path path[2];
 
 	begin(m);
 	for (int i = 0; i < 2; i++) {
-		struct host_result seen = rig_walk(m->rig, m->npt01[i], m->table);
-
-		leaf[i] = seen.leaf;
-		above[i] = seen.above;
-		assert_true(*above[i] & PTE_A);
+		path[i] = path_of(m, i, m->table);
+		*path[i].above |= PTE_A;
+		*path[i].upper |= PTE_A;
 	}
-	before = *skipped;
+	searched(m);
 	assert_int_equal(flush_and_run(m), 0); /* no flush is due: A stays */
-	assert_true(*above[0] & PTE_A);
+	assert_true(*path[0].above & PTE_A);
 	assert_false(m->cpu[0].flush_direct);
-	*leaf[0] |= PTE_D;
+	assert_int_equal(searched(m), 2);
+	*path[0].leaf |= PTE_D;
 	assert_int_equal(flush_and_run(m), 1);
-	assert_false(*above[0] & PTE_A);
-	assert_true(*above[1] & PTE_A); /* nothing is due there */
-	assert_int_equal(*skipped, before);
+	assert_false(*path[0].above & PTE_A);
+	assert_false(*path[0].upper & PTE_A);
+	assert_true(*path[1].above & PTE_A); /* nothing is due there */
+	assert_int_equal(searched(m), 2);
 	mmu_direct_flushed(&m->cpu[0]);
 	flush_and_run(m);
-	assert_int_equal(*skipped, ++before);
+	assert_int_equal(searched(m), 1);
 	mmu_note_write(m->mmu, m->table); /* others write, too */
 	assert_int_equal(flush_and_run(m), 1);
-	assert_int_equal(*skipped, before);
-	*above[0] |= PTE_A; /* L1 came by, and writes */
-	*leaf[0] |= PTE_D;
+	assert_int_equal(searched(m), 2);
+	write_by(path[0]); /* L1 came by, and writes */
 	edit(m, FRAME_B);
 	assert_int_equal(flush_and_run(m), 1);
 	assert_int_equal(leads_to(m), FRAME_B);
 	mmu_direct_flushed(&m->cpu[0]);
-	before = *skipped;
 
-	/* Another processor has the entry cached with A=1 and sets none before it flushes. */
-	*leaf[1] |= PTE_D;
+	/* Another processor has the entries cached with A=1 and sets none before it flushes. */
+	*path[1].leaf |= PTE_D;
 	assert_int_equal(flush_and_run(m), 1);
-	assert_false(*above[1] & PTE_A);
-	mmu_direct_flushed(&m->cpu[1]);
-	assert_int_equal(flush_and_run(m), 1);
-	*above[1] |= PTE_A;
-	rig_put(m->rig, &m->tables, ADDRESS + 2 * MIB, 1, FRAME_A | E_PAGE);
-	assert_int_equal(rig_access(m->rig, 0, &m->tables, ADDRESS + 2 * MIB, 0), RIG_OK);
-	assert_true(m->cpu[1].flush_direct); /* for the new table's leaf */
-	flush_and_run(m);
-	assert_false(*above[1] & PTE_A);
-	*leaf[1] |= PTE_D; /* that one was armed */
+	assert_false(*path[1].above & PTE_A);
+	assert_false(*path[1].upper & PTE_A);
+	*path[1].leaf |= PTE_D;
 	edit(m, FRAME_A);
+	assert_int_equal(flush_and_run(m), 1);
+	assert_int_equal(leads_to(m), FRAME_A);
+	*path[1].leaf |= PTE_D;
+	edit(m, FRAME_B);
 	mmu_direct_flushed(&m->cpu[1]);
 	assert_true(flush_and_run(m) >= 1);
-	assert_int_equal(leads_to(m), FRAME_A);
+	assert_int_equal(leads_to(m), FRAME_B);
 	mmu_direct_flushed(&m->cpu[1]);
 	while (flush_and_run(m))
 		mmu_direct_flushed(&m->cpu[1]);
-	before = *skipped;
+	searched(m);
 	flush_and_run(m);
-	assert_true(*skipped > before);
-	*above[1] |= PTE_A;
-	*leaf[1] |= PTE_D;
+	assert_int_equal(searched(m), 0);
+	write_by(path[1]);
+	edit(m, FRAME_A);
+	assert_int_equal(flush_and_run(m), 1);
+	assert_int_equal(leads_to(m), FRAME_A);
+}
+
+/* A above a giant tells of all its regions. It is believed behind a flush only, too. */
+static void quiet_giants_are_skipped(void **state)
+{
+	struct machine *m = *state;
+	struct path here;
+
+	begin(m);
+	here = path_of(m, 1, m->table);
+	*here.leaf |= PTE_D;
+	flush_and_run(m);
+	mmu_direct_flushed(&m->cpu[1]);
+	while (flush_and_run(m))
+		mmu_direct_flushed(&m->cpu[1]);
+	skipped(m);
+	flush_and_run(m);
+	assert_int_equal(skipped(m), 1); /* home is awake: its A is set, and no flush was due */
+	*here.upper |= PTE_A;            /* it comes to another region, and keeps that entry */
+	flush_and_run(m);
+	assert_int_equal(skipped(m), 0);
+	m->cpu[1].flush_direct = true; /* for whatever reason */
+	flush_and_run(m);
+	assert_false(*here.upper & PTE_A);
+	*here.above |= PTE_A;
+	*here.leaf |= PTE_D;
 	edit(m, FRAME_B);
 	assert_int_equal(flush_and_run(m), 1);
 	assert_int_equal(leads_to(m), FRAME_B);
+}
+
+/* When L1 flushes all ASIDs its own goes with them, so regions may fall asleep. */
+static void regions_fall_asleep_when_l1_flushes_all(void **state)
+{
+	struct machine *m = *state;
+	struct path path;
+
+	begin(m);
+	path = path_of(m, 0, m->table);
+	*path.above |= PTE_A;
+	*path.upper |= PTE_A;
+	flush_and_run(m);
+	assert_true(*path.above & PTE_A);
+	mmu_flush_all_asids(m->cpu);
+	flush_and_run(m);
+	assert_false(*path.above & PTE_A);
+	assert_false(*path.upper & PTE_A);
+	assert_true(m->cpu[0].flush_direct);
+	mmu_direct_flushed(&m->cpu[0]);
+	*path.above |= PTE_A;
+	flush_and_run(m); /* that was one flush */
+	assert_true(*path.above & PTE_A);
+	assert_false(m->cpu[0].flush_direct);
+	mmu_flush_all_asids(m->cpu);
+	flush_and_run(m);
+	mmu_direct_flushed(&m->cpu[0]);
+	mmu_flush_all_asids(m->cpu);
+	flush_and_run(m); /* there is none that could fall */
+	assert_false(m->cpu[0].flush_direct);
+}
+
+/* Each way in which others write wakes the region at home. */
+static void others_wake_a_region(void **state)
+{
+	struct machine *m = *state;
+
+	begin(m);
+	for (int level = 1; level <= 3; level++) {
+		uint64_t tables = level == 1 ? 1 : 4; /* that the leaf lets L2 write */
+		uint64_t spte = (m->table & -(1ull << shadow_shift(level))) | PTE_P | PTE_W;
+
+		mmu_flush_all_asids(m->cpu);
+		for (int i = 0; i < 3; i++) {
+			flush_and_run(m);
+			mmu_direct_flushed(&m->cpu[0]);
+		}
+		skipped(m);
+		flush_and_run(m);
+		assert_int_equal(skipped(m), 1);
+		track_leaf(m->mmu, spte, level);
+		assert_int_equal(flush_and_run(m), tables);
+		assert_int_equal(flush_and_run(m), tables); /* as long as the leaf is there */
+		untrack_leaf(m->mmu, spte, level);
+		assert_int_equal(flush_and_run(m), tables);
+		assert_int_equal(flush_and_run(m), 0);
+	}
 }
 
 /*
@@ -208,9 +328,8 @@ static void quiet_regions_are_skipped(void **state)
 static void a_table_in_a_quiet_region_begins_unarmed(void **state)
 {
 	struct machine *m = *state;
-	uint64_t *skipped = &m->cpu[0].counters.regions_skipped, before;
 	uint64_t address = ADDRESS + 2 * MIB;
-	struct host_result seen;
+	struct path path;
 
 	begin(m);
 	*reach(m, 1, m->table) |= PTE_D;
@@ -218,22 +337,92 @@ static void a_table_in_a_quiet_region_begins_unarmed(void **state)
 	mmu_direct_flushed(&m->cpu[1]);
 	while (flush_and_run(m))
 		;
-	seen = rig_look(m->rig, m->npt01[1], m->table + 0x1000);
-	assert_false(*seen.above & PTE_A);
-	assert_true(*seen.leaf & PTE_D);
-	before = *skipped;
+	path = path_of(m, 1, m->table + 0x1000);
+	assert_false(*path.above & PTE_A);
+	assert_true(*path.leaf & PTE_D);
+	skipped(m);
 	flush_and_run(m);
-	assert_true(*skipped > before);
+	assert_true(skipped(m) > 0);
 
-	*seen.above |= PTE_A;
+	*path.upper |= PTE_A;
+	*path.above |= PTE_A;
 	rig_put(m->rig, &m->tables, address, 1, FRAME_A | E_PAGE);
 	assert_int_equal(rig_entry(m->rig, &m->tables, address, 1) & ~0xfffull, m->table + 0x1000);
 	assert_int_equal(rig_access(m->rig, 0, &m->tables, address, 0), RIG_OK);
-	assert_false(*seen.leaf & PTE_D);
+	assert_false(*path.leaf & PTE_D);
 	rig_put(m->rig, &m->tables, address, 1, FRAME_B | E_PAGE);
 	flush_and_run(m);
 	assert_int_equal(rig_access(m->rig, 0, &m->tables, address, 0), RIG_OK);
 	assert_int_equal(rig_walk(m->rig, m->root, address).hpa, FRAME_B);
+}
+
+static void *any_page(void *context, uint64_t gpa)
+{
+	static uint64_t page[RAM_WORDS];
+
+	(void)context;
+	(void)gpa;
+	return page;
+}
+
+static uint64_t told;
+static unsigned int told_times;
+
+static void tell(struct rig *rig, uint64_t gpa)
+{
+	(void)rig;
+	told = gpa;
+	told_times++;
+}
+
+/* The pool has a page for each region of a giant. */
+static int start_large(void **state)
+{
+	static struct machine m;
+
+	m.rig = rig_new(4, true, 600);
+	m.mmu = &m.rig->mmu;
+	m.cpu = m.rig->cpu;
+	rig_track(m.rig);
+	m.mmu->memory.page = any_page;
+	m.npt01[0] = mmu_direct_root(m.mmu, &m.cpu[0]);
+	m.rig->on_changed = tell;
+	*state = &m;
+	return 0;
+}
+
+/* Many marks are looked at together: each is found, by itself and beside frames of no interest. */
+static void every_mark_is_found(void **state)
+{
+	static const unsigned int every[] = {1, 3, 7, 64, 65};
+	struct machine *m = *state;
+
+	for (unsigned int n = 0; n < 2 * sizeof(every) / sizeof(every[0]); n++) {
+		uint64_t size = n % 2 ? 2 * MIB : 4 * KIB; /* frames of a region; regions */
+		unsigned int step = every[n / 2];
+
+		for (uint64_t i = 0; i < 512; i += step)
+			mmu_watch(m->mmu, &m->cpu[0], GIB + i * size);
+		for (uint64_t i = 0; i < 512; i++)
+			reach(m, 0, GIB + i * size);
+		for (unsigned int times = 0; times < 4; times++) {
+			mmu_flush_all_asids(m->cpu);
+			track_collect(m->mmu);
+			mmu_direct_flushed(&m->cpu[0]);
+		}
+		for (uint64_t i = 0; i < 512; i += step) {
+			told_times = 0;
+			write_by(path_of(m, 0, GIB + i * size));
+			mmu_flush_all_asids(m->cpu);
+			track_collect(m->mmu);
+			assert_int_equal(told_times, 1);
+			assert_int_equal(told, GIB + i * size);
+			mmu_direct_flushed(&m->cpu[0]);
+		}
+		for (uint64_t i = 0; i < 512; i += step)
+			mmu_unwatch(m->mmu, GIB + i * size);
+	}
+	m->rig->on_changed = NULL;
 }
 
 int main(void)
@@ -246,7 +435,11 @@ int main(void)
 		TEST(a_processor_may_come_up_late),
 		TEST(a_region_that_ends_forgets_no_write),
 		TEST(quiet_regions_are_skipped),
+		TEST(quiet_giants_are_skipped),
+		TEST(regions_fall_asleep_when_l1_flushes_all),
+		TEST(others_wake_a_region),
 		TEST(a_table_in_a_quiet_region_begins_unarmed),
+		cmocka_unit_test_setup_teardown(every_mark_is_found, start_large, cpus_end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,241 @@
+/*
+ * What NPT01 tells of L1's writes, by D, and of where it came, by A. Relies on mmu/region.c, and on
+ * mmu/track.c for what becomes of it.
+ */
+#include "mmu/region.h"
+#include "mmu/track.h"
+
+#include <stddef.h>
+
+enum { KICK_AFTER = 4 }; /* frames read in vain: about what a message and an exit cost */
+
+/* Has the processor flushed since D bits of its NPT01 were cleared? */
+static bool is_armed(const struct mmu *mmu, struct mmu_cpu *cpu)
+{
+	if (cpu != mmu->self && __atomic_load_n(&cpu->flush_direct, __ATOMIC_SEQ_CST)) /* T13 */
+		return false;
+	cpu->held_back = 0;
+	return true;
+}
+
+/* A frame is read for the sake of a processor that does not flush. It is asked to, once. */
+static void hold_back(struct mmu *mmu, struct mmu_cpu *cpu)
+{
+	mmu->counters->read_unarmed++;
+	if (++cpu->held_back != KICK_AFTER || !mmu->ops->kick)
+		return;
+	mmu->counters->kicks++;
+	mmu->ops->kick(mmu->context, cpu);
+}
+
+static bool is_dirty(const struct shadow_page *region, unsigned int index)
+{
+	return __atomic_load_n(&region->table[index], __ATOMIC_RELAXED) & PTE_D;
+}
+
+bool regions_written(struct mmu *mmu, uint64_t gpa)
+{
+	unsigned int index = shadow_index(REGION_LEVEL, gpa), word = index / 64;
+	uint64_t bit = 1ull << index % 64;
+	bool written = false;
+
+	for (struct mmu_cpu *cpu = mmu->cpus; cpu; cpu = cpu->next) {
+		struct shadow_page *region = find_page(mmu, cpu, gpa, REGION_LEVEL);
+		bool unarmed;
+
+		if (!region)
+			continue;
+		unarmed = region->unarmed[word] & bit;
+		if (unarmed && is_armed(mmu, cpu))
+			region->unarmed[word] &= ~bit;
+		if (is_dirty(region, index))
+			clear_dirty(mmu, cpu, region, index);
+		else if (!unarmed)
+			continue;
+		else if (region->unarmed[word] & bit)
+			hold_back(mmu, cpu);
+		written = true;
+	}
+	return written;
+}
+
+/* Something says that the frame was written. */
+static void take(struct mmu *mmu, struct mmu_cpu *cpu, struct shadow_page *region,
+                 unsigned int index, bool by_others, bool armed)
+{
+	if (is_dirty(region, index))
+		clear_dirty(mmu, cpu, region, index);
+	else if (!by_others && !armed)
+		hold_back(mmu, cpu);
+	frame_written(mmu, (region->gpa >> PT_PAGE_SHIFT) + index);
+}
+
+static inline uint64_t any_of_8(const uint64_t *e)
+{
+	return e[0] | e[1] | e[2] | e[3] | e[4] | e[5] | e[6] | e[7];
+}
+
+static inline uint64_t any_of_64(const uint64_t *e)
+{
+	uint64_t any = 0;
+
+	for (int i = 0; i < 64; i += 16)
+		any |= any_of_8(e + i) | any_of_8(e + i + 8);
+	return any;
+}
+
+/*
+ * Those of 64 entries, named by bits, in which the processor has set the mark, A or D. Mostly it
+ * has not, so several are looked at together: one of them costs little more than to load it.
+ */
+static uint64_t find_marked(const uint64_t *entries, uint64_t bits, uint64_t mark)
+{
+	uint64_t found = 0, eight;
+
+	__atomic_signal_fence(__ATOMIC_SEQ_CST); /* they are read now */
+	if (bits == ~0ull && !(any_of_64(entries) & mark))
+		return 0;
+	for (; bits; bits &= ~eight) {
+		unsigned int first = (unsigned int)__builtin_ctzll(bits) & ~7u;
+
+		eight = 0xffull << first;
+		if (!(any_of_8(entries + first) & mark))
+			continue;
+		for (uint64_t left = bits & eight; left; left &= left - 1) {
+			if (entries[__builtin_ctzll(left)] & mark)
+				found |= left & -left;
+		}
+	}
+	return found;
+}
+
+/* Has nothing below the page been walked to since all of it was looked at? */
+static bool is_quiet(struct shadow_page *page, bool armed)
+{
+	if (__atomic_load_n(page->parent, __ATOMIC_RELAXED) & PTE_A) {
+		page->quiet = AWAKE; /* T4 */
+		return false;
+	}
+	if (page->quiet == QUIET) /* T5 */
+		return true;
+	if (page->quiet == FALLING && armed)
+		page->quiet = QUIET; /* T6: from the next time on; D may be set since before */
+	return false;
+}
+
+/* May others than L1 have written the region? Home has to look there, whatever A says. */
+static bool is_open(const struct mmu *mmu, const struct mmu_cpu *cpu,
+                    const struct shadow_page *region)
+{
+	return cpu == mmu->home &&
+	       (has_noted(mmu, region->gpa) || has_large_writers(mmu, region->gpa));
+}
+
+static bool fall(struct shadow_page *page, bool self)
+{
+	if (page->quiet != AWAKE)
+		return false;
+	__atomic_and_fetch(page->parent, ~PTE_A, __ATOMIC_SEQ_CST); /* T10 */
+	page->quiet = self ? QUIET : FALLING;                       /* T11 */
+	return true;
+}
+
+/*
+ * As the processor has to flush, it may as well set A again where it comes by. It might have
+ * flushed just now, before A was cleared: so it is asked again.
+ */
+static void let_fall(struct mmu *mmu, struct mmu_cpu *cpu)
+{
+	bool self = cpu == mmu->self, any = false;
+
+	for (struct shadow_page *giant = cpu->giants; giant; giant = giant->next_giant) {
+		any |= fall(giant, self);
+		for (unsigned int words = giant->words; words; words &= words - 1) {
+			unsigned int word = (unsigned int)__builtin_ctz(words);
+
+			for (uint64_t bits = giant->awake[word]; bits; bits &= bits - 1) {
+				struct shadow_page *region = region_at(mmu, giant, word, bits);
+
+				any |= fall(region, self);
+				if (region->quiet == QUIET && !is_open(mmu, cpu, region))
+					giant->awake[word] &= ~(bits & -bits);
+			}
+		}
+	}
+	if (any)
+		__atomic_store_n(&cpu->flush_direct, true, __ATOMIC_SEQ_CST); /* T12 */
+}
+
+static void collect_region(struct mmu *mmu, struct mmu_cpu *cpu, struct shadow_page *region,
+                           bool open, bool armed)
+{
+	const uint8_t *frames = &mmu->frames[region->gpa >> PT_PAGE_SHIFT];
+	uint8_t others = open ? FRAME_DIRTY | FRAME_WRITERS : 0;
+	bool large = open && has_large_writers(mmu, region->gpa);
+
+	mmu->counters->regions_read++;
+	for (unsigned int words = region->words; words; words &= words - 1) {
+		unsigned int word = (unsigned int)__builtin_ctz(words);
+		uint64_t bits = region->tracked[word], written = region->unarmed[word];
+
+		if (written && armed)
+			region->unarmed[word] = 0; /* T7 */
+		written |= find_marked(region->table + word * 64, bits, PTE_D);
+		for (bits = open ? bits : written; bits; bits &= bits - 1) {
+			unsigned int index = word * 64 + (unsigned int)__builtin_ctzll(bits);
+			bool by_others = (frames[index] & others) || large;
+
+			if (by_others || (written & bits & -bits)) /* T8 */
+				take(mmu, cpu, region, index, by_others, armed);
+		}
+	}
+}
+
+static bool any_awake(const struct shadow_page *giant)
+{
+	uint64_t any = 0;
+
+	for (unsigned int word = 0; word < WORDS; word++)
+		any |= giant->awake[word];
+	return any;
+}
+
+static void collect_giant(struct mmu *mmu, struct mmu_cpu *cpu, struct shadow_page *giant,
+                          bool armed)
+{
+	if (is_quiet(giant, armed) && !any_awake(giant)) {
+		mmu->counters->giants_skipped++;
+		return;
+	}
+	for (unsigned int words = giant->words; words; words &= words - 1) {
+		unsigned int word = (unsigned int)__builtin_ctz(words);
+		uint64_t bits = giant->tracked[word], *awake = &giant->awake[word];
+
+		bits = *awake | find_marked(giant->table + word * 64, bits & ~*awake, PTE_A);
+		for (; bits; bits &= bits - 1) {
+			struct shadow_page *region = region_at(mmu, giant, word, bits);
+			bool open = is_open(mmu, cpu, region), quiet = is_quiet(region, armed);
+
+			if (region->quiet == QUIET && !open)
+				*awake &= ~(bits & -bits);
+			else
+				*awake |= bits & -bits;
+			if (!quiet || open)
+				collect_region(mmu, cpu, region, open, armed);
+		}
+	}
+}
+
+void regions_collect(struct mmu *mmu)
+{
+	for (struct mmu_cpu *cpu = mmu->cpus; cpu; cpu = cpu->next) {
+		bool armed = is_armed(mmu, cpu);
+
+		for (struct shadow_page *giant = cpu->giants; giant; giant = giant->next_giant)
+			collect_giant(mmu, cpu, giant, armed);
+		if (__atomic_load_n(&cpu->flush_direct, __ATOMIC_RELAXED) ||
+		    (cpu == mmu->self && cpu->flushes_all))
+			let_fall(mmu, cpu);
+	}
+	mmu->self->flushes_all = false;
+}
