@@ -19,6 +19,7 @@
 #include "svm/memory/l1_memory.h"
 #include "svm/memory/memory_types.h"
 #include "svm/nested/nested.h"
+#include "svm/quirks/quirks.h"
 #include "svm/emulate/perf.h"
 #include "svm/emulate/ports.h"
 #include "svm/cpus/processors.h"
@@ -180,12 +181,9 @@ void machine_init_control(struct vcpu *vcpu)
 
 void machine_init_segments(struct vcpu *vcpu, void (*change)(struct vmcb_save *save))
 {
-	enum { TSS_FREE_32 = 0x9 };
-
 	__asm__ volatile("vmsave %%rax" : : "a"(vcpu->vmcb01_hpa) : "memory");
 	change(&vcpu->vmcb01->save);
-	if (features.tcg) /* see hide_busy_tss() */
-		vcpu->vmcb01->save.tr.attributes = TSS_FREE_32 | SEG_ATTR_P;
+	vcpu->vmcb01->save.tr.attributes = quirk_initial_tr(vcpu->vmcb01->save.tr.attributes);
 	__asm__ volatile("vmload %%rax" : : "a"(vcpu->vmcb01_hpa) : "memory");
 }
 

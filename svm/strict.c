@@ -12,6 +12,7 @@
 #include "hv/x86.h"
 #include "svm/emulate/decode.h"
 #include "svm/features.h"
+#include "svm/quirks/quirks.h"
 
 static void require(bool good, const char *rule)
 {
@@ -93,7 +94,7 @@ static void check_manual(const struct vmcb *vmcb)
 	                 (c->tlb_control == TLB_CONTROL_FLUSH_ASID ||
 	                  c->tlb_control == TLB_CONTROL_FLUSH_ASID_NONGLOBAL)),
 	        "TLB_CONTROL");
-	require(!(features.tcg && lme && !pg && !(s->cr4 & CR4_PAE)), "QEMU hangs on this state");
+	require(!quirk_hangs(s), "QEMU hangs on this state");
 }
 
 /* A field may differ from what the processor saw last only if its clean bit is 0; APM 15.15. */

@@ -7,6 +7,7 @@
 #include "svm/apic/registers.h"
 #include "svm/emulate/emulate.h"
 #include "svm/features.h"
+#include "svm/quirks/quirks.h"
 #include "svm/memory/l1_memory.h"
 #include "svm/apic/kept.h"
 #include "svm/cpus/processors.h"
@@ -142,7 +143,7 @@ static bool set_page(struct vcpu *vcpu, uint64_t page)
  * QEMU's own emulation knows neither x2APIC mode nor another page, and an APIC that was disabled
  * once stays so: for APIC_BASE it takes what it is given, and goes on at the old address.
  */
-static bool write_base_on_tcg(struct vcpu *vcpu, uint64_t value)
+static bool write_base_in_place(struct vcpu *vcpu, uint64_t value)
 {
 	uint64_t old = vcpu->apic.base;
 
@@ -195,5 +196,5 @@ bool apic_write_base(struct vcpu *vcpu, uint64_t value)
 		return false;
 	if (value & ~(BASE_FLAGS | address_of(value)))
 		return false;
-	return features.tcg ? write_base_on_tcg(vcpu, value) : write_base(vcpu, value);
+	return quirk_apic_stays() ? write_base_in_place(vcpu, value) : write_base(vcpu, value);
 }

@@ -10,6 +10,7 @@
 #include "svm/emulate/emulate.h"
 #include "svm/event/event.h"
 #include "svm/features.h"
+#include "svm/quirks/quirks.h"
 #include "svm/shadowed/own_paging.h"
 #include "svm/memory/span.h"
 
@@ -106,10 +107,10 @@ static bool write_and_follow(struct vcpu *vcpu, uint64_t code, uint64_t value)
 	if (!write_register(save, code, value))
 		return false;
 	vcpu->vmcb->control.clean &= ~CLEAN_CRX;
-	if (features.npt) { /* features.watch_cr4, or the wait for PAE: svm/emulate/emulate.h */
+	if (features.npt) { /* features.watch_cr4, or the wait for PAE: svm/quirks/quirks.h */
 		if (vcpu->vmcb->save.cr4 != old.cr4)
 			flush_guest(&vcpu->vmcb->control);
-		give_lme(vcpu);
+		quirk_give_lme(vcpu);
 		return true;
 	}
 	if (!flushes(&old, save, code))
@@ -268,8 +269,7 @@ void handle_cr_read(struct vcpu *vcpu)
 
 bool refused_cr_write(struct vcpu *vcpu)
 {
-	/* Whose VMRUN is refused finds what it was to inject as interrupted. */
-	if (!features.tcg || (vcpu->vmcb->control.exit_int_info & EVENT_VALID))
+	if (!quirk_invalid_is_cr_write(vcpu->vmcb))
 		return false;
 	if (!decode(vcpu, VMEXIT_CR3_WRITE)) /* of all control registers */
 		return false;

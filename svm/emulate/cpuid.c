@@ -8,6 +8,7 @@
 #include "svm/event/event.h"
 #include "svm/features.h"
 #include "svm/look/interface.h"
+#include "svm/quirks/quirks.h"
 #include "svm/cpus/processors.h"
 
 enum {
@@ -42,7 +43,7 @@ static struct cpuid_regs hypervisor_leaf(uint32_t leaf)
 		return (struct cpuid_regs){LEAF_HYPERVISOR_COUNTERS, NESTLING_EBX, NESTLING_ECX,
 		                           NESTLING_EDX};
 	if (leaf == LEAF_HYPERVISOR_INFO)
-		return (struct cpuid_regs){depth(), features.tcg ? QUIRKS_TCG : 0, 0, 0};
+		return (struct cpuid_regs){depth(), quirk_interface(), 0, 0};
 	if (leaf == LEAF_HYPERVISOR_COUNTERS)
 		return (struct cpuid_regs){MSR_NESTLING_COUNTERS, COUNTERS_NAMED, vcpu_count(),
 		                           HYPERCALL_DUMP};

@@ -16,16 +16,4 @@ void msr_init_map(struct vcpu *vcpu);
 /* Sets the bit of MSRPM01 for WRMSR to a register. */
 void msr_intercept_write(struct vcpu *vcpu, uint32_t msr);
 
-/*
- * On TCG a #VMEXIT hangs while EFER.LME=1, CR0.PG=0 and CR4.PAE=0: LME is held back from such a
- * VMCB, and L0 watches CR4 until it can be given. Returns whether it had to; never elsewhere.
- */
-bool hold_back_lme(struct vmcb *vmcb);
-
-/* CR4 was written while LME is held back. */
-void give_lme(struct vcpu *vcpu);
-
-/* The EFER that the guest believes it has, without SVME. */
-uint64_t guest_efer(const struct vcpu *vcpu);
-
 #endif

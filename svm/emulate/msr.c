@@ -13,6 +13,7 @@
 #include "svm/features.h"
 #include "svm/look/hypercall.h"
 #include "svm/memory/memory_types.h"
+#include "svm/quirks/quirks.h"
 #include "svm/emulate/msr_list.h"
 #include "svm/shadowed/own_paging.h"
 #include "svm/emulate/perf.h"
@@ -28,7 +29,8 @@ struct msr_handler {
 	bool (*write)(struct vcpu *vcpu, uint64_t value);
 };
 
-uint64_t guest_efer(const struct vcpu *vcpu)
+/* The EFER that the guest believes it has, without SVME. */
+static uint64_t guest_efer(const struct vcpu *vcpu)
 {
 	uint64_t efer = vcpu->vmcb->save.efer & ~(uint64_t)EFER_SVME;
 
@@ -42,17 +44,6 @@ static uint64_t read_efer(struct vcpu *vcpu)
 	if (vcpu->guest_mode)
 		return guest_efer(vcpu) | EFER_SVME; /* SVME is 1: VMRUN would not have entered */
 	return guest_efer(vcpu) | (vcpu->efer & EFER_SVME);
-}
-
-bool hold_back_lme(struct vmcb *vmcb)
-{
-	if (!features.tcg || !features.npt || !(vmcb->save.efer & EFER_LME) ||
-	    (vmcb->save.cr0 & CR0_PG) || (vmcb->save.cr4 & CR4_PAE))
-		return false;
-	vmcb->save.efer &= ~(uint64_t)EFER_LME;
-	vmcb->control.intercepts[INTERCEPT_CR] |= 1u << VMEXIT_CR4_WRITE;
-	vmcb->control.clean &= ~(CLEAN_I | CLEAN_CRX);
-	return true;
 }
 
 static bool write_efer(struct vcpu *vcpu, uint64_t value)
@@ -72,7 +63,7 @@ static bool write_efer(struct vcpu *vcpu, uint64_t value)
 	vcpu->vmcb->control.clean &= ~CLEAN_CRX;
 	if ((value ^ old) & EFER_NXE)
 		own_paging_flush(vcpu);
-	held = hold_back_lme(vcpu->vmcb);
+	held = quirk_hold_back_lme(vcpu->vmcb);
 	if (vcpu->guest_mode) {
 		vcpu->l2_lme_held = held;
 		return true;
@@ -82,19 +73,6 @@ static bool write_efer(struct vcpu *vcpu, uint64_t value)
 		perf_switch(vcpu);
 	watch_gp(vcpu);
 	return true;
-}
-
-void give_lme(struct vcpu *vcpu)
-{
-	struct vmcb *vmcb = vcpu->vmcb;
-
-	if (!(vmcb->save.cr4 & CR4_PAE) || !(guest_efer(vcpu) & EFER_LME))
-		return;
-	vmcb->save.efer |= EFER_LME;
-	vcpu->l2_lme_held &= !vcpu->guest_mode;
-	if (!features.watch_cr4)
-		vmcb->control.intercepts[INTERCEPT_CR] &= ~(1u << VMEXIT_CR4_WRITE);
-	vmcb->control.clean &= ~(CLEAN_I | CLEAN_CRX);
 }
 
 static uint64_t read_vm_cr(struct vcpu *vcpu)

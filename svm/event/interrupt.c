@@ -7,6 +7,7 @@
 #include "hv/x86.h"
 #include "svm/event/event.h"
 #include "svm/features.h"
+#include "svm/quirks/quirks.h"
 #include "svm/cpus/processors.h"
 
 #define V_TPR_BITS 0xfull
@@ -122,7 +123,7 @@ void watch_iret(struct vcpu *vcpu)
 bool iret_leaves_unseen(const struct vmcb_save *save)
 {
 	return (save->rflags & (RFLAGS_NT | RFLAGS_VM)) == RFLAGS_NT && (save->cr0 & CR0_PE) &&
-	       !in_long_mode(save) && (features.npt || features.tcg);
+	       !in_long_mode(save) && (features.npt || quirk_task_switches_unseen());
 }
 
 void handle_iret(struct vcpu *vcpu)

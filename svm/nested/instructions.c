@@ -11,9 +11,10 @@
 #include "svm/features.h"
 #include "svm/memory/l1_memory.h"
 #include "svm/nested/nested.h"
+#include "svm/quirks/quirks.h"
 #include "svm/cpus/processors.h"
 
-enum { SVM_INSTRUCTION_LENGTH = 3, TSS_BUSY = 2 };
+enum { SVM_INSTRUCTION_LENGTH = 3 };
 
 /* #UD without SVM enabled or outside of protected mode, #GP outside of CPL 0. */
 static __attribute__((noinline)) void raise_denied(struct vcpu *vcpu, bool exists)
@@ -88,42 +89,6 @@ static uint64_t vmcb_hpa(uint64_t gpa)
 	return l1_page(NULL, gpa) ? gpa : l1_sink_hpa();
 }
 
-/*
- * QEMU's own emulation aborts when VMLOAD gave TR a busy type and the guest then changes to CPL 0
- * as 32-bit code; KVM as L1 does just that. There a copy with the bit clear is loaded, and VMSAVE
- * of the same TR shows it again.
- */
-static __attribute__((noinline)) uint64_t hide_busy_tss(struct vcpu *vcpu, const struct vmcb *vmcb)
-{
-	struct vmcb_save *copy = &vcpu->without_busy->save;
-
-	copy->fs = vmcb->save.fs;
-	copy->gs = vmcb->save.gs;
-	copy->ldtr = vmcb->save.ldtr;
-	copy->tr = vmcb->save.tr;
-	copy->star = vmcb->save.star;
-	copy->lstar = vmcb->save.lstar;
-	copy->cstar = vmcb->save.cstar;
-	copy->sfmask = vmcb->save.sfmask;
-	copy->kernel_gs_base = vmcb->save.kernel_gs_base;
-	copy->sysenter_cs = vmcb->save.sysenter_cs;
-	copy->sysenter_esp = vmcb->save.sysenter_esp;
-	copy->sysenter_eip = vmcb->save.sysenter_eip;
-	copy->tr.attributes &= (uint16_t)~TSS_BUSY;
-	vcpu->hidden_busy_tss = copy->tr;
-	return hpa_of(vcpu->without_busy);
-}
-
-static void show_busy_tss(const struct vcpu *vcpu, uint64_t hpa)
-{
-	const struct vmcb_segment *hidden = &vcpu->hidden_busy_tss;
-	struct vmcb_segment *tr = &((struct vmcb *)phys(hpa))->save.tr;
-
-	if (features.tcg && tr->selector == hidden->selector &&
-	    tr->attributes == hidden->attributes && tr->base == hidden->base)
-		tr->attributes |= TSS_BUSY;
-}
-
 void handle_vmload(struct vcpu *vcpu)
 {
 	uint32_t failed;
@@ -133,8 +98,8 @@ void handle_vmload(struct vcpu *vcpu)
 	if (!vmcb_operand(vcpu, &length, &gpa))
 		return;
 	hpa = vmcb_hpa(gpa);
-	if (features.tcg && (((const struct vmcb *)phys(hpa))->save.tr.attributes & TSS_BUSY))
-		hpa = hide_busy_tss(vcpu, phys(hpa));
+	if (quirk_hates_busy_tss(phys(hpa)))
+		hpa = quirk_hide_busy_tss(vcpu, phys(hpa));
 	__asm__ volatile(WITH_FIXUP("vmload %%rax") : [failed] "=&r"(failed) : "a"(hpa) : "memory");
 	if (failed)
 		raise_exception(vcpu, VEC_GP, 0);
@@ -156,7 +121,7 @@ void handle_vmsave(struct vcpu *vcpu)
 		raise_exception(vcpu, VEC_GP, 0);
 		return;
 	}
-	show_busy_tss(vcpu, hpa);
+	quirk_show_busy_tss(vcpu, phys(hpa));
 	l1_written(hpa);
 	finish_instruction(vcpu, length);
 }

@@ -7,6 +7,7 @@
 #include "svm/exit.h"
 #include "svm/features.h"
 #include "svm/nested/nested.h"
+#include "svm/quirks/quirks.h"
 #include "svm/cpus/processors.h"
 
 static void read_mode(struct vcpu *vcpu, const struct vmcb_save *l1)
@@ -19,8 +20,7 @@ static void read_mode(struct vcpu *vcpu, const struct vmcb_save *l1)
 		flags |= MODE_PSE;
 	if (features.page_1g)
 		flags |= MODE_1G;
-	if (features.tcg)
-		flags |= MODE_PDPTE_A;
+	flags |= quirk_mode_flags();
 	paging_mode_init(&vcpu->nested.mode, paging_format(l1), flags, features.phys_bits);
 }
 

@@ -12,6 +12,7 @@
 #include "svm/features.h"
 #include "svm/memory/l1_memory.h"
 #include "svm/nested/nested.h"
+#include "svm/quirks/quirks.h"
 #include "svm/shadowed/own_paging.h"
 #include "svm/emulate/perf.h"
 #include "svm/cpus/processors.h"
@@ -133,7 +134,7 @@ static void build_vmcb02(struct vcpu *vcpu)
 	if (features.options)
 		nested_enter_options(vcpu);
 	nested_load_root(vcpu);
-	vcpu->l2_lme_held = hold_back_lme(vmcb02);
+	vcpu->l2_lme_held = quirk_hold_back_lme(vmcb02);
 }
 
 /* VMRUN fails: L1 goes on behind it with the exit code -1; the guest's state is untouched. */

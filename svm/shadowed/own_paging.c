@@ -8,6 +8,7 @@
 #include "svm/event/event.h"
 #include "svm/exit.h"
 #include "svm/features.h"
+#include "svm/quirks/quirks.h"
 #include "svm/cpus/processors.h"
 #include "svm/shadowed/task_switch.h"
 
@@ -41,7 +42,7 @@ _Static_assert(!((CR0_PG | CR0_WP) & (CR4_SMEP | CR4_SMAP)), "both are in the up
 /* QEMU's own emulation sets A in PDPTEs of L1's, which it runs on behind a task switch. */
 static uint32_t processor_flags(void)
 {
-	return (features.page_1g ? MODE_1G : 0) | (features.tcg ? MODE_PDPTE_A : 0);
+	return (features.page_1g ? MODE_1G : 0) | quirk_mode_flags();
 }
 
 static void read_mode(struct own_paging *own, const struct vmcb_save *save)
@@ -204,7 +205,7 @@ void own_paging_exit(struct vcpu *vcpu)
 	save->cr3 = guest->cr3;
 	save->cr4 = guest->cr4;
 	save->efer = guest->efer;
-	if (features.tcg)
+	if (quirk_task_switches_unseen())
 		take_task_switch(vcpu, real_cr3);
 }
 

@@ -8,6 +8,7 @@
 #include "svm/event/event.h"
 #include "svm/features.h"
 #include "svm/memory/span.h"
+#include "svm/quirks/quirks.h"
 
 /* EXITINFO2; APM 15.14.1. */
 #define INFO2_ERROR_VALID (1ull << 44)
@@ -282,7 +283,7 @@ bool is_between_tasks(const struct vcpu *vcpu)
 {
 	const struct vmcb_save *save = &vcpu->vmcb->save;
 
-	return features.tcg && (save->cr0 & CR0_PE) && !in_long_mode(save) &&
+	return quirk_task_switches_unseen() && (save->cr0 & CR0_PE) && !in_long_mode(save) &&
 	       !(save->rflags & RFLAGS_VM) && !(save->cs.attributes & SEG_ATTR_P);
 }
 

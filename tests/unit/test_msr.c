@@ -69,6 +69,12 @@ void finish_instruction(struct vcpu *of, unsigned int length)
 	(void)of, (void)length;
 }
 
+bool quirk_hold_back_lme(struct vmcb *vmcb)
+{
+	(void)vmcb;
+	return false;
+}
+
 void raise_exception(struct vcpu *of, unsigned int vector, uint32_t error_code)
 {
 	(void)of;
