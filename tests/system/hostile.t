@@ -117,7 +117,6 @@ export QEMUFLAGS=
 # SMIs, under firmware that has a handler for every processor, and waits for all in it. Each run finds the
 # variable that the one before has left in the firmware's store.
 echo "# SMIs with 4 processors are for make soak: 4 that wait for each other share the CPUs of the host"
-temporary_dir
 export SMM=1 BOOT=grub-efi MEM=256M VARS=$dir/vars.fd
 boot=0
 # smis FUNCTION NAME VARIABLE=VALUE...
