@@ -4,7 +4,12 @@
  */
 #include "guest/svm/suite.h"
 
-enum { VECTOR = 0x21, ERROR_CODE = 0x5678, ERROR_VECTORS = 0x27d00 /* 8, 10 to 14, 17 */ };
+enum {
+	VECTOR = 0x21,
+	VIRTUAL = 0x2d,
+	ERROR_CODE = 0x5678,
+	ERROR_VECTORS = 0x27d00 /* 8, 10 to 14, 17 */
+};
 
 static const char ignores_ev[] = "the error code goes by the vector, not by EVENTINJ";
 
@@ -154,6 +159,70 @@ static void interrupts(void)
 	check("CPL", l2->vmcb->save.cpl, 0);
 }
 
+#define V_IRQ                                                                                      \
+	(INT_CTL_V_INTR_MASKING | INT_CTL_V_IRQ | INT_CTL_V_IGN_TPR |                              \
+	 (uint64_t)VIRTUAL << INT_CTL_V_INTR_VECTOR_S)
+
+/* A trap gate: L2's IF stays as it was. */
+static void keep_if(struct l2 *l2, unsigned int vector)
+{
+	enum { TRAP_GATE = 0x8f, TYPE = 5 };
+
+	l2->low[L2_IDT + vector * (BITS64 ? 16 : 8) + TYPE] = TRAP_GATE;
+}
+
+static const char needs_edge[] = "V_IRQ that is pending at VMRUN waits until IF changes";
+
+/*
+ * V_IRQ with an event: the event is delivered first, V_IRQ is taken before its handler's first
+ * instruction if the handler has IF=1. APM 15.20, 15.21.4.
+ */
+static void v_irq_behind(const char *name, uint64_t what)
+{
+	unsigned int vector = what & EVENT_VECTOR_MASK;
+	uint64_t handler = L2_CODE + L2_STUBS + vector * 4;
+
+	for (unsigned int i = 0; i < 3; i++) {
+		static const char *const ends[] = {"V_IRQ is taken right behind",
+		                                   "VINTR, intercepted, exits right behind",
+		                                   "V_IRQ waits for IF=1 behind"};
+		struct l2 *l2 = l2_new(0, l2_widest());
+
+		point_named("%s %s", ends[i], name);
+		if (i < 2)
+			keep_if(l2, vector);
+		if (i == 1)
+			l2->vmcb->control.intercepts[INTERCEPT_MISC1] |= MISC1_VINTR;
+		l2->vmcb->control.int_ctl = V_IRQ;
+		l2->vmcb->save.rflags |= RFLAGS_IF;
+		run_with(l2, what);
+		if (i == 2) {
+			l2_check_vector(l2, vector);
+		} else if (!lets_pass(l2->vmcb->save.rip == handler &&
+		                              l2->vmcb->control.exit_code == VMEXIT_VMMCALL,
+		                      BOCHS, needs_edge)) {
+			if (i == 0) {
+				l2_check_vector(l2, VIRTUAL);
+				check("rip on L2's stack", l2_stack(l2, 0), handler);
+			} else {
+				l2_check_exit(l2, VMEXIT_VINTR);
+				check("rip", l2->vmcb->save.rip, handler);
+			}
+			check("V_IRQ", !!(l2->vmcb->control.int_ctl & INT_CTL_V_IRQ), i == 1);
+		}
+		check("EXITINTINFO", l2->vmcb->control.exit_int_info & EVENT_VALID, 0);
+	}
+}
+
+static void behind(void)
+{
+	v_irq_behind("an injected #UD", event(EVENT_EXCEPTION, VEC_UD));
+	v_irq_behind("an injected #GP", event_error(VEC_GP, ERROR_CODE));
+	v_irq_behind("an injected interrupt", event(EVENT_INTR, VECTOR));
+	v_irq_behind("an injected software interrupt", event(EVENT_SOFT_INTR, VECTOR));
+	v_irq_behind("an injected NMI", event(EVENT_NMI, VEC_NMI));
+}
+
 void suite_inject(void)
 {
 	if (tap_group("inject", "exception")) {
@@ -162,5 +231,7 @@ void suite_inject(void)
 	}
 	if (tap_group("inject", "interrupt"))
 		interrupts();
+	if (tap_group("inject", "behind"))
+		behind();
 	point_end();
 }
