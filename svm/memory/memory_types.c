@@ -162,7 +162,11 @@ bool memory_type_of(uint64_t base, uint64_t size, struct host_mapping *mapping)
 		return false;
 	mapping->typed = l1s != real;
 	mapping->type = (uint8_t)l1s;
-	/* L1's page may ask for write-combining there, which real MTRRs do not. */
+	/*
+	 * L1's page may ask for write-combining there, and gets it over UC-, as over MTRRs of UC
+	 * (APM vol. 2, section 15.25.8); others stay uncached. Where real MTRRs are WC, UC- of
+	 * L1's over UC- would be that.
+	 */
 	if (l1s == MTRR_UC && real != MTRR_WC)
 		mapping->type = TYPE_UC_MINUS;
 	return true;
