@@ -4,18 +4,6 @@
 #include "mmu/change.h"
 #include "mmu/spte.h"
 
-#define ALL_BELOW 0 /* sptes are numbered from 1 */
-
-void note_change(struct mmu *mmu, const struct shadow_page *page, unsigned int index, bool whole)
-{
-	uint32_t number = (uint32_t)(&page->table[index] - mmu->tables) + 1;
-
-	if (page->role.local || page->role.direct) /* nobody else's; nothing of a guest's tables */
-		return;
-	mmu->changed[mmu->changes % MMU_CHANGES] = whole ? ALL_BELOW : number;
-	__atomic_store_n(&mmu->changes, mmu->changes + 1, __ATOMIC_SEQ_CST); /* A1 */
-}
-
 void catch_up(struct mmu *mmu, const struct paging_mode *mode, struct cached_root *root)
 {
 	uint64_t end = mmu->changes;

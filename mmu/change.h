@@ -11,13 +11,24 @@
 
 #include "mmu/mmu.h"
 
+#define ALL_BELOW 0 /* sptes are numbered from 1 */
+
 /*
  * Spte number index of the page is about to say something new; whole: all below it may be older
  * than that, and others were never shown it by this way. To be called before the guest's entry is
  * read (or read again) for it: who enters a guest without the lock, and finds nothing noted, may
  * see what is read afterwards.
  */
-void note_change(struct mmu *mmu, const struct shadow_page *page, unsigned int index, bool whole);
+static inline void note_change(struct mmu *mmu, const struct shadow_page *page, unsigned int index,
+                               bool whole)
+{
+	uint32_t number = (uint32_t)(&page->table[index] - mmu->tables) + 1;
+
+	if (page->role.local || page->role.direct) /* nobody else's; nothing of a guest's tables */
+		return;
+	mmu->changed[mmu->changes % MMU_CHANGES] = whole ? ALL_BELOW : number;
+	__atomic_store_n(&mmu->changes, mmu->changes + 1, __ATOMIC_SEQ_CST); /* A1 */
+}
 
 /* What was noted since the root saw it is read again. */
 void catch_up(struct mmu *mmu, const struct paging_mode *mode, struct cached_root *root);

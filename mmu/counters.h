@@ -10,6 +10,7 @@
 /* X(name, what it counts) */
 #define MMU_COUNTERS(X)                                                                            \
 	X(fills, "faults that L0 answered by an entry")                                            \
+	X(short_ways, "faults beside the one before, by the same tables")                          \
 	X(faults_reflected, "faults that the guest's own tables deny")                             \
 	X(spurious, "faults with nothing left to do")                                              \
 	X(retries, "fills begun again, as a table changed meanwhile")                              \

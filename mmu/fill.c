@@ -1,8 +1,9 @@
 /*
- * Faults: whose they are, and the descent that fills what is missing. Relies on mmu/walk.h for
- * what L1's tables say and on mmu/spte.c for what an spte is to be.
+ * The descent that fills what is missing. Relies on mmu/walk.h for what L1's tables say and on
+ * mmu/spte.c for what an spte is to be.
  */
 #include "mmu/change.h"
+#include "mmu/fill.h"
 #include "mmu/protect.h"
 #include "mmu/region.h"
 #include "mmu/spte.h"
@@ -11,27 +12,6 @@
 #include <stddef.h>
 
 #define ALL_PAGES (~0ull)
-
-/*
- * What becomes an spte must not be what the walk read a while ago, unless there is no other
- * processor that could have written since: a comparison amid the fault took note of all writes so
- * far, for the sptes that there were; a table that gets its first shadow amid it is tracked from
- * then on only; and another guest may have been entered. A and D may have come: a walk can meet an
- * entry twice.
- */
-static bool is_outdated(struct mmu *mmu, const struct paging_mode *mode,
-                        const struct shadow_page *page, unsigned int index, uint64_t entry)
-{
-	uint64_t now;
-
-	bool alone = mmu->cpus && mmu->cpus == mmu->home; /* else it is not known */
-
-	if (alone || !mode || page->role.direct || is_passthrough(page) ||
-	    in_registers(mode, page->role.level))
-		return false;
-	now = entry_behind(mmu, mode, page, index);
-	return (now ^ entry) & ~(now & (PTE_A | PTE_D)); /* T18 */
-}
 
 /*
  * Makes spte number index lead where it is to lead for this entry of the guest's. Returns the next
@@ -46,16 +26,7 @@ static struct shadow_page *apply(struct mmu *mmu, const struct paging_mode *mode
 	bool found;
 
 	if (target->kind == TARGET_LEAF) {
-		if (!((spte ^ target->spte) & ~PTE_D))
-			return NULL; /* D of a tracked frame is the processor's */
-		*changed = true;
-		note_change(mmu, page, index, false); /* A7 */
-		if (is_outdated(mmu, mode, page, index, entry))
-			return NULL;
-		/* A larger page than before: the TLB must not hold two sizes for one address. */
-		if (is_npt01(page) && (spte & PTE_P))
-			mmu->ops->flush_all(mmu->context);
-		spte_set(mmu, page, index, target->spte);
+		*changed |= apply_leaf(mmu, mode, page, index, entry, target->spte, false);
 		return NULL;
 	}
 	if ((spte & PTE_P) && !spte_is_leaf(spte, page->role.level)) {
@@ -95,13 +66,8 @@ static bool is_past_wp(const struct paging_mode *mode, uint32_t access)
 	       (access & (ACCESS_WRITE | ACCESS_USER)) == ACCESS_WRITE;
 }
 
-/*
- * Where filling has to begin: the first page on the way whose spte does not say what the walk has
- * just found in the guest's table, and checked.
- */
-static struct shadow_page *descend(struct mmu *mmu, const struct paging_mode *mode,
-                                   struct shadow_page *page, uint64_t address,
-                                   const struct walk *walk)
+struct shadow_page *descend(struct mmu *mmu, const struct paging_mode *mode,
+                            struct shadow_page *page, uint64_t address, const struct walk *walk)
 {
 	while (!page->role.direct) {
 		int level = page->role.level;
@@ -124,9 +90,8 @@ static struct shadow_page *descend(struct mmu *mmu, const struct paging_mode *mo
 	return page;
 }
 
-/* Fills what is missing from the root to the leaf. walk is NULL in a direct map. */
-static bool fill(struct mmu *mmu, const struct paging_mode *mode, struct shadow_page *root,
-                 uint64_t address, uint32_t access, const struct walk *walk)
+bool fill(struct mmu *mmu, const struct paging_mode *mode, struct shadow_page *root,
+          uint64_t address, uint32_t access, const struct walk *walk)
 {
 	bool changed = false, past_wp = is_past_wp(mode, access);
 	struct shadow_page *page = root;
@@ -154,39 +119,6 @@ static bool fill(struct mmu *mmu, const struct paging_mode *mode, struct shadow_
 	else
 		mmu->counters->spurious++;
 	return changed;
-}
-
-enum fault_result mmu_fault(struct mmu *mmu, struct mmu_cpu *cpu, const struct guest_tables *tables,
-                            struct page_fault *fault)
-{
-	struct walk walk = {.gpa = fault->address};
-	enum walk_status status = WALK_OK;
-	bool filled;
-
-	mmu_serve(mmu, cpu);
-	if (!tables->direct)
-		status = guest_walk(&mmu->memory, &tables->mode, tables->root, fault->address,
-		                    fault->access, &walk);
-	switch (status) {
-	case WALK_FAULT:
-		fault->code = walk.code;
-		mmu->counters->faults_reflected++;
-		return FAULT_REFLECT;
-	case WALK_RETRY:
-		mmu->counters->retries++;
-		return FAULT_RETRY;
-	case WALK_OK:
-		break;
-	}
-	pool_reserve(mmu, pages_for(mmu, PT_MAX_LEVEL));
-	filled = fill(mmu, &tables->mode, cpu->current, fault->address, fault->access, &walk);
-	saw_changes(mmu, cpu); /* A8 */
-	if (filled)
-		return FAULT_FILLED;
-	if (!(fault->access & ACCESS_WRITE) || !mmu->ops->map(mmu->context, walk.gpa).read_only)
-		return FAULT_SPURIOUS;
-	fault->gpa = walk.gpa;
-	return FAULT_READ_ONLY;
 }
 
 uint64_t mmu_direct_root(struct mmu *mmu, struct mmu_cpu *cpu)
@@ -268,6 +200,7 @@ static void note_frame(struct mmu *mmu, const struct shadow_page *page, unsigned
 /* Clears the leaves above 4 KiB and, of those of 4 KiB, all or the ones that lead to this page. */
 static void drop_leaves(struct mmu *mmu, uint64_t hpa)
 {
+	mmu->maps++;
 	for (uint32_t i = 0; i < mmu->page_count; i++) {
 		struct shadow_page *page = &mmu->pages[i];
 		uint32_t left = page->live ? page->present : 0;

@@ -109,13 +109,10 @@ void paging_mode_init(struct paging_mode *mode, enum pt_format_id id, uint32_t f
 	}
 }
 
-uint64_t leaf_frame(const struct paging_mode *mode, int level, uint64_t entry)
+uint64_t large_frame(const struct paging_mode *mode, int level, uint64_t entry)
 {
-	uint64_t frame = entry & mode->address_mask;
+	uint64_t frame = entry & mode->address_mask & ~((1ull << level_shift(mode, level)) - 1);
 
-	if (level == 1)
-		return frame;
-	frame &= ~((1ull << level_shift(mode, level)) - 1);
 	if (mode->id == PT_2LEVEL)
 		frame |= (entry >> PSE36_SHIFT & ((1u << PSE36_BITS) - 1)) << 32;
 	return frame;

@@ -120,7 +120,11 @@ static inline unsigned int level_shift(const struct paging_mode *mode, int level
  * The gpa of the page that a leaf maps: its first byte. 4 MiB pages take bits 39:32 from bits
  * 20:13 of the entry (PSE36, APM vol. 2, section 5.2.3).
  */
-uint64_t leaf_frame(const struct paging_mode *mode, int level, uint64_t entry);
+uint64_t large_frame(const struct paging_mode *mode, int level, uint64_t entry);
+static inline uint64_t leaf_frame(const struct paging_mode *mode, int level, uint64_t entry)
+{
+	return level == 1 ? entry & mode->address_mask : large_frame(mode, level, entry);
+}
 
 /* Index into the page attribute table that a leaf chooses; APM vol. 2, section 7.8.3. */
 static inline unsigned int leaf_pat_index(int level, uint64_t entry)

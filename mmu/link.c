@@ -14,12 +14,6 @@ enum {
 		37, /* bounds the search among parents: one local root per processor and some */
 };
 
-/* The processor may walk the table meanwhile: each spte is written at once. */
-static void write_spte(uint64_t *at, uint64_t spte)
-{
-	__atomic_store_n(at, spte, __ATOMIC_RELEASE);
-}
-
 static void clear_at(struct mmu *mmu, uint64_t *spte)
 {
 	struct shadow_page *page = page_of_table(mmu, spte);
@@ -123,6 +117,7 @@ void spte_clear(struct mmu *mmu, struct shadow_page *page, unsigned int index)
 		leaf_goes(mmu, page, at, spte);
 		return;
 	}
+	mmu->unlinks++;
 	child = page_of_spte(mmu, spte);
 	remove_parent(mmu, child, at);
 	mmu->counters->unlinks++;
@@ -154,20 +149,20 @@ void spte_set(struct mmu *mmu, struct shadow_page *page, unsigned int index, uin
 		spte_clear(mmu, page, index);
 		old = 0;
 	}
-	if (!mmu->own_paging && !is_npt01(page))
-		track_leaf(mmu, spte, level);
+	if (!mmu->own_paging && !is_npt01(page)) {
+		set_leaf(mmu, page, index, level, spte);
+		return;
+	}
 	write_spte(at, spte);
 	if (!(old & PTE_P))
 		page->present++;
 	else
 		note_large(mmu, page);
-	if (mmu->own_paging) {
-		if (old & PTE_P)
-			unlist_leaf(mmu, at, old, level);
-		list_leaf(mmu, at, spte, level);
-	} else if (!is_npt01(page) && (old & PTE_P)) {
-		untrack_leaf(mmu, old, level);
-	}
+	if (!mmu->own_paging)
+		return;
+	if (old & PTE_P)
+		unlist_leaf(mmu, at, old, level);
+	list_leaf(mmu, at, spte, level);
 }
 
 void unlink_parents(struct mmu *mmu, struct shadow_page *page)

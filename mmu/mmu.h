@@ -36,6 +36,25 @@ struct cached_root {
 	uint64_t seen;      /* mmu->changes: of what came later the ASID here knows nothing */
 };
 
+/*
+ * The way to the page of level 1 in which a nested fault ended, as the next one mostly is beside
+ * it. The page shadows the same table as long as root and mmu->unlinks are the same, and the
+ * guest's entries above it say what they said: then only the leaf is left to do.
+ */
+struct way {
+	struct shadow_page *page; /* NULL: none */
+	struct shadow_page *root;
+	uint64_t unlinks;
+	uint64_t number; /* address >> shadow_shift(2) */
+	uint64_t table;  /* the guest's of level 1: gpa; from the part that the page shadows on */
+	char *at;        /* ... and where L0 sees it */
+	uint64_t rights; /* of the entries above, as in struct walk */
+	struct upper {   /* those entries: where L0 sees them, and what they said, with A */
+		const void *at;
+		uint64_t said;
+	} upper[PT_MAX_LEVEL - 1], *end;
+};
+
 /* What each processor has of its own. */
 struct mmu_cpu {
 	struct cached_root roots[MMU_CACHED_ROOTS];
@@ -45,6 +64,13 @@ struct mmu_cpu {
 	struct shadow_page *direct;  /* NPT01's root */
 	struct shadow_page *current; /* the root for L2 in use, pinned; NULL: none yet */
 	struct shadow_page *giants;  /* pages of NPT01 with regions that have tracked frames */
+	struct way way;              /* to the last nested fault */
+	/*
+	 * What ops->map() said of a page larger than 4 KiB, begins at mapped_gpa, and when by
+	 * mmu->maps. The hpa is that of gpa 0.
+	 */
+	struct host_mapping mapped;
+	uint64_t mapped_gpa, mapped_mask, mapped_at;
 	struct mmu_cpu *next;
 	/*
 	 * NPT01 changed in a way that the processor may not have seen: whoever enters a guest that

@@ -52,6 +52,7 @@ void mmu_init(struct mmu *mmu, uint64_t *tables, uint64_t tables_hpa, void *meta
 	mmu->tables_hpa = tables_hpa;
 	mmu->page_count = page_count;
 	mmu->free_count = page_count;
+	mmu->maps = 1; /* of processors that have asked nothing yet it is 0 */
 	mmu->free = NULL;
 	mmu->free_chunks = NULL;
 	chunks = (struct parent_chunk *)(mmu->pages + page_count);

@@ -164,7 +164,9 @@ struct mmu {
 	/* mmu/change.h: the sptes that came to say something new last, and how many ever did. */
 	uint32_t changed[MMU_CHANGES];
 	uint64_t changes;
-	uint64_t serial; /* of the page made last */
+	uint64_t serial;  /* of the page made last */
+	uint64_t unlinks; /* counts sptes that led to tables and went */
+	uint64_t maps;    /* counts changes of what ops->map() says */
 
 	uint64_t frames_tracked, frames_watched;
 	struct mmu_counters *counters; /* of the processor at work */
@@ -293,6 +295,12 @@ void page_zap(struct mmu *mmu, struct shadow_page *page);
 /* Leads an spte to a child table with these rights (of SPTE_RIGHTS). */
 void spte_link(struct mmu *mmu, struct shadow_page *page, unsigned int index,
                struct shadow_page *child, uint64_t rights);
+
+/* The processor may walk the table meanwhile: each spte is written at once. */
+static inline void write_spte(uint64_t *at, uint64_t spte)
+{
+	__atomic_store_n(at, spte, __ATOMIC_RELEASE);
+}
 
 /* Sets a leaf. */
 void spte_set(struct mmu *mmu, struct shadow_page *page, unsigned int index, uint64_t spte);

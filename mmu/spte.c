@@ -3,19 +3,15 @@
  */
 #include "mmu/spte.h"
 #include "mmu/protect.h"
+#include "mmu/small_leaf.h"
 #include "mmu/track.h"
 
 /* The order of HOST_PAT. Types 2 and 3 are reserved: WRMSR refuses them. */
-static const uint8_t pat_index_of_type[8] = {
+const uint8_t pat_index_of_type[8] = {
 	[TYPE_WB] = 0, [TYPE_WT] = 1, [TYPE_UC_MINUS] = 2,
 	[TYPE_UC] = 3, [TYPE_WP] = 4, [TYPE_WC] = 5,
 	[2] = 3,       [3] = 3,
 };
-
-unsigned int host_pat_index(unsigned int type)
-{
-	return pat_index_of_type[type & 7];
-}
 
 uint32_t pack_pat(uint64_t pat)
 {
@@ -24,19 +20,6 @@ uint32_t pack_pat(uint64_t pat)
 	for (int i = 0; i < 8; i++)
 		packed |= (uint32_t)(pat >> (8 * i) & 7) << (3 * i);
 	return packed;
-}
-
-uint64_t leaf_spte(uint64_t hpa, int level, unsigned int type, uint64_t rights)
-{
-	uint64_t frame = hpa & ~((1ull << shadow_shift(level)) - 1);
-	uint64_t pat = (uint64_t)(type & 3) << 3;
-
-	if (type & 4)
-		pat |= level == 1 ? PTE_PAT : PTE_PAT_LARGE;
-	if (level > 1)
-		pat |= PTE_PS;
-	/* The guest's entries have A, and D if writable: the processor need not set them here. */
-	return frame | pat | rights | PTE_P | PTE_A | PTE_D;
 }
 
 unsigned int guest_index_of(const struct paging_mode *mode, const struct shadow_page *page,
@@ -88,11 +71,9 @@ static unsigned int combined_type(unsigned int memory, unsigned int leaf)
 	return memory == TYPE_UC ? TYPE_UC : TYPE_UC_MINUS;
 }
 
-/* Both types are indexes into HOST_PAT. */
-static unsigned int type_there(const struct host_mapping *host, unsigned int type)
+unsigned int type_over(const struct host_mapping *host, unsigned int type)
 {
-	return host->typed ? host_pat_index(combined_type(host->type, HOST_PAT >> (8 * type) & 7))
-	                   : type;
+	return host_pat_index(combined_type(host->type, HOST_PAT >> (8 * type) & 7));
 }
 
 /* Maps a page of L1's memory at the spte's level or, where L0 may not, through a direct table. */
@@ -100,7 +81,7 @@ static struct target to_memory(const struct mmu *mmu, const struct shadow_page *
                                unsigned int type, uint64_t rights)
 {
 	int level = page->role.level;
-	struct host_mapping host = mmu->ops->map(mmu->context, gpa);
+	struct host_mapping host = host_of(mmu, gpa);
 	struct target target = {.kind = TARGET_LEAF};
 	bool npt01 = is_npt01(page);
 
@@ -111,7 +92,8 @@ static struct target to_memory(const struct mmu *mmu, const struct shadow_page *
 			rights &= ~PTE_W; /* the next write faults */
 		if (host.read_only)
 			rights &= ~PTE_W;
-		target.spte = leaf_spte(host.hpa, level, type_there(&host, type), rights);
+		target.spte = leaf_spte(host.hpa, level, host.typed ? type_over(&host, type) : type,
+		                        rights);
 		if (npt01 && is_tracked(mmu, gpa))
 			target.spte &= ~PTE_D; /* the processor tells of the next write */
 		return target;
@@ -175,6 +157,11 @@ struct target spte_target(const struct mmu *mmu, const struct paging_mode *mode,
 		if (!is_used(mode, entry))
 			return none;
 		rights = own_rights(mode, entry, past_wp);
+	}
+	if (level == 1 && (mode->flags & MODE_NESTED)) {
+		target.kind = TARGET_LEAF;
+		target.spte = small_leaf(mmu, mode, page, entry);
+		return target;
 	}
 	if (entry_is_leaf(mode, level, entry)) {
 		uint64_t frame = leaf_frame(mode, level, entry);

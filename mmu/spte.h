@@ -8,10 +8,28 @@
 #include "mmu/mmu.h"
 
 /* Index into HOST_PAT for a memory type (0 UC, 1 WC, 4 WT, 5 WP, 6 WB, 7 UC-). */
-unsigned int host_pat_index(unsigned int type);
+extern const uint8_t pat_index_of_type[8];
+static inline unsigned int host_pat_index(unsigned int type)
+{
+	return pat_index_of_type[type & 7];
+}
 
 /* A leaf at a level, of a memory type (index into HOST_PAT), with rights (of SPTE_RIGHTS). */
-uint64_t leaf_spte(uint64_t hpa, int level, unsigned int type, uint64_t rights);
+static inline uint64_t leaf_spte(uint64_t hpa, int level, unsigned int type, uint64_t rights)
+{
+	uint64_t frame = hpa & ~((1ull << shadow_shift(level)) - 1);
+	uint64_t pat = (uint64_t)(type & 3) << 3;
+
+	if (type & 4)
+		pat |= level == 1 ? PTE_PAT : PTE_PAT_LARGE;
+	if (level > 1)
+		pat |= PTE_PS;
+	/* The guest's entries have A, and D if writable: the processor need not set them here. */
+	return frame | pat | rights | PTE_P | PTE_A | PTE_D;
+}
+
+/* What of a last-level entry chooses its memory type. */
+#define TYPE_BITS (PTE_PWT | PTE_PCD | PTE_PAT)
 
 /* Where an spte is to lead: to a page of memory, to another table, or nowhere. */
 struct target {

@@ -83,9 +83,6 @@ static uint64_t same_bits(const struct mmu *mmu, const struct paging_mode *mode,
 	return ~ignored;
 }
 
-/* What of a last-level entry chooses its memory type. */
-#define TYPE_BITS (PTE_PWT | PTE_PCD | PTE_PAT)
-
 /* Where the guest's entry lacks D its spte lacks W, and has D all the same. */
 static uint64_t without_d(uint64_t entry)
 {

@@ -40,6 +40,21 @@ void untrack_table(struct mmu *mmu, uint64_t gpa);
 void track_leaf(struct mmu *mmu, uint64_t spte, int level);
 void untrack_leaf(struct mmu *mmu, uint64_t spte, int level);
 
+/* spte_set() where there is no table before, not in NPT01, and under nested paging. */
+static inline void set_leaf(struct mmu *mmu, struct shadow_page *page, unsigned int index,
+                            int level, uint64_t spte)
+{
+	uint64_t old = page->table[index];
+
+	if (spte_is_writable(spte))
+		track_leaf(mmu, spte, level);
+	write_spte(&page->table[index], spte);
+	if (!(old & PTE_P))
+		page->present++;
+	else if (spte_is_writable(old))
+		untrack_leaf(mmu, old, level);
+}
+
 /* The largest level at which NPT01 may map this gpa, and whether D begins at 0 there. */
 int track_level(const struct mmu *mmu, uint64_t gpa, int level);
 static inline bool is_tracked(const struct mmu *mmu, uint64_t gpa)

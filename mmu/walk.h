@@ -7,6 +7,8 @@
 
 #include "mmu/format.h"
 
+#include <stddef.h>
+
 /* How a walk reaches the guest's memory. */
 struct guest_memory {
 	/*
@@ -49,8 +51,10 @@ struct walk {
 	int level;                        /* of the leaf, or where the walk faulted */
 	uint64_t gpa;                     /* WALK_OK: where the address leads */
 	uint32_t code;                    /* WALK_FAULT: FAULT_* */
+	uint64_t rights;                  /* of the entries above: W and U, and NX reversed */
 	uint64_t table[PT_MAX_LEVEL + 1]; /* gpa of the table read at each level */
 	uint64_t entry[PT_MAX_LEVEL + 1]; /* the entry used there, with A and D as set */
+	void *at[PT_MAX_LEVEL + 1];       /* where L0 sees it; NULL: nowhere, or in registers */
 };
 
 /*
@@ -64,14 +68,19 @@ enum walk_status guest_walk(const struct guest_memory *memory, const struct pagi
 /* Where L0 sees the guest's table (or entry) at gpa; NULL where the guest has no memory. */
 void *guest_table(const struct guest_memory *memory, uint64_t gpa);
 
-/* An entry of 4 or 8 bytes, read once. Where there is no memory it is all ones. */
+/* An entry of 4 or 8 bytes, read once. */
+static inline uint64_t entry_at(const void *at, unsigned int size)
+{
+	return size == 8 ? __atomic_load_n((const uint64_t *)at, __ATOMIC_RELAXED)
+	                 : __atomic_load_n((const uint32_t *)at, __ATOMIC_RELAXED);
+}
+
+/* The same in a table. Where there is no memory it is all ones. */
 static inline uint64_t table_entry(const void *table, unsigned int index, unsigned int size)
 {
-	if (size == 8)
-		return table ? __atomic_load_n((const uint64_t *)table + index, __ATOMIC_RELAXED)
-		             : ~0ull;
-	return table ? __atomic_load_n((const uint32_t *)table + index, __ATOMIC_RELAXED)
-	             : 0xffffffffu;
+	if (!table)
+		return size == 8 ? ~0ull : 0xffffffffu;
+	return entry_at((const char *)table + (size_t)index * size, size);
 }
 
 /* Does this level stand in the processor's registers, as the PDPTEs of L1's own PAE tables do? */

@@ -53,6 +53,7 @@ static struct host_mapping map_for_mmu(void *context, uint64_t gpa)
 
 	if (rig->on_map)
 		rig->on_map(rig, gpa);
+	rig->mmu.maps += rig->asked++ & 1; /* every other answer is not remembered */
 	if (rig->hole_level && map.level > rig->hole_level)
 		map.level = rig->hole_level;
 	if (rig->typed && gpa >= rig->typed_from) {

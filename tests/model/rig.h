@@ -25,7 +25,7 @@ struct rig {
 	struct host_tables host;
 	void *tables, *metadata, *tracking;
 	uint64_t hpa_bit; /* RIG_HPA_BIT, or 0: L1's memory is where it believes */
-	unsigned int flushes, kicks;
+	unsigned int flushes, kicks, asked;
 	unsigned int next_page; /* of guest memory, for rig_put() */
 	uint64_t read_only;     /* gpa of a page that L0 keeps read-only; 0: none */
 	bool typed;             /* the memory from typed_from on has this type */

@@ -1,6 +1,6 @@
 /*
  * ASIDs that share a shadow page: one entry of a table of L1's, the spte that shadows it for all, and
- * processors that run L2 by it, each under one ASID or two. The code: mmu/root.c, change.c, fill.c, sync.c.
+ * processors that run L2 by it, each under one ASID or two. The code: mmu/root.c, change.h, fill.h, fault.c, sync.c.
  *
  * Shown: L2 sees only what the entry has said while its ASID ran on its processor, since L1 last
  * flushed it there; so could a TLB. That a flush reads what was written is track.pml's.

@@ -1,6 +1,6 @@
 /*
  * Tracked frames by dirty bits: one of L1's frames that holds a table, its shadow, and N processors
- * that write it, begin and end to track it, and flush. The code: mmu/track.c, region.c, collect.c, fill.c.
+ * that write it, begin and end to track it, and flush. The code: mmu/track.c, region.c, collect.c, fill.h.
  *
  * Shown: what was written to the table before a flush is not believed behind it; no TLB ever holds
  * two sizes for one address. The guest's writes are not counted, stale says that memory and shadow

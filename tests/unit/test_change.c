@@ -217,6 +217,7 @@ static void prepare(struct machine *m, uint64_t frame)
 	amid.m = m;
 	amid.root = 0;
 	m->rig->on_map = write_and_enter;
+	m->mmu->maps++; /* else nobody asks */
 }
 
 static void check_amid(struct machine *m)
