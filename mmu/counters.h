@@ -22,6 +22,7 @@
 	X(reclaims, "tables ended for want of room")                                               \
 	X(syncs, "tables synchronized")                                                            \
 	X(tables_read, "tables read for it")                                                       \
+	X(copies_used, "of these, read by comparison with a copy")                                 \
 	X(sptes_changed, "entries found to have changed")                                          \
 	X(catch_ups, "roots entered after others changed tables")                                  \
 	X(collects, "searches for written tables")                                                 \

@@ -43,6 +43,7 @@ static struct shadow_page *apply(struct mmu *mmu, const struct paging_mode *mode
 				freshen(mmu, mode, child);
 				if (is_outdated(mmu, mode, page, index, entry))
 					return NULL;
+				copy_entry(page, index, entry);
 				spte_link(mmu, page, index, child, target->rights);
 			}
 			return child;
@@ -55,6 +56,7 @@ static struct shadow_page *apply(struct mmu *mmu, const struct paging_mode *mode
 		freshen(mmu, mode, child);
 	if (is_outdated(mmu, mode, page, index, entry))
 		return NULL;
+	copy_entry(page, index, entry);
 	spte_link(mmu, page, index, child, target->rights);
 	return child;
 }

@@ -60,6 +60,7 @@ static inline bool apply_leaf(struct mmu *mmu, const struct paging_mode *mode,
 	/* A larger page than before: the TLB must not hold two sizes for one address. */
 	if (!small && is_npt01(page) && (spte & PTE_P))
 		mmu->ops->flush_all(mmu->context);
+	copy_entry(page, index, entry);
 	if (small)
 		set_leaf(mmu, page, index, 1, leaf);
 	else

@@ -133,7 +133,7 @@ void spte_link(struct mmu *mmu, struct shadow_page *page, unsigned int index,
 	spte_clear(mmu, page, index);
 	add_parent(mmu, child, at);
 	write_spte(at, page_hpa(mmu, child) | rights | PTE_P | (page->role.pdptes ? 0 : PTE_A));
-	page->present++;
+	count_spte(page, index);
 	mmu->counters->links++;
 }
 
@@ -155,7 +155,7 @@ void spte_set(struct mmu *mmu, struct shadow_page *page, unsigned int index, uin
 	}
 	write_spte(at, spte);
 	if (!(old & PTE_P))
-		page->present++;
+		count_spte(page, index);
 	else
 		note_large(mmu, page);
 	if (!mmu->own_paging)

@@ -7,7 +7,11 @@
 
 #include <stddef.h>
 
-enum { RECLAIM_BATCH = 32 }; /* one flush serves this many pages */
+enum {
+	RECLAIM_BATCH = 32, /* one flush serves this many pages */
+	PAGES_A_COPY = 12,  /* of so many pages in use one may be a copy */
+	COPY_PROBES = 64,
+};
 
 static uint32_t hash_buckets(uint32_t page_count)
 {
@@ -121,9 +125,61 @@ void page_make_newest(struct mmu *mmu, struct shadow_page *page)
 	list_newest(mmu, page);
 }
 
+/* Copies are for the tables that are hot now: somebody else's is as good as a new one. */
+static struct shadow_page *take_copy(struct mmu *mmu)
+{
+	for (unsigned int i = 0; i < COPY_PROBES; i++) {
+		struct shadow_page *copy = &mmu->pages[mmu->copy_hand++ % mmu->page_count];
+
+		if (!copy->live || !is_copy(copy))
+			continue;
+		copy->copy->copy = NULL;
+		copy->copy->reads = 0;
+		return copy;
+	}
+	return NULL;
+}
+
+void give_copy(struct mmu *mmu, struct shadow_page *page)
+{
+	uint32_t in_use = mmu->page_count - mmu->free_count;
+	struct shadow_page *copy;
+	bool found;
+
+	if (mmu->copies * PAGES_A_COPY > in_use) {
+		copy = take_copy(mmu);
+	} else if (mmu->free_count > pages_for(mmu, PT_MAX_LEVEL)) {
+		copy = page_get(mmu, page->gpa, (union shadow_role){.local = 1}, &found);
+		mmu->copies++;
+	} else {
+		return;
+	}
+	page->copy = copy;
+	if (copy)
+		copy->copy = page;
+}
+
+/* A page ends, and with it its copy; or it is one. */
+static void end_copy(struct mmu *mmu, struct shadow_page *page)
+{
+	struct shadow_page *other = page->copy;
+
+	page->copy = NULL;
+	if (other)
+		other->copy = NULL;
+	if (other && is_copy(other))
+		page_zap(mmu, other);
+	if (!is_copy(page))
+		return;
+	for (unsigned int i = 0; i < SHADOW_ENTRIES; i++)
+		page->table[i] = 0;
+	mmu->copies--;
+}
+
 void page_zap(struct mmu *mmu, struct shadow_page *page)
 {
 	page->live = false;
+	end_copy(mmu, page);
 	if (page->tracked_count)
 		region_ends(mmu, page);
 	unlink_parents(mmu, page);
@@ -213,6 +269,8 @@ struct shadow_page *page_get(struct mmu *mmu, uint64_t gpa, union shadow_role ro
 	page->serial = ++mmu->serial;
 	page->used = mmu->serial;
 	page->live = true;
+	page->reads = 0;
+	page->groups = 0;
 	page->hash_next = NULL;
 	if (!role.local) {
 		page->hash_next = *bucket;

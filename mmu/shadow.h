@@ -51,12 +51,22 @@ struct shadow_page {
 	};
 	struct shadow_page *next_giant; /* of the processor's, with tracked frames */
 	uint32_t tracked_count;
-	uint8_t words;    /* those of tracked[] that are not 0 */
-	uint8_t quiet;    /* region, giant: what A of the entry above tells, mmu/region.c */
+	uint8_t words;   /* those of tracked[] that are not 0 */
+	uint8_t quiet;   /* region, giant: what A of the entry above tells, mmu/region.c */
+	uint8_t reads;   /* how often the table was read again, up to what makes it hot */
+	uint32_t groups; /* of GROUP_ENTRIES sptes each: those that may have one */
+	/*
+	 * What was read last of a table that is read again and again stands in a page of the pool,
+	 * role 0. Each of the two has the other one here.
+	 */
+	struct shadow_page *copy;
 	uint32_t pins;    /* by processors that have it as root and by tracked frames below it */
 	uint32_t present; /* sptes */
 	bool live;
 };
+
+/* Sptes that are skipped at one glance when a table is read again. */
+enum { GROUP_ENTRIES = SHADOW_ENTRIES / 32 };
 
 /* Further parents of a page: most pages have one parent only. */
 struct parent_chunk {
@@ -167,6 +177,8 @@ struct mmu {
 	uint64_t serial;  /* of the page made last */
 	uint64_t unlinks; /* counts sptes that led to tables and went */
 	uint64_t maps;    /* counts changes of what ops->map() says */
+
+	uint32_t copies, copy_hand; /* how many there are, and where to look for one next */
 
 	uint64_t frames_tracked, frames_watched;
 	struct mmu_counters *counters; /* of the processor at work */
@@ -289,6 +301,32 @@ static inline void page_touch(struct mmu *mmu, struct shadow_page *page)
  * it free. Its local children, which nothing else can reach, end with it.
  */
 void page_zap(struct mmu *mmu, struct shadow_page *page);
+
+/* Is it no shadow, but the copy of a table? */
+static inline bool is_copy(const struct shadow_page *page)
+{
+	return !page->role.level;
+}
+
+/*
+ * Gives the page a copy of its table, with nothing in it that is known. May be none: copies are
+ * few, and take nothing that pool_reserve() has set aside.
+ */
+void give_copy(struct mmu *mmu, struct shadow_page *page);
+
+/* The spte says now what this entry of the guest's says: so does the copy, if there is one. */
+static inline void copy_entry(const struct shadow_page *page, unsigned int index, uint64_t entry)
+{
+	if (page->copy)
+		page->copy->table[index] = entry;
+}
+
+/* An spte comes to where none was. */
+static inline void count_spte(struct shadow_page *page, unsigned int index)
+{
+	page->present++;
+	page->groups |= 1u << index / GROUP_ENTRIES;
+}
 
 /* link.c: sptes and the reverse map. */
 

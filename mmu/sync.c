@@ -9,6 +9,9 @@
 
 #include <stddef.h>
 
+/* So many readings make a table hot. */
+enum { HOT = 4 };
+
 static bool same_table(const struct mmu *mmu, const struct shadow_page *page, uint64_t spte,
                        const struct target *target)
 {
@@ -65,28 +68,49 @@ static void sync_spte(struct mmu *mmu, const struct paging_mode *mode, struct sh
 	spte_clear(mmu, page, index); /* what is there now comes with the next fault */
 }
 
-/*
- * Bits in which a last-level entry and its spte may differ though nothing changed, where L0 maps
- * gpas to themselves and the memory type is write-back in both: those that no one reads. 0: the
- * page is not like that.
- */
-static uint64_t same_bits(const struct mmu *mmu, const struct paging_mode *mode,
-                          const struct shadow_page *page)
+static inline bool same_four(const uint64_t *table, const uint64_t *copy)
 {
-	uint64_t ignored = PTE_G | ENTRY_AVAILABLE;
-
-	if (!mmu->identity || page->role.level != 1 || mode->id == PT_2LEVEL ||
-	    host_pat_index(page->role.pat & 7))
-		return 0;
-	if (mode->id >= PT_4LEVEL)
-		ignored |= ENTRY_AVAILABLE_HIGH;
-	return ~ignored;
+	return entry_at(table, 8) == copy[0] && entry_at(table + 1, 8) == copy[1] &&
+	       entry_at(table + 2, 8) == copy[2] && entry_at(table + 3, 8) == copy[3];
 }
 
-/* Where the guest's entry lacks D its spte lacks W, and has D all the same. */
-static uint64_t without_d(uint64_t entry)
+/* Entries of 8 bytes, and what was read last of them: all there is to do where nothing changed. */
+static inline bool same_group(const uint64_t *table, const uint64_t *copy)
 {
-	return entry & PTE_D ? entry : (entry & ~PTE_W) | PTE_D;
+	_Static_assert(GROUP_ENTRIES == 16, "a group is four times four entries");
+
+	return same_four(table, copy) && same_four(table + 4, copy + 4) &&
+	       same_four(table + 8, copy + 8) && same_four(table + 12, copy + 12);
+}
+
+static bool may_have_copy(const struct mmu *mmu, const struct paging_mode *mode,
+                          const struct shadow_page *page, const void *table)
+{
+	return table && !mmu->own_paging && !page->role.local && mode->format->entry_size == 8;
+}
+
+/* What differs from the copy is derived again. What is read is what becomes copy and spte. */
+static void sync_copied(struct mmu *mmu, const struct paging_mode *mode, struct shadow_page *page,
+                        const uint64_t *table, uint64_t *copy)
+{
+	mmu->counters->copies_used++;
+	page_touch(mmu, page->copy);
+	for (uint32_t groups = page->groups; groups; groups &= groups - 1) {
+		unsigned int i = (unsigned int)__builtin_ctz(groups) * GROUP_ENTRIES;
+		unsigned int end = i + GROUP_ENTRIES;
+
+		if (same_group(table + i, copy + i))
+			continue;
+		for (; i < end; i++) {
+			uint64_t entry = entry_at(table + i, 8);
+
+			if (copy[i] == entry)
+				continue;
+			copy[i] = entry;
+			if (page->table[i] & PTE_P)
+				sync_spte(mmu, mode, page, i, entry);
+		}
+	}
 }
 
 static void sync_page(struct mmu *mmu, const struct paging_mode *mode, struct shadow_page *page)
@@ -95,21 +119,30 @@ static void sync_page(struct mmu *mmu, const struct paging_mode *mode, struct sh
 	const void *table = registers ? mode->pdptes : guest_table(&mmu->memory, page->gpa);
 	unsigned int size = mode->format->entry_size;
 	bool plain_wb = mmu->identity && host_pat_index(page->role.pat & 7) == 0;
-	uint64_t same = table ? same_bits(mmu, mode, page) : 0;
 	int level = page->role.level;
 	uint32_t left = page->present;
 
 	mmu->counters->tables_read++;
+	if (page->copy) {
+		sync_copied(mmu, mode, page, table, page->copy->table);
+		return;
+	}
+	if (page->reads < HOT)
+		page->reads++;
+	else if (may_have_copy(mmu, mode, page, table))
+		give_copy(mmu, page);
 	for (unsigned int i = 0; left; i++) {
 		uint64_t spte = page->table[i], entry;
 
+		if (!(page->groups >> i / GROUP_ENTRIES & 1)) {
+			i += GROUP_ENTRIES - 1;
+			continue;
+		}
 		if (!(spte & PTE_P))
 			continue;
 		left--;
 		entry = table_entry(table, size == 8 ? i : guest_index_of(mode, page, i), size);
-		/* The same index into two PATs is the same type for write-back only. */
-		if (same && !(((spte ^ without_d(entry)) | (spte & TYPE_BITS)) & same))
-			continue;
+		copy_entry(page, i, entry);
 		if (!unchanged(mmu, mode, plain_wb, level, spte, entry))
 			sync_spte(mmu, mode, page, i, entry);
 	}
@@ -148,13 +181,16 @@ void sync_number(struct mmu *mmu, uint32_t number)
 	struct shadow_page *page = &mmu->pages[number / SHADOW_ENTRIES];
 	const struct paging_mode *mode;
 	unsigned int index = number % SHADOW_ENTRIES;
+	uint64_t entry;
 
 	/* The page may have ended, and may be another one by now. */
 	if (!(page->table[index] & PTE_P) || page->role.local || page->role.direct ||
 	    is_passthrough(page))
 		return;
 	mode = mode_of(mmu, page->role);
-	sync_spte(mmu, mode, page, index, entry_behind(mmu, mode, page, index));
+	entry = entry_behind(mmu, mode, page, index);
+	copy_entry(page, index, entry);
+	sync_spte(mmu, mode, page, index, entry);
 }
 
 /* Local pages are few, and PDPTEs are no whole frame: they are compared, tracked or not. */

@@ -50,7 +50,7 @@ static inline void set_leaf(struct mmu *mmu, struct shadow_page *page, unsigned 
 		track_leaf(mmu, spte, level);
 	write_spte(&page->table[index], spte);
 	if (!(old & PTE_P))
-		page->present++;
+		count_spte(page, index);
 	else if (spte_is_writable(old))
 		untrack_leaf(mmu, old, level);
 }

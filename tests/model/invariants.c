@@ -3,6 +3,7 @@
  */
 #include "tests/model/invariants.h"
 
+#include "mmu/spte.h"
 #include "mmu/track.h"
 
 #include <stdio.h>
@@ -322,13 +323,60 @@ static const char *check_list(const struct mmu *mmu, uint32_t live)
 	return NULL;
 }
 
+static bool is_same_leaf(const struct mmu *mmu, const struct shadow_page *page, unsigned int i)
+{
+	struct mmu nobodys = *mmu; /* the processor that was at work last may have gone */
+	struct target target;
+	struct paging_mode mode;
+
+	nobodys.self = NULL;
+	paging_mode_init(&mode, (enum pt_format_id)page->role.format, (uint32_t)page->role.mode,
+	                 mmu->phys_bits);
+	target = spte_target(&nobodys, &mode, page, i, page->copy->table[i], false);
+	if (target.kind == TARGET_LEAF)
+		return spte_is_leaf(page->table[i], page->role.level) &&
+		       page->table[i] == target.spte;
+	return target.kind == TARGET_TABLE && !spte_is_leaf(page->table[i], page->role.level) &&
+	       page_of_spte(mmu, page->table[i])->gpa == target.gpa;
+}
+
+/* A page and the copy of its table have each other; the sptes say what the copy says. */
+static const char *check_copy(const struct mmu *mmu, const struct shadow_page *page)
+{
+	const struct shadow_page *copy = page->copy;
+
+	if (is_copy(page) && (!copy || is_copy(copy)))
+		WRONG("page %ld is a copy of nothing", number(mmu, page));
+	if (!copy || is_copy(page))
+		return NULL;
+	if (copy->copy != page || !copy->live || !is_copy(copy))
+		WRONG("page %ld: its copy is another one's", number(mmu, page));
+	for (unsigned int i = 0; i < SHADOW_ENTRIES; i++) {
+		if (page->table[i] && !is_same_leaf(mmu, page, i))
+			WRONG("page %ld: spte %u is %#lx, its entry was read as %#lx",
+			      number(mmu, page), i, page->table[i], copy->table[i]);
+	}
+	return NULL;
+}
+
+/* What a glance skips has no spte. */
+static const char *check_groups(const struct mmu *mmu, const struct shadow_page *page)
+{
+	for (unsigned int i = 0; i < SHADOW_ENTRIES; i++) {
+		if (!is_copy(page) && page->table[i] && !(page->groups >> i / GROUP_ENTRIES & 1))
+			WRONG("page %ld: spte %u is in no group", number(mmu, page), i);
+	}
+	return NULL;
+}
+
 static const char *check_idle(const struct mmu *mmu, const struct shadow_page *first,
                               uint32_t *count)
 {
 	for (const struct shadow_page *page = first; page; page = page->hash_next) {
 		if (++*count > mmu->page_count)
 			WRONG("a list of idle pages is a ring");
-		if (page->live || page->present || page->parent || page->more_parents || page->pins)
+		if (page->live || page->present || page->parent || page->more_parents ||
+		    page->pins || page->copy)
 			WRONG("page %ld is idle and not empty", number(mmu, page));
 		for (unsigned int i = 0; i < SHADOW_ENTRIES; i++) {
 			if (page->table[i])
@@ -341,7 +389,7 @@ static const char *check_idle(const struct mmu *mmu, const struct shadow_page *f
 
 const char *broken_invariant(const struct mmu *mmu, const struct mmu_cpu *cpus, unsigned int count)
 {
-	uint32_t live = 0, common = 0, chunks = 0, free = 0, zapped = 0;
+	uint32_t live = 0, common = 0, chunks = 0, free = 0, zapped = 0, copies = 0;
 
 	for (uint32_t i = 0; i < mmu->page_count; i++) {
 		const struct shadow_page *page = &mmu->pages[i];
@@ -352,10 +400,17 @@ const char *broken_invariant(const struct mmu *mmu, const struct mmu_cpu *cpus, 
 			continue;
 		live++;
 		common += !page->role.local;
+		copies += is_copy(page);
+		TRY(check_copy(mmu, page));
+		TRY(check_groups(mmu, page));
+		if (is_copy(page))
+			continue;
 		TRY(check_sptes(mmu, page));
 		TRY(check_parents(mmu, page, cpus, count, &chunks));
 		TRY(check_pins(mmu, page, cpus, count));
 	}
+	if (copies != mmu->copies)
+		WRONG("%u copies, counted %u", copies, mmu->copies);
 	TRY(check_hash(mmu, common));
 	TRY(check_list(mmu, live));
 	TRY(check_idle(mmu, mmu->free, &free));

@@ -162,14 +162,15 @@ void world_init(struct world *world, const struct setting *setting)
 
 /* What regions at rest have been good for, in all scripts. */
 static uint64_t slept, woken;
-/* Faults that took the short way. */
-static uint64_t short_ways;
+/* Faults that took the short way, tables that were compared with a copy. */
+static uint64_t short_ways, copies_used;
 
 void world_end(struct world *world)
 {
 	for (unsigned int cpu = 0; cpu < RIG_CPUS; cpu++) {
 		slept += world->rig->cpu[cpu].counters.giants_skipped;
 		short_ways += world->rig->cpu[cpu].counters.short_ways;
+		copies_used += world->rig->cpu[cpu].counters.copies_used;
 	}
 	woken += world->woken;
 	rig_free(world->rig);
@@ -177,10 +178,11 @@ void world_end(struct world *world)
 
 static const char *missed(void)
 {
-	return !slept        ? "a giant at rest"
-	       : !woken      ? "a write in a giant at rest"
-	       : !short_ways ? "a fault beside the last one"
-	                     : NULL;
+	return !slept         ? "a giant at rest"
+	       : !woken       ? "a write in a giant at rest"
+	       : !short_ways  ? "a fault beside the last one"
+	       : !copies_used ? "a table with a copy"
+	                      : NULL;
 }
 
 static void load(struct world *world, unsigned int cpu, unsigned int root, unsigned int asid)

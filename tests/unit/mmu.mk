@@ -28,6 +28,7 @@ test_cpus_SRC   := $(MMU_RIG) $(CPUS_TEST)
 test_cpus_regions_SRC := $(test_cpus_SRC)
 test_change_SRC := $(test_cpus_SRC)
 test_fault_SRC  := $(test_cpus_SRC)
+test_copy_SRC   := $(test_cpus_SRC)
 test_random_SRC := $(MMU_RIG) $(MMU_MODEL) $(RANDOM)
 
 test_read_only_SRC   := $(OWN_RIG) $(OWN_TEST)
@@ -39,7 +40,7 @@ test_own_protect_SRC := $(OWN_RIG) $(OWN_TABLE)
 test_own_invlpg_SRC  := $(OWN_RIG) $(OWN_TEST)
 test_own_cpus_SRC    := $(OWN_RIG) $(OWN_TABLE)
 
-MMU_TESTS := format walk spte shadow sync track change fault cpus cpus_regions roots random \
+MMU_TESTS := format walk spte shadow sync track change fault copy cpus cpus_regions roots random \
 	own_roots own_rights own_leaves own_protect own_invlpg own_cpus own_random read_only
 
 .PHONY: soak mutants coverage fuzz
