@@ -10,7 +10,8 @@
  *   6  exceptions of the next instruction     the processor's, or outcomes of L0's
  *
  * What an exit leaves to be injected belongs to an instruction that has begun, or to L1's VMRUN
- * (15.20): nothing goes before it. GIF=0 holds back all three (table 15-10).
+ * (15.20): nothing that the guest or L1 is to see goes before it. GIF=0 holds back all three (table
+ * 15-10).
  */
 #include "svm/event/priority.h"
 #include "hv/x86.h"
@@ -48,9 +49,10 @@ enum next what_is_next(const struct vcpu *vcpu)
 {
 	enum next next = first_due(vcpu);
 
-	if (next != NEXT_NOTHING && (vcpu->vmcb->control.event_inj & EVENT_VALID))
-		return NEXT_BEHIND;
-	return next;
+	/* An INIT that is taken ends all: an event whose delivery raises it again never does. */
+	if (next == NEXT_NOTHING || next == NEXT_INIT)
+		return next;
+	return vcpu->vmcb->control.event_inj & EVENT_VALID ? NEXT_BEHIND : next;
 }
 
 static bool is_contributory(unsigned int vector)
