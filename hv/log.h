@@ -23,6 +23,15 @@ void log_debug(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* A line that a person should see though L1 owns COM1: for what happens once. */
 void log_aloud(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+/* Says it by log_info or log_aloud, only the first time that any processor comes by. */
+#define log_once(say, ...)                                                                         \
+	do {                                                                                       \
+		static bool told;                                                                  \
+                                                                                                   \
+		if (!__atomic_exchange_n(&told, true, __ATOMIC_RELAXED))                           \
+			say(__VA_ARGS__);                                                          \
+	} while (0)
+
 /*
  * For what a person can get wrong: says "nestling: error: ..." on COM1 and halts. The text says
  * what is wrong and what to do.

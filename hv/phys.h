@@ -6,6 +6,7 @@
 #ifndef HV_PHYS_H
 #define HV_PHYS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #define PHYS_WINDOW 0xffff800000000000ull
@@ -19,5 +20,11 @@ static inline void *phys(uint64_t hpa)
 	return (void *)(uintptr_t)(PHYS_WINDOW + hpa);
 }
 #endif
+
+/* Do [base, base + bytes) and [other, other + size) have an address in common? Neither is empty. */
+static inline bool overlap(uint64_t base, uint64_t bytes, uint64_t other, uint64_t size)
+{
+	return base - other < size || other - base < bytes;
+}
 
 #endif

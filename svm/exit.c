@@ -12,7 +12,7 @@
 #include "svm/features.h"
 #include "svm/look/hypercall.h"
 #include "svm/nested/nested.h"
-#include "svm/shadowed/own_paging.h"
+#include "svm/shadowed/paging.h"
 #include "svm/emulate/ports.h"
 #include "svm/cpus/processors.h"
 #include "svm/cpus/startup.h"
@@ -130,7 +130,7 @@ void intercept_for_l0(struct vmcb_control *control)
 	if (features.watch_xcr0)
 		control->intercepts[INTERCEPT_MISC2] |= MISC2_XSETBV;
 	if (!features.npt)
-		own_paging_intercept(control);
+		shadowed_intercept(control);
 }
 
 static void (*const handlers[EXIT_CODES])(struct vcpu *vcpu) = {
@@ -145,9 +145,9 @@ static void (*const handlers[EXIT_CODES])(struct vcpu *vcpu) = {
 	[VMEXIT_EXCP_BASE + VEC_PF] = handle_page_fault,
 	[VMEXIT_EXCP_BASE + VEC_AC] = handle_exception,
 	[VMEXIT_EXCP_BASE + VEC_MC] = handle_machine_check,
-	[VMEXIT_NMI] = handle_nmi,
-	[VMEXIT_SMI] = handle_nmi,
-	[VMEXIT_INIT] = handle_nmi,
+	[VMEXIT_NMI] = handle_signal,
+	[VMEXIT_SMI] = handle_signal,
+	[VMEXIT_INIT] = handle_signal,
 	[VMEXIT_CPUID] = emulate_cpuid,
 	[VMEXIT_IRET] = handle_iret,
 	[VMEXIT_INVD] = handle_invd,
@@ -221,7 +221,7 @@ void handle_l2_exit(struct vcpu *vcpu)
 	if (code == VMEXIT_NPF)
 		handle_l2_npf(vcpu);
 	else if (code == VMEXIT_NMI || code == VMEXIT_INIT)
-		handle_nmi(vcpu); /* first L0 has to know whether it is L1's at all */
+		handle_signal(vcpu); /* first L0 has to know whether it is L1's at all */
 	else if (is_l1s(vcpu, code))
 		nested_exit(vcpu, code, control->exit_info1, control->exit_info2);
 	else
@@ -269,7 +269,7 @@ static inline void has_left(struct vcpu *vcpu)
 {
 	__atomic_store_n(&vcpu->run, vcpu->run + 1, __ATOMIC_RELEASE); /* P15 */
 	if (!features.npt)
-		own_paging_exit(vcpu);
+		shadowed_exit(vcpu);
 }
 
 static inline void count_exit(struct vcpu *vcpu, uint64_t code)
@@ -281,7 +281,7 @@ static inline void count_exit(struct vcpu *vcpu, uint64_t code)
 
 void vcpu_run(struct vcpu *vcpu)
 {
-	if (take_nmi(vcpu)) /* from here on GIF is 0 in L0 */
+	if (take_signals(vcpu)) /* from here on GIF is 0 in L0 */
 		vcpu_nmi(vcpu);
 	for (;;) {
 		struct vmcb_control *control;
@@ -290,7 +290,7 @@ void vcpu_run(struct vcpu *vcpu)
 			settle(vcpu);
 		control = &vcpu->vmcb->control;
 		if (!features.npt)
-			own_paging_enter(vcpu); /* may want a flush */
+			shadowed_enter(vcpu); /* may want a flush */
 		if (vcpu->flush || vcpu->mmu_cpu.flush_direct)
 			flush(vcpu);
 		if (!may_enter(vcpu)) {

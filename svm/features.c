@@ -140,7 +140,7 @@ static void choose_svm(bool untried)
 		features.int_ctl |= INT_CTL_V_GIF | INT_CTL_V_GIF_ENABLE;
 	/* STRICT builds keep clean bits on any processor, and compare. */
 	features.clean = STRICT || (untried && has(SVM_FEATURE_CLEAN));
-	features.options =
+	features.extensions =
 		is_shown(moved) || has(SVM_FEATURE_SPEC_CTRL) || (features.cr4_valid & CR4_CET);
 }
 

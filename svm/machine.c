@@ -38,7 +38,7 @@ static void frame_changed(void *context, uint64_t gpa)
 {
 	(void)context;
 	for (unsigned int i = 0; i < vcpu_count(); i++)
-		map_changed(vcpu_at(i), gpa);
+		nested_map_written(vcpu_at(i), gpa);
 }
 
 /* Who runs by a copy of the map goes on with all accesses intercepted, if it does so as L2. */
@@ -48,7 +48,7 @@ static void frame_opens(void *context, uint64_t gpa)
 
 	(void)context;
 	for (unsigned int i = 0; i < vcpu_count(); i++)
-		used |= map_changed(vcpu_at(i), gpa);
+		used |= nested_map_written(vcpu_at(i), gpa);
 	if (used)
 		processors_flush_all();
 }
@@ -204,7 +204,7 @@ static void become_host(struct vcpu *vcpu)
 	wrmsr(MSR_EFER, rdmsr(MSR_EFER) | EFER_SVME | (features.auto_ibrs ? EFER_AIBRSE : 0));
 	wrmsr(MSR_VM_HSAVE_PA, vcpu->hsave_hpa);
 	wrmsr(MSR_PAT, HOST_PAT);
-	/* See take_nmi() and svm/a20.h. */
+	/* See take_signals() and svm/a20.h. */
 	wrmsr_safe(MSR_VM_CR, rdmsr(MSR_VM_CR) | VM_CR_R_INIT | VM_CR_DIS_A20M);
 	stop_recording(vcpu);
 	stack_base()->nmis = 0; /* what came before was nobody's */

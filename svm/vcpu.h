@@ -88,12 +88,12 @@ struct decode_cache {
 enum { DECODE_CACHES = 64 };
 
 /* Of a guest whose paging L0 shadows: what it has written to the registers that decide of it. */
-struct own_registers {
+struct paging_registers {
 	uint64_t cr0, cr3, cr4, efer;
 };
 
 /* Its tables, as these registers name them. */
-struct own_paging {
+struct shadowed_paging {
 	struct guest_tables tables;
 	uint64_t key, pat; /* what tables.mode and tables.pat were made from */
 	uint64_t pdptes[4];
@@ -188,8 +188,8 @@ struct vcpu {
 	struct mmu_cpu mmu_cpu;
 
 	/* Without nested paging: of L1 and of L2; of who runs, while it runs; its CR3 in truth. */
-	struct own_paging own[2];
-	struct own_registers believed;
+	struct shadowed_paging shadowed[2];
+	struct paging_registers believed;
 	uint64_t real_cr3;
 
 	struct paging_mode own_mode[2]; /* of L1's and L2's own paging, for instruction fetches */

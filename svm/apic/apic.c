@@ -87,12 +87,10 @@ static bool is_l0s(uint32_t command)
 /* One that was plugged in, or that was left out: it would run beside L0. */
 static void tell_unknown(uint32_t command, uint32_t destination)
 {
-	static bool told;
-
-	if (!__atomic_exchange_n(&told, true, __ATOMIC_RELAXED))
-		log_aloud("%s to a processor that Nestling does not have is refused: its APIC id "
-		          "is %u",
-		          (command & ICR_MODE) == ICR_MODE_INIT ? "INIT" : "STARTUP", destination);
+	log_once(log_aloud,
+	         "%s to a processor that Nestling does not have is refused: its APIC id "
+	         "is %u",
+	         (command & ICR_MODE) == ICR_MODE_INIT ? "INIT" : "STARTUP", destination);
 }
 
 static void send(const struct vcpu *sender, uint32_t command, uint32_t destination)
@@ -174,12 +172,10 @@ static bool is_by_instruction(struct vcpu *vcpu)
 /* What nobody does to such a page raises #GP: no other way keeps INIT from the real one. */
 static void refuse(struct vcpu *vcpu, uint64_t gpa)
 {
-	static bool told;
-
-	if (!__atomic_exchange_n(&told, true, __ATOMIC_RELAXED))
-		log_info("a write to a kept page at %llx by an instruction at rip %llx that is "
-		         "not known: #GP",
-		         (unsigned long long)gpa, (unsigned long long)vcpu->vmcb->save.rip);
+	log_once(log_info,
+	         "a write to a kept page at %llx by an instruction at rip %llx that is "
+	         "not known: #GP",
+	         (unsigned long long)gpa, (unsigned long long)vcpu->vmcb->save.rip);
 	raise_fault(vcpu, VEC_GP, 0);
 }
 

@@ -24,7 +24,7 @@ static unsigned int page_count;
 static bool has_page(uint64_t gpa, uint64_t size)
 {
 	for (unsigned int i = 0; i < page_count; i++) {
-		if (pages[i] - gpa < size)
+		if (overlap(pages[i], PAGE_SIZE, gpa, size))
 			return true;
 	}
 	return false;

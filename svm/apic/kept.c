@@ -26,7 +26,7 @@ static unsigned int kept_count = 1;
 static const struct kept *find(uint64_t gpa, uint64_t size)
 {
 	for (unsigned int i = 0; i < kept_count; i++) {
-		if (kept[i].base - gpa < size || gpa - kept[i].base < kept[i].size)
+		if (overlap(kept[i].base, kept[i].size, gpa, size))
 			return &kept[i];
 	}
 	return NULL;
@@ -91,12 +91,10 @@ bool kept_write(uint64_t gpa, unsigned int size, uint32_t value)
 
 static void tell_refused(uint64_t gpa, uint32_t value)
 {
-	static bool told;
-
-	if (!__atomic_exchange_n(&told, true, __ATOMIC_RELAXED))
-		log_aloud("INIT or STARTUP by an I/O APIC or a message is refused: %x written to "
-		          "%llx",
-		          value, (unsigned long long)gpa);
+	log_once(log_aloud,
+	         "INIT or STARTUP by an I/O APIC or a message is refused: %x written to "
+	         "%llx",
+	         value, (unsigned long long)gpa);
 }
 
 /* Registers have 32 bits; the one that selects has 8, and some software writes no more. */

@@ -76,7 +76,7 @@ void processors_wait(void)
 	struct vcpu *self = this_vcpu();
 
 	cpu_relax();
-	if (take_nmi(self))
+	if (take_signals(self))
 		vcpu_nmi(self);
 	/* After settle(), or the NMI that was to end the guest behind an event is gone. */
 	if (what_is_next(self) != NEXT_NOTHING)

@@ -141,7 +141,7 @@ static void halt_until_kicked(struct vcpu *vcpu)
 	code = vcpu->halt->control.exit_code;
 	if (code != VMEXIT_NMI && code != VMEXIT_SMI && code != VMEXIT_INIT)
 		panic("exit %llx of a processor that waits for SIPI", (unsigned long long)code);
-	if (take_exit(vcpu, &vcpu->halt->control))
+	if (take_exit_signal(vcpu, &vcpu->halt->control))
 		vcpu_nmi(vcpu);
 	if (vcpu->due.init)
 		vcpu_init(vcpu); /* of a device: here, too, it comes before a SIPI that follows */

@@ -1,6 +1,6 @@
 /*
  * Writes and reads of CR0, CR3 and CR4 that L0 performs: by the rules of AMD64 APM vol. 2,
- * section 3.1, on what the guest believes to have. Relies on svm/shadowed/own_paging.h for what
+ * section 3.1, on what the guest believes to have. Relies on svm/shadowed/paging.h for what
  * follows.
  */
 #include "svm/emulate/control_registers.h"
@@ -11,7 +11,7 @@
 #include "svm/event/event.h"
 #include "svm/features.h"
 #include "svm/quirks/quirks.h"
-#include "svm/shadowed/own_paging.h"
+#include "svm/shadowed/paging.h"
 #include "svm/memory/span.h"
 
 /* Bits that exist; the others read as 0 and ignore what is written. */
@@ -85,7 +85,7 @@ static bool write_register(struct vmcb_save *save, uint64_t code, uint64_t value
 }
 
 /* Does the change flush the TLB, as all writes of CR3 do? */
-static bool flushes(const struct own_registers *old, const struct vmcb_save *save, uint64_t code)
+static bool flushes(const struct paging_registers *old, const struct vmcb_save *save, uint64_t code)
 {
 	return code == VMEXIT_CR3_WRITE || ((old->cr0 ^ save->cr0) & CR0_PAGING) ||
 	       ((old->cr4 ^ save->cr4) & CR4_PAGING);
@@ -102,7 +102,7 @@ static void flush_guest(struct vmcb_control *control)
 static bool write_and_follow(struct vcpu *vcpu, uint64_t code, uint64_t value)
 {
 	struct vmcb_save *save = &vcpu->vmcb->save;
-	struct own_registers old = {save->cr0, save->cr3, save->cr4, save->efer};
+	struct paging_registers old = {save->cr0, save->cr3, save->cr4, save->efer};
 
 	if (!write_register(save, code, value))
 		return false;
@@ -122,7 +122,7 @@ static bool write_and_follow(struct vcpu *vcpu, uint64_t code, uint64_t value)
 		save->efer = old.efer;
 		return false;
 	}
-	own_paging_flush(vcpu);
+	shadowed_flush(vcpu);
 	return true;
 }
 

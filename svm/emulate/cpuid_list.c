@@ -93,7 +93,7 @@ static const struct shown extended[] = {
 #define COUNT(table)  (sizeof(table) / sizeof(*(table)))
 #define EXTENDED_BASE 0x80000000u
 
-/* What L0 does not virtualize where it shadows L1's own paging (svm/shadowed/own_paging.h). */
+/* What L0 does not virtualize where it shadows L1's own paging (svm/shadowed/paging.h). */
 static const struct cpuid_bit only_with_npt[] = {
 	{LEAF_FEATURES, 'c', 17},   /* PCID */
 	{LEAF_STRUCTURED, 'b', 10}, /* INVPCID */

@@ -15,7 +15,7 @@
 #include "svm/memory/memory_types.h"
 #include "svm/quirks/quirks.h"
 #include "svm/emulate/msr_list.h"
-#include "svm/shadowed/own_paging.h"
+#include "svm/shadowed/paging.h"
 #include "svm/emulate/perf.h"
 #include "svm/cpus/processors.h"
 
@@ -62,7 +62,7 @@ static bool write_efer(struct vcpu *vcpu, uint64_t value)
 	save->efer = (value & ~(uint64_t)EFER_LMA) | (save->efer & EFER_LMA) | EFER_SVME;
 	vcpu->vmcb->control.clean &= ~CLEAN_CRX;
 	if ((value ^ old) & EFER_NXE)
-		own_paging_flush(vcpu);
+		shadowed_flush(vcpu);
 	held = quirk_hold_back_lme(vcpu->vmcb);
 	if (vcpu->guest_mode) {
 		vcpu->l2_lme_held = held;
@@ -134,7 +134,7 @@ static uint64_t read_zero(struct vcpu *vcpu)
 }
 
 /* SVM_KEY, SMM_CTL, IGNNE: nothing that L1 could see depends on them. */
-static bool swallow(struct vcpu *vcpu, uint64_t value)
+static bool ignore_write(struct vcpu *vcpu, uint64_t value)
 {
 	(void)vcpu;
 	(void)value;
@@ -164,9 +164,9 @@ static const struct msr_handler handlers[] = {
 	{MSR_PAT, read_pat, write_pat},
 	{MSR_VM_CR, read_vm_cr, write_vm_cr},
 	{MSR_VM_HSAVE_PA, read_hsave, write_hsave},
-	{MSR_SVM_KEY, read_zero, swallow},
-	{MSR_SMM_CTL, read_zero, swallow},
-	{MSR_IGNNE, read_zero, swallow},
+	{MSR_SVM_KEY, read_zero, ignore_write},
+	{MSR_SMM_CTL, read_zero, ignore_write},
+	{MSR_IGNNE, read_zero, ignore_write},
 	{MSR_XSS, NULL, write_xss},
 };
 

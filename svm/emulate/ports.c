@@ -80,13 +80,10 @@ static void let_go(struct watch *watch)
 /* False: the guest gets #GP, since nobody uses them with such registers. */
 static bool let_string_pass(const struct port_access *access)
 {
-	static bool told;
-
 	for (unsigned int i = 0; i < watch_count; i++) {
 		if (!touches(&watches[i], access) || !watches[i].watcher->write)
 			continue;
-		if (!__atomic_exchange_n(&told, true, __ATOMIC_RELAXED))
-			log_info("string I/O at port %x: #GP", access->port);
+		log_once(log_info, "string I/O at port %x: #GP", access->port);
 		return false;
 	}
 	for (unsigned int i = 0; i < watch_count; i++) {

@@ -55,13 +55,10 @@ static bool asks_for_sleep(bool memory, uint64_t at, unsigned int size, uint64_t
 /* Firmware has put them where they are for good. */
 static bool moves_pm1(unsigned int pm_register)
 {
-	static bool told;
-
 	if ((pm_register < PM_SB700_PM1 || pm_register >= PM_ACPI_MMIO_END) &&
 	    (pm_register < PM_PM1 || pm_register >= PM_PM1_END))
 		return false;
-	if (!__atomic_exchange_n(&told, true, __ATOMIC_RELAXED))
-		log_aloud("L1 moves ACPI's registers (PM register %x): refused", pm_register);
+	log_once(log_aloud, "L1 moves ACPI's registers (PM register %x): refused", pm_register);
 	return true;
 }
 

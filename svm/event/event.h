@@ -74,13 +74,13 @@ void set_gif(struct vcpu *vcpu, bool gif);
  * NMI for L1, not a kick of L0's only. The INIT (of an I/O APIC or a device: L0 performs all
  * others) is noted for startup_attend().
  */
-bool take_nmi(struct vcpu *vcpu);
+bool take_signals(struct vcpu *vcpu);
 
 /* The same for what a guest of this VMCB has exited for: #VMEXIT(NMI), (SMI), (INIT). */
-bool take_exit(struct vcpu *vcpu, const struct vmcb_control *control);
+bool take_exit_signal(struct vcpu *vcpu, const struct vmcb_control *control);
 
 /* These exits of L1's or L2's: takes what came and passes it on to L1. */
-void handle_nmi(struct vcpu *vcpu);
+void handle_signal(struct vcpu *vcpu);
 
 /*
  * L0's kick has come: could the processor have merged an NMI of L1's with it? Those that L1 sends

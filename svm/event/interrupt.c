@@ -75,7 +75,7 @@ static uint64_t open_window(struct vcpu *vcpu)
 	return nmis;
 }
 
-bool take_nmi(struct vcpu *vcpu)
+bool take_signals(struct vcpu *vcpu)
 {
 	uint64_t taken = open_window(vcpu);
 
@@ -91,19 +91,19 @@ bool take_nmi(struct vcpu *vcpu)
  * An intercepted SMI stays pending until GIF is 1, and the firmware's handler then runs in L0's
  * place. Not so an internal one, which is gone: the APIC sends another (APM vol. 2, 15.22.2).
  */
-bool take_exit(struct vcpu *vcpu, const struct vmcb_control *control)
+bool take_exit_signal(struct vcpu *vcpu, const struct vmcb_control *control)
 {
 	if (control->exit_code == VMEXIT_SMI && (control->exit_info1 & SMI_INTERNAL))
 		vcpu_smi(vcpu);
-	return take_nmi(vcpu);
+	return take_signals(vcpu);
 }
 
-void handle_nmi(struct vcpu *vcpu)
+void handle_signal(struct vcpu *vcpu)
 {
 	const struct vmcb_control *control = &vcpu->vmcb->control;
 
 	vcpu->counters.nmis += control->exit_code == VMEXIT_NMI;
-	if (take_exit(vcpu, control))
+	if (take_exit_signal(vcpu, control))
 		vcpu->due.nmi = true;
 }
 

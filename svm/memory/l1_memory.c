@@ -14,7 +14,7 @@
 
 static struct l1_memory_range ranges[L1_MAX_RANGES];
 static unsigned int range_count;
-static uint64_t hidden_base, hidden_end;
+static uint64_t hidden_base, hidden_size;
 
 /* What L1 finds where L0's memory is: a page of ones at first, and nobody's. */
 static uint8_t sink[PAGE_SIZE] __attribute__((aligned(PAGE_SIZE)));
@@ -22,7 +22,7 @@ static uint8_t sink[PAGE_SIZE] __attribute__((aligned(PAGE_SIZE)));
 void l1_memory_hide(uint64_t base, uint64_t size)
 {
 	hidden_base = base;
-	hidden_end = base + size;
+	hidden_size = size;
 	memset(sink, 0xff, sizeof(sink));
 }
 
@@ -60,7 +60,7 @@ void *l1_page(void *context, uint64_t gpa)
 
 bool l1_memory_hidden(uint64_t gpa, uint64_t size)
 {
-	return gpa < hidden_end && gpa + size > hidden_base;
+	return overlap(hidden_base, hidden_size, gpa, size);
 }
 
 uint64_t l1_sink_hpa(void)

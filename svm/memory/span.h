@@ -1,11 +1,11 @@
 /*
  * A few bytes of the guest's at a linear address, found once: all faults come when it is mapped,
- * and reading and writing cannot fail. Relies on svm/own_paging.h.
+ * and reading and writing cannot fail. Relies on svm/shadowed/paging.h.
  */
 #ifndef SVM_MEMORY_SPAN_H
 #define SVM_MEMORY_SPAN_H
 
-#include "svm/shadowed/own_paging.h"
+#include "svm/shadowed/paging.h"
 
 struct span {
 	uint64_t gpa[2];   /* of the first byte, and of the first one on the next page */

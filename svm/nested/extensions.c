@@ -1,7 +1,7 @@
 /*
  * What some processors do besides for a guest, as L1 may use it for L2: the registers that VMRUN
  * and #VMEXIT move with an extension, and what #VMEXIT tells with decode assists. On other
- * processors nothing here runs (features.options). Relies on svm/nested.h.
+ * processors nothing here runs (features.extensions). Relies on svm/nested.h.
  */
 #include "svm/features.h"
 #include "svm/nested/nested.h"
@@ -24,7 +24,7 @@ static void copy_shadow_stack(struct vmcb_save *to, const volatile struct vmcb_s
 	to->isst_addr = from->isst_addr;
 }
 
-void nested_enter_options(struct vcpu *vcpu)
+void nested_enter_extensions(struct vcpu *vcpu)
 {
 	struct vmcb *vmcb02 = vcpu->vmcb02;
 
@@ -50,7 +50,7 @@ static void copy_fetched(struct vcpu *vcpu, uint64_t code)
 		to->fetched[i] = from->fetched[i];
 }
 
-void nested_exit_options(struct vcpu *vcpu, uint64_t code)
+void nested_exit_extensions(struct vcpu *vcpu, uint64_t code)
 {
 	struct vmcb *vmcb02 = vcpu->vmcb02;
 

@@ -105,7 +105,7 @@ static bool forget(struct merged_maps *maps, uint64_t gpa)
 	return any;
 }
 
-bool map_changed(struct vcpu *vcpu, uint64_t gpa)
+bool nested_map_written(struct vcpu *vcpu, uint64_t gpa)
 {
 	bool msr = forget(&vcpu->msrpms, gpa), io = forget(&vcpu->iopms, gpa);
 
@@ -160,7 +160,7 @@ static uint64_t merged_map(struct vcpu *vcpu, struct merged_maps *maps, uint64_t
 	return open ? hpa_of(all_ones) : merged->hpa;
 }
 
-uint64_t merged_msrpm(struct vcpu *vcpu)
+uint64_t msrpm_for_l2(struct vcpu *vcpu)
 {
 	if (!(vcpu->ctl.intercepts[INTERCEPT_MISC1] & MISC1_MSR_PROT))
 		return vcpu->msrpms.l0_hpa;
@@ -172,7 +172,7 @@ uint64_t merged_msrpm(struct vcpu *vcpu)
  * Where L1 intercepts all that L0 watches, its own map could serve; but another processor may open
  * it afterwards, so only if nothing is lost by that.
  */
-uint64_t merged_iopm(struct vcpu *vcpu)
+uint64_t iopm_for_l2(struct vcpu *vcpu)
 {
 	uint64_t base = vcpu->ctl.iopm_base_pa & ~(uint64_t)(PAGE_SIZE - 1);
 	const uint64_t *pages[IOPM_SIZE / PAGE_SIZE];

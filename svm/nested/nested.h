@@ -39,11 +39,11 @@ void handle_l2_exit(struct vcpu *vcpu);
  */
 const char *nested_check(const struct nested_control *control, const struct vmcb_save *save);
 
-/* extensions.c: only where features.options is set. */
+/* extensions.c: only where features.extensions is set. */
 
 /* Makes the rest of VMCB02, from VMCB12; and of VMCB12, for a #VMEXIT with this code. */
-void nested_enter_options(struct vcpu *vcpu);
-void nested_exit_options(struct vcpu *vcpu, uint64_t code);
+void nested_enter_extensions(struct vcpu *vcpu);
+void nested_exit_extensions(struct vcpu *vcpu, uint64_t code);
 
 /* nested_maps.c */
 
@@ -54,14 +54,14 @@ void nested_maps_init(void);
  * The hpas of the maps for VMCB02: L1's permissions and L0's together; all ones while L2 can write
  * L1's map.
  */
-uint64_t merged_msrpm(struct vcpu *vcpu);
-uint64_t merged_iopm(struct vcpu *vcpu);
+uint64_t msrpm_for_l2(struct vcpu *vcpu);
+uint64_t iopm_for_l2(struct vcpu *vcpu);
 
 /*
  * L1 wrote a frame that a map of this processor's is in. Returns whether a copy is out of use that
  * was not before. The mmu's lock is held.
  */
-bool map_changed(struct vcpu *vcpu, uint64_t gpa);
+bool nested_map_written(struct vcpu *vcpu, uint64_t gpa);
 
 /*
  * Before L2 is entered again without a VMRUN: where a copy of a map is out of use all accesses

@@ -8,7 +8,7 @@
 #include "svm/event/event.h"
 #include "svm/features.h"
 #include "svm/nested/nested.h"
-#include "svm/shadowed/own_paging.h"
+#include "svm/shadowed/paging.h"
 #include "svm/emulate/perf.h"
 #include "svm/cpus/processors.h"
 
@@ -83,8 +83,8 @@ void nested_exit(struct vcpu *vcpu, uint64_t code, uint64_t info1, uint64_t info
 	if (vcpu->l2_lme_held)
 		vcpu->vmcb12->save.efer |= EFER_LME;
 	write_control(vcpu, code, info1, info2);
-	if (features.options)
-		nested_exit_options(vcpu, code);
+	if (features.extensions)
+		nested_exit_extensions(vcpu, code);
 	l1_written(vcpu->vmcb12_gpa);
 	restore_l1(vcpu);
 	keep_predictions_apart(vcpu);
@@ -97,7 +97,7 @@ void nested_exit(struct vcpu *vcpu, uint64_t code, uint64_t info1, uint64_t info
 	if (vcpu->nmi_blocked)
 		watch_iret(vcpu);
 	/* #VMEXIT loads CR3, and a bad PDPTE shuts the host down; APM vol. 2, section 15.6. */
-	if (!features.npt && !load_pdptes(vcpu, OWN_L1, &vcpu->vmcb01->save))
+	if (!features.npt && !load_pdptes(vcpu, PAGING_OF_L1, &vcpu->vmcb01->save))
 		shut_down(vcpu);
 	else
 		trap_step(vcpu); /* the single step over VMRUN; APM 15.5 */

@@ -13,7 +13,7 @@
 #include "svm/memory/l1_memory.h"
 #include "svm/nested/nested.h"
 #include "svm/quirks/quirks.h"
-#include "svm/shadowed/own_paging.h"
+#include "svm/shadowed/paging.h"
 #include "svm/emulate/perf.h"
 #include "svm/cpus/processors.h"
 
@@ -120,8 +120,8 @@ static void build_vmcb02(struct vcpu *vcpu)
 	build_intercepts(control, l1);
 	control->pause_filter_threshold = l1->pause_filter_threshold;
 	control->pause_filter_count = l1->pause_filter_count;
-	control->iopm_base_pa = merged_iopm(vcpu);
-	control->msrpm_base_pa = merged_msrpm(vcpu);
+	control->iopm_base_pa = iopm_for_l2(vcpu);
+	control->msrpm_base_pa = msrpm_for_l2(vcpu);
 	control->tsc_offset = vcpu->vmcb01->control.tsc_offset + l1->tsc_offset;
 	control->asid = l1->asid + ASID_SHIFT;
 	build_tlb_control(vcpu);
@@ -131,8 +131,8 @@ static void build_vmcb02(struct vcpu *vcpu)
 	control->exit_int_info = 0;
 	control->virt_ext = 0;
 	control->clean = 0;
-	if (features.options)
-		nested_enter_options(vcpu);
+	if (features.extensions)
+		nested_enter_extensions(vcpu);
 	nested_load_root(vcpu);
 	vcpu->l2_lme_held = quirk_hold_back_lme(vmcb02);
 }
@@ -184,7 +184,7 @@ void nested_vmrun(struct vcpu *vcpu, uint64_t vmcb12_gpa)
 	if (!rule && (vcpu->ctl.nested_ctl & NESTED_CTL_NP_ENABLE) &&
 	    (vcpu->vmcb01->save.cr4 & CR4_LA57) && !features.la57)
 		rule = "5-level nested tables, and CPUID does not offer 5 levels";
-	if (!rule && !features.npt && !own_paging_begin_l2(vcpu))
+	if (!rule && !features.npt && !shadowed_begin_l2(vcpu))
 		rule = "a PDPTE has reserved bits";
 	if (rule) {
 		refuse(vcpu, rule);

@@ -2,7 +2,7 @@
  * The shadow of the guest's own paging in the VMCB, and faults on it. Relies on mmu/mmu.h for
  * shadow pages and on svm/event/event.h for what becomes the guest's.
  */
-#include "svm/shadowed/own_paging.h"
+#include "svm/shadowed/paging.h"
 #include "hv/x86.h"
 #include "svm/emulate/decode.h"
 #include "svm/event/event.h"
@@ -20,9 +20,9 @@ enum { PDPTES = 4, PDPT_SIZE = PDPTES * sizeof(uint64_t), SHADOW_PDPT_LEVELS = 3
 
 #define RFLAGS_AC (1u << 18)
 
-static struct own_paging *own_of(struct vcpu *vcpu)
+static struct shadowed_paging *shadowed_of(struct vcpu *vcpu)
 {
-	return &vcpu->own[vcpu->guest_mode];
+	return &vcpu->shadowed[vcpu->guest_mode];
 }
 
 static bool has_pdptes(const struct vmcb_save *save)
@@ -45,7 +45,7 @@ static uint32_t processor_flags(void)
 	return (features.page_1g ? MODE_1G : 0) | quirk_mode_flags();
 }
 
-static void read_mode(struct own_paging *own, const struct vmcb_save *save)
+static void read_mode(struct shadowed_paging *own, const struct vmcb_save *save)
 {
 	static const struct {
 		uint64_t bit;
@@ -71,7 +71,7 @@ static void read_mode(struct own_paging *own, const struct vmcb_save *save)
 static const struct guest_tables *tables_of(struct vcpu *vcpu)
 {
 	const struct vmcb_save *save = &vcpu->vmcb->save;
-	struct own_paging *own = own_of(vcpu);
+	struct shadowed_paging *own = shadowed_of(vcpu);
 	uint64_t key = mode_key(save);
 
 	if (own->key != key) {
@@ -94,7 +94,7 @@ static uint32_t asid_of(const struct vcpu *vcpu)
 
 bool load_pdptes(struct vcpu *vcpu, unsigned int owner, const struct vmcb_save *save)
 {
-	struct own_paging *own = &vcpu->own[owner];
+	struct shadowed_paging *own = &vcpu->shadowed[owner];
 	uint64_t pdptes[PDPTES];
 	struct paging_mode mode;
 	const void *table;
@@ -113,17 +113,17 @@ bool load_pdptes(struct vcpu *vcpu, unsigned int owner, const struct vmcb_save *
 	return true;
 }
 
-bool own_paging_begin_l2(struct vcpu *vcpu)
+bool shadowed_begin_l2(struct vcpu *vcpu)
 {
 	struct vmcb_save *save = &vcpu->vmcb02->save;
 
 	save->efer &= ~(uint64_t)EFER_LMA;
 	if ((save->cr0 & CR0_PG) && (save->efer & EFER_LME))
 		save->efer |= EFER_LMA; /* VMRUN does so, whatever VMCB12 has there */
-	return load_pdptes(vcpu, OWN_L2, save);
+	return load_pdptes(vcpu, PAGING_OF_L2, save);
 }
 
-void own_paging_flush(struct vcpu *vcpu)
+void shadowed_flush(struct vcpu *vcpu)
 {
 	if (features.npt)
 		return; /* the processor has done it */
@@ -134,7 +134,7 @@ void own_paging_flush(struct vcpu *vcpu)
 		vcpu->vmcb->control.tlb_control = TLB_CONTROL_FLUSH_ASID;
 }
 
-void own_paging_intercept(struct vmcb_control *control)
+void shadowed_intercept(struct vmcb_control *control)
 {
 	control->intercepts[INTERCEPT_EXCEPTION] |= 1u << VEC_PF;
 	control->intercepts[INTERCEPT_MISC1] |= MISC1_INVLPG | MISC1_TASK_SWITCH;
@@ -147,7 +147,7 @@ void own_paging_intercept(struct vmcb_control *control)
  * SMAP may count then. EFER.LMA follows the guest, and its LME with it: a guest that has LME set
  * and paging off runs on PAE tables.
  */
-static void set_real(struct vmcb_save *save, const struct own_registers *guest)
+static void set_real(struct vmcb_save *save, const struct paging_registers *guest)
 {
 	bool long_mode = guest->efer & EFER_LMA;
 
@@ -162,15 +162,15 @@ static void set_real(struct vmcb_save *save, const struct own_registers *guest)
 		save->efer |= EFER_LME | EFER_LMA;
 }
 
-void own_paging_enter(struct vcpu *vcpu)
+void shadowed_enter(struct vcpu *vcpu)
 {
 	struct vmcb *vmcb = vcpu->vmcb;
 	struct vmcb_save *save = &vmcb->save;
-	struct own_registers *guest = &vcpu->believed;
+	struct paging_registers *guest = &vcpu->believed;
 	uint32_t l1s = vcpu->guest_mode ? vcpu->ctl.intercepts[INTERCEPT_CR] : 0;
 	const struct guest_tables *tables = tables_of(vcpu);
 
-	*guest = (struct own_registers){save->cr0, save->cr3, save->cr4, save->efer};
+	*guest = (struct paging_registers){save->cr0, save->cr3, save->cr4, save->efer};
 	set_real(save, guest);
 	save->cr3 = load_root(vcpu, tables, asid_of(vcpu));
 	vcpu->real_cr3 = save->cr3;
@@ -192,13 +192,13 @@ static void take_task_switch(struct vcpu *vcpu, uint64_t real_cr3)
 	vcpu->believed.cr3 = real_cr3;
 	vcpu->vmcb->save.cr3 = real_cr3;
 	load_pdptes(vcpu, vcpu->guest_mode, &vcpu->vmcb->save);
-	own_paging_flush(vcpu);
+	shadowed_flush(vcpu);
 }
 
-void own_paging_exit(struct vcpu *vcpu)
+void shadowed_exit(struct vcpu *vcpu)
 {
 	struct vmcb_save *save = &vcpu->vmcb->save;
-	const struct own_registers *guest = &vcpu->believed;
+	const struct paging_registers *guest = &vcpu->believed;
 	uint64_t real_cr0 = save->cr0, real_cr3 = save->cr3;
 
 	save->cr0 = guest->cr0 | (real_cr0 & CR0_TS); /* a task switch sets it */

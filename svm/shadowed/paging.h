@@ -2,8 +2,8 @@
  * L1's own paging where there is no nested paging (npt=off), and that of L2s: their CR0, CR3, CR4
  * and EFER are what L0 remembers, and the processor runs with a shadow's. Relies on mmu/mmu.h.
  */
-#ifndef SVM_SHADOWED_OWN_PAGING_H
-#define SVM_SHADOWED_OWN_PAGING_H
+#ifndef SVM_SHADOWED_PAGING_H
+#define SVM_SHADOWED_PAGING_H
 
 #include "svm/vcpu.h"
 
@@ -11,11 +11,11 @@
  * Around the world switch: what the guest believes to have leaves the VMCB, and what the processor
  * needs is put there; then back. All other code of L0 sees the guest's values.
  */
-void own_paging_enter(struct vcpu *vcpu);
-void own_paging_exit(struct vcpu *vcpu);
+void shadowed_enter(struct vcpu *vcpu);
+void shadowed_exit(struct vcpu *vcpu);
 
 /* L0's intercepts for that, besides those for all guests. */
-void own_paging_intercept(struct vmcb_control *control);
+void shadowed_intercept(struct vmcb_control *control);
 
 /* #VMEXIT(#PF), #VMEXIT(INVLPG), #VMEXIT(INVPCID). */
 void handle_page_fault(struct vcpu *vcpu);
@@ -35,10 +35,10 @@ bool translate_linear(struct vcpu *vcpu, uint64_t linear, uint32_t access, uint6
  * What the guest in use changed of its paging registers, or their writing, flushes its TLB: its
  * tables count as they are now, and the processor forgets.
  */
-void own_paging_flush(struct vcpu *vcpu);
+void shadowed_flush(struct vcpu *vcpu);
 
 /* Whose paging. */
-enum { OWN_L1, OWN_L2, OWNERS };
+enum { PAGING_OF_L1, PAGING_OF_L2 };
 
 /*
  * Where these registers mean PAE paging, loads the PDPTEs (APM vol. 2, section 5.2.3). False: one
@@ -47,6 +47,6 @@ enum { OWN_L1, OWN_L2, OWNERS };
 bool load_pdptes(struct vcpu *vcpu, unsigned int owner, const struct vmcb_save *save);
 
 /* VMRUN, with the guest's state in VMCB02, not yet in use. False: its PDPTEs are bad. */
-bool own_paging_begin_l2(struct vcpu *vcpu);
+bool shadowed_begin_l2(struct vcpu *vcpu);
 
 #endif

@@ -217,7 +217,7 @@ static bool load_cr3(const struct change *change, uint32_t cr3)
 		save->cr3 = old;
 		return task_fault(&change->task, VEC_GP, 0);
 	}
-	own_paging_flush(vcpu);
+	shadowed_flush(vcpu);
 	return true;
 }
 

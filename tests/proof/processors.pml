@@ -139,7 +139,7 @@ inline use_again(p)
 }
 
 /* The GIF window: the NMI that is pending is taken, and lowers the flag. */
-inline take_nmi(p)
+inline take_signals(p)
 {
 	cpu[p].nmi = 0;
 	d_step {
@@ -190,7 +190,7 @@ inline run_loop(p)
 		run_guest(p);
 		cpu[p].odd = 0; /* P15 */
 		if
-		:: cpu[p].nmi -> take_nmi(p)
+		:: cpu[p].nmi -> take_signals(p)
 		:: true
 		fi
 	fi

@@ -122,7 +122,7 @@ proctype Sender(byte v)
 	od
 }
 
-inline take_nmi()
+inline take_signals()
 {
 	latch = 0;
 	kicked = 0 /* P10 */
@@ -179,7 +179,7 @@ inline attend_nmi()
 inline halt_until_kicked()
 {
 	latch; /* S15 */
-	take_nmi()
+	take_signals()
 }
 
 inline attend()
@@ -225,7 +225,7 @@ proctype Target()
 			run_guest();
 			odd = 0; /* P15 */
 			if
-			:: latch -> take_nmi()
+			:: latch -> take_signals()
 #if HELD
 			:: gif -> gif = 0 /* CLGI */
 			:: !gif -> gif = 1; /* STGI */

@@ -3,7 +3,7 @@ NESTED_RIG := tests/unit/nested_rig.c tests/unit/nested_never.c tests/unit/fake_
 	svm/nested/vmrun.c svm/nested/vmexit.c svm/nested/check.c svm/nested/extensions.c \
 	svm/nested/maps.c svm/nested/npt.c svm/event/event.c svm/event/priority.c svm/quirks/quirks.c svm/emulate/msr.c svm/emulate/msr_list.c svm/emulate/perf.c svm/emulate/ports.c svm/strict.c mmu/format.c
 
-NESTED_TESTS := nested_options nested_entry nested_check nested_exit nested_reads nested_owner \
+NESTED_TESTS := nested_extensions nested_entry nested_check nested_exit nested_reads nested_owner \
 	nested_maps strict machine_check
 $(foreach test,$(NESTED_TESTS),$(eval test_$(test)_SRC := $(NESTED_RIG)))
 test_features_SRC := tests/unit/fake_cpuid.c

@@ -8,7 +8,7 @@
 
 #include "hv/stack.h"
 #include "svm/emulate/control_registers.h"
-#include "svm/shadowed/own_paging.h"
+#include "svm/shadowed/paging.h"
 
 static unsigned long fake_cr8(void);
 static void set_cr8(unsigned long value);
@@ -209,7 +209,7 @@ bool mmu_watch_written(struct mmu *of, struct mmu_cpu *cpu, uint64_t gpa)
 	assert_true(of == &mmu && cpu == &vcpu.mmu_cpu && frame->watched);
 	frame->written = false;
 	if (was)
-		map_changed(&vcpu, gpa);
+		nested_map_written(&vcpu, gpa);
 	return was;
 }
 

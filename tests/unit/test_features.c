@@ -134,12 +134,12 @@ static void what_follows(void **state)
 		choose(true, untried, false);
 		assert_int_equal(features.int_ctl & gif, svm == SVM_FEATURE_VGIF ? gif : 0);
 		assert_int_equal(features.int_ctl & ~gif, 0xff011f01ffull);
-		assert_int_equal(features.options, moved || svm == SVM_FEATURE_SPEC_CTRL);
+		assert_int_equal(features.extensions, moved || svm == SVM_FEATURE_SPEC_CTRL);
 	}
 	fake_processor(0, ASIDS, PHYS_BITS);
 	fake_leaves[FAKE_STRUCTURED].ecx = 1 << 7;
 	choose(true, false, false);
-	assert_true(features.options); /* shadow stacks */
+	assert_true(features.extensions); /* shadow stacks */
 }
 
 /* No processor that has fewer leaves is asked for them. */

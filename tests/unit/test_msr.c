@@ -145,7 +145,7 @@ bool memory_msr_write(struct vcpu *of, uint32_t msr, uint64_t value)
 	return false;
 }
 
-void own_paging_flush(struct vcpu *of)
+void shadowed_flush(struct vcpu *of)
 {
 	(void)of;
 }

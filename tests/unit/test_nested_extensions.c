@@ -275,5 +275,5 @@ int main(void)
 		cmocka_unit_test(shadow_stacks_in_and_out),
 	};
 
-	return cmocka_run_group_tests_name("nested_options", tests, NULL, NULL);
+	return cmocka_run_group_tests_name("nested_extensions", tests, NULL, NULL);
 }

@@ -40,7 +40,7 @@ void perf_switch(struct vcpu *of)
 	(void)of;
 }
 
-void nested_exit_options(struct vcpu *of, uint64_t code)
+void nested_exit_extensions(struct vcpu *of, uint64_t code)
 {
 	(void)of, (void)code;
 }

@@ -330,7 +330,7 @@ static void exits_after_event(void)
 	vcpu.vmcb->control.event_inj = 0;
 	vcpu.vmcb->control.exit_code = VMEXIT_NMI;
 	pending_nmis = 1;
-	handle_nmi(&vcpu);
+	handle_signal(&vcpu);
 }
 
 static void l1_intercepts_init(void **state)
@@ -400,7 +400,7 @@ static void init_by_no_icr(void **state)
 {
 	(void)state;
 	pending_inits = pending_nmis = 1;
-	handle_nmi(&vcpu);
+	handle_signal(&vcpu);
 	assert_true(vcpu.due.nmi && vcpu.due.init);
 	assert_int_equal(attend(), WAITS);
 	assert_int_equal(inits, 1);
@@ -447,15 +447,15 @@ static void nmis_and_kicks(void **state)
 	(void)state;
 	vcpu.kicked = 1;
 	pending_nmis = 1;
-	handle_nmi(&vcpu);
+	handle_signal(&vcpu);
 	assert_false(vcpu.due.nmi);
 	vcpu.kicked = 1;
 	pending_nmis = 2;
-	handle_nmi(&vcpu);
+	handle_signal(&vcpu);
 	assert_true(vcpu.due.nmi);
 	vcpu.due.nmi = false;
 	pending_nmis = 1;
-	handle_nmi(&vcpu);
+	handle_signal(&vcpu);
 	assert_true(vcpu.due.nmi);
 }
 
@@ -605,15 +605,15 @@ static void smis(void **state)
 {
 	(void)state;
 	vmcb01.control.exit_code = VMEXIT_SMI;
-	handle_nmi(&vcpu);
+	handle_signal(&vcpu);
 	assert_int_equal(sent_smis, 0);
 	vmcb01.control.exit_info1 = SMI_INTERNAL;
 	pending_nmis = 1;
-	handle_nmi(&vcpu);
+	handle_signal(&vcpu);
 	assert_int_equal(sent_smis, 1);
 	assert_true(vcpu.due.nmi);
 	vmcb01.control.exit_code = VMEXIT_NMI; /* whose EXITINFO1 says nothing */
-	handle_nmi(&vcpu);
+	handle_signal(&vcpu);
 	assert_int_equal(sent_smis, 1);
 }
 
