@@ -15,12 +15,6 @@ RETURNS		equ 32				; as many as any processor predicts
 	section	.text
 	bits	64
 %macro run_guest 0
-	push	rbx				; callee-saved
-	push	rbp
-	push	r12
-	push	r13
-	push	r14
-	push	r15
 	push	rdi				; to find the vcpu again
 	mov	rax, VMCB_HPA			; VMRUN's operand
 	push	qword HOST_FLAGS		; POPF sets IF without the shadow that STI has
@@ -58,22 +52,12 @@ RETURNS		equ 32				; as many as any processor predicts
 	mov	GPR(15), r15
 %endmacro
 
-%macro back 0
-	pop	r15
-	pop	r14
-	pop	r13
-	pop	r12
-	pop	rbp
-	pop	rbx
-	ret
-%endmacro
-
-; void svm_enter(struct vcpu *vcpu), GIF=0
+; RDI: the vcpu, which stays there; no other register does. GIF=0.
 svm_enter:
 	run_guest
-	back
+	ret
 
-; void svm_enter_untrain(struct vcpu *vcpu): no branch is predicted between #VMEXIT and the barrier
+; The same: no branch is predicted between #VMEXIT and the barrier
 svm_enter_untrain:
 	run_guest
 	mov	ecx, MSR_PRED_CMD
@@ -91,4 +75,4 @@ over %+ n:
 %assign n n + 1
 %endrep
 	add	rsp, RETURNS * 8
-	back
+	ret

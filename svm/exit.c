@@ -258,25 +258,36 @@ static void flush(struct vcpu *vcpu)
  */
 static inline bool may_enter(struct vcpu *vcpu)
 {
-	__atomic_store_n(&vcpu->run, vcpu->run + 1, __ATOMIC_SEQ_CST); /* P13 */
+	if (vcpu->alone)
+		vcpu->run++; /* nobody looks, and what is locked takes its time */
+	else
+		__atomic_add_fetch(&vcpu->run, 1, __ATOMIC_SEQ_CST); /* P13 */
 	/* P14 */
-	return !__builtin_expect(__atomic_load_n(&vcpu->startup, __ATOMIC_RELAXED) ||
-	                                 __atomic_load_n(&vcpu->flush, __ATOMIC_RELAXED),
-	                         false);
+	return !__builtin_expect(__atomic_load_n(&vcpu->wanted, __ATOMIC_RELAXED), false);
 }
 
 static inline void has_left(struct vcpu *vcpu)
 {
-	__atomic_store_n(&vcpu->run, vcpu->run + 1, __ATOMIC_RELEASE); /* P15 */
+	__asm__ volatile("incq %0" : "+m"(vcpu->run) : : "memory"); /* one store: P15 */
 	if (!features.npt)
 		shadowed_exit(vcpu);
 }
 
-static inline void count_exit(struct vcpu *vcpu, uint64_t code)
+static inline void count_exit(uint64_t counters[EXIT_SLOTS], uint64_t code)
 {
 	if (code >= EXIT_CODES)
 		code = code == VMEXIT_NPF ? EXIT_SLOT_NPF : EXIT_SLOT_OTHER;
-	vcpu->counters.exits[vcpu->guest_mode ? EXITS_OF_L2 : EXITS_OF_L1][code]++;
+	counters[code]++;
+}
+
+/* Something is wanted of this processor. */
+static __attribute__((noinline)) void attend(struct vcpu *vcpu)
+{
+	has_left(vcpu);
+	if (vcpu->flush)
+		flush(vcpu);
+	if (vcpu->startup)
+		startup_attend(vcpu);
 }
 
 void vcpu_run(struct vcpu *vcpu)
@@ -291,30 +302,32 @@ void vcpu_run(struct vcpu *vcpu)
 		control = &vcpu->vmcb->control;
 		if (!features.npt)
 			shadowed_enter(vcpu); /* may want a flush */
-		if (vcpu->flush || vcpu->mmu_cpu.flush_direct)
+		if (vcpu->mmu_cpu.flush_direct || (!features.npt && vcpu->flush))
 			flush(vcpu);
 		if (!may_enter(vcpu)) {
-			has_left(vcpu);
-			startup_attend(vcpu);
+			attend(vcpu);
 			continue;
 		}
 		vcpu->injected = control->event_inj;
-		vcpu->entry_rip = vcpu->vmcb->save.rip;
+		if (__builtin_expect(vcpu->injected, false))
+			vcpu->entry_rip = vcpu->vmcb->save.rip;
 		strict_check(vcpu);
 		if (__builtin_expect(features.untrain, false) && vcpu->guest_mode)
-			svm_enter_untrain(vcpu);
+			ENTER_GUEST(svm_enter_untrain, vcpu);
 		else
-			svm_enter(vcpu);
+			ENTER_GUEST(svm_enter, vcpu);
 		has_left(vcpu);
 		strict_ran(vcpu);
 		if (features.clean)
 			control->clean = CLEAN_ALL;
 		control->tlb_control = TLB_CONTROL_NONE;
 		control->event_inj = 0;
-		count_exit(vcpu, control->exit_code);
-		if (vcpu->guest_mode)
+		if (vcpu->guest_mode) {
+			count_exit(vcpu->counters.exits[EXITS_OF_L2], control->exit_code);
 			handle_l2_exit(vcpu);
-		else
+		} else {
+			count_exit(vcpu->counters.exits[EXITS_OF_L1], control->exit_code);
 			handle_exit(vcpu, control->exit_code);
+		}
 	}
 }

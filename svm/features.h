@@ -26,6 +26,7 @@ struct features {
 	bool spec_reduce;           /* L0 sets BP_CFG.BpSpecReduce */
 	bool watch_cr4, watch_xcr0; /* the processor would let it set others (npt=off watches) */
 	uint64_t int_ctl;           /* ... in a VMCB */
+	uint32_t pause_filter;      /* likewise */
 };
 
 extern struct features features;

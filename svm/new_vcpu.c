@@ -20,7 +20,8 @@ enum {
 	VCPU_PAGES = (sizeof(struct vcpu) + PAGE_SIZE - 1) / PAGE_SIZE,
 	MSRPM_PAGES = MSRPM_SIZE / PAGE_SIZE,
 	IOPM_PAGES = IOPM_SIZE / PAGE_SIZE,
-	VMCBS = 5 + 2 * STRICT, /* 01, 02, halt, without_busy, the host's save area; seen */
+	/* 01, 02s, halt, without_busy, the host's save area; seen */
+	VMCBS = 4 + VMCB02S + (1 + VMCB02S) * STRICT,
 };
 
 uint64_t machine_vcpu_pages(void)
@@ -48,13 +49,18 @@ struct vcpu *machine_new_vcpu(uint32_t apic_id)
 
 	vcpu->apic_id = apic_id;
 	vcpu->vmcb01 = new_vmcb(&vcpu->vmcb01_hpa);
-	vcpu->vmcb02 = new_vmcb(&vcpu->vmcb02_hpa);
+	for (unsigned int i = 0; i < VMCB02S; i++) {
+		vcpu->vmcb02s[i].vmcb = new_vmcb(&vcpu->vmcb02s[i].hpa);
+		vcpu->vmcb02s[i].gpa = ~0ull;
+	}
+	vcpu->slot = &vcpu->vmcb02s[0];
+	vcpu->vmcb02 = vcpu->slot->vmcb;
 	vcpu->halt = new_vmcb(&vcpu->halt_hpa);
 	vcpu->without_busy = new_vmcb(&hpa);
 	new_vmcb(&vcpu->hsave_hpa);
 #if STRICT
-	vcpu->seen[0] = new_vmcb(&hpa);
-	vcpu->seen[1] = new_vmcb(&hpa);
+	for (unsigned int i = 0; i <= VMCB02S; i++)
+		vcpu->seen[i] = new_vmcb(&hpa);
 #endif
 	vcpu->msrpm01 = heap_pages(MSRPM_PAGES);
 	init_maps(&vcpu->msrpms, vcpu->msrpm01, MSRPM_PAGES, MERGED_MSRPMS);

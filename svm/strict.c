@@ -12,6 +12,7 @@
 #include "hv/x86.h"
 #include "svm/emulate/decode.h"
 #include "svm/features.h"
+#include "svm/nested/nested.h"
 #include "svm/quirks/quirks.h"
 
 static void require(bool good, const char *rule)
@@ -108,16 +109,32 @@ static void check_clean(const struct vmcb *vmcb, const struct vmcb *seen)
 #undef CHECK_CLEAN
 }
 
+static struct vmcb *seen_of(const struct vcpu *vcpu)
+{
+	return vcpu->seen[vcpu->guest_mode ? 1 + (vcpu->slot - vcpu->vmcb02s) : 0];
+}
+
+void strict_check_again(struct vcpu *vcpu)
+{
+	const struct vmcb *vmcb02 = vcpu->vmcb02;
+	struct vmcb_control full = vmcb02->control;
+
+	nested_build_control(vcpu, &full);
+	full.virt_ext = vmcb02->control.virt_ext; /* of svm/nested/extensions.c, each time */
+	require(!memcmp(&full, &vmcb02->control, sizeof(full)), "VMCB02 is built again in full");
+	require(!nested_check(&vcpu->ctl, &vmcb02->save), "what is run again has been checked");
+}
+
 void strict_check(const struct vcpu *vcpu)
 {
 	check_l0(vcpu);
 	check_manual(vcpu->vmcb);
-	check_clean(vcpu->vmcb, vcpu->seen[vcpu->guest_mode]);
+	check_clean(vcpu->vmcb, seen_of(vcpu));
 }
 
 void strict_ran(struct vcpu *vcpu)
 {
-	*vcpu->seen[vcpu->guest_mode] = *vcpu->vmcb;
+	*seen_of(vcpu) = *vcpu->vmcb;
 }
 
 void strict_check_length(struct vcpu *vcpu, unsigned int length)

@@ -38,7 +38,10 @@ enum { ASID_L1 = 1, ASID_SHIFT = 1 };
 
 /* What L0 keeps of VMCB12 while L2 runs: the snapshot of its control area. */
 struct nested_control {
-	uint32_t intercepts[INTERCEPT_WORDS];
+	union {
+		uint32_t intercepts[INTERCEPT_WORDS];
+		uint64_t intercept_pairs[INTERCEPT_WORDS / 2];
+	};
 	uint64_t iopm_base_pa, msrpm_base_pa;
 	uint64_t tsc_offset;
 	uint32_t asid;
@@ -48,8 +51,25 @@ struct nested_control {
 	uint64_t event_inj;
 	uint64_t nested_cr3;
 	uint64_t virt_ext;
-	uint16_t pause_filter_threshold, pause_filter_count;
+	uint32_t pause_filter; /* threshold and count */
 };
+
+/* A VMCB02, and the VMCB12 that it stands for: svm/nested/vmcb02.c. */
+struct vmcb02 {
+	struct vmcb *vmcb;
+	uint64_t hpa;
+	uint64_t gpa; /* of VMCB12; all ones: none yet */
+	struct vmcb *vmcb12;
+	uint64_t used;
+	struct nested_control ctl; /* vcpu->ctl, while another is in use */
+	/*
+	 * What is in VMCB02 was built from ctl, and what has been run from it since has passed the
+	 * checks or come from the processor: what is the same at the next VMRUN may stay.
+	 */
+	bool again;
+};
+
+enum { VMCB02S = 4 };
 
 struct instruction {
 	uint8_t length;
@@ -151,9 +171,16 @@ struct vcpu {
 	struct vmcb *vmcb01, *vmcb02;
 	uint64_t vmcb01_hpa, vmcb02_hpa;
 	bool guest_mode;              /* L2 runs */
-	uint64_t injected, entry_rip; /* EVENTINJ and RIP of the last VMRUN */
-	/* L0 changed tables: the next VMRUN flushes everything. Other processors set it, too. */
-	bool flush;
+	uint64_t injected, entry_rip; /* EVENTINJ and, if it had any, RIP of the last VMRUN */
+	/* What keeps the processor from its guest; others set it, too. */
+	union {
+		struct {
+			uint32_t startup; /* svm/cpus/startup.h, STARTUP_*: 0 while the guest may
+			                     run */
+			bool flush;       /* L0 changed tables: the next VMRUN flushes everything */
+		};
+		uint64_t wanted; /* is not 0 if one of them is not */
+	};
 	bool npt01_shared; /* L2s have run on NPT01, under ASIDs of their own */
 
 	/* What L1 has written to the registers that L0 virtualizes. */
@@ -173,9 +200,12 @@ struct vcpu {
 	bool stepping_iret;
 	bool nmi_blocked; /* until L1's IRET */
 
+	struct vmcb02 vmcb02s[VMCB02S];
+	struct vmcb02 *slot;       /* in use; so are its four: */
 	struct nested_control ctl; /* of VMCB12, while guest_mode */
 	struct vmcb *vmcb12;       /* in the window */
 	uint64_t vmcb12_gpa;
+	uint64_t vmcb02_changes;
 	bool l2_lme_held;           /* see hold_back_lme() */
 	struct guest_tables nested; /* L1's nested tables, if it uses any */
 	uint64_t nested_key;        /* of nested.mode and nested.pat: what they were made from */
@@ -199,7 +229,7 @@ struct vcpu {
 
 	/* svm/cpus/processors.h: what other processors see and ask. */
 	uint32_t apic_id;
-	uint32_t startup;    /* STARTUP_*: 0 while the guest may run */
+	bool alone;          /* there is no other processor */
 	uint64_t run;        /* odd: in a guest, which has not exited since it was even */
 	uint64_t kicked;     /* TSC when an NMI of L0's was sent that is on its way; 0: none is */
 	bool arrived, ready; /* while booting */
@@ -207,7 +237,7 @@ struct vcpu {
 	struct vmcb *halt;
 	uint64_t hsave_hpa; /* L0's own */
 #if STRICT
-	struct vmcb *seen[2]; /* VMCB01 and VMCB02 as their last #VMEXIT left them */
+	struct vmcb *seen[1 + VMCB02S]; /* VMCB01 and VMCB02s as their last #VMEXIT left them */
 #endif
 
 	/* svm/nested/instructions.c, on TCG. */
@@ -222,11 +252,33 @@ struct vcpu {
 _Static_assert(offsetof(struct vcpu, vmcb_hpa) == 128, "svm/enter.asm");
 _Static_assert(offsetof(struct vcpu, host_flags) == 136, "svm/enter.asm");
 
-/* svm/enter.asm: runs the guest until its next #VMEXIT. Registers come from and go to gpr. */
+/*
+ * svm/enter.asm: svm_enter runs the guest until its next #VMEXIT; registers come from and go to
+ * gpr. svm_enter_untrain does the same, and then nothing that the guest has trained predicts
+ * anything (features.untrain). Neither keeps a register of its caller's: who runs guests for good
+ * has none to keep.
+ */
+#ifdef NESTLING_HOST_TEST
 void svm_enter(struct vcpu *vcpu);
-
-/* The same, and then nothing that the guest has trained predicts anything (features.untrain). */
 void svm_enter_untrain(struct vcpu *vcpu);
+#define ENTER_GUEST(how, vcpu) how(vcpu)
+#else
+#define ENTER_GUEST(how, vcpu)                                                                     \
+	__asm__ volatile("call " #how                                                              \
+	                 : "+D"(vcpu)                                                              \
+	                 :                                                                         \
+	                 : "rax", "rbx", "rcx", "rdx", "rsi", "rbp", "r8", "r9", "r10", "r11",     \
+	                   "r12", "r13", "r14", "r15", "cc", "memory")
+#endif
+
+/*
+ * L0 edits the control area of VMCB02, where it was built from VMCB12: intercepts and maps. All is
+ * built anew at the next VMRUN.
+ */
+static inline void control_edited(struct vcpu *vcpu)
+{
+	vcpu->slot->again = false;
+}
 
 /* Runs L1, and its guests, for good. */
 _Noreturn void vcpu_run(struct vcpu *vcpu);

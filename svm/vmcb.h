@@ -249,17 +249,30 @@ enum vmexit_code {
 #define SEG_ATTR_G    (1u << 11)
 
 struct vmcb_segment {
-	uint16_t selector;
-	uint16_t attributes;
-	uint32_t limit;
+	union {
+		struct {
+			uint16_t selector;
+			uint16_t attributes;
+			uint32_t limit;
+		};
+		uint64_t head; /* all three as one word */
+	};
 	uint64_t base;
 };
 
 struct vmcb_control {
-	uint32_t intercepts[INTERCEPT_WORDS];
+	union {
+		uint32_t intercepts[INTERCEPT_WORDS];
+		uint64_t intercept_pairs[INTERCEPT_WORDS / 2];
+	};
 	uint8_t reserved_018[0x3c - 0x18];
-	uint16_t pause_filter_threshold;
-	uint16_t pause_filter_count;
+	union {
+		struct {
+			uint16_t pause_filter_threshold;
+			uint16_t pause_filter_count;
+		};
+		uint32_t pause_filter; /* both */
+	};
 	uint64_t iopm_base_pa;
 	uint64_t msrpm_base_pa;
 	uint64_t tsc_offset;

@@ -99,10 +99,10 @@ static void l2_registers(void)
 /* A value of each field that VMLOAD and VMSAVE move; bases are canonical. */
 static void fill(struct vmcb_save *s)
 {
-	s->fs = (struct vmcb_segment){0x23, 0xc93, 0xfffff, 0x11110000};
-	s->gs = (struct vmcb_segment){0x2b, 0xc93, 0xffff, 0x22220000};
-	s->ldtr = (struct vmcb_segment){0x30, 0x82, 0xff, 0x33330000};
-	s->tr = (struct vmcb_segment){0x38, 0x8b, 0x67, 0x44440000};
+	s->fs = (struct vmcb_segment){{{0x23, 0xc93, 0xfffff}}, 0x11110000};
+	s->gs = (struct vmcb_segment){{{0x2b, 0xc93, 0xffff}}, 0x22220000};
+	s->ldtr = (struct vmcb_segment){{{0x30, 0x82, 0xff}}, 0x33330000};
+	s->tr = (struct vmcb_segment){{{0x38, 0x8b, 0x67}}, 0x44440000};
 	s->kernel_gs_base = 0xffff800012345000ull;
 	s->star = 0x0023001012340000ull;
 	s->lstar = 0xffff800000112233ull;

@@ -45,7 +45,7 @@ static struct l2 *new_l2(const struct l2_kind *kind)
 	gdt[OTHER / 8] = (sizeof(*tss_other) - 1) | (uint64_t)AT_OTHER << 16 |
 	                 (uint64_t)(TYPE_TSS_AVAILABLE | 0x80) << 40;
 	save->gdtr.limit = GDT_LIMIT;
-	save->tr = (struct vmcb_segment){MAIN, ATTR_BUSY, sizeof(*tss_main) - 1, AT_MAIN};
+	save->tr = (struct vmcb_segment){{{MAIN, ATTR_BUSY, sizeof(*tss_main) - 1}}, AT_MAIN};
 	tss_main->cr3 = (uint32_t)save->cr3;
 	*tss_other = (struct task_tss){
 		.cr3 = (uint32_t)save->cr3 | CR3_PCD,

@@ -28,6 +28,9 @@ struct vcpu *vcpu_at(unsigned int index)
 
 void processors_add(struct vcpu *vcpu)
 {
+	vcpu->alone = !count;
+	if (count)
+		vcpus[0]->alone = false;
 	vcpus[count] = vcpu;
 	__atomic_store_n(&count, count + 1, __ATOMIC_RELEASE);
 }

@@ -135,7 +135,7 @@ static void halt_until_kicked(struct vcpu *vcpu)
 
 	vcpu->vmcb_hpa = vcpu->halt_hpa;
 	vcpu->host_flags = RFLAGS_FIXED;
-	svm_enter(vcpu); /* S15 */
+	ENTER_GUEST(svm_enter, vcpu); /* S15 */
 	vcpu->vmcb_hpa = vcpu->vmcb01_hpa;
 	update_interrupt_gate(vcpu);
 	code = vcpu->halt->control.exit_code;

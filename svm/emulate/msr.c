@@ -63,7 +63,7 @@ static bool write_efer(struct vcpu *vcpu, uint64_t value)
 	vcpu->vmcb->control.clean &= ~CLEAN_CRX;
 	if ((value ^ old) & EFER_NXE)
 		shadowed_flush(vcpu);
-	held = quirk_hold_back_lme(vcpu->vmcb);
+	held = quirk_hold_back_lme(vcpu, vcpu->vmcb);
 	if (vcpu->guest_mode) {
 		vcpu->l2_lme_held = held;
 		return true;

@@ -69,6 +69,9 @@ void update_interrupt_gate(struct vcpu *vcpu);
 
 void set_gif(struct vcpu *vcpu, bool gif);
 
+/* The same for VMRUN, which has set GIF and is in guest mode: from VMCB01 to VMCB02. */
+void gate_to_l2(struct vcpu *vcpu);
+
 /*
  * Takes the NMI or the INIT that is pending, and an SMI, which is the firmware's. True: there is an
  * NMI for L1, not a kick of L0's only. The INIT (of an I/O APIC or a device: L0 performs all

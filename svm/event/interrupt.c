@@ -30,22 +30,46 @@ static void carry_tpr(struct vcpu *vcpu, struct vmcb_control *control, bool into
 	}
 }
 
+static bool masking_by_l1(const struct vcpu *vcpu)
+{
+	return vcpu->guest_mode && (vcpu->ctl.int_ctl & INT_CTL_V_INTR_MASKING);
+}
+
+/* GIF is 0: nothing comes. */
+static void close_gate(struct vcpu *vcpu, struct vmcb_control *control)
+{
+	if (!masking_by_l1(vcpu))
+		carry_tpr(vcpu, control, true);
+	control->int_ctl |= INT_CTL_V_INTR_MASKING;
+	control->clean &= ~CLEAN_TPR;
+	vcpu->host_flags = RFLAGS_FIXED;
+}
+
+/* GIF is 1. */
+static void open_gate(struct vcpu *vcpu, struct vmcb_control *control)
+{
+	uint64_t flags = RFLAGS_FIXED;
+
+	if (masking_by_l1(vcpu)) {
+		flags |= vcpu->vmcb01->save.rflags & RFLAGS_IF;
+		control->int_ctl |= INT_CTL_V_INTR_MASKING;
+	} else {
+		carry_tpr(vcpu, control, false);
+		control->int_ctl &= ~INT_CTL_V_INTR_MASKING;
+	}
+	control->clean &= ~CLEAN_TPR;
+	vcpu->host_flags = flags;
+}
+
 void update_interrupt_gate(struct vcpu *vcpu)
 {
-	struct vmcb_control *control = &vcpu->vmcb->control;
-	bool masking_by_l1 = vcpu->guest_mode && (vcpu->ctl.int_ctl & INT_CTL_V_INTR_MASKING);
-	bool l1_takes = !!(vcpu->vmcb01->save.rflags & RFLAGS_IF);
+	(vcpu->gif ? open_gate : close_gate)(vcpu, &vcpu->vmcb->control);
+}
 
-	if (!masking_by_l1)
-		carry_tpr(vcpu, control, !vcpu->gif);
-	if (vcpu->gif && !masking_by_l1)
-		control->int_ctl &= ~INT_CTL_V_INTR_MASKING;
-	else
-		control->int_ctl |= INT_CTL_V_INTR_MASKING;
-	vcpu->host_flags = RFLAGS_FIXED;
-	if (vcpu->gif && masking_by_l1 && l1_takes)
-		vcpu->host_flags |= RFLAGS_IF;
-	control->clean &= ~CLEAN_TPR;
+void gate_to_l2(struct vcpu *vcpu)
+{
+	carry_tpr(vcpu, &vcpu->vmcb01->control, false);
+	open_gate(vcpu, &vcpu->vmcb02->control);
 }
 
 void set_gif(struct vcpu *vcpu, bool gif)
@@ -118,6 +142,7 @@ void watch_iret(struct vcpu *vcpu)
 
 	control->intercepts[INTERCEPT_MISC1] |= MISC1_IRET;
 	control->clean &= ~CLEAN_I;
+	control_edited(vcpu);
 }
 
 bool iret_leaves_unseen(const struct vmcb_save *save)
@@ -132,6 +157,7 @@ void handle_iret(struct vcpu *vcpu)
 
 	vmcb->control.intercepts[INTERCEPT_MISC1] &= ~MISC1_IRET;
 	vmcb->control.clean &= ~CLEAN_I;
+	control_edited(vcpu);
 	if (!vcpu->nmi_blocked)
 		return;
 	if (iret_leaves_unseen(&vmcb->save)) {

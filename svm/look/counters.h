@@ -11,6 +11,7 @@
 /* X(name, what it counts) */
 #define VCPU_COUNTERS(X)                                                                           \
 	X(reflected, "exits of L2 that L1 got")                                                    \
+	X(again, "VMRUNs with little that was new since the one before")                           \
 	X(invalid, "VMRUNs refused")                                                               \
 	X(flushes, "VMRUNs that asked for a flush of the TLB")                                     \
 	X(nmis, "NMIs, those of L0's own included")                                                \

@@ -19,8 +19,6 @@ static bool bad_event(uint64_t event, bool code64)
 {
 	unsigned int vector = event & EVENT_VECTOR_MASK;
 
-	if (!(event & EVENT_VALID))
-		return false;
 	switch ((event & EVENT_TYPE_MASK) >> EVENT_TYPE_SHIFT) {
 	case EVENT_INTR:
 	case EVENT_NMI:
@@ -38,20 +36,12 @@ static const char *check_control(const struct nested_control *control)
 {
 	if (!(control->intercepts[INTERCEPT_MISC2] & MISC2_VMRUN))
 		return "the VMRUN intercept is clear";
-	if (control->asid == 0)
-		return "ASID is 0";
-	if (control->asid >= features.asids - ASID_SHIFT)
-		return "ASID is beyond NASID";
 	if (beyond_memory(control->msrpm_base_pa, MSRPM_SIZE))
 		return "MSRPM is beyond the physical address width";
 	if (beyond_memory(control->iopm_base_pa, IOPM_SIZE))
 		return "IOPM is beyond the physical address width";
-	if (control->nested_ctl & NESTED_CTL_NP_ENABLE) {
-		if (!is_shown(SVM_FEATURE_NP))
-			return "nested paging is not offered";
-		if (control->nested_cr3 >> features.phys_bits)
-			return "nCR3 is beyond the physical address width";
-	}
+	if ((control->nested_ctl & NESTED_CTL_NP_ENABLE) && !is_shown(SVM_FEATURE_NP))
+		return "nested paging is not offered";
 	return NULL;
 }
 
@@ -87,17 +77,41 @@ static const char *check_save(const struct vmcb_save *save)
 	return NULL;
 }
 
+const char *nested_check_again(const struct nested_control *control, const struct vmcb_save *save)
+{
+	if (control->asid == 0)
+		return "ASID is 0";
+	if (control->asid >= features.asids - ASID_SHIFT)
+		return "ASID is beyond NASID";
+	if ((control->nested_ctl & NESTED_CTL_NP_ENABLE) &&
+	    control->nested_cr3 >> features.phys_bits)
+		return "nCR3 is beyond the physical address width";
+	if ((control->event_inj & EVENT_VALID) &&
+	    bad_event(control->event_inj, (save->cr0 & CR0_PG) && (save->efer & EFER_LME) &&
+	                                          (save->cs.attributes & SEG_ATTR_L)))
+		return "EVENTINJ is illegal";
+	return NULL;
+}
+
 const char *nested_check(const struct nested_control *control, const struct vmcb_save *save)
 {
-	bool code64 = (save->cr0 & CR0_PG) && (save->efer & EFER_LME) &&
-	              (save->cs.attributes & SEG_ATTR_L);
 	const char *rule = check_control(control);
 
 	if (!rule)
 		rule = check_save(save);
-	if (!rule && bad_event(control->event_inj, code64))
-		rule = "EVENTINJ is illegal";
 	if (!rule && (control->nested_ctl & NESTED_CTL_NP_ENABLE) && !pat_is_valid(save->g_pat))
 		rule = "gPAT is illegal";
-	return rule;
+	return rule ? rule : nested_check_again(control, save);
+}
+
+const char *nested_check_host(const struct nested_control *control, const struct vmcb_save *host)
+{
+	if (!(control->nested_ctl & NESTED_CTL_NP_ENABLE))
+		return NULL;
+	/* The walker of nested tables takes their format from the host's paging: APM 15.25.3. */
+	if (!(host->cr0 & CR0_PG))
+		return "nested paging, and the host's CR0.PG is 0";
+	if ((host->cr4 & CR4_LA57) && !features.la57)
+		return "5-level nested tables, and CPUID does not offer 5 levels";
+	return NULL;
 }

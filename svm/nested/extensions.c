@@ -30,6 +30,7 @@ void nested_enter_extensions(struct vcpu *vcpu)
 
 	if (is_shown(SVM_FEATURE_LBR) && (vcpu->ctl.virt_ext & VIRT_EXT_LBR)) {
 		vmcb02->control.virt_ext = VIRT_EXT_LBR;
+		vmcb02->control.clean &= ~CLEAN_LBR;
 		copy_lbr(&vmcb02->save, &vcpu->vmcb12->save);
 	}
 	if (features.cr4_valid & CR4_CET)

@@ -131,6 +131,7 @@ void nested_maps_renew(struct vcpu *vcpu)
 	control->msrpm_base_pa = renew(&vcpu->msrpms, control->msrpm_base_pa);
 	control->iopm_base_pa = renew(&vcpu->iopms, control->iopm_base_pa);
 	control->clean &= ~CLEAN_IOPM;
+	control_edited(vcpu);
 }
 
 static uint64_t merged_map(struct vcpu *vcpu, struct merged_maps *maps, uint64_t gpa)

@@ -7,11 +7,24 @@
 
 #include "svm/vcpu.h"
 
+/* snapshot.c */
+
 /*
- * The state that VMRUN loads and #VMEXIT saves, without what is VMLOAD's. Each field is read once:
- * another processor of L1's may write VMCB12 meanwhile.
+ * What VMRUN reads of VMCB12, into L0's own copies; the state that #VMEXIT gives back. All is
+ * without what is VMLOAD's, and gPAT is there with nested paging only. Each word is read once:
+ * another processor of L1's may write VMCB12 meanwhile. Returned is what is another than it was in
+ * these copies: clean bits, and two more.
  */
-void nested_copy_state(struct vmcb_save *to, const volatile struct vmcb_save *from);
+#define CHANGED_CONTROL (1u << 30) /* what decides of the control area for many VMRUNs */
+#define CHANGED_CS      (1u << 31) /* attributes among others */
+/* All that nested_check() judges, but for what nested_check_again() does. */
+#define CHANGED_CHECKED (CHANGED_CONTROL | CHANGED_CS | CLEAN_CRX | CLEAN_DRX | CLEAN_NP)
+uint32_t nested_take_control(struct nested_control *to, const volatile struct vmcb_control *from);
+uint32_t nested_take_state(struct vmcb_save *to, const volatile struct vmcb_save *from, bool g_pat);
+void nested_give_state(volatile struct vmcb_save *to, const struct vmcb_save *from, bool g_pat);
+
+/* vmcb02.c: changes to the VMCB02 of the VMCB12 at this gpa, another than the last one. */
+void nested_use_vmcb02(struct vcpu *vcpu, uint64_t gpa);
 
 /* L1 executes VMRUN: from VMCB12, at this gpa (checked: aligned, within the physical width). */
 void nested_vmrun(struct vcpu *vcpu, uint64_t vmcb12_gpa);
@@ -38,6 +51,15 @@ void handle_l2_exit(struct vcpu *vcpu);
  * section 15.5.1 that fails, for the log.
  */
 const char *nested_check(const struct nested_control *control, const struct vmcb_save *save);
+
+/* The rules for what each VMRUN may have new, where all others hold. */
+const char *nested_check_again(const struct nested_control *control, const struct vmcb_save *save);
+
+/* What L1's own paging must be. */
+const char *nested_check_host(const struct nested_control *control, const struct vmcb_save *host);
+
+/* vmrun.c: VMCB02's control area from L1's, as long as that stays as it is and L0 edits nothing. */
+void nested_build_control(const struct vcpu *vcpu, struct vmcb_control *control);
 
 /* extensions.c: only where features.extensions is set. */
 

@@ -24,6 +24,15 @@ static void read_mode(struct vcpu *vcpu, const struct vmcb_save *l1)
 	paging_mode_init(&vcpu->nested.mode, paging_format(l1), flags, features.phys_bits);
 }
 
+/* nCR3, and gPAT where L2 shares it with L1. */
+static void set_root(struct vmcb *vmcb02, uint64_t root, uint64_t g_pat)
+{
+	if (vmcb02->control.nested_cr3 != root || vmcb02->save.g_pat != g_pat)
+		vmcb02->control.clean &= ~CLEAN_NP;
+	vmcb02->control.nested_cr3 = root;
+	vmcb02->save.g_pat = g_pat;
+}
+
 void nested_load_root(struct vcpu *vcpu)
 {
 	const struct vmcb_save *l1 = &vcpu->vmcb01->save;
@@ -31,15 +40,14 @@ void nested_load_root(struct vcpu *vcpu)
 	uint64_t key = paging_key(l1);
 
 	if (!features.npt) { /* L1 is not offered it either */
-		vmcb02->save.g_pat = l1->g_pat;
+		set_root(vmcb02, 0, l1->g_pat);
 		return;
 	}
 	vmcb02->control.nested_ctl = NESTED_CTL_NP_ENABLE;
 	if (!(vcpu->ctl.nested_ctl & NESTED_CTL_NP_ENABLE)) {
 		/* L1 shadows by itself: what it calls physical is what NPT01 maps. */
-		vmcb02->control.nested_cr3 = vcpu->npt01;
 		vcpu->npt01_shared = true;
-		vmcb02->save.g_pat = l1->g_pat;
+		set_root(vmcb02, vcpu->npt01, l1->g_pat);
 		return;
 	}
 	if (key != vcpu->nested_key) {
@@ -51,7 +59,7 @@ void nested_load_root(struct vcpu *vcpu)
 		vcpu->nested.pat = pack_pat(l1->g_pat);
 	}
 	vcpu->nested.root = paging_root(&vcpu->nested.mode, vcpu->ctl.nested_cr3);
-	vmcb02->control.nested_cr3 = load_root(vcpu, &vcpu->nested, vcpu->ctl.asid);
+	set_root(vmcb02, load_root(vcpu, &vcpu->nested, vcpu->ctl.asid), vmcb02->save.g_pat);
 }
 
 _Static_assert(FAULT_P == NPF_PRESENT && FAULT_W == NPF_WRITE && FAULT_U == NPF_USER &&

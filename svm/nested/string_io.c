@@ -26,6 +26,7 @@ void nested_step_string(struct vcpu *vcpu)
 	control->intercepts[INTERCEPT_MISC1] |= MISC1_INTR | MISC1_VINTR;
 	control->iopm_base_pa = vcpu->iopms.l0_hpa;
 	control->clean &= ~CHANGED;
+	control_edited(vcpu);
 	save->rflags |= RFLAGS_TF;
 	save->dr6 &= ~(uint64_t)(DR6_BS | DR6_B0_TO_B3);
 }

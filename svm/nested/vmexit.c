@@ -65,8 +65,6 @@ static void keep_predictions_apart(const struct vcpu *vcpu)
 
 void nested_exit(struct vcpu *vcpu, uint64_t code, uint64_t info1, uint64_t info2)
 {
-	uint64_t pat;
-
 	vcpu->counters.reflected++;
 	if (!vcpu->gif) { /* L2's CLGI: take the TPR out of VMCB02 */
 		vcpu->gif = true;
@@ -76,10 +74,8 @@ void nested_exit(struct vcpu *vcpu, uint64_t code, uint64_t info1, uint64_t info
 	 */
 	if (vcpu->vmcb02->control.tlb_control != TLB_CONTROL_NONE)
 		vcpu->flush = true; /* P16 */
-	pat = vcpu->vmcb12->save.g_pat;
-	nested_copy_state(&vcpu->vmcb12->save, &vcpu->vmcb02->save);
-	if (!(vcpu->ctl.nested_ctl & NESTED_CTL_NP_ENABLE))
-		vcpu->vmcb12->save.g_pat = pat; /* it is the guest's own with nested paging only */
+	nested_give_state(&vcpu->vmcb12->save, &vcpu->vmcb02->save,
+	                  vcpu->ctl.nested_ctl & NESTED_CTL_NP_ENABLE);
 	if (vcpu->l2_lme_held)
 		vcpu->vmcb12->save.efer |= EFER_LME;
 	write_control(vcpu, code, info1, info2);

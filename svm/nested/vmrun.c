@@ -1,79 +1,21 @@
 /*
- * L1's VMRUN: one snapshot of VMCB12, checks on the snapshot, VMCB02 from the snapshot. VMCB01
- * stays as it is while L2 runs: it is the host state to come back to. Relies on svm/nested.h.
+ * L1's VMRUN: one snapshot of VMCB12, checks on the snapshot, VMCB02 from the snapshot; where
+ * nothing that is checked has changed since VMCB02 ran last, little of it is left to do. VMCB01
+ * stays as it is while L2 runs: it is the host state to come back to. Relies on
+ * svm/nested/nested.h.
  */
 #include "hv/log.h"
-#include "hv/memory.h"
-#include "hv/phys.h"
 #include "hv/x86.h"
 #include "svm/emulate/emulate.h"
 #include "svm/event/event.h"
 #include "svm/exit.h"
 #include "svm/features.h"
-#include "svm/memory/l1_memory.h"
 #include "svm/nested/nested.h"
 #include "svm/quirks/quirks.h"
 #include "svm/shadowed/paging.h"
 #include "svm/emulate/perf.h"
 #include "svm/cpus/processors.h"
-
-/* Intercepts that exist only with features that L1 is not shown: they count as clear. */
-#define UNSHOWN_MISC2 (MISC2_EFER_TRAP | (0xffffu << MISC2_CR_TRAP_SHIFT))
-#define SHOWN_MISC3   (MISC3_INVPCID | MISC3_MCOMMIT)
-
-/* Each field is read once: another processor of L1's may write VMCB12 meanwhile. */
-static void snapshot_control(struct nested_control *to, const volatile struct vmcb_control *from)
-{
-	for (int i = 0; i < INTERCEPT_WORDS; i++)
-		to->intercepts[i] = from->intercepts[i];
-	to->intercepts[INTERCEPT_MISC2] &= ~UNSHOWN_MISC2;
-	to->intercepts[INTERCEPT_MISC3] &= SHOWN_MISC3;
-	to->iopm_base_pa = from->iopm_base_pa;
-	to->msrpm_base_pa = from->msrpm_base_pa;
-	to->tsc_offset = from->tsc_offset;
-	to->asid = from->asid;
-	to->tlb_control = from->tlb_control;
-	to->int_ctl = from->int_ctl & features.int_ctl;
-	to->int_state = from->int_state;
-	to->nested_ctl = from->nested_ctl & NESTED_CTL_NP_ENABLE;
-	to->event_inj = from->event_inj;
-	to->nested_cr3 = from->nested_cr3;
-	to->virt_ext = from->virt_ext;
-	to->pause_filter_threshold =
-		is_shown(SVM_FEATURE_PAUSE_THRESH) ? from->pause_filter_threshold : 0;
-	to->pause_filter_count = is_shown(SVM_FEATURE_PAUSE_FILTER) ? from->pause_filter_count : 0;
-}
-
-static void copy_segment(struct vmcb_segment *to, const volatile struct vmcb_segment *from)
-{
-	to->selector = from->selector;
-	to->attributes = from->attributes;
-	to->limit = from->limit;
-	to->base = from->base;
-}
-
-void nested_copy_state(struct vmcb_save *to, const volatile struct vmcb_save *from)
-{
-	copy_segment(&to->es, &from->es);
-	copy_segment(&to->cs, &from->cs);
-	copy_segment(&to->ss, &from->ss);
-	copy_segment(&to->ds, &from->ds);
-	copy_segment(&to->gdtr, &from->gdtr);
-	copy_segment(&to->idtr, &from->idtr);
-	to->cpl = from->cpl;
-	to->efer = from->efer;
-	to->cr4 = from->cr4;
-	to->cr3 = from->cr3;
-	to->cr0 = from->cr0;
-	to->dr7 = from->dr7;
-	to->dr6 = from->dr6;
-	to->rflags = from->rflags;
-	to->rip = from->rip;
-	to->rsp = from->rsp;
-	to->rax = from->rax;
-	to->cr2 = from->cr2;
-	to->g_pat = from->g_pat;
-}
+#include "svm/strict.h"
 
 static void build_intercepts(struct vmcb_control *control, const struct nested_control *l1)
 {
@@ -111,30 +53,53 @@ static void build_tlb_control(struct vcpu *vcpu)
 	vcpu->counters.flushes++;
 }
 
-static void build_vmcb02(struct vcpu *vcpu)
+void nested_build_control(const struct vcpu *vcpu, struct vmcb_control *control)
 {
-	struct vmcb *vmcb02 = vcpu->vmcb02;
-	struct vmcb_control *control = &vmcb02->control;
 	const struct nested_control *l1 = &vcpu->ctl;
 
 	build_intercepts(control, l1);
-	control->pause_filter_threshold = l1->pause_filter_threshold;
-	control->pause_filter_count = l1->pause_filter_count;
-	control->iopm_base_pa = iopm_for_l2(vcpu);
-	control->msrpm_base_pa = msrpm_for_l2(vcpu);
+	control->pause_filter = l1->pause_filter;
 	control->tsc_offset = vcpu->vmcb01->control.tsc_offset + l1->tsc_offset;
+	control->virt_ext = 0;
+}
+
+/* While L1 has maps of its own they are looked at by each VMRUN. */
+static void build_maps(struct vcpu *vcpu)
+{
+	struct vmcb_control *control = &vcpu->vmcb02->control;
+	uint64_t iopm = iopm_for_l2(vcpu), msrpm = msrpm_for_l2(vcpu);
+
+	if (control->iopm_base_pa != iopm || control->msrpm_base_pa != msrpm)
+		control->clean &= ~CLEAN_IOPM;
+	control->iopm_base_pa = iopm;
+	control->msrpm_base_pa = msrpm;
+}
+
+static void build_vmcb02(struct vcpu *vcpu, uint32_t changed, bool again)
+{
+	struct vmcb_control *control = &vcpu->vmcb02->control;
+	const struct nested_control *l1 = &vcpu->ctl;
+
+	control->clean = again ? control->clean & ~changed : 0;
+	if (!again)
+		nested_build_control(vcpu, control);
+	if (!again || (l1->intercepts[INTERCEPT_MISC1] & (MISC1_MSR_PROT | MISC1_IOIO_PROT)))
+		build_maps(vcpu);
+	if (control->asid != l1->asid + ASID_SHIFT)
+		control->clean &= ~CLEAN_ASID;
 	control->asid = l1->asid + ASID_SHIFT;
 	build_tlb_control(vcpu);
-	control->int_ctl = l1->int_ctl;
+	control->int_ctl = l1->int_ctl; /* its clean bit is the gate's */
 	control->int_state = l1->int_state & INT_STATE_SHADOW;
 	control->event_inj = l1->event_inj;
 	control->exit_int_info = 0;
-	control->virt_ext = 0;
-	control->clean = 0;
 	if (features.extensions)
 		nested_enter_extensions(vcpu);
 	nested_load_root(vcpu);
-	vcpu->l2_lme_held = quirk_hold_back_lme(vmcb02);
+	vcpu->l2_lme_held = false;
+	vcpu->slot->again = features.npt;
+	if (!again || (changed & CLEAN_CRX))
+		vcpu->l2_lme_held = quirk_hold_back_lme(vcpu, vcpu->vmcb02);
 }
 
 /* VMRUN fails: L1 goes on behind it with the exit code -1; the guest's state is untouched. */
@@ -143,6 +108,7 @@ static void refuse(struct vcpu *vcpu, const char *rule)
 	struct vmcb_control *control = &vcpu->vmcb12->control;
 
 	log_debug("VMRUN refused: %s", rule);
+	vcpu->slot->again = false; /* what is in VMCB02 now has not passed */
 	control->exit_code = VMEXIT_INVALID;
 	control->exit_info1 = 0;
 	control->exit_info2 = 0;
@@ -166,37 +132,49 @@ void nested_refused(struct vcpu *vcpu)
 	refuse(vcpu, "by the processor");
 }
 
-void nested_vmrun(struct vcpu *vcpu, uint64_t vmcb12_gpa)
+/* Why the VMRUN must fail; NULL: it need not. */
+static const char *check(struct vcpu *vcpu, bool again)
 {
-	void *page = l1_page(NULL, vmcb12_gpa);
-	const char *rule;
+	const struct vmcb_save *save = &vcpu->vmcb02->save;
+	const char *rule =
+		again ? nested_check_again(&vcpu->ctl, save) : nested_check(&vcpu->ctl, save);
 
-	vcpu->vmcb12_gpa = vmcb12_gpa;
-	vcpu->vmcb12 = page ? page : phys(l1_sink_hpa());
-	snapshot_control(&vcpu->ctl, &vcpu->vmcb12->control);
-	nested_copy_state(&vcpu->vmcb02->save, &vcpu->vmcb12->save);
-
-	rule = nested_check(&vcpu->ctl, &vcpu->vmcb02->save);
-	/* The walker of nested tables takes their format from the host's paging: APM 15.25.3. */
-	if (!rule && (vcpu->ctl.nested_ctl & NESTED_CTL_NP_ENABLE) &&
-	    !(vcpu->vmcb01->save.cr0 & CR0_PG))
-		rule = "nested paging, and the host's CR0.PG is 0";
-	if (!rule && (vcpu->ctl.nested_ctl & NESTED_CTL_NP_ENABLE) &&
-	    (vcpu->vmcb01->save.cr4 & CR4_LA57) && !features.la57)
-		rule = "5-level nested tables, and CPUID does not offer 5 levels";
+	if (!rule)
+		rule = nested_check_host(&vcpu->ctl, &vcpu->vmcb01->save);
 	if (!rule && !features.npt && !shadowed_begin_l2(vcpu))
 		rule = "a PDPTE has reserved bits";
+	return rule;
+}
+
+void nested_vmrun(struct vcpu *vcpu, uint64_t vmcb12_gpa)
+{
+	const volatile struct vmcb *vmcb12;
+	const char *rule;
+	uint32_t changed;
+	bool again;
+
+	if (vcpu->slot->gpa != vmcb12_gpa)
+		nested_use_vmcb02(vcpu, vmcb12_gpa);
+	vmcb12 = vcpu->vmcb12;
+	changed = nested_take_control(&vcpu->ctl, &vmcb12->control);
+	changed |= nested_take_state(&vcpu->vmcb02->save, &vmcb12->save,
+	                             vcpu->ctl.nested_ctl & NESTED_CTL_NP_ENABLE);
+	/* All that is checked is what it was in one and the same VMRUN, or nothing counts. */
+	again = vcpu->slot->again && !(changed & CHANGED_CHECKED);
+	rule = check(vcpu, again);
 	if (rule) {
 		refuse(vcpu, rule);
 		return;
 	}
+	vcpu->counters.again += again;
+	build_vmcb02(vcpu, changed, again);
+	if (again)
+		strict_check_again(vcpu);
 	vcpu->gif = true; /* VMRUN sets it */
-	update_interrupt_gate(vcpu);
-	build_vmcb02(vcpu);
 	vcpu->guest_mode = true;
 	vcpu->vmcb = vcpu->vmcb02;
 	vcpu->vmcb_hpa = vcpu->vmcb02_hpa;
-	update_interrupt_gate(vcpu);
+	gate_to_l2(vcpu);
 	if (vcpu->perf.split)
 		perf_switch(vcpu);
 	if (vcpu->nmi_blocked)

@@ -6,13 +6,14 @@
 #include "hv/memory.h"
 #include "hv/x86.h"
 
-bool quirk_hold_back_lme(struct vmcb *vmcb)
+bool quirk_hold_back_lme(struct vcpu *vcpu, struct vmcb *vmcb)
 {
 	if (!features.npt || !quirk_hangs(&vmcb->save)) /* without it paging is always on */
 		return false;
 	vmcb->save.efer &= ~(uint64_t)EFER_LME;
 	vmcb->control.intercepts[INTERCEPT_CR] |= 1u << VMEXIT_CR4_WRITE;
 	vmcb->control.clean &= ~(CLEAN_I | CLEAN_CRX);
+	control_edited(vcpu);
 	return true;
 }
 
@@ -28,6 +29,7 @@ void quirk_give_lme(struct vcpu *vcpu)
 	if (!features.watch_cr4)
 		vmcb->control.intercepts[INTERCEPT_CR] &= ~(1u << VMEXIT_CR4_WRITE);
 	vmcb->control.clean &= ~(CLEAN_I | CLEAN_CRX);
+	control_edited(vcpu);
 }
 
 uint64_t quirk_hide_busy_tss(struct vcpu *vcpu, const struct vmcb *vmcb)

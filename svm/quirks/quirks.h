@@ -48,7 +48,7 @@ static inline bool quirk_hangs(const struct vmcb_save *save)
  * So LME is held back from such a VMCB, and L0 watches CR4 until it can be given. Returns whether
  * it had to; never elsewhere.
  */
-bool quirk_hold_back_lme(struct vmcb *vmcb);
+bool quirk_hold_back_lme(struct vcpu *vcpu, struct vmcb *vmcb);
 
 /* CR4 was written while LME is held back. */
 void quirk_give_lme(struct vcpu *vcpu);

@@ -40,7 +40,7 @@ struct mmu mmu;
 struct lock mmu_lock;
 struct vcpu vcpu;
 struct vmcb vmcb01, vmcb02, entered;
-static struct vmcb seen[2];
+static struct vmcb more_vmcb02s[VMCB02S - 1], seen[1 + VMCB02S];
 uint8_t ram[RAM_PAGES * PAGE_SIZE] __attribute__((aligned(PAGE_SIZE)));
 struct vmcb *const vmcb12 = (struct vmcb *)ram;
 uint64_t merged_msrpms[MERGED_MSRPMS][MSRPM_SIZE / sizeof(uint64_t)];
@@ -389,11 +389,18 @@ static void init_vcpu(void)
 {
 	memset(&vcpu, 0, sizeof(vcpu));
 	vcpu.vmcb = vcpu.vmcb01 = &vmcb01;
+	for (unsigned int i = 0; i < VMCB02S; i++)
+		vcpu.vmcb02s[i] = (struct vmcb02){
+			.vmcb = i ? &more_vmcb02s[i - 1] : &vmcb02,
+			.hpa = VMCB02_HPA + i * PAGE_SIZE,
+			.gpa = ~0ull,
+		};
+	vcpu.slot = &vcpu.vmcb02s[0];
 	vcpu.vmcb02 = &vmcb02;
 	vcpu.vmcb_hpa = vcpu.vmcb01_hpa = VMCB01_HPA;
 	vcpu.vmcb02_hpa = VMCB02_HPA;
-	vcpu.seen[0] = &seen[0];
-	vcpu.seen[1] = &seen[1];
+	for (unsigned int i = 0; i <= VMCB02S; i++)
+		vcpu.seen[i] = &seen[i];
 	vcpu.gif = true;
 	vcpu.efer = EFER_SVME;
 	vcpu.npt01 = NPT01_HPA;
@@ -434,6 +441,7 @@ void machine(uint32_t svm, bool untried)
 	features_init(&(struct feature_choice){.npt = true, .untried = untried});
 	memset(ram, 0, sizeof(ram));
 	memset(&vmcb02, 0, sizeof(vmcb02));
+	memset(more_vmcb02s, 0, sizeof(more_vmcb02s));
 	memset(seen, 0, sizeof(seen));
 	memset(msrpm01, 0, sizeof(msrpm01));
 	memset(frames, 0, sizeof(frames));
@@ -450,9 +458,24 @@ void machine(uint32_t svm, bool untried)
 	cr8 = cr2 = 0;
 }
 
+static uint64_t vmrun_gpa;
+
+static void do_vmrun(void)
+{
+	nested_vmrun(&vcpu, vmrun_gpa);
+}
+
+void vmrun_of(uint64_t gpa)
+{
+	vmrun_gpa = gpa;
+	run(do_vmrun);
+	if (panicked[0])
+		fail_msg("%s", panicked);
+}
+
 bool vmrun(void)
 {
-	nested_vmrun(&vcpu, VMCB12);
+	vmrun_of(VMCB12);
 	assert_true(vcpu.vmcb == (vcpu.guest_mode ? &vmcb02 : &vmcb01));
 	assert_int_equal(vcpu.vmcb_hpa, vcpu.guest_mode ? VMCB02_HPA : VMCB01_HPA);
 	return vcpu.guest_mode;

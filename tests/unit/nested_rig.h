@@ -30,7 +30,7 @@ enum {
 /* hpas of L0's. */
 enum {
 	VMCB01_HPA = 0x1000,
-	VMCB02_HPA = 0x2000,
+	VMCB02_HPA = 0x2000, /* of VMCB12's; the others' are the next pages */
 	IOPM01_HPA = 0x10000,
 	ALL_ONES_HPA = 0x14000,
 	MSRPM01_HPA = 0x18000,
@@ -99,6 +99,9 @@ void machine(uint32_t svm, bool untried);
 
 /* Makes a VMCB12 that passes all checks, without nested paging. */
 void good_vmcb12(void);
+
+/* L1's VMRUN of the VMCB there. */
+void vmrun_of(uint64_t gpa);
 
 /* L1's VMRUN of VMCB12. Returns whether L2 is about to run. */
 bool vmrun(void);

@@ -69,9 +69,9 @@ void finish_instruction(struct vcpu *of, unsigned int length)
 	(void)of, (void)length;
 }
 
-bool quirk_hold_back_lme(struct vmcb *vmcb)
+bool quirk_hold_back_lme(struct vcpu *of, struct vmcb *vmcb)
 {
-	(void)vmcb;
+	(void)of, (void)vmcb;
 	return false;
 }
 

@@ -22,9 +22,11 @@ static void fill_state(struct vmcb_save *save, uint64_t number)
 	                               &save->rax,  &save->rflags, &save->cr2, &save->g_pat};
 
 	for (unsigned int i = 0; i < 6; i++, number += 4)
-		*segments[i] = (struct vmcb_segment){
-			(uint16_t)value_of(number), (uint16_t)value_of(number + 1) & 0xfff,
-			(uint32_t)value_of(number + 2), value_of(number + 3)};
+		*segments[i] =
+			(struct vmcb_segment){.selector = (uint16_t)value_of(number),
+		                              .attributes = (uint16_t)value_of(number + 1) & 0xfff,
+		                              .limit = (uint32_t)value_of(number + 2),
+		                              .base = value_of(number + 3)};
 	for (unsigned int i = 0; i < sizeof(registers) / sizeof(*registers); i++)
 		*registers[i] = value_of(number++);
 	save->dr6 &= ~0u;

@@ -15,8 +15,9 @@ struct features features;
 static struct vcpu vcpu;
 static struct vmcb vmcb01, vmcb02, vmcb12;
 
-void nested_copy_state(struct vmcb_save *to, const volatile struct vmcb_save *from)
+void nested_give_state(volatile struct vmcb_save *to, const struct vmcb_save *from, bool g_pat)
 {
+	(void)g_pat;
 	to->rip = from->rip;
 }
 

@@ -243,6 +243,7 @@ static int setup(void **state)
 {
 	(void)state;
 	memset(&vcpu, 0, sizeof(vcpu));
+	vcpu.slot = &vcpu.vmcb02s[0];
 	memset(&vmcb01, 0, sizeof(vmcb01));
 	memset(&vmcb02, 0, sizeof(vmcb02));
 	memset(&base, 0, sizeof(base));
