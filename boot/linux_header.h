@@ -78,7 +78,7 @@ struct kernel {
 	uint64_t room;
 };
 
-/* Puts the initrd below a gpa, if there is one, and says where in the header. */
+/* linux_place.c: puts the initrd below a gpa, if there is one, and says where in the header. */
 enum load_error linux_place_initrd(struct loader *loader, struct setup_header *header,
                                    uint64_t limit);
 

@@ -1,161 +1,21 @@
 /*
- * Finds out what L1's file is, and what all protocols need: memory for information structures and
- * modules, and messages. Used by one processor, while booting. Relies on boot/memmap.h.
+ * Finds out what L1's file is, and has it loaded. Used by one processor, while booting. Relies on
+ * boot/load_format.h for what each format does.
  */
 #include "boot/load.h"
-#include "boot/loader.h"
+#include "boot/load_format.h"
+#include "boot/load_image.h"
 #include "hv/phys.h"
-#include "hv/print.h"
 #include "hv/string.h"
-#include "hv/x86.h"
-
-#define INFO_FLOOR  0x10000ull
-#define INFO_LIMIT  0xa0000ull
-#define UPPER_FLOOR 0x100000ull
-#define KIB(bytes)  ((unsigned long long)(((bytes) + 1023) >> 10))
 
 static struct memmap free_map;
 
-enum load_error load_fail(struct loader *loader, enum load_error error, const char *format, ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	vsnprint(loader->result->message, sizeof(loader->result->message), format, args);
-	va_end(args);
-	return error;
-}
-
-enum load_error load_take(struct loader *loader, uint64_t base, uint64_t size)
-{
-	if (memmap_add(loader->free_map, base, size, MEM_RESERVED))
-		return LOAD_OK;
-	return load_fail(loader, LOAD_NO_MEMORY,
-	                 "L1's segments and the memory map have more than %u pieces: link L1 into "
-	                 "fewer segments",
-	                 (unsigned int)BOOT_MAX_RANGES);
-}
-
-enum load_error load_check_free(struct loader *loader, uint64_t base, uint64_t size,
-                                const char *what)
-{
-	if (base > SIZE_4G || size > SIZE_4G - base)
-		return load_fail(loader, LOAD_OCCUPIED,
-		                 "%s wants to be at 0x%llx with 0x%llx bytes, beyond 4 GiB: link "
-		                 "it lower",
-		                 what, (unsigned long long)base, (unsigned long long)size);
-	if (memmap_covers(loader->free_map, base, size, MEM_USABLE))
-		return LOAD_OK;
-	return load_fail(loader, LOAD_OCCUPIED,
-	                 "%s wants to be at 0x%llx-0x%llx, and memory is not free from 0x%llx on: "
-	                 "link it elsewhere or add memory",
-	                 what, (unsigned long long)base, (unsigned long long)(base + size),
-	                 (unsigned long long)memmap_usable_end(loader->free_map, base));
-}
-
-enum load_error load_reserve_info(struct loader *loader, uint64_t size)
-{
-	enum load_error error;
-
-	size = (size + PAGE_SIZE - 1) & ~(PAGE_SIZE - 1ull);
-	loader->info_base =
-		memmap_find_high(loader->free_map, size, PAGE_SIZE, INFO_FLOOR, INFO_LIMIT);
-	if (!loader->info_base)
-		return load_fail(loader, LOAD_NO_MEMORY,
-		                 "L1's information structures need %llu KiB in one piece between "
-		                 "64 KiB and 640 KiB, where %llu KiB are free: link L1 elsewhere",
-		                 KIB(size),
-		                 KIB(memmap_largest(loader->free_map, INFO_FLOOR, INFO_LIMIT)));
-	error = load_take(loader, loader->info_base, size);
-	if (error)
-		return error;
-	if (!memmap_add(loader->map, loader->info_base, size, MEM_RESERVED))
-		return load_fail(loader, LOAD_NO_MEMORY,
-		                 "the firmware's memory map has more than %u ranges: there is no "
-		                 "room in it for L1's information structures",
-		                 (unsigned int)BOOT_MAX_RANGES);
-	loader->info_size = size;
-	loader->info_used = 0;
-	memset(phys(loader->info_base), 0, size);
-	return LOAD_OK;
-}
-
-uint32_t load_info(struct loader *loader, uint64_t size, uint64_t align)
-{
-	uint64_t at = (loader->info_base + loader->info_used + align - 1) & ~(align - 1);
-
-	loader->info_used = at + size - loader->info_base;
-	return (uint32_t)at;
-}
-
-uint32_t load_info_string(struct loader *loader, const char *text)
-{
-	size_t size = strlen(text) + 1;
-	uint32_t at = load_info(loader, size, 1);
-
-	memcpy(phys(at), text, size);
-	return at;
-}
-
-static uint64_t module_pages(const struct boot_module *module)
-{
-	return ((module->size + PAGE_SIZE - 1) & ~(PAGE_SIZE - 1ull)) + (module->size == 0);
-}
-
-static enum load_error place_module(struct loader *loader, size_t i, uint64_t at)
-{
-	const struct boot_module *module = &loader->modules[i];
-	uint64_t size = module_pages(module);
-	enum load_error error;
-
-	if (!at)
-		at = memmap_find_high(loader->free_map, size, PAGE_SIZE, UPPER_FLOOR, SIZE_4G);
-	if (!at)
-		return load_fail(
-			loader, LOAD_NO_MEMORY,
-			"L1's module %u needs %llu KiB in one piece below 4 GiB, where %llu KiB "
-			"are "
-			"free: add at least %llu KiB of memory",
-			(unsigned int)i, KIB(size),
-			KIB(memmap_largest(loader->free_map, UPPER_FLOOR, SIZE_4G)),
-			KIB(size - memmap_largest(loader->free_map, UPPER_FLOOR, SIZE_4G)));
-	error = load_take(loader, at, size);
-	if (error)
-		return error;
-	memcpy(phys(at), phys(module->base), module->size);
-	loader->module_base[i] = (uint32_t)at;
-	return LOAD_OK;
-}
-
-enum load_error load_modules(struct loader *loader, uint64_t after)
-{
-	uint64_t total = 0, at = (after + PAGE_SIZE - 1) & ~(PAGE_SIZE - 1ull);
-	bool behind;
-
-	for (size_t i = 1; i < loader->module_count; i++)
-		total += module_pages(&loader->modules[i]);
-	behind = at < SIZE_4G && total <= SIZE_4G - at &&
-	         memmap_covers(loader->free_map, at, total, MEM_USABLE);
-	for (size_t i = 1; i < loader->module_count; i++) {
-		enum load_error error = place_module(loader, i, behind ? at : 0);
-
-		if (error)
-			return error;
-		at += module_pages(&loader->modules[i]);
-	}
-	return LOAD_OK;
-}
-
-const char *load_arguments(const char *line)
-{
-	while (*line == ' ' || *line == '\t')
-		line++;
-	while (*line && *line != ' ' && *line != '\t')
-		line++;
-	while (*line == ' ' || *line == '\t')
-		line++;
-	return line;
-}
+/* The first one that knows the file has it. */
+static const struct load_format *const formats[] = {
+	&multiboot1_format,
+	&multiboot2_format,
+	&linux_format,
+};
 
 static enum load_error unknown_format(struct loader *loader)
 {
@@ -184,7 +44,6 @@ enum load_error load_l1(struct memmap *map, const struct mem_range *staged,
 		.rsdp = rsdp,
 		.result = result,
 	};
-	struct found_header header;
 	enum load_error error;
 
 	memset(result, 0, sizeof(*result));
@@ -205,13 +64,11 @@ enum load_error load_l1(struct memmap *map, const struct mem_range *staged,
 	if (error)
 		return error;
 
-	header = multiboot1_find(&loader);
-	if (header.found)
-		return multiboot1_load(&loader, header.offset);
-	header = multiboot2_find(&loader);
-	if (header.found)
-		return multiboot2_load(&loader, header.offset);
-	if (linux_is_kernel(&loader))
-		return linux_load(&loader);
+	for (size_t i = 0; i < sizeof(formats) / sizeof(formats[0]); i++) {
+		uint64_t header;
+
+		if (formats[i]->probe(&loader, &header))
+			return formats[i]->load(&loader, header);
+	}
 	return unknown_format(&loader);
 }

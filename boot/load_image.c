@@ -1,8 +1,8 @@
 /*
  * Executables: ELF32, ELF64 and multiboot's address fields, all as segments. The file is hostile:
- * what it says is checked here once. Relies on boot/loader.h, hv/phys.h and hv/string.h.
+ * what it says is checked here once. Relies on boot/load_image.h, hv/phys.h and hv/string.h.
  */
-#include "boot/loader.h"
+#include "boot/load_image.h"
 #include "hv/phys.h"
 #include "hv/string.h"
 #include "hv/x86.h"

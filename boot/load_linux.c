@@ -5,6 +5,7 @@
  */
 #include "boot/acpi.h"
 #include "boot/linux_header.h"
+#include "boot/load_format.h"
 #include "hv/phys.h"
 #include "hv/string.h"
 #include "hv/x86.h"
@@ -16,8 +17,7 @@ enum {
 	E820_MAX = 128,
 	JUMP_TARGET = 0x201, /* the header ends this byte's value behind 0x202 */
 	JUMP_BASE = 0x202,
-	PARAGRAPH = 16,       /* bytes: the unit of syssize */
-	LEGACY_EXPANSION = 3, /* memory that kernels without init_size may take: GRUB's estimate */
+	PARAGRAPH = 16, /* bytes: the unit of syssize */
 };
 
 struct e820_entry {
@@ -49,10 +49,11 @@ _Static_assert(sizeof(struct boot_params) == 4096, "zero-page.rst");
 enum { BOOT_CS = 0x10, BOOT_DS = 0x18 };
 static const uint64_t boot_gdt[] = {0, 0, 0x00cf9b000000ffff, 0x00cf93000000ffff};
 
-bool linux_is_kernel(const struct loader *loader)
+static bool probe(const struct loader *loader, uint64_t *at)
 {
 	struct setup_header header;
 
+	*at = HEADER_OFFSET;
 	if (loader->file_size < HEADER_OFFSET + sizeof(header))
 		return false;
 	memcpy(&header, loader->file + HEADER_OFFSET, sizeof(header));
@@ -107,96 +108,6 @@ static enum load_error read_header(struct loader *loader, struct kernel *kernel)
 		return truncated(loader, kernel->offset + kernel->size);
 	if (kernel->size > left)
 		kernel->size = left;
-	return LOAD_OK;
-}
-
-/* One that may be moved: to where it prefers to be, or the first free place above. */
-static enum load_error place_relocatable(struct loader *loader, struct kernel *kernel)
-{
-	uint64_t align = kernel->header.kernel_alignment, want = kernel->room_base;
-
-	if (!align || align & (align - 1) || align > SIZE_1G)
-		return load_fail(
-			loader, LOAD_FORMAT,
-			"the Linux kernel's header asks for the alignment 0x%llx, which is "
-			"no power of two up to 1 GiB: build it again",
-			(unsigned long long)align);
-	/* It takes its room from the next multiple of the alignment on. */
-	want = want % align ? want + align - want % align : want;
-	if (want < SIZE_4G && kernel->room <= SIZE_4G - want &&
-	    memmap_covers(loader->free_map, want, kernel->room, MEM_USABLE))
-		kernel->room_base = want;
-	else
-		kernel->room_base =
-			memmap_find_low(loader->free_map, kernel->room, align, want, SIZE_4G);
-	if (!kernel->room_base)
-		return load_fail(
-			loader, LOAD_OCCUPIED,
-			"the Linux kernel needs %llu KiB in one piece between 0x%llx and "
-			"4 GiB, where %llu KiB are free: add memory",
-			(unsigned long long)(kernel->room >> 10), (unsigned long long)want,
-			(unsigned long long)(memmap_largest(loader->free_map, want, SIZE_4G) >>
-		                             10));
-	kernel->base = kernel->room_base;
-	return load_take(loader, kernel->room_base, kernel->room);
-}
-
-/* One that may not: it is loaded at 1 MiB, and unpacks itself to where it was linked. */
-static enum load_error place_fixed(struct loader *loader, struct kernel *kernel)
-{
-	enum load_error error;
-
-	kernel->base = HIGH_ADDRESS;
-	error = load_check_free(loader, kernel->base, kernel->size, "the Linux kernel");
-	if (!error)
-		error = load_check_free(loader, kernel->room_base, kernel->room,
-		                        "the Linux kernel");
-	if (!error)
-		error = load_take(loader, kernel->base, kernel->size);
-	if (!error)
-		error = load_take(loader, kernel->room_base, kernel->room);
-	return error;
-}
-
-enum load_error linux_place(struct loader *loader, struct kernel *kernel, bool fixed)
-{
-	const struct setup_header *header = &kernel->header;
-	bool sized = header->version >= PROTOCOL_INIT_SIZE;
-
-	kernel->room_base = sized ? header->pref_address : HIGH_ADDRESS;
-	kernel->room = sized ? header->init_size : kernel->size * LEGACY_EXPANSION;
-	if (kernel->room < kernel->size)
-		kernel->room = kernel->size;
-	return header->relocatable_kernel && !fixed ? place_relocatable(loader, kernel)
-	                                            : place_fixed(loader, kernel);
-}
-
-enum load_error linux_place_initrd(struct loader *loader, struct setup_header *header,
-                                   uint64_t limit)
-{
-	const struct boot_module *initrd = &loader->modules[1];
-	enum load_error error;
-	uint64_t at;
-
-	header->ramdisk_image = header->ramdisk_size = 0;
-	if (loader->module_count < 2 || !initrd->size)
-		return LOAD_OK;
-	at = memmap_find_high(loader->free_map, initrd->size, PAGE_SIZE, HIGH_ADDRESS, limit);
-	if (!at)
-		return load_fail(loader, LOAD_NO_MEMORY,
-		                 "the initrd needs %llu KiB in one piece below 0x%llx, where %llu "
-		                 "KiB are free: add memory",
-		                 (unsigned long long)(initrd->size >> 10) + 1,
-		                 (unsigned long long)limit,
-		                 (unsigned long long)(memmap_largest(loader->free_map, HIGH_ADDRESS,
-		                                                     limit) >>
-		                                      10));
-	error = load_take(loader, at, initrd->size);
-	if (error)
-		return error;
-	memcpy(phys(at), phys(initrd->base), initrd->size);
-	header->ramdisk_image = (uint32_t)at;
-	header->ramdisk_size = (uint32_t)initrd->size;
 	return LOAD_OK;
 }
 
@@ -255,7 +166,7 @@ static enum load_error fill_params(struct loader *loader, const struct kernel *k
 	return fill_e820(loader, params);
 }
 
-enum load_error linux_load(struct loader *loader)
+static enum load_error load(struct loader *loader, uint64_t at)
 {
 	const char *cmdline = load_arguments(loader->modules[0].cmdline);
 	struct boot_params *boot_params;
@@ -263,6 +174,7 @@ enum load_error linux_load(struct loader *loader)
 	enum load_error error;
 	uint32_t params, gdt;
 
+	(void)at; /* always the same place */
 	loader->result->protocol = "Linux";
 	if (loader->module_count > 2)
 		return load_fail(loader, LOAD_FORMAT,
@@ -308,3 +220,5 @@ enum load_error linux_load(struct loader *loader)
 	};
 	return LOAD_OK;
 }
+
+const struct load_format linux_format = {.probe = probe, .load = load};

@@ -1,8 +1,11 @@
 /*
- * Loads L1 by its multiboot header, of either protocol. Relies on boot/loader.h.
+ * Loads L1 by its multiboot header, of either protocol. Relies on boot/load_image.h and
+ * boot/multiboot_out.h.
  */
-#include "boot/loader.h"
+#include "boot/load_format.h"
+#include "boot/load_image.h"
 #include "boot/multiboot.h"
+#include "boot/multiboot_out.h"
 #include "hv/string.h"
 #include "hv/x86.h"
 
@@ -14,9 +17,8 @@ static enum load_error bad_header(struct loader *loader, const char *what)
 	return load_fail(loader, LOAD_FORMAT, "L1's multiboot header %s", what);
 }
 
-struct found_header multiboot1_find(const struct loader *loader)
+static bool probe1(const struct loader *loader, uint64_t *offset)
 {
-	struct found_header none = {0};
 	uint64_t end =
 		loader->file_size < MULTIBOOT1_SEARCH ? loader->file_size : MULTIBOOT1_SEARCH;
 
@@ -26,14 +28,13 @@ struct found_header multiboot1_find(const struct loader *loader)
 		memcpy(&header, loader->file + at, MULTIBOOT1_HEADER_SHORT);
 		if (header.magic == MULTIBOOT1_HEADER_MAGIC &&
 		    !(uint32_t)(header.magic + header.flags + header.checksum))
-			return (struct found_header){true, at};
+			return *offset = at, true;
 	}
-	return none;
+	return false;
 }
 
-struct found_header multiboot2_find(const struct loader *loader)
+static bool probe2(const struct loader *loader, uint64_t *offset)
 {
-	struct found_header none = {0};
 	uint64_t end =
 		loader->file_size < MULTIBOOT2_SEARCH ? loader->file_size : MULTIBOOT2_SEARCH;
 
@@ -45,9 +46,9 @@ struct found_header multiboot2_find(const struct loader *loader)
 		if (header.magic == MULTIBOOT2_HEADER_MAGIC &&
 		    !(uint32_t)(header.magic + header.architecture + header.header_length +
 		                header.checksum))
-			return (struct found_header){true, at};
+			return *offset = at, true;
 	}
-	return none;
+	return false;
 }
 
 /* What is the same for both once the image has its place; the information comes last. */
@@ -75,7 +76,7 @@ static void set_entry(struct loader *loader, const struct image *image, uint32_t
 	};
 }
 
-enum load_error multiboot1_load(struct loader *loader, uint64_t header_offset)
+static enum load_error load1(struct loader *loader, uint64_t header_offset)
 {
 	uint64_t size = sizeof(struct multiboot1_header);
 	struct multiboot1_header header = {0};
@@ -261,7 +262,7 @@ static enum load_error open2(struct loader *loader, uint64_t header_offset,
 	return image_open_flat(loader, image, header_offset, addresses, wishes->entry.entry_addr);
 }
 
-enum load_error multiboot2_load(struct loader *loader, uint64_t header_offset)
+static enum load_error load2(struct loader *loader, uint64_t header_offset)
 {
 	enum load_error error;
 	struct wishes wishes;
@@ -286,3 +287,6 @@ enum load_error multiboot2_load(struct loader *loader, uint64_t header_offset)
 	          multiboot2_out(loader, wishes.has_relocatable ? &load_base : NULL));
 	return LOAD_OK;
 }
+
+const struct load_format multiboot1_format = {.probe = probe1, .load = load1};
+const struct load_format multiboot2_format = {.probe = probe2, .load = load2};

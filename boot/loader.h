@@ -1,7 +1,6 @@
 /*
- * What the parts of the loader share: boot/load.c dispatches to one of the protocols
- * (load_multiboot.c, load_linux.c), which use load_image.c, multiboot_out.c and the helpers in
- * load.c.
+ * What the formats of L1's file share while one is loaded: where it is to go, and what is left of
+ * memory. Relies on boot/load.h for what the caller gets.
  */
 #ifndef BOOT_LOADER_H
 #define BOOT_LOADER_H
@@ -52,66 +51,5 @@ enum load_error load_modules(struct loader *loader, uint64_t after);
 
 /* The line without its first word. */
 const char *load_arguments(const char *line);
-
-/* An executable: ELF, or what a header's address fields describe. */
-struct image {
-	uint32_t count; /* of segments; of an ELF's program headers */
-	uint64_t table; /* where these are in the file; 0: there is one segment, flat */
-	uint32_t entry_size;
-	bool wide; /* ELF64 */
-	struct segment {
-		uint64_t offset, file_size;     /* in the file */
-		uint64_t virtual, base, memory; /* ELF's p_vaddr; gpa; bytes in memory */
-	} flat;
-	uint64_t entry;     /* as the file says; then, by image_check, gpa before the shift */
-	uint64_t shift;     /* added to all gpas when a relocatable image is moved, modulo 2^64 */
-	uint64_t low, high; /* by image_check: bounds in memory, before the shift */
-};
-
-/* Is the file an ELF? */
-bool image_is_elf(const struct loader *loader);
-
-/* Reads the ELF header. */
-enum load_error image_open_elf(struct loader *loader, struct image *image);
-
-/*
- * Sets the one segment that a multiboot header's address fields describe (Multiboot 3.1.3).
- * header_offset is the header's place in the file.
- */
-enum load_error image_open_flat(struct loader *loader, struct image *image, uint64_t header_offset,
-                                const uint32_t addresses[4], uint32_t entry);
-
-/*
- * Checks all segments but for where memory is free, and finds bounds and entry. With an entry
- * other than NULL that one, a gpa, counts in place of the file's.
- */
-enum load_error image_check(struct loader *loader, struct image *image, const uint32_t *entry);
-
-/* Checks that memory is free at the image's place, takes it and loads the image. */
-enum load_error image_take(struct loader *loader, const struct image *image);
-void image_copy(struct loader *loader, const struct image *image);
-
-/* A multiboot header that was found: its place in the file. */
-struct found_header {
-	bool found;
-	uint64_t offset;
-};
-
-struct found_header multiboot1_find(const struct loader *loader);
-struct found_header multiboot2_find(const struct loader *loader);
-bool linux_is_kernel(const struct loader *loader);
-
-enum load_error multiboot1_load(struct loader *loader, uint64_t header_offset);
-enum load_error multiboot2_load(struct loader *loader, uint64_t header_offset);
-enum load_error linux_load(struct loader *loader);
-
-/*
- * Builds the information for L1 in memory that load_reserve_info got, which has to have as many
- * bytes as multiboot_out_size() says. They return its gpa. load_base: NULL, or where a relocatable
- * image was put.
- */
-uint64_t multiboot_out_size(const struct loader *loader);
-uint32_t multiboot1_out(struct loader *loader);
-uint32_t multiboot2_out(struct loader *loader, const uint32_t *load_base);
 
 #endif

@@ -2,8 +2,8 @@
  * The multiboot information that L1 gets, of either protocol. Relies on boot/loader.h.
  */
 #include "boot/acpi.h"
-#include "boot/loader.h"
 #include "boot/multiboot.h"
+#include "boot/multiboot_out.h"
 #include "hv/phys.h"
 #include "hv/string.h"
 #include "hv/x86.h"

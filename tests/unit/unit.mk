@@ -17,8 +17,8 @@ test_processors_SRC := $(BOOT_RIG)
 test_acpi_sleep_SRC := boot/acpi_sleep.c boot/acpi.c $(BOOT_RIG)
 test_multiboot_SRC := boot/multiboot.c boot/acpi.c tests/unit/multiboot_info.c $(BOOT_RIG)
 test_multiboot1_SRC := $(test_multiboot_SRC)
-test_linux_SRC     := boot/load.c boot/load_image.c boot/load_multiboot.c boot/load_linux.c \
-	boot/load_real_mode.c boot/multiboot_out.c boot/memmap.c boot/acpi.c hv/print.c \
+test_linux_SRC     := boot/load.c boot/loader.c boot/load_image.c boot/load_multiboot.c boot/load_linux.c \
+	boot/linux_place.c boot/load_real_mode.c boot/multiboot_out.c boot/memmap.c boot/acpi.c hv/print.c \
 	boot/bios_memory.c tests/unit/fake_int15.c tests/unit/load_rig.c $(BOOT_RIG)
 test_text_SRC      := boot/efi/text.c
 test_l1_ranges_SRC := boot/l1_ranges.c boot/acpi.c boot/memmap.c $(BOOT_RIG)
