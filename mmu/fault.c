@@ -3,7 +3,6 @@
  * mmu/walk_step.h for what L1's tables say, on mmu/fill.h for what becomes of it.
  */
 #include "mmu/fill.h"
-#include "mmu/small_leaf.h"
 #include "mmu/walk_step.h"
 
 /* Does the processor's way lead to the address, as far as L0's own tables are concerned? */

@@ -40,10 +40,9 @@ static struct shadow_page *apply(struct mmu *mmu, const struct paging_mode *mode
 				 */
 				*changed = true;
 				note_change(mmu, page, index, true);
-				freshen(mmu, mode, child);
+				freshen(mmu, mode, child); /* the copy, too */
 				if (is_outdated(mmu, mode, page, index, entry))
 					return NULL;
-				copy_entry(page, index, entry);
 				spte_link(mmu, page, index, child, target->rights);
 			}
 			return child;

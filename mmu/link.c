@@ -111,7 +111,8 @@ void spte_clear(struct mmu *mmu, struct shadow_page *page, unsigned int index)
 	if (!(spte & PTE_P))
 		return;
 	write_spte(at, 0);
-	page->present--;
+	if (!--page->present)
+		page->groups = 0;
 	note_large(mmu, page);
 	if (spte_is_leaf(spte, page->role.level)) {
 		leaf_goes(mmu, page, at, spte);

@@ -3,7 +3,6 @@
  */
 #include "mmu/spte.h"
 #include "mmu/protect.h"
-#include "mmu/small_leaf.h"
 #include "mmu/track.h"
 
 /* The order of HOST_PAT. Types 2 and 3 are reserved: WRMSR refuses them. */

@@ -31,6 +31,54 @@ static inline uint64_t leaf_spte(uint64_t hpa, int level, unsigned int type, uin
 /* What of a last-level entry chooses its memory type. */
 #define TYPE_BITS (PTE_PWT | PTE_PCD | PTE_PAT)
 
+/* The memory type (both are indexes into HOST_PAT) of a leaf over memory that has one itself. */
+unsigned int type_over(const struct host_mapping *host, unsigned int type);
+
+/*
+ * Where a page of L1's is. An answer for a larger page than 4 KiB holds for all of it, so that the
+ * next question mostly needs none.
+ */
+static inline struct host_mapping host_of(const struct mmu *mmu, uint64_t gpa)
+{
+	struct mmu_cpu *cpu = mmu->self;
+	uint64_t now = mmu->maps;
+	struct host_mapping host;
+
+	if (cpu && cpu->mapped_at == now && (gpa & cpu->mapped_mask) == cpu->mapped_gpa)
+		return (struct host_mapping){.hpa = gpa + cpu->mapped.hpa,
+		                             .level = cpu->mapped.level,
+		                             .typed = cpu->mapped.typed,
+		                             .type = cpu->mapped.type};
+	host = mmu->ops->map(mmu->context, gpa);
+	if (cpu && host.level > 1) {
+		cpu->mapped_mask = ~0ull << shadow_shift(host.level);
+		cpu->mapped_gpa = gpa & cpu->mapped_mask;
+		cpu->mapped_at = now;
+		cpu->mapped = host;
+		cpu->mapped.hpa -= gpa;
+	}
+	return host;
+}
+
+/* The leaf for an entry of level 1 that the processor may use, under nested paging. */
+static inline uint64_t small_leaf(const struct mmu *mmu, const struct paging_mode *mode,
+                                  const struct shadow_page *page, uint64_t entry)
+{
+	struct host_mapping host = host_of(mmu, leaf_frame(mode, 1, entry));
+	unsigned int type = page->role.pat;
+	uint64_t rights = entry & SPTE_RIGHTS;
+
+	if (__builtin_expect(entry & TYPE_BITS, 0)) /* mostly it is the first of the types */
+		type >>= 3 * leaf_pat_index(1, entry);
+	type = host_pat_index(type);
+	if (host.typed)
+		type = type_over(&host, type);
+	/* Until D is set the page is not writable, so that the first write sets it. */
+	if (!(entry & PTE_D) || host.read_only)
+		rights &= ~PTE_W;
+	return leaf_spte(host.hpa, 1, type, rights);
+}
+
 /* Where an spte is to lead: to a page of memory, to another table, or nowhere. */
 struct target {
 	enum { TARGET_NONE, TARGET_LEAF, TARGET_TABLE } kind;
