@@ -166,6 +166,13 @@ uint64_t mmu_current_root(const struct mmu *mmu, const struct mmu_cpu *cpu,
                           const struct guest_tables *tables, uint32_t asid);
 
 /*
+ * The same for tables that are read as those of the processor's last mmu_load_root() were: mode,
+ * PAT and direct are the same.
+ */
+uint64_t mmu_same_root(const struct mmu *mmu, const struct mmu_cpu *cpu, uint64_t gpa,
+                       uint32_t asid);
+
+/*
  * L1 flushed the ASID (or all) on this processor: what it changed in its tables before must show
  * when a guest runs under the ASID again. Nothing is flushed or compared here.
  */

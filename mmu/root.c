@@ -94,39 +94,51 @@ static void make_current(struct mmu *mmu, struct mmu_cpu *cpu, struct shadow_pag
 	cpu->current = page;
 }
 
-/* Is the root in use the one that is wanted? */
+/* Is the root in use the one for this table, however it is read? */
+static inline bool is_in_use(const struct mmu_cpu *cpu, uint64_t gpa, uint32_t asid)
+{
+	const struct cached_root *root = cpu->last;
+
+	return root && root->gpa == gpa && root->asid == asid && root->page == cpu->current &&
+	       root->serial == root->page->serial;
+}
+
+/* Is it the one that is wanted? */
 static bool is_wanted(const struct mmu_cpu *cpu, const struct guest_tables *tables, uint32_t asid)
 {
 	const struct cached_root *root = cpu->last;
 
-	return root && root->gpa == tables->root && root->asid == asid &&
-	       root->page == cpu->current && root->serial == root->page->serial &&
-	       root->role.direct == tables->direct &&
+	return is_in_use(cpu, tables->root, asid) && root->role.direct == tables->direct &&
 	       (tables->direct || (root->role.pat == tables->pat &&
 	                           root->role.mode == shadow_flags(tables->mode.flags) &&
 	                           root->role.format == tables->mode.id));
 }
 
 /*
- * ... and as fresh as the ASID promises? What others change from here on, with or without the lock,
+ * Is it as fresh as its ASID promises? What others change from here on, with or without the lock,
  * they read from L1's tables after this.
  */
-static bool is_current(const struct mmu *mmu, const struct mmu_cpu *cpu,
-                       const struct guest_tables *tables, uint32_t asid)
+static inline bool is_fresh(const struct mmu *mmu, const struct mmu_cpu *cpu)
 {
 	const struct cached_root *root = cpu->last;
 
+	/* What the guest stored before it came here is to be read by them. */
+	__atomic_thread_fence(__ATOMIC_SEQ_CST); /* A2 */
 	/* A3 */
 	return root && root->seen == __atomic_load_n(&mmu->changes, __ATOMIC_SEQ_CST) &&
-	       root->fresh && root->flush_all == cpu->flush_all && is_wanted(cpu, tables, asid);
+	       root->fresh && root->flush_all == cpu->flush_all;
 }
 
 uint64_t mmu_current_root(const struct mmu *mmu, const struct mmu_cpu *cpu,
                           const struct guest_tables *tables, uint32_t asid)
 {
-	/* What the guest stored before it came here is to be read by them. */
-	__atomic_thread_fence(__ATOMIC_SEQ_CST); /* A2 */
-	return is_current(mmu, cpu, tables, asid) ? page_hpa(mmu, cpu->current) : 0;
+	return is_fresh(mmu, cpu) && is_wanted(cpu, tables, asid) ? page_hpa(mmu, cpu->current) : 0;
+}
+
+uint64_t mmu_same_root(const struct mmu *mmu, const struct mmu_cpu *cpu, uint64_t gpa,
+                       uint32_t asid)
+{
+	return is_fresh(mmu, cpu) && is_in_use(cpu, gpa, asid) ? page_hpa(mmu, cpu->current) : 0;
 }
 
 static struct cached_root *find_root(struct mmu *mmu, struct mmu_cpu *cpu,

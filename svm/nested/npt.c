@@ -33,11 +33,27 @@ static void set_root(struct vmcb *vmcb02, uint64_t root, uint64_t g_pat)
 	vmcb02->save.g_pat = g_pat;
 }
 
+/* Reads L1's paging registers, of which key is made, anew. */
+static __attribute__((noinline)) uint64_t load_as(struct vcpu *vcpu, const struct vmcb_save *l1,
+                                                  uint64_t key)
+{
+	if (key != vcpu->nested_key) {
+		vcpu->nested_key = key;
+		read_mode(vcpu, l1);
+	}
+	if (l1->g_pat != vcpu->nested_pat) {
+		vcpu->nested_pat = l1->g_pat;
+		vcpu->nested.pat = pack_pat(l1->g_pat);
+	}
+	vcpu->nested.root = paging_root(&vcpu->nested.mode, vcpu->ctl.nested_cr3);
+	return load_root(vcpu, &vcpu->nested, vcpu->ctl.asid);
+}
+
 void nested_load_root(struct vcpu *vcpu)
 {
 	const struct vmcb_save *l1 = &vcpu->vmcb01->save;
 	struct vmcb *vmcb02 = vcpu->vmcb02;
-	uint64_t key = paging_key(l1);
+	uint64_t key = paging_key(l1), root = 0;
 
 	if (!features.npt) { /* L1 is not offered it either */
 		set_root(vmcb02, 0, l1->g_pat);
@@ -50,16 +66,13 @@ void nested_load_root(struct vcpu *vcpu)
 		set_root(vmcb02, vcpu->npt01, l1->g_pat);
 		return;
 	}
-	if (key != vcpu->nested_key) {
-		vcpu->nested_key = key;
-		read_mode(vcpu, l1);
+	if (__builtin_expect(key == vcpu->nested_key && l1->g_pat == vcpu->nested_pat, true)) {
+		vcpu->nested.root = paging_root(&vcpu->nested.mode, vcpu->ctl.nested_cr3);
+		root = mmu_same_root(&mmu, &vcpu->mmu_cpu, vcpu->nested.root, vcpu->ctl.asid);
 	}
-	if (l1->g_pat != vcpu->nested_pat) {
-		vcpu->nested_pat = l1->g_pat;
-		vcpu->nested.pat = pack_pat(l1->g_pat);
-	}
-	vcpu->nested.root = paging_root(&vcpu->nested.mode, vcpu->ctl.nested_cr3);
-	set_root(vmcb02, load_root(vcpu, &vcpu->nested, vcpu->ctl.asid), vmcb02->save.g_pat);
+	if (__builtin_expect(!root, false))
+		root = load_as(vcpu, l1, key);
+	set_root(vmcb02, root, vmcb02->save.g_pat);
 }
 
 _Static_assert(FAULT_P == NPF_PRESENT && FAULT_W == NPF_WRITE && FAULT_U == NPF_USER &&

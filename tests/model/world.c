@@ -195,6 +195,10 @@ static void load(struct world *world, unsigned int cpu, unsigned int root, unsig
 	at->asid = asid;
 	world_enter_l2(world, cpu);
 	at->hpa = mmu_current_root(&world->rig->mmu, &world->rig->cpu[cpu], &tables, asid + 1);
+	/* All of a world's tables are read alike. */
+	if (mmu_same_root(&world->rig->mmu, &world->rig->cpu[cpu], tables.root, asid + 1) !=
+	    at->hpa)
+		world_fail(world, "the same root is another one");
 	if (!at->hpa) {
 		begin_race(world);
 		at->hpa = mmu_load_root(&world->rig->mmu, &world->rig->cpu[cpu], &tables, asid + 1);

@@ -174,6 +174,13 @@ uint64_t load_root(struct vcpu *of, const struct guest_tables *tables, uint32_t 
 	return NPT02_HPA;
 }
 
+uint64_t mmu_same_root(const struct mmu *of, const struct mmu_cpu *cpu, uint64_t gpa, uint32_t asid)
+{
+	(void)gpa, (void)asid;
+	assert_true(of == &mmu && cpu == &vcpu.mmu_cpu);
+	return 0;
+}
+
 uint32_t pack_pat(uint64_t pat)
 {
 	return (uint32_t)pat;

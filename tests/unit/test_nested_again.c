@@ -21,6 +21,13 @@ static struct vmcb *at(uint64_t gpa)
 	return (struct vmcb *)&ram[gpa - RAM];
 }
 
+static void long_mode(struct vmcb *vmcb)
+{
+	vmcb->save.efer = EFER_SVME | EFER_LME | EFER_LMA;
+	vmcb->save.cr0 = CR0_PE | CR0_PG;
+	vmcb->save.cr4 = CR4_PAE;
+}
+
 /* All have the first one's contents. */
 static void machine_of_many(uint32_t svm)
 {
@@ -236,8 +243,11 @@ static void scripts_of_changes(void **state)
 		struct vmcb built;
 		bool entered;
 
-		if (!dice(8))
+		if (!dice(8)) {
 			good_vmcb12();
+			if (dice(2))
+				long_mode(vmcb12);
+		}
 		change_some(at(gpa));
 		vcpu.gif = false;
 		entered = first_time(gpa, &built);
@@ -286,6 +296,7 @@ static void what_failed_fails_again(void **state)
 	for (unsigned int i = 0; i < CHOICES; i++) {
 		for (unsigned int value = 0; value < 4; value++) {
 			machine_of_many(ALL_FEATURES);
+			long_mode(vmcb12);
 			trip(VMCB12);
 			memcpy((char *)vmcb12 + choices[i].offset, &choices[i].values[value],
 			       choices[i].size);
