@@ -52,7 +52,8 @@ void handle_invlpga(struct vcpu *vcpu);
 
 /*
  * The processor's EFER.SVME is 1 even while L1's is 0: it then raises #GP at CPL 3 for what has to
- * be #UD (APM vol. 3, VMRUN). To be called when L1's EFER or VMCB01's intercepts were set.
+ * be #UD (APM vol. 3, VMRUN); and VMLOAD and VMSAVE exit until they are found to be L1's. To be
+ * called when L1's EFER or VMCB01's intercepts were set.
  */
 void watch_gp(struct vcpu *vcpu);
 void handle_gp(struct vcpu *vcpu);

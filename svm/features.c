@@ -140,6 +140,7 @@ static void choose_svm(bool untried)
 		features.int_ctl |= INT_CTL_V_GIF | INT_CTL_V_GIF_ENABLE;
 	features.pause_filter = (is_shown(SVM_FEATURE_PAUSE_THRESH) ? 0xffffu : 0) |
 	                        (is_shown(SVM_FEATURE_PAUSE_FILTER) ? 0xffffu << 16 : 0);
+	features.virtual_vmload = untried && features.npt && has(SVM_FEATURE_VMLOAD_VMSAVE);
 	/* STRICT builds keep clean bits on any processor, and compare. */
 	features.clean = STRICT || (untried && has(SVM_FEATURE_CLEAN));
 	features.extensions =

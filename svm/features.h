@@ -18,6 +18,7 @@ struct features {
 	bool npt;            /* L0 uses nested paging; false: it shadows L1's own */
 	bool tcg;            /* QEMU's own emulation: its quirks are dealt with where they show */
 	bool clean;          /* L0 uses clean bits */
+	bool virtual_vmload; /* L1's VMLOAD and VMSAVE need no exit in 64-bit code */
 	bool extensions;     /* svm/nested/extensions.c has something to do */
 	uint64_t efer_valid; /* bits that L1 may set */
 	uint64_t cr4_valid, xcr0_valid, xss_valid;

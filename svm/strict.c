@@ -33,6 +33,8 @@ static void check_l0(const struct vcpu *vcpu)
 	uint32_t misc2 = MISC2_VMRUN | MISC2_VMLOAD | MISC2_VMSAVE | MISC2_SKINIT;
 
 	require(vcpu->vmcb == (vcpu->guest_mode ? vcpu->vmcb02 : vcpu->vmcb01), "the VMCB in use");
+	if (c->virt_ext & VIRT_EXT_VMLOAD_VMSAVE)
+		misc2 &= ~(MISC2_VMLOAD | MISC2_VMSAVE);
 	if (!(c->int_ctl & INT_CTL_V_GIF_ENABLE))
 		misc2 |= MISC2_STGI | MISC2_CLGI;
 	require((c->intercepts[INTERCEPT_MISC2] & misc2) == misc2, "SVM instructions are L0's");
@@ -48,8 +50,11 @@ static void check_l0(const struct vcpu *vcpu)
 	        "task switches are L0's");
 	require(features.npt || (vcpu->vmcb->save.cr0 & CR0_PG && vcpu->vmcb->save.cr0 & CR0_WP),
 	        "L0's shadow protects what L0 protects");
-	require(!c->virt_ext || (vcpu->guest_mode && c->virt_ext == VIRT_EXT_LBR &&
-	                         is_shown(SVM_FEATURE_LBR)),
+	require(!c->virt_ext ||
+	                (vcpu->guest_mode
+	                         ? c->virt_ext == VIRT_EXT_LBR && is_shown(SVM_FEATURE_LBR)
+	                         : c->virt_ext == VIRT_EXT_VMLOAD_VMSAVE &&
+	                                   features.virtual_vmload && (vcpu->efer & EFER_SVME)),
 	        "virt_ext has only what was offered");
 	require(!(c->int_ctl & ~(vcpu->guest_mode ? features.int_ctl : int_ctl_l0)),
 	        "int_ctl has only what was offered");

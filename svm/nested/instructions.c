@@ -89,6 +89,22 @@ static uint64_t vmcb_hpa(uint64_t gpa)
 	return l1_page(NULL, gpa) ? gpa : l1_sink_hpa();
 }
 
+/*
+ * From the first one in 64-bit code on L1's VMLOAD and VMSAVE do not exit, where the processor has
+ * that: NPT01 leads their address (APM vol. 2, section 15.33.1). Whatever L1 writes to EFER ends it
+ * in watch_gp(), so SVME is 1.
+ */
+static inline void virtualize(struct vcpu *vcpu)
+{
+	struct vmcb_control *control = &vcpu->vmcb01->control;
+
+	if (!features.virtual_vmload || vcpu->guest_mode || !in_64bit_code(&vcpu->vmcb01->save))
+		return;
+	control->virt_ext = VIRT_EXT_VMLOAD_VMSAVE;
+	control->intercepts[INTERCEPT_MISC2] &= ~(MISC2_VMLOAD | MISC2_VMSAVE);
+	control->clean &= ~(CLEAN_I | CLEAN_LBR);
+}
+
 void handle_vmload(struct vcpu *vcpu)
 {
 	uint32_t failed;
@@ -101,10 +117,12 @@ void handle_vmload(struct vcpu *vcpu)
 	if (quirk_hates_busy_tss(phys(hpa)))
 		hpa = quirk_hide_busy_tss(vcpu, phys(hpa));
 	__asm__ volatile(WITH_FIXUP("vmload %%rax") : [failed] "=&r"(failed) : "a"(hpa) : "memory");
-	if (failed)
+	if (failed) {
 		raise_exception(vcpu, VEC_GP, 0);
-	else
-		finish_instruction(vcpu, length);
+		return;
+	}
+	virtualize(vcpu);
+	finish_instruction(vcpu, length);
 }
 
 void handle_vmsave(struct vcpu *vcpu)
@@ -123,6 +141,7 @@ void handle_vmsave(struct vcpu *vcpu)
 	}
 	quirk_show_busy_tss(vcpu, phys(hpa));
 	l1_written(hpa);
+	virtualize(vcpu);
 	finish_instruction(vcpu, length);
 }
 
@@ -179,7 +198,9 @@ void watch_gp(struct vcpu *vcpu)
 		control->intercepts[INTERCEPT_EXCEPTION] &= ~(1u << VEC_GP);
 	else
 		control->intercepts[INTERCEPT_EXCEPTION] |= 1u << VEC_GP;
-	control->clean &= ~CLEAN_I;
+	control->intercepts[INTERCEPT_MISC2] |= MISC2_VMLOAD | MISC2_VMSAVE;
+	control->virt_ext = 0;
+	control->clean &= ~(CLEAN_I | CLEAN_LBR);
 }
 
 void handle_gp(struct vcpu *vcpu)

@@ -329,6 +329,21 @@ static void leaves_of_nestlings(void **state)
 	assert_int_equal(ask(0x400000ff, 0).eax, 0);
 }
 
+/* Untried, and nothing without nested paging to lead the address. */
+static void virtual_vmload(void **state)
+{
+	(void)state;
+	for (unsigned int i = 0; i < 8; i++) {
+		bool there = i & 1, npt = i & 2, untried = i & 4;
+
+		fake_processor(there ? SVM_FEATURE_VMLOAD_VMSAVE : ~SVM_FEATURE_VMLOAD_VMSAVE,
+		               ASIDS, PHYS_BITS);
+		choose(npt, untried, false);
+		assert_int_equal(features.virtual_vmload, there && npt && untried);
+		assert_false(features.shown & SVM_FEATURE_VMLOAD_VMSAVE);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -342,6 +357,7 @@ int main(void)
 		cmocka_unit_test(what_efer_refuses),
 		cmocka_unit_test(barriers),
 		cmocka_unit_test(leaves_of_nestlings),
+		cmocka_unit_test(virtual_vmload),
 	};
 
 	return cmocka_run_group_tests_name("features", tests, NULL, NULL);

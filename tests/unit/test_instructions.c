@@ -245,12 +245,77 @@ static void no_place_for_the_host(void **state)
 	assert_refused(VEC_UD);
 }
 
+/* What the processor sees of VMLOAD and VMSAVE in VMCB01. */
+static bool they_exit(void)
+{
+	const struct vmcb_control *control = &vmcb01.control;
+	uint32_t both = MISC2_VMLOAD | MISC2_VMSAVE;
+	uint32_t intercepted = control->intercepts[INTERCEPT_MISC2] & both;
+
+	assert_true(intercepted == both || !intercepted);
+	assert_int_equal(control->virt_ext, intercepted ? 0 : VIRT_EXT_VMLOAD_VMSAVE);
+	if (control->clean != CLEAN_ALL)
+		assert_int_equal(control->clean, CLEAN_ALL & ~(CLEAN_I | CLEAN_LBR));
+	return intercepted;
+}
+
+static void machine_64(bool virtual_vmload)
+{
+	machine();
+	features.virtual_vmload = virtual_vmload;
+	vmcb01.save.efer = EFER_SVME | EFER_LME | EFER_LMA;
+	vmcb01.save.cs.attributes = SEG_ATTR_L;
+	watch_gp(&vcpu);
+	vmcb01.control.clean = CLEAN_ALL;
+	assert_true(they_exit());
+}
+
+/* Where the processor has it they exit once in 64-bit code, and again when EFER was written. */
+static void without_exits(void **state)
+{
+	handler *const moves[] = {handle_vmload, handle_vmsave};
+
+	(void)state;
+	for (unsigned int i = 0; i < 2; i++) {
+		machine_64(true);
+		moves[i](&vcpu);
+		assert_int_equal(finished, 1);
+		assert_false(they_exit());
+		vmcb01.control.clean = CLEAN_ALL;
+		watch_gp(&vcpu);
+		assert_true(they_exit());
+		assert_int_not_equal(vmcb01.control.clean, CLEAN_ALL);
+
+		machine_64(false);
+		moves[i](&vcpu);
+		assert_true(they_exit());
+
+		machine_64(true);
+		vmcb01.save.cs.attributes = SEG_ATTR_DB;
+		moves[i](&vcpu);
+		assert_true(they_exit());
+
+		machine_64(true); /* L2's: it is L1's memory that they name */
+		vcpu.guest_mode = true;
+		moves[i](&vcpu);
+		assert_int_equal(finished, 1);
+		assert_true(they_exit());
+
+		machine_64(true);
+		vcpu.efer = 0;
+		moves[i](&vcpu);
+		assert_refused(VEC_UD);
+		assert_true(they_exit());
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(who_may),
 		cmocka_unit_test(on_which_address),
 		cmocka_unit_test(no_place_for_the_host),
+		cmocka_unit_test(without_exits),
 	};
 
 	return cmocka_run_group_tests_name("instructions", tests, NULL, NULL);
