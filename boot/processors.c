@@ -13,7 +13,7 @@
 #include "hv/stack.h"
 #include "hv/string.h"
 #include "hv/x86.h"
-#include "svm/machine.h"
+#include "svm/start/machine.h"
 #include "svm/cpus/processors.h"
 
 enum {

@@ -1,6 +1,6 @@
 /*
  * Taking the machine's further processors, whatever the firmware left them in. Relies on
- * svm/machine.h for what each then does.
+ * svm/start/machine.h for what each then does.
  */
 #ifndef BOOT_PROCESSORS_H
 #define BOOT_PROCESSORS_H

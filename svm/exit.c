@@ -3,9 +3,9 @@
  * handlers for what is L0's. Relies on svm/nested/nested.h and the handlers named in the table.
  */
 #include "svm/exit.h"
+#include "svm/apic/fault.h"
 #include "hv/log.h"
 #include "hv/x86.h"
-#include "svm/apic/apic.h"
 #include "svm/emulate/control_registers.h"
 #include "svm/emulate/emulate.h"
 #include "svm/event/event.h"
@@ -15,61 +15,13 @@
 #include "svm/shadowed/paging.h"
 #include "svm/emulate/ports.h"
 #include "svm/cpus/processors.h"
-#include "svm/cpus/startup.h"
+#include "svm/start/startup.h"
 #include "svm/strict.h"
 #include "svm/shadowed/task_switch.h"
 
 enum { EXIT_CODES = INTERCEPT_WORDS * 32 };
 
 _Static_assert((int)EXIT_CODES == (int)EXIT_SLOT_NPF, "each intercept's exit has a counter");
-
-/*
- * The processor found a reserved bit in a table of L0's, which says what it is to say: the
- * processor takes fewer address bits than it told. The guest would run into that for ever.
- */
-static bool is_hopeless(struct vcpu *vcpu, bool spurious)
-{
-	const struct vmcb_control *control = &vcpu->vmcb->control;
-
-	if (!spurious || !(control->exit_info1 & FAULT_RSV))
-		return false;
-	log_set_serial(true);
-	log_info("a fault at %llx by reserved bits of L0's tables: the processor has fewer than "
-	         "%u address bits",
-	         (unsigned long long)control->exit_info2, (unsigned int)features.phys_bits);
-	shut_down(vcpu);
-	return true;
-}
-
-void direct_fault(struct vcpu *vcpu)
-{
-	const struct vmcb_control *control = &vcpu->vmcb->control;
-	bool filled;
-
-	if ((control->exit_info1 & NPF_WRITE) && apic_npf(vcpu, control->exit_info2))
-		return;
-	lock_take(&mmu_lock);
-	filled = mmu_direct_fault(&mmu, &vcpu->mmu_cpu, control->exit_info2);
-	lock_release(&mmu_lock);
-	if (!is_hopeless(vcpu, !filled))
-		redeliver_event(vcpu);
-}
-
-bool tables_deny(struct vcpu *vcpu, const struct guest_tables *tables, struct page_fault *fault)
-{
-	enum fault_result result;
-
-	lock_take(&mmu_lock);
-	result = mmu_fault(&mmu, &vcpu->mmu_cpu, tables, fault);
-	lock_release(&mmu_lock);
-	if (result == FAULT_REFLECT)
-		return true;
-	if (result == FAULT_READ_ONLY)
-		apic_npf(vcpu, fault->gpa);
-	else if (!is_hopeless(vcpu, result == FAULT_SPURIOUS))
-		redeliver_event(vcpu);
-	return false;
-}
 
 /* GIF=0 discards breakpoints, but not single steps and INT1; APM vol. 2, table 15-10. */
 static bool discard_breakpoint(struct vcpu *vcpu)
@@ -118,19 +70,6 @@ static void handle_invd(struct vcpu *vcpu)
 		return;
 	wbinvd();
 	finish_instruction(vcpu, length);
-}
-
-void intercept_for_l0(struct vmcb_control *control)
-{
-	control->intercepts[INTERCEPT_EXCEPTION] |= L0_EXCEPTIONS;
-	control->intercepts[INTERCEPT_MISC1] |= L0_MISC1 | ports_intercepts();
-	control->intercepts[INTERCEPT_MISC2] |= L0_MISC2;
-	if (features.watch_cr4)
-		control->intercepts[INTERCEPT_CR] |= 1u << VMEXIT_CR4_WRITE;
-	if (features.watch_xcr0)
-		control->intercepts[INTERCEPT_MISC2] |= MISC2_XSETBV;
-	if (!features.npt)
-		shadowed_intercept(control);
 }
 
 static void (*const handlers[EXIT_CODES])(struct vcpu *vcpu) = {

@@ -5,7 +5,7 @@
 #include "svm/features.h"
 #include "hv/exception.h"
 #include "hv/x86.h"
-#include "svm/emulate/cpuid.h"
+#include "svm/cpuid.h"
 #include "svm/look/interface.h"
 #include "svm/vmcb.h"
 

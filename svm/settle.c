@@ -9,6 +9,7 @@
 #include "svm/cpus/processors.h"
 #include "svm/event/event.h"
 #include "svm/exit.h"
+#include "svm/look/hypercall.h"
 #include "svm/nested/nested.h"
 
 /*
@@ -114,7 +115,7 @@ static bool take_next(struct vcpu *vcpu)
 	case NEXT_NMI:
 		inject_nmi(vcpu);
 		return true;
-	case NEXT_INIT: /* svm/cpus/startup.c takes it, and the rest with it */
+	case NEXT_INIT: /* svm/start/startup.c takes it, and the rest with it */
 		vcpu->due.init = false;
 		vcpu_init(vcpu);
 		return false;

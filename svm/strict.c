@@ -10,7 +10,7 @@
 #include "hv/log.h"
 #include "hv/string.h"
 #include "hv/x86.h"
-#include "svm/emulate/decode.h"
+#include "svm/decode/decode.h"
 #include "svm/features.h"
 #include "svm/nested/nested.h"
 #include "svm/quirks/quirks.h"

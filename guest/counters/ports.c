@@ -3,7 +3,7 @@
  * loopback brings the bytes. Relies on guest/counters/counters.h.
  */
 #include "guest/counters/counters.h"
-#include "svm/look/hotkey.h"
+#include "svm/emulate/hotkey.h"
 
 enum {
 	COM1 = 0x3f8,

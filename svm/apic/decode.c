@@ -1,9 +1,8 @@
 /*
- * Stores to pages that are kept from guests. Relies on svm/emulate/operand.h for what an operand
+ * Stores to pages that are kept from guests. Relies on svm/decode/operand.h for what an operand
  * takes.
  */
 #include "svm/apic/decode.h"
-#include "svm/emulate/control_registers.h"
 
 enum {
 	OPCODE_TWO_BYTES = 0x0f,

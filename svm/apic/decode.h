@@ -5,7 +5,7 @@
 #ifndef SVM_APIC_DECODE_H
 #define SVM_APIC_DECODE_H
 
-#include "svm/emulate/operand.h"
+#include "svm/decode/operand.h"
 
 /* The numbers of the first are bits 5:3 of their opcodes, or ModRM.reg. */
 enum apic_operation {

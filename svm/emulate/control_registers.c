@@ -6,13 +6,13 @@
 #include "svm/emulate/control_registers.h"
 #include "hv/exception.h"
 #include "hv/x86.h"
-#include "svm/emulate/decode.h"
+#include "svm/decode/decode.h"
 #include "svm/emulate/emulate.h"
 #include "svm/event/event.h"
 #include "svm/features.h"
 #include "svm/quirks/quirks.h"
 #include "svm/shadowed/paging.h"
-#include "svm/memory/span.h"
+#include "svm/shadowed/span.h"
 
 /* Bits that exist; the others read as 0 and ignore what is written. */
 #define CR0_VALID                                                                                  \
@@ -144,30 +144,6 @@ static void finish_write(struct vcpu *vcpu, uint64_t code, uint64_t value, unsig
 		finish_instruction(vcpu, length);
 	else
 		raise_exception(vcpu, VEC_GP, 0);
-}
-
-uint64_t read_gpr(const struct vcpu *vcpu, unsigned int number)
-{
-	const struct vmcb_save *save = &vcpu->vmcb->save;
-	uint64_t value = vcpu->gpr[number];
-
-	if (number == GPR_RAX)
-		value = save->rax;
-	else if (number == GPR_RSP)
-		value = save->rsp;
-	return in_64bit_code(save) ? value : low32(value);
-}
-
-void write_gpr(struct vcpu *vcpu, unsigned int number, uint64_t value)
-{
-	struct vmcb_save *save = &vcpu->vmcb->save;
-
-	if (number == GPR_RAX)
-		save->rax = value;
-	else if (number == GPR_RSP)
-		save->rsp = value;
-	else
-		vcpu->gpr[number] = value;
 }
 
 static unsigned int gpr_of(const struct instruction *instruction)

@@ -19,8 +19,4 @@ void handle_xsetbv(struct vcpu *vcpu);
  */
 bool refused_cr_write(struct vcpu *vcpu);
 
-/* A general register of the guest's as an operand of its mode: 64 or 32 bits. */
-uint64_t read_gpr(const struct vcpu *vcpu, unsigned int number);
-void write_gpr(struct vcpu *vcpu, unsigned int number, uint64_t value);
-
 #endif

@@ -1,8 +1,8 @@
 /*
- * CPUID of a guest: what L1 is shown of the processor's answers (svm/emulate/cpuid.h), with what is
+ * CPUID of a guest: what L1 is shown of the processor's answers (svm/cpuid.h), with what is
  * the guest's own in them, and the leaves of Nestling's.
  */
-#include "svm/emulate/cpuid.h"
+#include "svm/cpuid.h"
 #include "hv/x86.h"
 #include "svm/emulate/emulate.h"
 #include "svm/event/event.h"

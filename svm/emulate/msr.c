@@ -9,7 +9,7 @@
 #include "svm/apic/apic.h"
 #include "svm/emulate/emulate.h"
 #include "svm/event/event.h"
-#include "svm/exit.h"
+#include "svm/emulate/intercepts.h"
 #include "svm/features.h"
 #include "svm/look/hypercall.h"
 #include "svm/memory/memory_types.h"

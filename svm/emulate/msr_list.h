@@ -1,11 +1,11 @@
 /*
- * What becomes of an access to an MSR that L0 does not virtualize. Relies on svm/emulate/cpuid.h:
+ * What becomes of an access to an MSR that L0 does not virtualize. Relies on svm/cpuid.h:
  * registers of features that L1 is not shown are not there for it.
  */
 #ifndef SVM_EMULATE_MSR_LIST_H
 #define SVM_EMULATE_MSR_LIST_H
 
-#include "svm/emulate/cpuid.h"
+#include "svm/cpuid.h"
 
 enum msr_read {
 	READ_PASS,

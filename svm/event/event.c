@@ -1,6 +1,6 @@
 /*
  * Events for the guest: exceptions that L0 raises, deliveries that were interrupted, the end of
- * instructions. Relies on svm/emulate/decode.h for their length.
+ * instructions. Relies on svm/decode/decode.h for their length.
  */
 #include "svm/event/event.h"
 #include "hv/log.h"

@@ -5,7 +5,7 @@
 #ifndef SVM_EVENT_EVENT_H
 #define SVM_EVENT_EVENT_H
 
-#include "svm/emulate/decode.h"
+#include "svm/decode/decode.h"
 #include "svm/vcpu.h"
 
 /*

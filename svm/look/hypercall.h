@@ -23,4 +23,7 @@ void counters_report(void);
 /* The same to COM1, which is L1's else. False: another processor is at it. */
 bool counters_dump(void);
 
+/* report.c: what a panic, or a shutdown before the reset, says of the guest. */
+void report_guest(void);
+
 #endif

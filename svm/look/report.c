@@ -1,13 +1,11 @@
 /*
  * What a panic and a shutdown say of the guest: the exit, the key fields of both VMCBs, the
- * counters. Relies on svm/machine.h for the processor.
+ * counters. Relies on svm/cpus/processors.h.
  */
 #include "hv/image.h"
 #include "hv/log.h"
 #include "hv/x86.h"
-#include "svm/exit.h"
 #include "svm/look/hypercall.h"
-#include "svm/machine.h"
 #include "svm/cpus/processors.h"
 
 /*

@@ -7,7 +7,6 @@
 #include "hv/phys.h"
 #include "hv/x86.h"
 #include "svm/event/event.h"
-#include "svm/exit.h"
 #include "svm/features.h"
 #include "svm/memory/l1_memory.h"
 #include "svm/nested/nested.h"
@@ -188,19 +187,6 @@ void handle_invlpga(struct vcpu *vcpu)
 		mmu_flush_asid(&vcpu->mmu_cpu, asid);
 	}
 	finish_instruction(vcpu, length);
-}
-
-void watch_gp(struct vcpu *vcpu)
-{
-	struct vmcb_control *control = &vcpu->vmcb01->control;
-
-	if (vcpu->efer & EFER_SVME)
-		control->intercepts[INTERCEPT_EXCEPTION] &= ~(1u << VEC_GP);
-	else
-		control->intercepts[INTERCEPT_EXCEPTION] |= 1u << VEC_GP;
-	control->intercepts[INTERCEPT_MISC2] |= MISC2_VMLOAD | MISC2_VMSAVE;
-	control->virt_ext = 0;
-	control->clean &= ~(CLEAN_I | CLEAN_LBR);
 }
 
 void handle_gp(struct vcpu *vcpu)

@@ -44,6 +44,18 @@ void nested_refused(struct vcpu *vcpu);
 /* L2 has exited: to L1 or to L0, decided here. */
 void handle_l2_exit(struct vcpu *vcpu);
 
+/* instructions.c: L1's SVM instructions, and L2's that L1 does not intercept. */
+void handle_vmrun(struct vcpu *vcpu);
+void handle_vmload(struct vcpu *vcpu);
+void handle_vmsave(struct vcpu *vcpu);
+void handle_stgi(struct vcpu *vcpu);
+void handle_clgi(struct vcpu *vcpu);
+void handle_skinit(struct vcpu *vcpu);
+void handle_invlpga(struct vcpu *vcpu);
+
+/* #VMEXIT(#GP) in L1, see watch_gp(). */
+void handle_gp(struct vcpu *vcpu);
+
 /* nested_check.c */
 
 /*

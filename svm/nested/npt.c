@@ -4,7 +4,7 @@
 #include "hv/x86.h"
 #include "svm/apic/apic.h"
 #include "svm/event/event.h"
-#include "svm/exit.h"
+#include "svm/apic/fault.h"
 #include "svm/features.h"
 #include "svm/nested/nested.h"
 #include "svm/quirks/quirks.h"

@@ -8,7 +8,7 @@
 #include "hv/x86.h"
 #include "svm/emulate/emulate.h"
 #include "svm/event/event.h"
-#include "svm/exit.h"
+#include "svm/emulate/intercepts.h"
 #include "svm/features.h"
 #include "svm/nested/nested.h"
 #include "svm/quirks/quirks.h"

@@ -4,9 +4,9 @@
  */
 #include "svm/shadowed/paging.h"
 #include "hv/x86.h"
-#include "svm/emulate/decode.h"
+#include "svm/decode/decode.h"
 #include "svm/event/event.h"
-#include "svm/exit.h"
+#include "svm/apic/fault.h"
 #include "svm/features.h"
 #include "svm/quirks/quirks.h"
 #include "svm/cpus/processors.h"

@@ -4,7 +4,7 @@
  */
 #include "svm/shadowed/task_switch.h"
 #include "svm/event/event.h"
-#include "svm/memory/span.h"
+#include "svm/shadowed/span.h"
 
 enum {
 	SELECTOR_RPL = 3,

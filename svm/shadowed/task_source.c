@@ -1,8 +1,8 @@
 /*
  * What made a task switch: an instruction, or an event that found a task gate, and where the old
- * task is to go on. Relies on svm/emulate/decode.h and svm/event.h.
+ * task is to go on. Relies on svm/decode/decode.h and svm/event.h.
  */
-#include "svm/emulate/decode.h"
+#include "svm/decode/decode.h"
 #include "svm/event/event.h"
 #include "svm/shadowed/task_switch.h"
 

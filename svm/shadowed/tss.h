@@ -1,11 +1,11 @@
 /*
  * Task state segments and segment descriptors as they stand in the guest's memory: AMD64 APM
- * vol. 2, sections 4.7, 12.2.4 and 12.2.5. Pure; relies on svm/emulate/operand.h for the numbers.
+ * vol. 2, sections 4.7, 12.2.4 and 12.2.5. Pure; relies on svm/decode/operand.h for the numbers.
  */
 #ifndef SVM_SHADOWED_TSS_H
 #define SVM_SHADOWED_TSS_H
 
-#include "svm/emulate/operand.h"
+#include "svm/decode/operand.h"
 
 /* Legacy general registers and segments, in the order of enum gpr and of enum segment. */
 enum { TASK_GPRS = 8, TASK_SEGMENTS = SEGMENT_GS + 1 };

@@ -1,6 +1,6 @@
 /*
  * INIT, SIPI and NMI for a processor: what stands in vcpu.startup, how the processor takes it, and
- * the wait for SIPI in a guest that halts. The code: svm/cpus/startup.c, svm/processors.c.
+ * the wait for SIPI in a guest that halts. The code: svm/start/startup.c, svm/processors.c.
  *
  * Shown: L1 runs there behind an INIT only from the first SIPI that came after it; an NMI that came
  * after the last INIT is not lost. By the claims at the end, under weak fairness: what was sent takes

@@ -16,7 +16,7 @@ static void fake_wrmsr(uint32_t msr, uint64_t value);
 #include "svm/apic/base.c"
 #include "svm/apic/decode.c"
 #include "svm/apic/kept.c"
-#include "svm/emulate/operand.c"
+#include "svm/decode/operand.c"
 
 struct features features;
 struct mmu mmu;
@@ -196,16 +196,6 @@ void log_info(const char *format, ...)
 {
 	(void)format;
 	lines++;
-}
-
-uint64_t read_gpr(const struct vcpu *of, unsigned int number)
-{
-	return number == GPR_RAX ? vmcb.save.rax : of->gpr[number];
-}
-
-void write_gpr(struct vcpu *of, unsigned int number, uint64_t value)
-{
-	of->gpr[number] = value;
 }
 
 void forget(void)

@@ -15,7 +15,7 @@
 
 #include "svm/apic/apic.h"
 #include "svm/apic/registers.h"
-#include "svm/emulate/decode.h"
+#include "svm/decode/decode.h"
 #include "svm/features.h"
 #include "svm/apic/kept.h"
 #include "svm/vcpu.h"

@@ -15,7 +15,7 @@ static void fake_wrmsr(uint32_t msr, uint64_t value);
 #define wrmsr      fake_wrmsr
 #define rdmsr_safe fake_rdmsr_safe
 #define wrmsr_safe fake_wrmsr_safe
-#include "svm/emulate/cpuid_list.c"
+#include "svm/cpuid_list.c"
 #include "svm/features.c"
 
 struct cpuid_regs fake_leaves[FAKE_LEAVES];

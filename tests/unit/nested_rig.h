@@ -14,6 +14,7 @@
 
 #include <cmocka.h>
 
+#include "svm/emulate/intercepts.h"
 #include "svm/nested/nested.h"
 #include "tests/unit/fake_cpuid.h"
 

@@ -20,7 +20,7 @@ static uint64_t fake_rdmsr(uint32_t msr)
 
 #define rdmsr fake_rdmsr
 #include "svm/apic/decode.c"
-#include "svm/emulate/operand.c"
+#include "svm/decode/operand.c"
 
 enum code { CODE16, CODE32, CODE64 };
 
@@ -28,19 +28,6 @@ enum code { CODE16, CODE32, CODE64 };
 
 static struct vmcb vmcb;
 static struct vcpu vcpu = {.vmcb = &vmcb};
-
-uint64_t read_gpr(const struct vcpu *of, unsigned int number)
-{
-	return gpr(of, number);
-}
-
-void write_gpr(struct vcpu *of, unsigned int number, uint64_t value)
-{
-	if (number == GPR_RAX)
-		vmcb.save.rax = value;
-	else
-		of->gpr[number] = value;
-}
 
 static uint64_t value_of(unsigned int reg)
 {

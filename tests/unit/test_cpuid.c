@@ -1,5 +1,5 @@
 /*
- * svm/emulate/cpuid_list.c and svm/features.c: on a processor whose CPUID is all ones nothing shows
+ * svm/cpuid_list.c and svm/features.c: on a processor whose CPUID is all ones nothing shows
  * that is not in the list below; and for every feature alone, what CPUID shows and what CR4, EFER,
  * XCR0 and XSS take agree. Relies on tests/unit/fake_cpuid.h.
  */
@@ -12,7 +12,7 @@
 
 #include <cmocka.h>
 
-#include "svm/emulate/cpuid.h"
+#include "svm/cpuid.h"
 #include "tests/unit/fake_cpuid.h"
 
 enum { ASIDS = 64, PHYS_BITS = 40 };

@@ -12,7 +12,7 @@
 #include <cmocka.h>
 
 #include "hv/x86.h"
-#include "svm/emulate/decode.h"
+#include "svm/decode/decode.h"
 #include "svm/features.h"
 #include "svm/memory/l1_memory.h"
 

@@ -14,6 +14,7 @@
 #undef WITH_FIXUP
 #define WITH_FIXUP(instruction) "xor %k[failed], %k[failed]"
 
+#include "svm/emulate/intercepts.c"
 #include "svm/nested/instructions.c"
 
 enum { NOTHING = -1, PHYS_BITS = 40, ASIDS = 64, LENGTH = 4, PLACE = 0x5000 };
@@ -34,6 +35,16 @@ void raise_exception(struct vcpu *of, unsigned int vector, uint32_t code)
 	assert_ptr_equal(of, &vcpu);
 	raised = (int)vector;
 	error = code;
+}
+
+uint32_t ports_intercepts(void)
+{
+	return 0;
+}
+
+void shadowed_intercept(struct vmcb_control *control)
+{
+	(void)control;
 }
 
 void raise_fault(struct vcpu *of, unsigned int vector, uint32_t code)

@@ -1,5 +1,5 @@
 /*
- * svm/emulate/operand.c: encodings as nasm assembles them, in 16-, 32- and 64-bit code; ones that
+ * svm/decode/operand.c: encodings as nasm assembles them, in 16-, 32- and 64-bit code; ones that
  * no assembler writes; and every addressing of 64-bit code, compared with what the processor's own
  * LEA makes of it. Relies on cmocka; RDMSR is faked.
  */
@@ -31,7 +31,7 @@ static uint64_t fake_rdmsr(uint32_t msr)
 }
 
 #define rdmsr fake_rdmsr
-#include "svm/emulate/operand.c"
+#include "svm/decode/operand.c"
 
 /* Low halves that tell registers apart, high halves that must not show in narrower addresses. */
 static const uint64_t registers[GPRS] = {

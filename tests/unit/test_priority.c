@@ -165,7 +165,7 @@ static void in_the_order_of_the_table(void **state)
 	assert_event(EXCEPTION(VEC_MC));
 	assert_int_equal(inits, 1); /* it waits for nobody's handler */
 	assert_int_equal(ended_early, 0);
-	assert_true(vcpu.due.nmi); /* for svm/cpus/startup.c to drop, if it takes the INIT */
+	assert_true(vcpu.due.nmi); /* for svm/start/startup.c to drop, if it takes the INIT */
 	goes_on();
 	assert_event(EVENT_OF_NMI);
 	assert_int_equal(inits, 1);

@@ -21,7 +21,7 @@ static uint64_t zero(void);
 #define read_cr4 zero
 #include "boot/processors.c"
 #include "hv/memory.c"
-#include "svm/new_vcpu.c"
+#include "svm/start/new_vcpu.c"
 
 /* boot/ap.asm's page is not executed. */
 __asm__("	.data\n"

@@ -1,7 +1,7 @@
 /*
  * The state after INIT and SIPI: AMD64 APM vol. 2, table 14-1.
  */
-#include "svm/cpus/start_state.h"
+#include "svm/start/start_state.h"
 #include "hv/x86.h"
 
 #include <setjmp.h>

@@ -1,5 +1,5 @@
 /*
- * svm/cpus/startup.c, svm/event/interrupt.c and svm/cpus/processors.c: what INIT, SIPI and NMI do
+ * svm/start/startup.c, svm/event/interrupt.c and svm/cpus/processors.c: what INIT, SIPI and NMI do
  * to a processor that waits, runs L1 or L2, with GIF 0 or 1 (AMD64 APM vol. 2,
  * sections 15.13.4, 15.17, 15.28), behind an event that is being injected (15.20), or while L0
  * waits for another processor; INIT that comes to L0 as #SX, and internal SMIs (15.22), which no
@@ -39,7 +39,7 @@ static uint64_t fake_rdtsc(void);
 #include "svm/event/priority.c"
 #include "svm/settle.c"
 #include "svm/cpus/processors.c"
-#include "svm/cpus/startup.c"
+#include "svm/start/startup.c"
 
 struct features features;
 struct mmu mmu;

@@ -20,7 +20,7 @@ static uint64_t fake_rdmsr(uint32_t msr)
 }
 
 #define rdmsr fake_rdmsr
-#include "svm/emulate/operand.c"
+#include "svm/decode/operand.c"
 #include "svm/shadowed/tss.c"
 
 enum { CODE16 = 0, CODE32 = SEG_ATTR_DB, LONGEST = 15 };

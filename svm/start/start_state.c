@@ -1,7 +1,7 @@
 /*
  * The state after INIT and SIPI. Relies on svm/vmcb.h only: tests/unit/test_start_state.c.
  */
-#include "svm/cpus/start_state.h"
+#include "svm/start/start_state.h"
 #include "hv/x86.h"
 
 enum {

@@ -2,8 +2,8 @@
  * The operand that an instruction names by ModRM, for a processor that does not tell it (without
  * decode assists, or for an instruction that these do not cover). Relies on svm/vcpu.h.
  */
-#ifndef SVM_EMULATE_OPERAND_H
-#define SVM_EMULATE_OPERAND_H
+#ifndef SVM_DECODE_OPERAND_H
+#define SVM_DECODE_OPERAND_H
 
 #include "svm/vcpu.h"
 
@@ -36,6 +36,10 @@ struct operand {
 	uint8_t segment; /* of a memory operand: enum segment; SS or not decides on #SS or #GP */
 	uint64_t linear; /* of a memory operand; in 64-bit code it need not be canonical */
 };
+
+/* A general register of the guest's as an operand of its mode: 64 or 32 bits. */
+uint64_t read_gpr(const struct vcpu *vcpu, unsigned int number);
+void write_gpr(struct vcpu *vcpu, unsigned int number, uint64_t value);
 
 /* Bytes in an address of the guest's code, with the prefix 67h or without. */
 static inline uint8_t address_size(const struct vmcb_save *save, bool prefix)

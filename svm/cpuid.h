@@ -2,8 +2,8 @@
  * What L1 sees of CPUID: a list of the leaves and bits that L0 knows to be right under it; all
  * others are hidden. Relies on hv/x86.h.
  */
-#ifndef SVM_EMULATE_CPUID_H
-#define SVM_EMULATE_CPUID_H
+#ifndef SVM_CPUID_H
+#define SVM_CPUID_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,8 +1,8 @@
 /*
- * A processor between INIT and SIPI. Relies on svm/cpus/start_state.h for what both do to
+ * A processor between INIT and SIPI. Relies on svm/start/start_state.h for what both do to
  * registers, and on hv/lapic.h for what INIT does to the APIC.
  */
-#include "svm/cpus/startup.h"
+#include "svm/start/startup.h"
 #include "hv/lapic.h"
 #include "hv/log.h"
 #include "hv/memory.h"
@@ -10,12 +10,12 @@
 #include "hv/x86.h"
 #include "svm/apic/apic.h"
 #include "svm/event/event.h"
-#include "svm/exit.h"
-#include "svm/machine.h"
+#include "svm/emulate/intercepts.h"
+#include "svm/start/machine.h"
 #include "svm/emulate/ports.h"
 #include "svm/emulate/perf.h"
 #include "svm/cpus/processors.h"
-#include "svm/cpus/start_state.h"
+#include "svm/start/start_state.h"
 
 enum { LEAF_FEATURES = 1 };
 

@@ -1,8 +1,8 @@
 /*
  * The hot key: a byte on COM1 at which Nestling dumps its counters there. Relies on svm/ports.h.
  */
-#ifndef SVM_LOOK_HOTKEY_H
-#define SVM_LOOK_HOTKEY_H
+#ifndef SVM_EMULATE_HOTKEY_H
+#define SVM_EMULATE_HOTKEY_H
 
 /* Ctrl-^, which few programs use; L1 gets the byte as well. */
 enum { HOTKEY = 0x1e };

@@ -2,8 +2,8 @@
  * Making the processor a host, and L1's virtual processor on it. What boot/ calls when memory is
  * laid out. Relies on svm/vcpu.h.
  */
-#ifndef SVM_MACHINE_H
-#define SVM_MACHINE_H
+#ifndef SVM_START_MACHINE_H
+#define SVM_START_MACHINE_H
 
 #include "svm/vcpu.h"
 

@@ -2,7 +2,7 @@
  * Making the processor a host, and L1's virtual processor on it. Relies on hv/memory.h for pages
  * and on svm/memory/l1_memory.h for what L1 owns.
  */
-#include "svm/machine.h"
+#include "svm/start/machine.h"
 #include "hv/exception.h"
 #include "hv/lapic.h"
 #include "hv/log.h"
@@ -14,8 +14,9 @@
 #include "svm/apic/apic.h"
 #include "svm/emulate/emulate.h"
 #include "svm/event/event.h"
-#include "svm/exit.h"
+#include "svm/emulate/intercepts.h"
 #include "svm/features.h"
+#include "svm/look/hypercall.h"
 #include "svm/memory/l1_memory.h"
 #include "svm/memory/memory_types.h"
 #include "svm/nested/nested.h"
@@ -23,8 +24,8 @@
 #include "svm/emulate/perf.h"
 #include "svm/emulate/ports.h"
 #include "svm/cpus/processors.h"
-#include "svm/cpus/start_state.h"
-#include "svm/cpus/startup.h"
+#include "svm/start/start_state.h"
+#include "svm/start/startup.h"
 
 struct mmu mmu;
 

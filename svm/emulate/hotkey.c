@@ -1,6 +1,6 @@
 /* Relies on svm/emulate/ports.h, svm/look/hypercall.h and, for the port's registers, on
  * hv/serial.h. */
-#include "svm/look/hotkey.h"
+#include "svm/emulate/hotkey.h"
 #include "hv/serial.h"
 #include "svm/look/hypercall.h"
 #include "svm/emulate/ports.h"

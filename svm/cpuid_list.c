@@ -3,7 +3,7 @@
  * appendix E, as far as L0 keeps what they promise; and what emulators add that needs nothing of
  * L0. New ones are hidden until somebody has looked at them. Relies on svm/features.h.
  */
-#include "svm/emulate/cpuid.h"
+#include "svm/cpuid.h"
 #include "svm/features.h"
 #include "svm/vcpu.h"
 

@@ -1,8 +1,8 @@
 /*
  * INIT, the wait for SIPI, and SIPI. Relies on svm/cpus/processors.h for who asks.
  */
-#ifndef SVM_CPUS_STARTUP_H
-#define SVM_CPUS_STARTUP_H
+#ifndef SVM_START_STARTUP_H
+#define SVM_START_STARTUP_H
 
 #include "svm/vcpu.h"
 

@@ -1,8 +1,8 @@
 /*
  * The state that INIT leaves a processor in, and where SIPI starts it. Relies on svm/vmcb.h.
  */
-#ifndef SVM_CPUS_START_STATE_H
-#define SVM_CPUS_START_STATE_H
+#ifndef SVM_START_START_STATE_H
+#define SVM_START_START_STATE_H
 
 #include "svm/vmcb.h"
 

@@ -2,7 +2,7 @@
  * Reads and writes of guest memory that has been found already. Relies on svm/memory/l1_memory.h
  * for where a gpa is, and tells mmu/ of what is written.
  */
-#include "svm/memory/span.h"
+#include "svm/shadowed/span.h"
 #include "svm/memory/l1_memory.h"
 #include "svm/cpus/processors.h"
 

@@ -3,7 +3,7 @@
  * only what L0 performs itself. Relies on mmu/walk.h for the fetch, svm/memory/l1_memory.h for
  * memory.
  */
-#include "svm/emulate/decode.h"
+#include "svm/decode/decode.h"
 #include "hv/string.h"
 #include "hv/x86.h"
 #include "svm/features.h"

@@ -2,8 +2,8 @@
  * A few bytes of the guest's at a linear address, found once: all faults come when it is mapped,
  * and reading and writing cannot fail. Relies on svm/shadowed/paging.h.
  */
-#ifndef SVM_MEMORY_SPAN_H
-#define SVM_MEMORY_SPAN_H
+#ifndef SVM_SHADOWED_SPAN_H
+#define SVM_SHADOWED_SPAN_H
 
 #include "svm/shadowed/paging.h"
 

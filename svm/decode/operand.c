@@ -2,7 +2,7 @@
  * Prefixes, ModRM, SIB and displacement, in all three address sizes. Reads registers and segments
  * of the VMCB in use, and the bases of FS and GS from the processor. Relies on svm/vcpu.h.
  */
-#include "svm/emulate/operand.h"
+#include "svm/decode/operand.h"
 
 enum {
 	REX_B = 1 << 0, /* extends ModRM.rm or SIB.base */
@@ -88,6 +88,25 @@ static uint64_t gpr(const struct vcpu *vcpu, unsigned int number)
 	if (number == GPR_RSP)
 		return vcpu->vmcb->save.rsp;
 	return vcpu->gpr[number];
+}
+
+uint64_t read_gpr(const struct vcpu *vcpu, unsigned int number)
+{
+	uint64_t value = gpr(vcpu, number);
+
+	return in_64bit_code(&vcpu->vmcb->save) ? value : low32(value);
+}
+
+void write_gpr(struct vcpu *vcpu, unsigned int number, uint64_t value)
+{
+	struct vmcb_save *save = &vcpu->vmcb->save;
+
+	if (number == GPR_RAX)
+		save->rax = value;
+	else if (number == GPR_RSP)
+		save->rsp = value;
+	else
+		vcpu->gpr[number] = value;
 }
 
 /* Those of FS and GS stay in the processor while L0 runs: the VMCB's are old. */

@@ -2,10 +2,10 @@
  * Instructions that exited: their length and operands where the processor does not tell. Fetches
  * through the guest's own paging. Relies on mmu/walk.h.
  */
-#ifndef SVM_EMULATE_DECODE_H
-#define SVM_EMULATE_DECODE_H
+#ifndef SVM_DECODE_DECODE_H
+#define SVM_DECODE_DECODE_H
 
-#include "svm/emulate/operand.h"
+#include "svm/decode/operand.h"
 
 enum { INSTRUCTION_MAX = 15 };
 

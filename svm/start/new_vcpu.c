@@ -5,7 +5,7 @@
 #include "hv/memory.h"
 #include "hv/x86.h"
 #include "svm/emulate/emulate.h"
-#include "svm/machine.h"
+#include "svm/start/machine.h"
 #include "svm/emulate/ports.h"
 
 static struct vmcb *new_vmcb(uint64_t *hpa)
