@@ -59,6 +59,33 @@ bool regions_written(struct mmu *mmu, uint64_t gpa)
 	return written;
 }
 
+static bool add_mark(const struct shadow_page *region, uint64_t gpa, struct watch_marks *marks)
+{
+	unsigned int index = shadow_index(REGION_LEVEL, gpa);
+
+	if (marks->count == WATCH_MARKS || (region->unarmed[index / 64] >> index % 64 & 1))
+		return false;
+	marks->leaf[marks->count++] = &region->table[index];
+	return true;
+}
+
+bool mmu_watch_marks(const struct mmu *mmu, uint64_t gpa, unsigned int frames,
+                     struct watch_marks *marks)
+{
+	marks->count = 0;
+	for (unsigned int i = 0; i < frames; i++, gpa += 1ull << PT_PAGE_SHIFT) {
+		if (!is_tracked(mmu, gpa))
+			continue;
+		for (const struct mmu_cpu *cpu = mmu->cpus; cpu; cpu = cpu->next) {
+			struct shadow_page *region = find_page(mmu, cpu, gpa, REGION_LEVEL);
+
+			if (region && !add_mark(region, gpa, marks))
+				return false;
+		}
+	}
+	return true;
+}
+
 /* Something says that the frame was written. */
 static void take(struct mmu *mmu, struct mmu_cpu *cpu, struct shadow_page *region,
                  unsigned int index, bool by_others, bool armed)

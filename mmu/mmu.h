@@ -126,6 +126,35 @@ void mmu_unwatch(struct mmu *mmu, uint64_t gpa);
 /* Was the watched frame written, by whatever processor, since it was watched or the last call? */
 bool mmu_watch_written(struct mmu *mmu, struct mmu_cpu *cpu, uint64_t gpa);
 
+/*
+ * Where to look, without the lock, whether watched frames were written since a copy of them was
+ * made: what D says is not believed before ops->frame_changed() (or frame_opens()) has returned.
+ */
+enum { WATCH_MARKS = 64 };
+struct watch_marks {
+	uint32_t count;
+	const uint64_t *leaf[WATCH_MARKS]; /* sptes of NPT01, of all processors */
+};
+
+/*
+ * To be asked behind mmu_watch_written(), for so many frames from gpa on. False: there are too many
+ * leaves, or a processor may write without a mark: the next time mmu_watch_written() has to tell.
+ */
+bool mmu_watch_marks(const struct mmu *mmu, uint64_t gpa, unsigned int frames,
+                     struct watch_marks *marks);
+
+/* Has none of them been written? The copy is good if nobody has been told, either: ask that next.
+ */
+static inline bool mmu_watch_holds(const struct watch_marks *marks)
+{
+	uint64_t any = 0;
+
+	for (const uint64_t *const *at = marks->leaf; at != marks->leaf + marks->count; at++)
+		any |= **at;
+	__atomic_thread_fence(__ATOMIC_ACQUIRE);
+	return !(any & PTE_D);
+}
+
 /* Can L2 write the watched frame at this moment? Then a copy is of no use. */
 bool mmu_watch_is_open(const struct mmu *mmu, uint64_t gpa);
 

@@ -284,13 +284,18 @@ void untrack_leaf(struct mmu *mmu, uint64_t spte, int level)
 	}
 }
 
+void frame_tell(struct mmu *mmu, uint64_t frame)
+{
+	if (is_watched(mmu, frame))
+		mmu->ops->frame_changed(mmu->context, frame << PT_PAGE_SHIFT);
+}
+
 void frame_written(struct mmu *mmu, uint64_t frame)
 {
 	frame_clear(mmu, frame, FRAME_DIRTY);
 	mmu->counters->frames_dirty++;
 	sync_frame(mmu, frame << PT_PAGE_SHIFT); /* T9 */
-	if (mmu->frames[frame] & FRAME_WATCHED)
-		mmu->ops->frame_changed(mmu->context, frame << PT_PAGE_SHIFT);
+	frame_tell(mmu, frame);
 }
 
 void track_collect(struct mmu *mmu)

@@ -114,6 +114,9 @@ void frame_clear(struct mmu *mmu, uint64_t frame, unsigned int flags);
 /* Nobody can write any more by a leaf that has gone, or has lost W, without a flush. */
 void flush_writers(struct mmu *mmu);
 
+/* ops->frame_changed(), if the frame is watched. */
+void frame_tell(struct mmu *mmu, uint64_t frame);
+
 /* A tracked frame was written: brings the shadows of the table in line, tells who watches. */
 void frame_written(struct mmu *mmu, uint64_t frame);
 

@@ -125,16 +125,19 @@ struct merged_map {
 	uint64_t hpa;
 	uint64_t gpa; /* of L1's map */
 	bool used, valid;
+	uint64_t marked; /* gpa, with NP_ENABLE, if marks tell of writes; else all ones */
+	struct watch_marks marks;
 };
 
-enum { MERGED_MSRPMS = 4, MERGED_IOPMS = 1 };
+enum { MERGED_MSRPMS = 4, MERGED_IOPMS = 2 };
 
 /* MSRPMs, or IOPMs. */
 struct merged_maps {
 	const uint64_t *l0; /* L0's own */
 	uint64_t l0_hpa;
 	unsigned int pages, count;
-	unsigned int next; /* to be given up */
+	unsigned int next;       /* to be given up */
+	struct merged_map *last; /* used last */
 	struct merged_map map[MERGED_MSRPMS];
 };
 

@@ -35,31 +35,6 @@ uint32_t ports_intercepts(void)
 	return watch_count ? MISC1_IOIO_PROT : 0;
 }
 
-bool ports_are_covered(const uint64_t *const pages[IOPM_SIZE / PAGE_SIZE])
-{
-	for (unsigned int i = 0; i < watch_count; i++) {
-		unsigned int first = watches[i].first / WORD_BITS;
-		unsigned int last = (watches[i].first + watches[i].count - 1) / WORD_BITS;
-
-		for (unsigned int word = first; word <= last; word++) {
-			const volatile uint64_t *page = pages[word * sizeof(*page) / PAGE_SIZE];
-
-			if (iopm01[word] & ~page[word % (PAGE_SIZE / sizeof(*page))])
-				return false;
-		}
-	}
-	return true;
-}
-
-bool ports_must_hold(void)
-{
-	for (unsigned int i = 0; i < watch_count; i++) {
-		if (watches[i].watcher->write)
-			return true;
-	}
-	return false;
-}
-
 static bool touches(const struct watch *watch, const struct port_access *access)
 {
 	return access->port < watch->first + watch->count &&
@@ -73,8 +48,8 @@ static void let_go(struct watch *watch)
 	for (uint32_t port = watch->first; port < watch->first + watch->count; port++)
 		__atomic_and_fetch(&iopm01[port / WORD_BITS], ~(1ull << port % WORD_BITS),
 		                   __ATOMIC_RELAXED);
-	for (unsigned int i = 0; i < vcpu_count(); i++)
-		vcpu_at(i)->iopms.map[0].valid = false;
+	for (unsigned int i = 0; i < vcpu_count() * MERGED_IOPMS; i++)
+		vcpu_at(i / MERGED_IOPMS)->iopms.map[i % MERGED_IOPMS].valid = false;
 }
 
 /* False: the guest gets #GP, since nobody uses them with such registers. */

@@ -40,12 +40,6 @@ uint32_t ports_intercepts(void);
 /* L0's own IOPM: IOPM_SIZE bytes. */
 extern uint64_t iopm01[IOPM_SIZE / sizeof(uint64_t)];
 
-/* Is there a watcher that nothing may pass by? */
-bool ports_must_hold(void);
-
-/* Does this map of L1's, of which L0 sees the pages, intercept all ports that L0 watches? */
-bool ports_are_covered(const uint64_t *const pages[IOPM_SIZE / PAGE_SIZE]);
-
 /* #VMEXIT(IOIO) for a watched port. */
 void handle_ioio(struct vcpu *vcpu);
 

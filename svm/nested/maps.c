@@ -134,21 +134,28 @@ void nested_maps_renew(struct vcpu *vcpu)
 	control_edited(vcpu);
 }
 
-static uint64_t merged_map(struct vcpu *vcpu, struct merged_maps *maps, uint64_t gpa)
+static struct merged_map *find(struct vcpu *vcpu, struct merged_maps *maps, uint64_t gpa)
 {
-	struct merged_map *merged = NULL;
+	for (unsigned int i = 0; i < maps->count; i++) {
+		if (maps->map[i].used && maps->map[i].gpa == gpa)
+			return &maps->map[i];
+	}
+	return replace_oldest(vcpu, maps, gpa);
+}
+
+static __attribute__((noinline)) uint64_t merge_anew(struct vcpu *vcpu, struct merged_maps *maps,
+                                                     uint64_t key)
+{
+	uint64_t gpa = key & ~(uint64_t)(PAGE_SIZE - 1);
+	struct merged_map *merged;
 	bool open = false;
 
 	/* L2 writes by NPT01, as L1 does: what is seen of that is seen too late. */
-	if (features.npt && !(vcpu->ctl.nested_ctl & NESTED_CTL_NP_ENABLE))
+	if (features.npt && !(key & NESTED_CTL_NP_ENABLE))
 		return hpa_of(all_ones);
 	lock_take(&mmu_lock);
-	for (unsigned int i = 0; i < maps->count && !merged; i++) {
-		if (maps->map[i].used && maps->map[i].gpa == gpa)
-			merged = &maps->map[i];
-	}
-	if (!merged)
-		merged = replace_oldest(vcpu, maps, gpa);
+	merged = find(vcpu, maps, gpa);
+	maps->last = merged;
 	for (unsigned int page = 0; page < maps->pages; page++) {
 		mmu_watch_written(&mmu, &vcpu->mmu_cpu, gpa + page * PAGE_SIZE);
 		open |= mmu_watch_is_open(&mmu, gpa + page * PAGE_SIZE);
@@ -157,37 +164,35 @@ static uint64_t merged_map(struct vcpu *vcpu, struct merged_maps *maps, uint64_t
 		merged->valid = false;
 	else if (!merged->valid)
 		merge(maps, merged);
+	merged->marked = mmu_watch_marks(&mmu, gpa, maps->pages, &merged->marks) ? key : ~0ull;
 	lock_release(&mmu_lock);
 	return open ? hpa_of(all_ones) : merged->hpa;
 }
 
-uint64_t msrpm_for_l2(struct vcpu *vcpu)
+/* Mostly the copy used last is good: what says so is asked without the lock. */
+static inline uint64_t merged_map(struct vcpu *vcpu, struct merged_maps *maps, uint64_t base)
 {
-	if (!(vcpu->ctl.intercepts[INTERCEPT_MISC1] & MISC1_MSR_PROT))
-		return vcpu->msrpms.l0_hpa;
-	return merged_map(vcpu, &vcpu->msrpms,
-	                  vcpu->ctl.msrpm_base_pa & ~(uint64_t)(PAGE_SIZE - 1));
+	const struct merged_map *last = maps->last;
+	uint64_t key = (base & ~(uint64_t)(PAGE_SIZE - 1)) | vcpu->ctl.nested_ctl;
+
+	return last->marked == key && mmu_watch_holds(&last->marks) &&
+	                       __atomic_load_n(&last->valid, __ATOMIC_SEQ_CST)
+	               ? last->hpa
+	               : merge_anew(vcpu, maps, key);
 }
 
-/*
- * Where L1 intercepts all that L0 watches, its own map could serve; but another processor may open
- * it afterwards, so only if nothing is lost by that.
- */
+uint64_t msrpm_for_l2(struct vcpu *vcpu)
+{
+	return vcpu->ctl.intercepts[INTERCEPT_MISC1] & MISC1_MSR_PROT
+	               ? merged_map(vcpu, &vcpu->msrpms, vcpu->ctl.msrpm_base_pa)
+	               : vcpu->msrpms.l0_hpa;
+}
+
 uint64_t iopm_for_l2(struct vcpu *vcpu)
 {
-	uint64_t base = vcpu->ctl.iopm_base_pa & ~(uint64_t)(PAGE_SIZE - 1);
-	const uint64_t *pages[IOPM_SIZE / PAGE_SIZE];
-
-	if (!(vcpu->ctl.intercepts[INTERCEPT_MISC1] & MISC1_IOIO_PROT))
-		return vcpu->iopms.l0_hpa;
-	for (unsigned int page = 0; page < IOPM_SIZE / PAGE_SIZE; page++) {
-		pages[page] = map_page(base, page);
-		if (!pages[page])
-			return hpa_of(all_ones);
-	}
-	return !ports_must_hold() && ports_are_covered(pages)
-	               ? base
-	               : merged_map(vcpu, &vcpu->iopms, base);
+	return vcpu->ctl.intercepts[INTERCEPT_MISC1] & MISC1_IOIO_PROT
+	               ? merged_map(vcpu, &vcpu->iopms, vcpu->ctl.iopm_base_pa)
+	               : vcpu->iopms.l0_hpa;
 }
 
 /* A bit of a map as L1 has it now; all ones where it has no memory. */

@@ -36,6 +36,7 @@ static void init_maps(struct merged_maps *maps, const uint64_t *l0, unsigned int
 	maps->l0_hpa = hpa_of(l0);
 	maps->pages = pages;
 	maps->count = count;
+	maps->last = maps->map;
 	for (unsigned int i = 0; i < count; i++) {
 		maps->map[i].map = heap_pages(pages);
 		maps->map[i].hpa = hpa_of(maps->map[i].map);

@@ -70,6 +70,13 @@ static void on_changed(struct rig *rig, uint64_t gpa)
 	look(world);
 }
 
+static void on_opens(struct rig *rig, uint64_t gpa)
+{
+	struct own_world *world = rig->context;
+
+	watch_opens(&world->watched, gpa);
+}
+
 void own_hook(struct own_world *world)
 {
 	struct rig *rig = world->rig;
@@ -80,4 +87,5 @@ void own_hook(struct own_world *world)
 	rig->on_map = on_memory;
 	rig->on_flush = on_flush;
 	rig->on_changed = on_changed;
+	rig->on_opens = on_opens;
 }

@@ -13,6 +13,7 @@ void watch_toggle(struct watched_pages *watched, struct rig *rig, struct mmu_cpu
 		return;
 	}
 	mmu_watch(&rig->mmu, cpu, ram_page_gpa(page));
+	watched->page[page].marked = false;
 	ram_collect(&rig->ram);
 	watched->page[page].since = ram_now(&rig->ram);
 }
@@ -21,9 +22,15 @@ void watch_told(struct watched_pages *watched, struct rig *rig, uint64_t gpa)
 {
 	ram_collect(&rig->ram);
 	watched->page[ram_page_number(gpa)].since = ram_now(&rig->ram);
+	watch_opens(watched, gpa);
 }
 
-bool watch_holds(const struct watched_pages *watched, struct rig *rig, struct mmu_cpu *cpu,
+void watch_opens(struct watched_pages *watched, uint64_t gpa)
+{
+	watched->page[ram_page_number(gpa)].marked = false;
+}
+
+bool watch_holds(struct watched_pages *watched, struct rig *rig, struct mmu_cpu *cpu,
                  unsigned int page)
 {
 	unsigned int first = page;
@@ -33,7 +40,15 @@ bool watch_holds(const struct watched_pages *watched, struct rig *rig, struct mm
 		if (page == first)
 			return true;
 	}
+	ram_collect(&rig->ram);
+	if (watched->page[page].marked && mmu_watch_holds(&watched->page[page].marks)) {
+		watched->held++;
+		return !ram_page_changed(&rig->ram, page, watched->page[page].since);
+	}
 	mmu_watch_written(&rig->mmu, cpu, ram_page_gpa(page));
+	watched->page[page].marked =
+		!mmu_watch_is_open(&rig->mmu, ram_page_gpa(page)) &&
+		mmu_watch_marks(&rig->mmu, ram_page_gpa(page), 1, &watched->page[page].marks);
 	ram_collect(&rig->ram);
 	return !ram_page_changed(&rig->ram, page, watched->page[page].since);
 }

@@ -107,6 +107,13 @@ static void on_changed(struct rig *rig, uint64_t gpa)
 	watch_told(&world->watched, rig, gpa);
 }
 
+static void on_opens(struct rig *rig, uint64_t gpa)
+{
+	struct world *world = rig->context;
+
+	watch_opens(&world->watched, gpa);
+}
+
 static void on_flush(struct rig *rig)
 {
 	world_forget_all(rig->context);
@@ -137,6 +144,7 @@ void world_init(struct world *world, const struct setting *setting)
 	world->rig->on_map = on_memory;
 	world->rig->on_flush = on_flush;
 	world->rig->on_changed = on_changed;
+	world->rig->on_opens = on_opens;
 	world->rig->on_kick = on_kick;
 	world->heeds_kicks = setting->map & 0x10;
 	world->rig->hole_level = setting->map % 4;
@@ -161,7 +169,7 @@ void world_init(struct world *world, const struct setting *setting)
 }
 
 /* What regions at rest have been good for, in all scripts. */
-static uint64_t slept, woken;
+static uint64_t slept, woken, held;
 /* Faults that took the short way, tables that were compared with a copy. */
 static uint64_t short_ways, copies_used;
 
@@ -173,6 +181,7 @@ void world_end(struct world *world)
 		copies_used += world->rig->cpu[cpu].counters.copies_used;
 	}
 	woken += world->woken;
+	held += world->watched.held;
 	rig_free(world->rig);
 }
 
@@ -180,6 +189,7 @@ static const char *missed(void)
 {
 	return !slept         ? "a giant at rest"
 	       : !woken       ? "a write in a giant at rest"
+	       : !held        ? "marks that held"
 	       : !short_ways  ? "a fault beside the last one"
 	       : !copies_used ? "a table with a copy"
 	                      : NULL;

@@ -220,6 +220,33 @@ bool mmu_watch_written(struct mmu *of, struct mmu_cpu *cpu, uint64_t gpa)
 	return was;
 }
 
+/* NPT01's leaves, by frame, and one of D=0 for all that are nobody's. */
+static uint64_t leaves[RAM_PAGES + 1];
+
+bool mmu_watch_marks(const struct mmu *of, uint64_t gpa, unsigned int count,
+                     struct watch_marks *marks)
+{
+	bool all = true;
+
+	assert_true(of == &mmu);
+	marks->count = count;
+	for (unsigned int i = 0; i < count; i++) {
+		const struct frame *frame = frame_at(gpa + i * PAGE_SIZE);
+		bool there = frame >= frames && frame < frames + RAM_PAGES;
+
+		marks->leaf[i] = &leaves[there ? frame - frames : RAM_PAGES];
+		all &= !frame->unmarked;
+	}
+	return all;
+}
+
+/* L1's processor sets D where the test has written. */
+static void set_dirty(void)
+{
+	for (unsigned int i = 0; i < RAM_PAGES; i++)
+		leaves[i] = frames[i].written ? PTE_D : 0;
+}
+
 bool mmu_watch_is_open(const struct mmu *of, uint64_t gpa)
 {
 	assert_true(of == &mmu);
@@ -372,6 +399,7 @@ static void init_maps(struct merged_maps *maps, const uint64_t *l0, unsigned int
 	maps->l0_hpa = hpa_of(l0);
 	maps->pages = size / PAGE_SIZE;
 	maps->count = count;
+	maps->last = maps->map;
 }
 
 void good_vmcb12(void)
@@ -418,8 +446,10 @@ static void init_vcpu(void)
 		vcpu.msrpms.map[i].map = merged_msrpms[i];
 		vcpu.msrpms.map[i].hpa = MERGED_MSRPM_HPA + i * MSRPM_SIZE;
 	}
-	vcpu.iopms.map[0].map = merged_iopms[0];
-	vcpu.iopms.map[0].hpa = MERGED_IOPM_HPA;
+	for (unsigned int i = 0; i < MERGED_IOPMS; i++) {
+		vcpu.iopms.map[i].map = merged_iopms[i];
+		vcpu.iopms.map[i].hpa = MERGED_IOPM_HPA + i * IOPM_SIZE;
+	}
 }
 
 static void init_vmcb01(void)
@@ -482,6 +512,7 @@ void vmrun_of(uint64_t gpa)
 
 bool vmrun(void)
 {
+	set_dirty();
 	vmrun_of(VMCB12);
 	assert_true(vcpu.vmcb == (vcpu.guest_mode ? &vmcb02 : &vmcb01));
 	assert_int_equal(vcpu.vmcb_hpa, vcpu.guest_mode ? VMCB02_HPA : VMCB01_HPA);

@@ -35,7 +35,7 @@ enum {
 	IOPM01_HPA = 0x10000,
 	ALL_ONES_HPA = 0x14000,
 	MSRPM01_HPA = 0x18000,
-	MERGED_IOPM_HPA = 0x20000,
+	MERGED_IOPM_HPA = 0x20000,  /* and the next one 0x3000 on */
 	MERGED_MSRPM_HPA = 0x30000, /* and each next one 0x2000 on */
 	NPT01_HPA = 0x40000,
 	NPT02_HPA = 0x50000,
@@ -80,6 +80,7 @@ extern unsigned int machine_checks_in_window;
 /* Frames of ram as mmu/ watches them for L0; written: since L0 looked. */
 struct frame {
 	bool watched, written, open;
+	bool unmarked; /* D does not tell of all writes */
 };
 
 extern struct frame frames[RAM_PAGES];

@@ -128,7 +128,7 @@ static void a_watched_frame_that_another_one_writes(void **state)
 	assert_false(mmu_watch_written(m->mmu, &m->cpu[1], gpa + 0x1000));
 	reach(m, 1, 5 * GIB); /* processor 1 was at work last */
 	assert_true(mmu_watch_written(m->mmu, m->cpu, gpa));
-	assert_int_equal(told, 1);
+	assert_int_equal(told, 2); /* before D is cleared, too */
 	assert_false(*reach(m, 1, gpa) & PTE_D);
 	assert_true(m->cpu[1].flush_direct);
 	for (int i = 0; i < 10; i++)
@@ -137,7 +137,7 @@ static void a_watched_frame_that_another_one_writes(void **state)
 	mmu_direct_flushed(&m->cpu[1]);
 	assert_true(mmu_watch_written(m->mmu, m->cpu, gpa));
 	assert_false(mmu_watch_written(m->mmu, m->cpu, gpa));
-	assert_int_equal(told, 12);
+	assert_int_equal(told, 2 + 11);
 }
 
 /*

@@ -3,6 +3,7 @@
  * vol. 2, sections 15.10.1, 15.11; svm/nested/maps.c). mmu/, which would tell, is the test.
  */
 #include "tests/unit/nested_rig.h"
+#include "svm/cpus/processors.h"
 #include "svm/emulate/ports.h"
 #include "svm/event/event.h"
 #include "svm/exit.h"
@@ -140,22 +141,71 @@ static void maps_that_are_not_there(void **state)
 	msrpm_of_l2(RAM + sizeof(ram) - PAGE_SIZE);
 	for (unsigned int i = 0; i < MSRPM_WORDS; i++)
 		assert_int_equal(merged_msrpms[0][i], i < 512 ? 0 : ~0ull);
-	assert_int_equal(iopm_of_l2(RAM + sizeof(ram)), ALL_ONES_HPA);
-	assert_int_equal(iopm_of_l2(RAM + sizeof(ram) - 2 * PAGE_SIZE), ALL_ONES_HPA);
-	assert_int_equal(iopm_of_l2((1ull << PHYS_BITS) - IOPM_SIZE), ALL_ONES_HPA);
+	for (unsigned int there = 0; there < 3; there++) {
+		iopm_of_l2(RAM + sizeof(ram) - there * PAGE_SIZE);
+		for (unsigned int i = 0; i < IOPM_WORDS; i++)
+			assert_int_equal(merged_iopms[there % MERGED_IOPMS][i],
+			                 i < there * 512 ? 0 : ~0ull);
+	}
+	assert_int_equal(iopm_of_l2((1ull << PHYS_BITS) - IOPM_SIZE), MERGED_IOPM_HPA + IOPM_SIZE);
+	assert_int_equal(merged_iopms[1][0], ~0ull);
 }
 
-/* Nothing is watched yet: L1's own map serves. */
-static void an_iopm_as_it_is(void **state)
+/* What D says needs neither the lock nor a merge; the copy used last is asked first. */
+static void what_was_not_written_needs_no_lock(void **state)
 {
+	enum { MSRPM_PAGE = (MSRPM12 - RAM) / PAGE_SIZE, IOPM_PAGE = (IOPM12 - RAM) / PAGE_SIZE };
+	uint32_t locks;
+
 	(void)state;
 	machine(ALL_FEATURES, true);
-	assert_int_equal(iopm_of_l2(IOPM12 | 0x123), IOPM12);
-	assert_int_equal(frames_watched(), 0);
+	for (unsigned int times = 0; times < 2; times++) {
+		msrpm_of_l2(MSRPM12);
+		iopm_of_l2(IOPM12 | 0x123);
+	}
+	locks = mmu_lock.next;
+	assert_int_equal(msrpm_of_l2(MSRPM12 | 0xfff), MERGED_MSRPM_HPA);
+	assert_int_equal(iopm_of_l2(IOPM12), MERGED_IOPM_HPA);
+	assert_int_equal(mmu_lock.next, locks);
+	for (unsigned int page = 0; page < 5; page++) { /* 2 and 3 of them */
+		struct frame *frame = &frames[page < 2 ? MSRPM_PAGE + page : IOPM_PAGE + page - 2];
+		bool written = true;
+
+		/* D is set, or whoever has cleared it has told. */
+		for (unsigned int way = 0; way < 2; way++) {
+			frame->written = written;
+			if (!written)
+				nested_map_written(&vcpu,
+				                   RAM + (uint64_t)(frame - frames) * PAGE_SIZE);
+			locks = mmu_lock.next;
+			l1_map(MSRPM12)[5] += 2;
+			l1_map(IOPM12)[5] += 4;
+			msrpm_of_l2(MSRPM12);
+			iopm_of_l2(IOPM12);
+			assert_int_equal(mmu_lock.next, locks + 1);
+			if (page < 2)
+				assert_int_equal(merged_msrpms[0][5], l1_map(MSRPM12)[5]);
+			else
+				assert_int_equal(merged_iopms[0][5], l1_map(IOPM12)[5]);
+			written = false;
+		}
+	}
+	/* Another map is the one used last. */
+	msrpm_of_l2(OTHER_MSRPM12);
+	locks = mmu_lock.next;
+	assert_int_equal(msrpm_of_l2(OTHER_MSRPM12), MERGED_MSRPM_HPA + MSRPM_SIZE);
+	assert_int_equal(mmu_lock.next, locks);
+	/* A processor may write without a mark: mmu/ has to be asked each time. */
+	frames[IOPM_PAGE + 2].unmarked = true;
+	nested_map_written(&vcpu, IOPM12);
+	iopm_of_l2(IOPM12);
+	locks = mmu_lock.next;
+	iopm_of_l2(IOPM12);
+	assert_int_equal(mmu_lock.next, locks + 1);
 }
 
-/* Ports from 7FFEh on, across two pages of the map: L1's serves only if it has all of them. */
-static void an_iopm_that_lacks_a_port(void **state)
+/* L0's ports, from 7FFEh on, across two pages of the map, are intercepted, whatever L1's says. */
+static void an_iopm_beside_watched_ports(void **state)
 {
 	enum { FIRST = 0x7ffe, PORTS = 4 };
 	static const struct port_watcher watcher;
@@ -170,10 +220,6 @@ static void an_iopm_that_lacks_a_port(void **state)
 		fill(l1_map(IOPM12), FIRST / 64, 2);
 		l1_map(IOPM12)[FIRST / 64] = (uint64_t)(has & 3) << FIRST % 64;
 		l1_map(IOPM12)[FIRST / 64 + 1] = has >> 2;
-		if (has == (1u << PORTS) - 1) {
-			assert_int_equal(iopm_of_l2(IOPM12), IOPM12);
-			continue;
-		}
 		assert_int_equal(iopm_of_l2(IOPM12), MERGED_IOPM_HPA);
 		assert_merged(merged_iopms[0], l1_map(IOPM12), iopm01, IOPM_WORDS);
 		assert_int_equal(frames_watched(), 3);
@@ -217,21 +263,17 @@ static void a_map_that_l2_can_write(void **state)
 static void a_map_beside_an_l2_without_nesting(void **state)
 {
 	(void)state;
-	for (unsigned int round = 0; round < 2; round++) {
-		machine(ALL_FEATURES, true);
-		vmcb12->control.intercepts[MISC1] = MISC1_MSR_PROT | MISC1_IOIO_PROT;
-		if (round) /* L0 watches no port: the processor reads L1's own map */
-			memset(l1_map(IOPM12), 0xff, IOPM_SIZE);
-		assert_true(vmrun());
-		assert_int_equal(vmcb02.control.msrpm_base_pa, ALL_ONES_HPA);
-		assert_int_equal(vmcb02.control.iopm_base_pa, IOPM12);
-		assert_int_equal(frames_watched(), 0);
-		nested_exit(&vcpu, VMEXIT_INTR, 0, 0);
-		vmcb12->control.intercepts[MISC1] = 0;
-		assert_true(vmrun());
-		assert_int_equal(vmcb02.control.msrpm_base_pa, MSRPM01_HPA);
-		assert_int_equal(vmcb02.control.iopm_base_pa, IOPM01_HPA);
-	}
+	machine(ALL_FEATURES, true);
+	vmcb12->control.intercepts[MISC1] = MISC1_MSR_PROT | MISC1_IOIO_PROT;
+	assert_true(vmrun());
+	assert_int_equal(vmcb02.control.msrpm_base_pa, ALL_ONES_HPA);
+	assert_int_equal(vmcb02.control.iopm_base_pa, ALL_ONES_HPA);
+	assert_int_equal(frames_watched(), 0);
+	nested_exit(&vcpu, VMEXIT_INTR, 0, 0);
+	vmcb12->control.intercepts[MISC1] = 0;
+	assert_true(vmrun());
+	assert_int_equal(vmcb02.control.msrpm_base_pa, MSRPM01_HPA);
+	assert_int_equal(vmcb02.control.iopm_base_pa, IOPM01_HPA);
 }
 
 enum { OUTSB = 0x60 << 16 | IOIO_SZ8 | IOIO_STRING };
@@ -348,28 +390,6 @@ static void outs_that_does_not_come_to_its_end(void **state)
 	assert_true(vcpu.due.nmi && vcpu.due.machine_check);
 }
 
-static bool drop(struct port_access *access)
-{
-	(void)access;
-	return false;
-}
-
-/* Another processor of L1's may open its map afterwards: not where something is to be dropped. */
-static void an_iopm_beside_a_watcher_that_holds(void **state)
-{
-	enum { FIRST = 0x604, PORTS = 2 };
-	static const struct port_watcher watcher = {.write = drop};
-
-	(void)state;
-	assert_false(ports_must_hold());
-	ports_watch(FIRST, PORTS, &watcher);
-	assert_true(ports_must_hold());
-	machine(ALL_FEATURES, true);
-	memset(l1_map(IOPM12), 0xff, IOPM_SIZE);
-	assert_int_equal(iopm_of_l2(IOPM12), MERGED_IOPM_HPA);
-	assert_int_equal(frames_watched(), 3);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -378,14 +398,13 @@ int main(void)
 		cmocka_unit_test(merged_again_when_written),
 		cmocka_unit_test(the_oldest_is_given_up),
 		cmocka_unit_test(maps_that_are_not_there),
-		cmocka_unit_test(an_iopm_as_it_is),
+		cmocka_unit_test(what_was_not_written_needs_no_lock),
 		cmocka_unit_test(a_map_that_l2_can_write),
 		cmocka_unit_test(a_map_beside_an_l2_without_nesting),
 		cmocka_unit_test(outs_in_one_step),
 		cmocka_unit_test(outs_that_does_not_come_to_its_end),
 		/* The last ones: ports stay watched. */
-		cmocka_unit_test(an_iopm_that_lacks_a_port),
-		cmocka_unit_test(an_iopm_beside_a_watcher_that_holds),
+		cmocka_unit_test(an_iopm_beside_watched_ports),
 	};
 
 	return cmocka_run_group_tests_name("nested_maps", tests, NULL, NULL);

@@ -410,20 +410,24 @@ static void watched_frames(void **state)
 	assert_false(mmu_watch_written(m->mmu, m->cpu, 0x30000000));
 	*rig_walk(m->rig, m->npt01, gpa).leaf |= PTE_D; /* L1 */
 	assert_true(mmu_watch_written(m->mmu, m->cpu, gpa));
-	assert_int_equal(told, 1);
+	assert_int_equal(told, 2); /* before D is cleared, too */
 	assert_false(mmu_watch_written(m->mmu, m->cpu, gpa));
+	told = 0;
 	mmu_note_walk(m->mmu, gpa); /* a walk set A there */
 	mmu_note_walk(m->mmu, gpa + 0x1000);
 	assert_true(mmu_watch_written(m->mmu, m->cpu, gpa));
+	assert_int_equal(told, 1);
+	told = 0;
 	*rig_walk(m->rig, m->npt01, gpa).leaf |= PTE_D;
 	flush_and_run(m); /* finds it, too */
-	assert_int_equal(told, 3);
+	assert_true(told > 0);
+	told = 0;
 	assert_false(mmu_watch_written(m->mmu, m->cpu, gpa));
 	mmu_unwatch(m->mmu, gpa);
 	mmu_unwatch(m->mmu, gpa);
 	*rig_walk(m->rig, m->npt01, gpa).leaf |= PTE_D;
 	assert_false(mmu_watch_written(m->mmu, m->cpu, gpa));
-	assert_int_equal(told, 3);
+	assert_int_equal(told, 0);
 }
 
 /* Watching needs pages of NPT01: when the pool is empty others make room. */
