@@ -58,7 +58,7 @@ struct way {
 /* What each processor has of its own. */
 struct mmu_cpu {
 	struct cached_root roots[MMU_CACHED_ROOTS];
-	struct cached_root *last;
+	struct cached_root *last, *before; /* used last; NULL: none */
 	uint64_t clock;
 	uint64_t flush_all;          /* counts L1's flushes of all ASIDs */
 	struct shadow_page *direct;  /* NPT01's root */

@@ -60,6 +60,8 @@ static struct cached_root *lookup(struct mmu_cpu *cpu, uint64_t gpa, union shado
 
 	if (is_root(oldest, gpa, role, asid)) /* nearly always the one before */
 		return oldest;
+	if (cpu->before && is_root(cpu->before, gpa, role, asid)) /* two guests in turn */
+		return cpu->before;
 	for (int i = 0; i < MMU_CACHED_ROOTS; i++) {
 		struct cached_root *root = &cpu->roots[i];
 
@@ -171,7 +173,10 @@ uint64_t mmu_load_root(struct mmu *mmu, struct mmu_cpu *cpu, const struct guest_
 
 	mmu_serve(mmu, cpu);
 	if (!is_wanted(cpu, tables, asid)) {
-		cpu->last = find_root(mmu, cpu, tables, asid);
+		root = find_root(mmu, cpu, tables, asid);
+		if (root != cpu->last)
+			cpu->before = cpu->last;
+		cpu->last = root;
 		make_current(mmu, cpu, cpu->last->page);
 	}
 	root = cpu->last;

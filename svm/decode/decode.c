@@ -286,8 +286,12 @@ static inline struct decode_cache *cache_for(struct vcpu *vcpu)
 {
 	uint64_t rip = vcpu->vmcb->save.rip;
 
-	return &vcpu->decode_cache[vcpu->guest_mode]
-	                          [(rip ^ rip / DECODE_CACHES) & (DECODE_CACHES - 1)];
+	struct decode_cache *cache =
+		&vcpu->decode_cache[vcpu->guest_mode]
+				   [(rip ^ rip / DECODE_CACHES) & (DECODE_CACHES - 1)];
+
+	__asm__("" : "+r"(cache)); /* gcc would work it out again for each field */
+	return cache;
 }
 
 static inline bool still_says(const struct table_word *word)
@@ -310,7 +314,7 @@ static __attribute__((noinline)) bool rest_is_true(const struct decode_cache *ca
 	        (cache->nested_root == vcpu->nested.root && cache->nested_key == vcpu->nested_key));
 }
 
-/* Is all that led to the result still what it was? Then so is the result. */
+/* Is all that led to the result still what it was? Then so is the result; but ask cache->more. */
 static inline __attribute__((always_inline)) bool
 still_true(const struct decode_cache *cache, const struct vcpu *vcpu, uint64_t exit_code)
 {
@@ -324,8 +328,6 @@ still_true(const struct decode_cache *cache, const struct vcpu *vcpu, uint64_t e
 		return false;
 	if (!still_says(&cache->from[0]) || !still_says(&cache->from[1]) ||
 	    !still_says(&cache->from[2]) || !still_says(&cache->from[3]))
-		return false;
-	if (cache->more && !rest_is_true(cache, vcpu))
 		return false;
 	__builtin_memcpy(&word, cache->code, sizeof(word));
 	return word == cache->word;
@@ -377,18 +379,30 @@ decode_anew(struct vcpu *vcpu, uint64_t exit_code, struct decode_cache *cache)
 	return decode_slowly(vcpu, opcode, instruction) ? instruction : NULL;
 }
 
+static __attribute__((noinline)) const struct instruction *
+decode_by_more(struct vcpu *vcpu, uint64_t exit_code, struct decode_cache *cache)
+{
+	return rest_is_true(cache, vcpu) ? &cache->instruction
+	                                 : decode_anew(vcpu, exit_code, cache);
+}
+
+/* A hit calls nothing, and needs no more registers than a function may use up. */
 const struct instruction *decode(struct vcpu *vcpu, uint64_t exit_code)
 {
 	struct decode_cache *cache = cache_for(vcpu);
 
-	return still_true(cache, vcpu, exit_code) ? &cache->instruction
-	                                          : decode_anew(vcpu, exit_code, cache);
+	if (!still_true(cache, vcpu, exit_code))
+		return decode_anew(vcpu, exit_code, cache);
+	if (cache->more)
+		return decode_by_more(vcpu, exit_code, cache);
+	return &cache->instruction;
 }
 
 const uint8_t *code_at_rip(struct vcpu *vcpu)
 {
 	struct decode_cache *cache = cache_for(vcpu);
 
-	return still_true(cache, vcpu, VMEXIT_NPF) ? cache->code
-	                                           : find_code(vcpu, cache, VMEXIT_NPF);
+	if (still_true(cache, vcpu, VMEXIT_NPF) && (!cache->more || rest_is_true(cache, vcpu)))
+		return cache->code;
+	return find_code(vcpu, cache, VMEXIT_NPF);
 }
