@@ -8,8 +8,14 @@
 #include "hv/mtrr.h"
 #include "hv/x86.h"
 #include "mmu/mmu.h"
+#include "svm/apic/state.h"
+#include "svm/decode/state.h"
+#include "svm/emulate/state.h"
 #include "svm/event/priority.h"
 #include "svm/look/counters.h"
+#include "svm/nested/state.h"
+#include "svm/quirks/state.h"
+#include "svm/shadowed/state.h"
 #include "svm/vmcb.h"
 
 /* General registers by the number that instructions use. RAX and RSP are the VMCB's. */
@@ -35,135 +41,6 @@ enum gpr {
 
 /* ASID 1 is L1's; L2 runs under the number that L1 chose plus one. */
 enum { ASID_L1 = 1, ASID_SHIFT = 1 };
-
-/* What L0 keeps of VMCB12 while L2 runs: the snapshot of its control area. */
-struct nested_control {
-	union {
-		uint32_t intercepts[INTERCEPT_WORDS];
-		uint64_t intercept_pairs[INTERCEPT_WORDS / 2];
-	};
-	uint64_t iopm_base_pa, msrpm_base_pa;
-	uint64_t tsc_offset;
-	uint32_t asid;
-	uint8_t tlb_control;
-	uint64_t int_ctl, int_state;
-	uint64_t nested_ctl;
-	uint64_t event_inj;
-	uint64_t nested_cr3;
-	uint64_t virt_ext;
-	uint32_t pause_filter; /* threshold and count */
-};
-
-/* A VMCB02, and the VMCB12 that it stands for: svm/nested/vmcb02.c. */
-struct vmcb02 {
-	struct vmcb *vmcb;
-	uint64_t hpa;
-	uint64_t gpa; /* of VMCB12; all ones: none yet */
-	struct vmcb *vmcb12;
-	uint64_t used;
-	struct nested_control ctl; /* vcpu->ctl, while another is in use */
-	/*
-	 * What is in VMCB02 was built from ctl, and what has been run from it since has passed the
-	 * checks or come from the processor: what is the same at the next VMRUN may stay.
-	 */
-	bool again;
-};
-
-enum { VMCB02S = 4 };
-
-struct instruction {
-	uint8_t length;
-	uint8_t address_size; /* bytes: 2, 4 or 8 */
-	uint8_t modrm;        /* of MOV to and from control registers, with REX in rex */
-	uint8_t rex;
-};
-
-/* 8 bytes of a table of L1's or L2's, as they were. */
-struct table_word {
-	const uint64_t *at;
-	uint64_t value;
-};
-
-/* As many as lead from L2's RIP to its code, through 4 levels of its own and 4 nested ones each. */
-enum { DECODE_WORDS = 24, DECODE_WORDS_L1 = 4, DECODE_CACHE_SIZE = 512 };
-
-/*
- * A decoded instruction of L1's or L2's, and all that it was decoded from: registers, the entries
- * of the tables that led to it, and its bytes. Compared before use, so it cannot be stale.
- */
-struct decode_cache {
-	uint64_t rip, cr3, cr4, efer, cs_base, exit_code;
-	const uint8_t *code; /* NULL: nothing is remembered */
-	uint32_t word;
-	uint16_t cs_attributes;
-	bool paging;   /* CR0.PG */
-	bool more;     /* than DECODE_WORDS_L1 words, or L2's tables */
-	uint8_t words; /* at least DECODE_WORDS_L1: some may be there only for the number */
-	struct instruction instruction;
-	uint64_t nested_ctl; /* of L2, and which tables that means */
-	uint64_t nested_root, nested_key;
-	struct table_word from[DECODE_WORDS];
-} __attribute__((aligned(DECODE_CACHE_SIZE)));
-
-enum { DECODE_CACHES = 64 };
-
-/* Of a guest whose paging L0 shadows: what it has written to the registers that decide of it. */
-struct paging_registers {
-	uint64_t cr0, cr3, cr4, efer;
-};
-
-/* Its tables, as these registers name them. */
-struct shadowed_paging {
-	struct guest_tables tables;
-	uint64_t key, pat; /* what tables.mode and tables.pat were made from */
-	uint64_t pdptes[4];
-};
-
-/* A map of L1's merged with L0's own. L1's is watched: it is merged again when it was written. */
-struct merged_map {
-	uint64_t *map;
-	uint64_t hpa;
-	uint64_t gpa; /* of L1's map */
-	bool used, valid;
-	uint64_t marked; /* gpa, with NP_ENABLE, if marks tell of writes; else all ones */
-	struct watch_marks marks;
-};
-
-enum { MERGED_MSRPMS = 4, MERGED_IOPMS = 2 };
-
-/* MSRPMs, or IOPMs. */
-struct merged_maps {
-	const uint64_t *l0; /* L0's own */
-	uint64_t l0_hpa;
-	unsigned int pages, count;
-	unsigned int next;       /* to be given up */
-	struct merged_map *last; /* used last */
-	struct merged_map map[MERGED_MSRPMS];
-};
-
-/* Of a processor's performance counters, those that L1 is shown. */
-enum { PERF_COUNTERS = 6 };
-
-/* Their selects as L1 has written them. */
-struct performance {
-	uint64_t select[PERF_COUNTERS];
-	bool split; /* some count either L1 or L2: they change at VMRUN and #VMEXIT */
-};
-
-/* The real APIC is L1's: svm/apic.h. What others must know of it. */
-struct local_apic {
-	uint64_t base;     /* APIC_BASE as L1 has written it */
-	uint64_t page;     /* gpa of its registers in truth; all ones: it is in x2APIC mode */
-	uint32_t id;       /* L1 cannot change it */
-	uint32_t ldr, dfr; /* logical destination; its format */
-};
-
-/* What VMCB02 had before the step: svm/nested/string_io.c. */
-struct string_step {
-	bool on, l2_steps;
-	uint32_t exceptions, misc1;
-	uint64_t iopm, dr6;
-};
 
 struct vcpu {
 	uint64_t gpr[GPRS];
@@ -209,7 +86,6 @@ struct vcpu {
 	struct vmcb *vmcb12;       /* in the window */
 	uint64_t vmcb12_gpa;
 	uint64_t vmcb02_changes;
-	bool l2_lme_held;           /* see hold_back_lme() */
 	struct guest_tables nested; /* L1's nested tables, if it uses any */
 	uint64_t nested_key;        /* of nested.mode and nested.pat: what they were made from */
 	uint64_t nested_pat;
@@ -220,10 +96,7 @@ struct vcpu {
 	uint64_t npt01; /* hpa of the root */
 	struct mmu_cpu mmu_cpu;
 
-	/* Without nested paging: of L1 and of L2; of who runs, while it runs; its CR3 in truth. */
-	struct shadowed_paging shadowed[2];
-	struct paging_registers believed;
-	uint64_t real_cr3;
+	struct shadowed shadowed; /* without nested paging */
 
 	struct paging_mode own_mode[2]; /* of L1's and L2's own paging, for instruction fetches */
 	uint64_t own_key[2];
@@ -243,9 +116,7 @@ struct vcpu {
 	struct vmcb *seen[1 + VMCB02S]; /* VMCB01 and VMCB02s as their last #VMEXIT left them */
 #endif
 
-	/* svm/nested/instructions.c, on TCG. */
-	struct vmcb *without_busy;
-	struct vmcb_segment hidden_busy_tss;
+	struct quirks quirks;
 	struct local_apic apic;
 	struct performance perf;
 

@@ -55,7 +55,7 @@ static const struct paging_mode *own_mode(struct vcpu *vcpu)
 	                         (features.page_1g ? MODE_1G : 0),
 	                 features.phys_bits);
 	if (!features.npt && mode->id == PT_PAE)
-		mode->pdptes = vcpu->shadowed[vcpu->guest_mode].pdptes;
+		mode->pdptes = vcpu->shadowed.paging[vcpu->guest_mode].pdptes;
 	return mode;
 }
 

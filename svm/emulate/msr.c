@@ -35,7 +35,7 @@ static uint64_t guest_efer(const struct vcpu *vcpu)
 	uint64_t efer = vcpu->vmcb->save.efer & ~(uint64_t)EFER_SVME;
 
 	if (vcpu->guest_mode)
-		return vcpu->l2_lme_held ? efer | EFER_LME : efer;
+		return vcpu->quirks.l2_lme_held ? efer | EFER_LME : efer;
 	return efer | (vcpu->efer & EFER_LME);
 }
 
@@ -65,7 +65,7 @@ static bool write_efer(struct vcpu *vcpu, uint64_t value)
 		shadowed_flush(vcpu);
 	held = quirk_hold_back_lme(vcpu, vcpu->vmcb);
 	if (vcpu->guest_mode) {
-		vcpu->l2_lme_held = held;
+		vcpu->quirks.l2_lme_held = held;
 		return true;
 	}
 	vcpu->efer = value;

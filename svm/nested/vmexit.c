@@ -76,7 +76,7 @@ void nested_exit(struct vcpu *vcpu, uint64_t code, uint64_t info1, uint64_t info
 		vcpu->flush = true; /* P16 */
 	nested_give_state(&vcpu->vmcb12->save, &vcpu->vmcb02->save,
 	                  vcpu->ctl.nested_ctl & NESTED_CTL_NP_ENABLE);
-	if (vcpu->l2_lme_held)
+	if (vcpu->quirks.l2_lme_held)
 		vcpu->vmcb12->save.efer |= EFER_LME;
 	write_control(vcpu, code, info1, info2);
 	if (features.extensions)

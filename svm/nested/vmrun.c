@@ -96,10 +96,10 @@ static void build_vmcb02(struct vcpu *vcpu, uint32_t changed, bool again)
 	if (features.extensions)
 		nested_enter_extensions(vcpu);
 	nested_load_root(vcpu);
-	vcpu->l2_lme_held = false;
+	vcpu->quirks.l2_lme_held = false;
 	vcpu->slot->again = features.npt;
 	if (!again || (changed & CLEAN_CRX))
-		vcpu->l2_lme_held = quirk_hold_back_lme(vcpu, vcpu->vmcb02);
+		vcpu->quirks.l2_lme_held = quirk_hold_back_lme(vcpu, vcpu->vmcb02);
 }
 
 /* VMRUN fails: L1 goes on behind it with the exit code -1; the guest's state is untouched. */

@@ -20,12 +20,12 @@ bool quirk_hold_back_lme(struct vcpu *vcpu, struct vmcb *vmcb)
 void quirk_give_lme(struct vcpu *vcpu)
 {
 	struct vmcb *vmcb = vcpu->vmcb;
-	bool held = vcpu->guest_mode ? vcpu->l2_lme_held : (vcpu->efer & EFER_LME) != 0;
+	bool held = vcpu->guest_mode ? vcpu->quirks.l2_lme_held : (vcpu->efer & EFER_LME) != 0;
 
 	if (!(vmcb->save.cr4 & CR4_PAE) || !held)
 		return;
 	vmcb->save.efer |= EFER_LME;
-	vcpu->l2_lme_held &= !vcpu->guest_mode;
+	vcpu->quirks.l2_lme_held &= !vcpu->guest_mode;
 	if (!features.watch_cr4)
 		vmcb->control.intercepts[INTERCEPT_CR] &= ~(1u << VMEXIT_CR4_WRITE);
 	vmcb->control.clean &= ~(CLEAN_I | CLEAN_CRX);
@@ -34,7 +34,7 @@ void quirk_give_lme(struct vcpu *vcpu)
 
 uint64_t quirk_hide_busy_tss(struct vcpu *vcpu, const struct vmcb *vmcb)
 {
-	struct vmcb_save *copy = &vcpu->without_busy->save;
+	struct vmcb_save *copy = &vcpu->quirks.without_busy->save;
 
 	copy->fs = vmcb->save.fs;
 	copy->gs = vmcb->save.gs;
@@ -49,14 +49,14 @@ uint64_t quirk_hide_busy_tss(struct vcpu *vcpu, const struct vmcb *vmcb)
 	copy->sysenter_esp = vmcb->save.sysenter_esp;
 	copy->sysenter_eip = vmcb->save.sysenter_eip;
 	copy->tr.attributes &= (uint16_t)~QUIRK_TSS_BUSY;
-	vcpu->hidden_busy_tss = copy->tr;
-	return hpa_of(vcpu->without_busy);
+	vcpu->quirks.hidden_busy_tss = copy->tr;
+	return hpa_of(vcpu->quirks.without_busy);
 }
 
 void quirk_show_busy_tss(const struct vcpu *vcpu, struct vmcb *vmcb)
 {
 	struct vmcb_segment *tr = &vmcb->save.tr;
-	const struct vmcb_segment *hidden = &vcpu->hidden_busy_tss;
+	const struct vmcb_segment *hidden = &vcpu->quirks.hidden_busy_tss;
 
 	if (features.tcg && tr->selector == hidden->selector &&
 	    tr->attributes == hidden->attributes && tr->base == hidden->base)

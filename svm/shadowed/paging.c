@@ -22,7 +22,7 @@ enum { PDPTES = 4, PDPT_SIZE = PDPTES * sizeof(uint64_t), SHADOW_PDPT_LEVELS = 3
 
 static struct shadowed_paging *shadowed_of(struct vcpu *vcpu)
 {
-	return &vcpu->shadowed[vcpu->guest_mode];
+	return &vcpu->shadowed.paging[vcpu->guest_mode];
 }
 
 static bool has_pdptes(const struct vmcb_save *save)
@@ -94,7 +94,7 @@ static uint32_t asid_of(const struct vcpu *vcpu)
 
 bool load_pdptes(struct vcpu *vcpu, unsigned int owner, const struct vmcb_save *save)
 {
-	struct shadowed_paging *own = &vcpu->shadowed[owner];
+	struct shadowed_paging *own = &vcpu->shadowed.paging[owner];
 	uint64_t pdptes[PDPTES];
 	struct paging_mode mode;
 	const void *table;
@@ -166,14 +166,14 @@ void shadowed_enter(struct vcpu *vcpu)
 {
 	struct vmcb *vmcb = vcpu->vmcb;
 	struct vmcb_save *save = &vmcb->save;
-	struct paging_registers *guest = &vcpu->believed;
+	struct paging_registers *guest = &vcpu->shadowed.believed;
 	uint32_t l1s = vcpu->guest_mode ? vcpu->ctl.intercepts[INTERCEPT_CR] : 0;
 	const struct guest_tables *tables = tables_of(vcpu);
 
 	*guest = (struct paging_registers){save->cr0, save->cr3, save->cr4, save->efer};
 	set_real(save, guest);
 	save->cr3 = load_root(vcpu, tables, asid_of(vcpu));
-	vcpu->real_cr3 = save->cr3;
+	vcpu->shadowed.real_cr3 = save->cr3;
 	/* A read exits only where it would not find what the guest has written. */
 	vmcb->control.intercepts[INTERCEPT_CR] =
 		l1s | OWN_CR_INTERCEPTS | (save->cr0 != guest->cr0 ? 1u << VMEXIT_CR0_READ : 0) |
@@ -187,9 +187,9 @@ void shadowed_enter(struct vcpu *vcpu)
  */
 static void take_task_switch(struct vcpu *vcpu, uint64_t real_cr3)
 {
-	if (real_cr3 == vcpu->real_cr3 || !(vcpu->believed.cr0 & CR0_PG))
+	if (real_cr3 == vcpu->shadowed.real_cr3 || !(vcpu->shadowed.believed.cr0 & CR0_PG))
 		return;
-	vcpu->believed.cr3 = real_cr3;
+	vcpu->shadowed.believed.cr3 = real_cr3;
 	vcpu->vmcb->save.cr3 = real_cr3;
 	load_pdptes(vcpu, vcpu->guest_mode, &vcpu->vmcb->save);
 	shadowed_flush(vcpu);
@@ -198,7 +198,7 @@ static void take_task_switch(struct vcpu *vcpu, uint64_t real_cr3)
 void shadowed_exit(struct vcpu *vcpu)
 {
 	struct vmcb_save *save = &vcpu->vmcb->save;
-	const struct paging_registers *guest = &vcpu->believed;
+	const struct paging_registers *guest = &vcpu->shadowed.believed;
 	uint64_t real_cr0 = save->cr0, real_cr3 = save->cr3;
 
 	save->cr0 = guest->cr0 | (real_cr0 & CR0_TS); /* a task switch sets it */

@@ -57,7 +57,7 @@ struct vcpu *machine_new_vcpu(uint32_t apic_id)
 	vcpu->slot = &vcpu->vmcb02s[0];
 	vcpu->vmcb02 = vcpu->slot->vmcb;
 	vcpu->halt = new_vmcb(&vcpu->halt_hpa);
-	vcpu->without_busy = new_vmcb(&hpa);
+	vcpu->quirks.without_busy = new_vmcb(&hpa);
 	new_vmcb(&vcpu->hsave_hpa);
 #if STRICT
 	for (unsigned int i = 0; i <= VMCB02S; i++)

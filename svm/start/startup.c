@@ -29,7 +29,7 @@ static void take_init(struct vcpu *vcpu)
 	vcpu->efer = 0;
 	if (vcpu->perf.split)
 		perf_switch(vcpu);
-	vcpu->l2_lme_held = vcpu->string_step.on = false;
+	vcpu->quirks.l2_lme_held = vcpu->string_step.on = false;
 	/* S12 */
 	vcpu->due.nmi = vcpu->due.init = vcpu->nmi_blocked = vcpu->stepping_iret = false;
 	vcpu->tpr_in_vmcb = false;

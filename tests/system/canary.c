@@ -226,7 +226,7 @@ static void find_processors(void)
 		will_change(vcpu->vmcb01, PAGE_SIZE);
 		will_change(vcpu->vmcb02, PAGE_SIZE);
 		will_change(vcpu->halt, PAGE_SIZE);
-		will_change(vcpu->without_busy, PAGE_SIZE);
+		will_change(vcpu->quirks.without_busy, PAGE_SIZE);
 #if STRICT
 		will_change(vcpu->seen[0], PAGE_SIZE);
 		will_change(vcpu->seen[1], PAGE_SIZE);

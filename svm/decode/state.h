@@ -1,0 +1,47 @@
+/*
+ * What a vcpu remembers of instructions that exited.
+ * Relies on nothing.
+ */
+#ifndef SVM_DECODE_STATE_H
+#define SVM_DECODE_STATE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct instruction {
+	uint8_t length;
+	uint8_t address_size; /* bytes: 2, 4 or 8 */
+	uint8_t modrm;        /* of MOV to and from control registers, with REX in rex */
+	uint8_t rex;
+};
+
+/* 8 bytes of a table of L1's or L2's, as they were. */
+struct table_word {
+	const uint64_t *at;
+	uint64_t value;
+};
+
+/* As many as lead from L2's RIP to its code, through 4 levels of its own and 4 nested ones each. */
+enum { DECODE_WORDS = 24, DECODE_WORDS_L1 = 4, DECODE_CACHE_SIZE = 512 };
+
+/*
+ * A decoded instruction of L1's or L2's, and all that it was decoded from: registers, the entries
+ * of the tables that led to it, and its bytes. Compared before use, so it cannot be stale.
+ */
+struct decode_cache {
+	uint64_t rip, cr3, cr4, efer, cs_base, exit_code;
+	const uint8_t *code; /* NULL: nothing is remembered */
+	uint32_t word;
+	uint16_t cs_attributes;
+	bool paging;   /* CR0.PG */
+	bool more;     /* than DECODE_WORDS_L1 words, or L2's tables */
+	uint8_t words; /* at least DECODE_WORDS_L1: some may be there only for the number */
+	struct instruction instruction;
+	uint64_t nested_ctl; /* of L2, and which tables that means */
+	uint64_t nested_root, nested_key;
+	struct table_word from[DECODE_WORDS];
+} __attribute__((aligned(DECODE_CACHE_SIZE)));
+
+enum { DECODE_CACHES = 64 };
+
+#endif

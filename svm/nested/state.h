@@ -1,0 +1,76 @@
+/*
+ * What a vcpu has of nested SVM: VMCB12s, VMCB02s, the maps of L2, a step of string I/O.
+ * Relies on svm/vmcb.h.
+ */
+#ifndef SVM_NESTED_STATE_H
+#define SVM_NESTED_STATE_H
+
+#include <stdbool.h>
+
+#include "svm/vmcb.h"
+
+/* What L0 keeps of VMCB12 while L2 runs: the snapshot of its control area. */
+struct nested_control {
+	union {
+		uint32_t intercepts[INTERCEPT_WORDS];
+		uint64_t intercept_pairs[INTERCEPT_WORDS / 2];
+	};
+	uint64_t iopm_base_pa, msrpm_base_pa;
+	uint64_t tsc_offset;
+	uint32_t asid;
+	uint8_t tlb_control;
+	uint64_t int_ctl, int_state;
+	uint64_t nested_ctl;
+	uint64_t event_inj;
+	uint64_t nested_cr3;
+	uint64_t virt_ext;
+	uint32_t pause_filter; /* threshold and count */
+};
+
+/* A VMCB02, and the VMCB12 that it stands for: svm/nested/vmcb02.c. */
+struct vmcb02 {
+	struct vmcb *vmcb;
+	uint64_t hpa;
+	uint64_t gpa; /* of VMCB12; all ones: none yet */
+	struct vmcb *vmcb12;
+	uint64_t used;
+	struct nested_control ctl; /* vcpu->ctl, while another is in use */
+	/*
+	 * What is in VMCB02 was built from ctl, and what has been run from it since has passed the
+	 * checks or come from the processor: what is the same at the next VMRUN may stay.
+	 */
+	bool again;
+};
+
+enum { VMCB02S = 4 };
+
+/* A map of L1's merged with L0's own. L1's is watched: it is merged again when it was written. */
+struct merged_map {
+	uint64_t *map;
+	uint64_t hpa;
+	uint64_t gpa; /* of L1's map */
+	bool used, valid;
+	uint64_t marked; /* gpa, with NP_ENABLE, if marks tell of writes; else all ones */
+	struct watch_marks marks;
+};
+
+enum { MERGED_MSRPMS = 4, MERGED_IOPMS = 2 };
+
+/* MSRPMs, or IOPMs. */
+struct merged_maps {
+	const uint64_t *l0; /* L0's own */
+	uint64_t l0_hpa;
+	unsigned int pages, count;
+	unsigned int next;       /* to be given up */
+	struct merged_map *last; /* used last */
+	struct merged_map map[MERGED_MSRPMS];
+};
+
+/* What VMCB02 had before the step: svm/nested/string_io.c. */
+struct string_step {
+	bool on, l2_steps;
+	uint32_t exceptions, misc1;
+	uint64_t iopm, dr6;
+};
+
+#endif
