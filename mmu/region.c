@@ -67,8 +67,8 @@ static void pin_upwards(const struct mmu *mmu, struct shadow_page *page, int pin
 void clear_dirty(struct mmu *mmu, struct mmu_cpu *cpu, struct shadow_page *region,
                  unsigned int index)
 {
-	frame_tell(mmu,
-	           (region->gpa >> PT_PAGE_SHIFT) + index); /* before D says nothing any more */
+	/* Before D says nothing any more. */
+	frame_tell(mmu, (region->gpa >> PT_PAGE_SHIFT) + index);
 	__atomic_and_fetch(&region->table[index], ~PTE_D, __ATOMIC_SEQ_CST); /* T1 */
 	__atomic_store_n(&cpu->flush_direct, true, __ATOMIC_SEQ_CST);        /* T2 */
 	if (cpu != mmu->self)
