@@ -207,7 +207,7 @@ static inline bool may_enter(struct vcpu *vcpu)
 
 static inline void has_left(struct vcpu *vcpu)
 {
-	__asm__ volatile("incq %0" : "+m"(vcpu->run) : : "memory"); /* one store: P15 */
+	__asm__ volatile("incq %0" : "+m"(vcpu->run) : : "memory"); /* P15: one store */
 	if (!features.npt)
 		shadowed_exit(vcpu);
 }
