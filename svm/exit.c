@@ -72,6 +72,12 @@ static void handle_invd(struct vcpu *vcpu)
 	finish_instruction(vcpu, length);
 }
 
+static void handle_io(struct vcpu *vcpu)
+{
+	if (!ports_perform(vcpu) && vcpu->guest_mode)
+		nested_step_string(vcpu);
+}
+
 static void (*const handlers[EXIT_CODES])(struct vcpu *vcpu) = {
 	[VMEXIT_CR0_READ] = handle_cr_read,
 	[VMEXIT_CR3_READ] = handle_cr_read,
@@ -93,7 +99,7 @@ static void (*const handlers[EXIT_CODES])(struct vcpu *vcpu) = {
 	[VMEXIT_WBINVD] = handle_invd, /* QEMU's code for INVD; WBINVD itself is not intercepted */
 	[VMEXIT_INVLPG] = handle_invlpg,
 	[VMEXIT_INVLPGA] = handle_invlpga,
-	[VMEXIT_IOIO] = handle_ioio,
+	[VMEXIT_IOIO] = handle_io,
 	[VMEXIT_MSR] = emulate_msr,
 	[VMEXIT_TASK_SWITCH] = handle_task_switch,
 	[VMEXIT_SHUTDOWN] = shut_down,

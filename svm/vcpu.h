@@ -55,7 +55,7 @@ struct vcpu {
 	/* What keeps the processor from its guest; others set it, too. */
 	union {
 		struct {
-			uint32_t startup; /* svm/start/startup.h, STARTUP_*: 0 while the guest may
+			uint32_t startup; /* svm/cpus/processors.h, STARTUP_*: 0 while the guest may
 			                     run */
 			bool flush;       /* L0 changed tables: the next VMRUN flushes everything */
 		};

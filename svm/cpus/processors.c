@@ -5,7 +5,6 @@
 #include "hv/lapic.h"
 #include "hv/log.h"
 #include "svm/event/event.h"
-#include "svm/start/startup.h"
 
 /* TSC ticks: after the first a kick counts as lost, after the second its target. */
 #define KICK_AGAIN (1ll << 32)

@@ -15,6 +15,16 @@
 
 enum { PROCESSORS_MAX = 255 };
 
+/* What stands in vcpu.startup: changed by atomic operations only. */
+enum {
+	STARTUP_INIT = 1 << 0,    /* an INIT is to be taken */
+	STARTUP_SIPI = 1 << 1,    /* a SIPI came, behind the INIT if there is one */
+	STARTUP_WAITING = 1 << 2, /* the processor waits for SIPI */
+	STARTUP_STOP = 1 << 3,    /* another processor panics */
+	STARTUP_NMI = 1 << 4,     /* an NMI is to be taken, once it does not wait any more */
+	STARTUP_VECTOR_SHIFT = 8,
+};
+
 /* The vcpu of the processor that asks; NULL until it has one. */
 static inline struct vcpu *this_vcpu(void)
 {

@@ -6,7 +6,6 @@
 #include "hv/memory.h"
 #include "hv/x86.h"
 #include "svm/event/event.h"
-#include "svm/nested/nested.h"
 #include "svm/cpus/processors.h"
 
 enum { WORD_BITS = 64, PORTS = 1 << 16 };
@@ -115,7 +114,7 @@ static void perform(struct vmcb_save *save, struct port_access *access, bool in)
 		port_out(access);
 }
 
-void handle_ioio(struct vcpu *vcpu)
+bool ports_perform(struct vcpu *vcpu)
 {
 	struct vmcb *vmcb = vcpu->vmcb;
 	uint64_t info = vmcb->control.exit_info1;
@@ -125,15 +124,13 @@ void handle_ioio(struct vcpu *vcpu)
 	};
 
 	if (info & IOIO_STRING) {
-		if (!let_string_pass(&access)) {
-			raise_exception(vcpu, VEC_GP, 0);
-			return;
-		}
-		if (vcpu->guest_mode)
-			nested_step_string(vcpu);
-		return;
+		if (let_string_pass(&access))
+			return false;
+		raise_exception(vcpu, VEC_GP, 0);
+		return true;
 	}
 	perform(&vmcb->save, &access, info & IOIO_TYPE_IN);
 	/* EXITINFO2 is where the instruction ends. */
 	finish_instruction(vcpu, (unsigned int)(vmcb->control.exit_info2 - vmcb->save.rip));
+	return true;
 }

@@ -40,7 +40,7 @@ uint32_t ports_intercepts(void);
 /* L0's own IOPM: IOPM_SIZE bytes. */
 extern uint64_t iopm01[IOPM_SIZE / sizeof(uint64_t)];
 
-/* #VMEXIT(IOIO) for a watched port. */
-void handle_ioio(struct vcpu *vcpu);
+/* #VMEXIT(IOIO) for a watched port. False: it is for INS or OUTS, which nobody need watch. */
+bool ports_perform(struct vcpu *vcpu);
 
 #endif
