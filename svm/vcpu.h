@@ -77,7 +77,7 @@ struct vcpu {
 	union due due; /* to be settled before the guest runs */
 	struct outcome outcome;
 	uint64_t machine_checks; /* taken in L0, of hv/stack.h, when L0 last looked */
-	bool stepping_iret;
+	bool stepping_iret, iret_traps;
 	bool nmi_blocked; /* until L1's IRET */
 
 	struct vmcb02 vmcb02s[VMCB02S];

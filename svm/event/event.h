@@ -109,7 +109,13 @@ void watch_iret(struct vcpu *vcpu);
 /* #VMEXIT(IRET): an NMI's handler is about to end. */
 void handle_iret(struct vcpu *vcpu);
 
-/* Is this #DB the step over the IRET that ended an NMI's handler? NMIs are not blocked then. */
+/* L1 gets L2 before that IRET is done: NMIs stay blocked. */
+void break_off_iret(struct vcpu *vcpu);
+
+/*
+ * Is this #DB only the step over the IRET that ended an NMI's handler? NMIs are not blocked then,
+ * nor if it is the guest's own step, too.
+ */
 bool iret_is_done(struct vcpu *vcpu);
 
 #endif

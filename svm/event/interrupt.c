@@ -166,7 +166,15 @@ void handle_iret(struct vcpu *vcpu)
 	}
 	/* IRET loads RFLAGS: TF lasts for this instruction only. */
 	vcpu->stepping_iret = true;
+	vcpu->iret_traps = vmcb->save.rflags & RFLAGS_TF;
 	vmcb->save.rflags |= RFLAGS_TF;
+}
+
+void break_off_iret(struct vcpu *vcpu)
+{
+	if (!vcpu->iret_traps)
+		vcpu->vmcb->save.rflags &= ~(uint64_t)RFLAGS_TF;
+	vcpu->stepping_iret = false;
 }
 
 bool iret_is_done(struct vcpu *vcpu)
@@ -175,6 +183,8 @@ bool iret_is_done(struct vcpu *vcpu)
 		return false;
 	vcpu->stepping_iret = false;
 	vcpu->nmi_blocked = false;
+	if (vcpu->iret_traps)
+		return false;
 	vcpu->vmcb->save.dr6 &= ~(uint64_t)DR6_BS;
 	vcpu->vmcb->control.clean &= ~CLEAN_DRX;
 	return true;

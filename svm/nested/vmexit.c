@@ -74,6 +74,8 @@ void nested_exit(struct vcpu *vcpu, uint64_t code, uint64_t info1, uint64_t info
 	 */
 	if (vcpu->vmcb02->control.tlb_control != TLB_CONTROL_NONE)
 		vcpu->flush = true; /* P16 */
+	if (vcpu->stepping_iret)
+		break_off_iret(vcpu);
 	nested_give_state(&vcpu->vmcb12->save, &vcpu->vmcb02->save,
 	                  vcpu->ctl.nested_ctl & NESTED_CTL_NP_ENABLE);
 	if (vcpu->quirks.l2_lme_held)

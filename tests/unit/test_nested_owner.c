@@ -158,6 +158,41 @@ static void l0s_own_step_is_no_exit(void **state)
 	assert_false(reflected(VMEXIT_EXCP_BASE + VEC_DB, 0));
 	assert_false(vcpu.nmi_blocked);
 	assert_true(reflected(VMEXIT_EXCP_BASE + VEC_DB, 0));
+	/* But for an L2 that steps by itself. */
+	assert_true(vmrun());
+	vcpu.stepping_iret = vcpu.iret_traps = vcpu.nmi_blocked = true;
+	assert_true(reflected(VMEXIT_EXCP_BASE + VEC_DB, 0));
+	assert_false(vcpu.nmi_blocked || vcpu.stepping_iret);
+}
+
+/* L1 gets L2 amid that step: L0's TF is not in VMCB12, and L1's next #DB is not the step's. */
+static void l0s_own_step_is_broken_off(void **state)
+{
+	static const uint64_t codes[] = {VMEXIT_EXCP_BASE + VEC_GP, VMEXIT_INTR, VMEXIT_NPF};
+
+	(void)state;
+	for (unsigned int i = 0; i < 3 * 2; i++) {
+		uint64_t tf = i & 1 ? RFLAGS_TF : 0;
+
+		machine(ALL_FEATURES, true);
+		vmcb12->control.nested_ctl = NESTED_CTL_NP_ENABLE;
+		vmcb12->control.nested_cr3 = NCR3;
+		vmcb12->control.intercepts[INTERCEPT_EXCEPTION] = 1u << VEC_GP;
+		vmcb12->control.intercepts[INTERCEPT_MISC1] = MISC1_INTR;
+		vmcb12->save.rflags |= tf;
+		assert_true(vmrun());
+		l2_exits(VMEXIT_NMI, 0, 0);
+		l2_exits(VMEXIT_IRET, 0, 0);
+		assert_true(vcpu.guest_mode && vcpu.stepping_iret);
+		assert_true(vmcb02.save.rflags & RFLAGS_TF);
+		l2_exits(codes[i / 2], NPF_USER, 0x7002);
+		assert_false(vcpu.guest_mode);
+		assert_int_equal(vmcb12->save.rflags, RFLAGS_FIXED | tf);
+		assert_true(vcpu.nmi_blocked);
+		assert_false(vcpu.stepping_iret);
+		assert_true(vmrun());
+		assert_true(vmcb02.control.intercepts[INTERCEPT_MISC1] & MISC1_IRET);
+	}
 }
 
 /* Without nested paging L0 has to ask L1's tables first. */
@@ -360,6 +395,7 @@ int main(void)
 		cmocka_unit_test(codes_without_a_bit),
 		cmocka_unit_test(shutdown_of_l2),
 		cmocka_unit_test(l0s_own_step_is_no_exit),
+		cmocka_unit_test(l0s_own_step_is_broken_off),
 		cmocka_unit_test(page_faults_without_nested_paging),
 		cmocka_unit_test(invd_as_wbinvd),
 		cmocka_unit_test(nmis),

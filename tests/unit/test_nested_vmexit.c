@@ -61,6 +61,12 @@ void set_gif(struct vcpu *of, bool gif)
 	of->gif = gif;
 }
 
+void break_off_iret(struct vcpu *of)
+{
+	(void)of;
+	fail();
+}
+
 void watch_iret(struct vcpu *of)
 {
 	(void)of;
