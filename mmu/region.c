@@ -129,6 +129,8 @@ static void add_frame(struct mmu *mmu, struct mmu_cpu *cpu, struct shadow_page *
 	set_tracked(region, index);
 	if (region->table[index] & PTE_P)
 		clear_dirty(mmu, cpu, region, index);
+	else
+		frame_tell(mmu, (region->gpa >> PT_PAGE_SHIFT) + index); /* of one more mark */
 	if (region->tracked_count++)
 		return;
 	enter_giant(mmu, cpu, region);

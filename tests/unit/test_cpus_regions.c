@@ -483,6 +483,25 @@ static void marks_hold_until_someone_is_told(void **state)
 	m->rig->on_changed = NULL;
 }
 
+/* Where frames are mapped one by one a leaf comes after its region: it is no mark yet. */
+static void a_leaf_that_comes_late_is_told(void **state)
+{
+	struct machine *m = *state;
+	uint64_t gpa = RAM_HIGH_GPA;
+
+	m->rig->hole_level = 1;
+	begin(m);
+	mmu_watch(m->mmu, m->cpu, gpa);
+	assert_true(mmu_watch_marks(m->mmu, gpa, 1, &marks));
+	at_tell = NULL;
+	told_times = 0;
+	m->rig->on_changed = still_marked;
+	reach(m, 1, gpa + 0x1000);
+	*reach(m, 1, gpa) |= PTE_D;
+	assert_true(told_times || !mmu_watch_holds(&marks));
+	m->rig->on_changed = NULL;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -498,6 +517,7 @@ int main(void)
 		TEST(others_wake_a_region),
 		TEST(a_table_in_a_quiet_region_begins_unarmed),
 		TEST(marks_hold_until_someone_is_told),
+		TEST(a_leaf_that_comes_late_is_told),
 		cmocka_unit_test_setup_teardown(every_mark_is_found, start_large, cpus_end),
 	};
 
