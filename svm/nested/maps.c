@@ -195,6 +195,17 @@ uint64_t iopm_for_l2(struct vcpu *vcpu)
 	               : vcpu->iopms.l0_hpa;
 }
 
+uint64_t iopm_for_step(struct vcpu *vcpu)
+{
+	struct merged_map *now = &vcpu->iopms.map[STEP_IOPM];
+
+	if (!(vcpu->ctl.intercepts[INTERCEPT_MISC1] & MISC1_IOIO_PROT))
+		return vcpu->iopms.l0_hpa;
+	now->gpa = vcpu->ctl.iopm_base_pa & ~(uint64_t)(PAGE_SIZE - 1);
+	merge(&vcpu->iopms, now);
+	return now->hpa;
+}
+
 /* A bit of a map as L1 has it now; all ones where it has no memory. */
 static uint64_t bits_at(uint64_t base, unsigned int bit, unsigned int count)
 {

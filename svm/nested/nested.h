@@ -91,6 +91,9 @@ void nested_maps_init(void);
 uint64_t msrpm_for_l2(struct vcpu *vcpu);
 uint64_t iopm_for_l2(struct vcpu *vcpu);
 
+/* That for a step of string I/O: as L1 has it now, whoever may write it. */
+uint64_t iopm_for_step(struct vcpu *vcpu);
+
 /*
  * L1 wrote a frame that a map of this processor's is in. Returns whether a copy is out of use that
  * was not before. The mmu's lock is held.

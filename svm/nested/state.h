@@ -54,7 +54,8 @@ struct merged_map {
 	struct watch_marks marks;
 };
 
-enum { MERGED_MSRPMS = 4, MERGED_IOPMS = 2 };
+/* One more IOPM is made anew for each step of string I/O. */
+enum { MERGED_MSRPMS = 4, MERGED_IOPMS = 2, STEP_IOPM = MERGED_IOPMS, IOPMS };
 
 /* MSRPMs, or IOPMs. */
 struct merged_maps {

@@ -1,6 +1,7 @@
 /*
  * INS and OUTS of L2's that exited though L1's map lets them pass. L0 does not perform them: the
- * processor does, one access in a single step, by L0's own map. Relies on svm/nested/nested.h.
+ * processor does, one access in a single step, by L1's map as it is now: another processor of L2's
+ * may have put another instruction there. Relies on svm/nested/nested.h.
  */
 #include "hv/x86.h"
 #include "svm/event/event.h"
@@ -24,7 +25,7 @@ void nested_step_string(struct vcpu *vcpu)
 	};
 	control->intercepts[INTERCEPT_EXCEPTION] = ~0u;
 	control->intercepts[INTERCEPT_MISC1] |= MISC1_INTR | MISC1_VINTR;
-	control->iopm_base_pa = vcpu->iopms.l0_hpa;
+	control->iopm_base_pa = iopm_for_step(vcpu);
 	control->clean &= ~CHANGED;
 	control_edited(vcpu);
 	save->rflags |= RFLAGS_TF;

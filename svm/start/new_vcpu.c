@@ -26,7 +26,7 @@ enum {
 
 uint64_t machine_vcpu_pages(void)
 {
-	return VCPU_PAGES + VMCBS + (1 + MERGED_MSRPMS) * MSRPM_PAGES + MERGED_IOPMS * IOPM_PAGES;
+	return VCPU_PAGES + VMCBS + (1 + MERGED_MSRPMS) * MSRPM_PAGES + IOPMS * IOPM_PAGES;
 }
 
 static void init_maps(struct merged_maps *maps, const uint64_t *l0, unsigned int pages,
@@ -65,7 +65,8 @@ struct vcpu *machine_new_vcpu(uint32_t apic_id)
 #endif
 	vcpu->msrpm01 = heap_pages(MSRPM_PAGES);
 	init_maps(&vcpu->msrpms, vcpu->msrpm01, MSRPM_PAGES, MERGED_MSRPMS);
-	init_maps(&vcpu->iopms, iopm01, IOPM_PAGES, MERGED_IOPMS);
+	init_maps(&vcpu->iopms, iopm01, IOPM_PAGES, IOPMS);
+	vcpu->iopms.count = MERGED_IOPMS;
 	msr_init_map(vcpu);
 	vcpu->vmcb = vcpu->vmcb01;
 	vcpu->vmcb_hpa = vcpu->vmcb01_hpa;

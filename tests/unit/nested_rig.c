@@ -44,7 +44,7 @@ static struct vmcb more_vmcb02s[VMCB02S - 1], seen[1 + VMCB02S];
 uint8_t ram[RAM_PAGES * PAGE_SIZE] __attribute__((aligned(PAGE_SIZE)));
 struct vmcb *const vmcb12 = (struct vmcb *)ram;
 uint64_t merged_msrpms[MERGED_MSRPMS][MSRPM_SIZE / sizeof(uint64_t)];
-uint64_t merged_iopms[MERGED_IOPMS][IOPM_SIZE / sizeof(uint64_t)];
+uint64_t merged_iopms[IOPMS][IOPM_SIZE / sizeof(uint64_t)];
 static uint64_t msrpm01[MSRPM_SIZE / sizeof(uint64_t)];
 static uint8_t sink[PAGE_SIZE] __attribute__((aligned(PAGE_SIZE)));
 struct noted noted;
@@ -446,7 +446,7 @@ static void init_vcpu(void)
 		vcpu.msrpms.map[i].map = merged_msrpms[i];
 		vcpu.msrpms.map[i].hpa = MERGED_MSRPM_HPA + i * MSRPM_SIZE;
 	}
-	for (unsigned int i = 0; i < MERGED_IOPMS; i++) {
+	for (unsigned int i = 0; i < IOPMS; i++) {
 		vcpu.iopms.map[i].map = merged_iopms[i];
 		vcpu.iopms.map[i].hpa = MERGED_IOPM_HPA + i * IOPM_SIZE;
 	}

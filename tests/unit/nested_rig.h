@@ -35,7 +35,7 @@ enum {
 	IOPM01_HPA = 0x10000,
 	ALL_ONES_HPA = 0x14000,
 	MSRPM01_HPA = 0x18000,
-	MERGED_IOPM_HPA = 0x20000,  /* and the next one 0x3000 on */
+	MERGED_IOPM_HPA = 0x20000,  /* and each next one 0x3000 on */
 	MERGED_MSRPM_HPA = 0x30000, /* and each next one 0x2000 on */
 	NPT01_HPA = 0x40000,
 	NPT02_HPA = 0x50000,
@@ -51,7 +51,7 @@ extern struct vmcb vmcb01, vmcb02;
 extern uint8_t ram[RAM_PAGES * PAGE_SIZE];
 extern struct vmcb *const vmcb12; /* in ram */
 extern uint64_t merged_msrpms[MERGED_MSRPMS][MSRPM_SIZE / sizeof(uint64_t)];
-extern uint64_t merged_iopms[MERGED_IOPMS][IOPM_SIZE / sizeof(uint64_t)];
+extern uint64_t merged_iopms[IOPMS][IOPM_SIZE / sizeof(uint64_t)];
 
 /* What L0 did since machine(). */
 struct noted {

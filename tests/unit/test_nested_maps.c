@@ -276,6 +276,7 @@ static void a_map_beside_an_l2_without_nesting(void **state)
 	assert_int_equal(vmcb02.control.iopm_base_pa, IOPM01_HPA);
 }
 
+enum { OTHER_PORT = 0x9064, STEP_IOPM_HPA = MERGED_IOPM_HPA + STEP_IOPM * IOPM_SIZE };
 enum { OUTSB = 0x60 << 16 | IOIO_SZ8 | IOIO_STRING };
 
 /* L2's OUTS has exited by a map that L1 has opened since, and L0 has let it pass. */
@@ -289,9 +290,13 @@ static void begin_outs(uint32_t exceptions, uint64_t rflags)
 	vmcb12->save.dr6 |= DR6_B0_TO_B3; /* of an older one */
 	assert_true(vmrun());
 	vmcb02.control.iopm_base_pa = ALL_ONES_HPA;
+	ram[IOPM12 - RAM + OTHER_PORT / 8] = 1 << OTHER_PORT % 8;
 	l2_exits(VMEXIT_IOIO, OUTSB, 0);
 	assert_true(vcpu.guest_mode && vcpu.string_step.on);
-	assert_int_equal(vmcb02.control.iopm_base_pa, IOPM01_HPA);
+	/* Another processor of L2's may put another instruction there. */
+	assert_int_equal(vmcb02.control.iopm_base_pa, STEP_IOPM_HPA);
+	assert_false(merged_iopms[STEP_IOPM][0x60 / 64] >> 0x60 % 64 & 1);
+	assert_true(merged_iopms[STEP_IOPM][OTHER_PORT / 64] >> OTHER_PORT % 64 & 1);
 	assert_int_equal(vmcb02.control.intercepts[INTERCEPT_EXCEPTION], ~0u);
 	assert_true(vmcb02.control.intercepts[MISC1] & MISC1_INTR);
 	assert_true(vmcb02.control.intercepts[MISC1] & MISC1_VINTR);
