@@ -58,7 +58,8 @@ struct way {
 /* What each processor has of its own. */
 struct mmu_cpu {
 	struct cached_root roots[MMU_CACHED_ROOTS];
-	struct cached_root *last, *before; /* used last; NULL: none */
+	struct cached_root *last;        /* used last; NULL: none */
+	uint8_t place[MMU_CACHED_ROOTS]; /* of the root that had such a hash last */
 	uint64_t clock;
 	uint64_t flush_all;          /* counts L1's flushes of all ASIDs */
 	struct shadow_page *direct;  /* NPT01's root */

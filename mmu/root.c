@@ -52,24 +52,25 @@ static bool is_root(const struct cached_root *root, uint64_t gpa, union shadow_r
 	       still_there(root);
 }
 
-/* The entry for this root, or the one to give up for it. */
+/* The entry for this root, or the one to give up for it: mostly where such a one was last. */
 static struct cached_root *lookup(struct mmu_cpu *cpu, uint64_t gpa, union shadow_role role,
                                   uint32_t asid)
 {
-	struct cached_root *oldest = cpu->last ? cpu->last : &cpu->roots[0];
+	uint8_t *place = &cpu->place[(gpa >> PT_PAGE_SHIFT ^ asid) % MMU_CACHED_ROOTS];
+	struct cached_root *oldest = &cpu->roots[*place];
 
-	if (is_root(oldest, gpa, role, asid)) /* nearly always the one before */
+	if (is_root(oldest, gpa, role, asid))
 		return oldest;
-	if (cpu->before && is_root(cpu->before, gpa, role, asid)) /* two guests in turn */
-		return cpu->before;
 	for (int i = 0; i < MMU_CACHED_ROOTS; i++) {
 		struct cached_root *root = &cpu->roots[i];
+		bool found = is_root(root, gpa, role, asid);
 
-		if (is_root(root, gpa, role, asid))
-			return root;
-		if (root->used < oldest->used)
+		if (found || root->used < oldest->used)
 			oldest = root;
+		if (found)
+			break;
 	}
+	*place = (uint8_t)(oldest - cpu->roots);
 	return oldest;
 }
 
@@ -173,10 +174,7 @@ uint64_t mmu_load_root(struct mmu *mmu, struct mmu_cpu *cpu, const struct guest_
 
 	mmu_serve(mmu, cpu);
 	if (!is_wanted(cpu, tables, asid)) {
-		root = find_root(mmu, cpu, tables, asid);
-		if (root != cpu->last)
-			cpu->before = cpu->last;
-		cpu->last = root;
+		cpu->last = find_root(mmu, cpu, tables, asid);
 		make_current(mmu, cpu, cpu->last->page);
 	}
 	root = cpu->last;
