@@ -122,6 +122,7 @@ static void refuse(struct vcpu *vcpu, const char *rule)
 
 void nested_refused(struct vcpu *vcpu)
 {
+	vcpu->flush = true; /* the processor refuses before it flushes, maybe */
 	if (STRICT)
 		panic("the processor refused VMCB02, which the checks had passed");
 	vcpu->guest_mode = false;

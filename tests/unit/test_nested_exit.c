@@ -299,6 +299,7 @@ static void the_processor_refuses(void **state)
 	assert_true(vmrun());
 	run(refused);
 	assert_non_null(strstr(panicked, "refused VMCB02"));
+	assert_true(vcpu.flush); /* who refuses does not flush */
 	run(refused_in_32_bits);
 	assert_non_null(strstr(panicked, "refused VMCB02"));
 }
