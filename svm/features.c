@@ -81,7 +81,7 @@ static uint64_t granted(const struct grant *grants, unsigned int count,
 	return valid;
 }
 
-/* An outer Nestling passes on what it runs on: svm/cpuid.c. */
+/* An outer Nestling passes on what it runs on: svm/emulate/cpuid.c. */
 static bool on_tcg(void)
 {
 	struct cpuid_regs r = cpuid(LEAF_HYPERVISOR, 0);

@@ -47,7 +47,7 @@ struct vcpu {
 	uint64_t vmcb_hpa;   /* of the VMCB in use */
 	uint64_t host_flags; /* RFLAGS at VMRUN: IF decides where V_INTR_MASKING=1 */
 
-	struct vmcb *vmcb; /* in use: one of the two */
+	struct vmcb *vmcb; /* in use: VMCB01, or the VMCB02 of slot */
 	struct vmcb *vmcb01, *vmcb02;
 	uint64_t vmcb01_hpa, vmcb02_hpa;
 	bool guest_mode;              /* L2 runs */

@@ -1,7 +1,7 @@
 /*
  * The local APIC, which is L1's, but for INIT and SIPI: these start and stop processors that L0
  * needs, so L0 performs them, for processors that it knows: none runs beside it. Relies on
- * svm/processors.h. APM vol. 2, chapter 16.
+ * svm/cpus/processors.h. APM vol. 2, chapter 16.
  *
  * In xAPIC mode the page of registers is read-only for guests (mmu/: FAULT_READ_ONLY), and L0
  * performs each store on the real APIC; in x2APIC mode WRMSR to ICR and to local vectors exits.

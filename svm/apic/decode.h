@@ -1,6 +1,6 @@
 /*
  * Instructions that store to pages that are kept from guests: what they write, and what else they
- * do. Relies on svm/operand.h.
+ * do. Relies on svm/decode/operand.h.
  */
 #ifndef SVM_APIC_DECODE_H
 #define SVM_APIC_DECODE_H

@@ -1,6 +1,6 @@
 /*
  * The registers of this processor's real local APIC, by the vcpu that runs on it. For
- * svm/apic/apic.c and svm/apic_base.c. Relies on hv/phys.h. APM vol. 2, section 16.3.
+ * svm/apic/apic.c and svm/apic/base.c. Relies on hv/phys.h. APM vol. 2, section 16.3.
  */
 #ifndef SVM_APIC_REGISTERS_H
 #define SVM_APIC_REGISTERS_H

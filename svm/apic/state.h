@@ -7,7 +7,7 @@
 
 #include <stdint.h>
 
-/* The real APIC is L1's: svm/apic.h. What others must know of it. */
+/* The real APIC is L1's: svm/apic/apic.h. What others must know of it. */
 struct local_apic {
 	uint64_t base;     /* APIC_BASE as L1 has written it */
 	uint64_t page;     /* gpa of its registers in truth; all ones: it is in x2APIC mode */

@@ -1,6 +1,6 @@
 /*
  * Address bit 20, which chipsets can mask for the processor, and with it for L0. Relies on
- * svm/ports.h.
+ * svm/emulate/ports.h.
  */
 #ifndef SVM_EMULATE_A20_H
 #define SVM_EMULATE_A20_H

@@ -1,5 +1,6 @@
 /*
- * The hot key: a byte on COM1 at which Nestling dumps its counters there. Relies on svm/ports.h.
+ * The hot key: a byte on COM1 at which Nestling dumps its counters there. Relies on
+ * svm/emulate/ports.h.
  */
 #ifndef SVM_EMULATE_HOTKEY_H
 #define SVM_EMULATE_HOTKEY_H

@@ -1,7 +1,7 @@
 /*
  * RDMSR and WRMSR: the registers that L0 virtualizes, in a table with what reading and writing them
- * does; all others by the list of svm/msr_list.h. Relies on hv/exception.h for accesses that may
- * fault.
+ * does; all others by the list of svm/emulate/msr_list.h. Relies on hv/exception.h for accesses
+ * that may fault.
  */
 #include "hv/exception.h"
 #include "hv/log.h"

@@ -1,5 +1,6 @@
 /*
- * Watched ports: L0 performs the guest's IN or OUT and tells the watcher. Relies on svm/event.h.
+ * Watched ports: L0 performs the guest's IN or OUT and tells the watcher. Relies on
+ * svm/event/event.h.
  */
 #include "svm/emulate/ports.h"
 #include "hv/log.h"

@@ -75,7 +75,7 @@ void gate_to_l2(struct vcpu *vcpu);
 /*
  * Takes the NMI or the INIT that is pending, and an SMI, which is the firmware's. True: there is an
  * NMI for L1, not a kick of L0's only. The INIT (of an I/O APIC or a device: L0 performs all
- * others) is noted for startup_attend().
+ * others) is noted for settle().
  */
 bool take_signals(struct vcpu *vcpu);
 

@@ -1,7 +1,7 @@
 /*
  * Machine checks. Those that the processor takes in a guest exit, so that L1's GIF holds them back;
  * those in L0, which GIF=0 holds back until L0's window, are L1's as well (APM vol. 2, sections
- * 9.3 and 15.17). Relies on svm/event.h.
+ * 9.3 and 15.17). Relies on svm/event/event.h.
  */
 #include "hv/stack.h"
 #include "hv/x86.h"

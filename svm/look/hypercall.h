@@ -1,6 +1,6 @@
 /*
  * Looking into Nestling from L1: the hypercall, the registers of counters, the dump. What L1 sees
- * of it is in svm/interface.h. Relies on svm/vcpu.h.
+ * of it is in svm/look/interface.h. Relies on svm/vcpu.h.
  */
 #ifndef SVM_LOOK_HYPERCALL_H
 #define SVM_LOOK_HYPERCALL_H

@@ -1,7 +1,7 @@
 /*
  * What some processors do besides for a guest, as L1 may use it for L2: the registers that VMRUN
  * and #VMEXIT move with an extension, and what #VMEXIT tells with decode assists. On other
- * processors nothing here runs (features.extensions). Relies on svm/nested.h.
+ * processors nothing here runs (features.extensions). Relies on svm/nested/nested.h.
  */
 #include "svm/features.h"
 #include "svm/nested/nested.h"

@@ -1,6 +1,6 @@
 /*
  * The permission maps of L2: L1's merged with L0's. Relies on svm/memory/l1_memory.h,
- * svm/emulate/emulate.h and svm/ports.h.
+ * svm/emulate/emulate.h and svm/emulate/ports.h.
  */
 #include "hv/memory.h"
 #include "hv/string.h"

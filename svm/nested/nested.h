@@ -56,7 +56,7 @@ void handle_invlpga(struct vcpu *vcpu);
 /* #VMEXIT(#GP) in L1, see watch_gp(). */
 void handle_gp(struct vcpu *vcpu);
 
-/* nested_check.c */
+/* check.c */
 
 /*
  * May VMRUN enter with this state? save is L0's own copy. Returns NULL, or the rule of APM
@@ -79,7 +79,7 @@ void nested_build_control(const struct vcpu *vcpu, struct vmcb_control *control)
 void nested_enter_extensions(struct vcpu *vcpu);
 void nested_exit_extensions(struct vcpu *vcpu, uint64_t code);
 
-/* nested_maps.c */
+/* maps.c */
 
 /* To be called once, before any of the others. */
 void nested_maps_init(void);
@@ -118,7 +118,7 @@ void nested_step_string(struct vcpu *vcpu);
 /* L2 has exited from that. Returns whether all is done for this exit; else it is as any other. */
 bool nested_string_stepped(struct vcpu *vcpu);
 
-/* nested_npt.c */
+/* npt.c */
 
 /* Sets VMCB02's nested paging for VMCB12's. */
 void nested_load_root(struct vcpu *vcpu);

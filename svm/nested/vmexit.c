@@ -1,6 +1,6 @@
 /*
  * #VMEXIT from L2 to L1: what the processor would write to VMCB12, and L1's state as it would come
- * back (AMD64 APM vol. 2, section 15.6). Relies on svm/nested.h.
+ * back (AMD64 APM vol. 2, section 15.6). Relies on svm/nested/nested.h.
  */
 #include "hv/exception.h"
 #include "hv/x86.h"

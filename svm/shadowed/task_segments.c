@@ -1,6 +1,6 @@
 /*
  * The segment registers of a new task. Whatever is wrong with one of them is the new task's fault
- * (APM vol. 2, section 8.2.11): those behind it are null then. Relies on svm/span.h.
+ * (APM vol. 2, section 8.2.11): those behind it are null then. Relies on svm/shadowed/span.h.
  */
 #include "svm/shadowed/task_switch.h"
 #include "svm/event/event.h"

@@ -1,6 +1,6 @@
 /*
  * What made a task switch: an instruction, or an event that found a task gate, and where the old
- * task is to go on. Relies on svm/decode/decode.h and svm/event.h.
+ * task is to go on. Relies on svm/decode/decode.h and svm/event/event.h.
  */
 #include "svm/decode/decode.h"
 #include "svm/event/event.h"

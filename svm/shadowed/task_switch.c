@@ -2,7 +2,7 @@
  * A hardware task switch in the order of the processor: AMD64 APM vol. 2, sections 12.3.3 and
  * 15.14.1. All that can fail in the old task comes before the first write; from then on faults are
  * the new task's. FS, GS, LDTR and TR live in the processor: they are in the VMCB meanwhile, in
- * fields that VMRUN does not use. Relies on svm/shadowed/span.h and svm/tss.h.
+ * fields that VMRUN does not use. Relies on svm/shadowed/span.h and svm/shadowed/tss.h.
  */
 #include "svm/shadowed/task_switch.h"
 #include "svm/event/event.h"

@@ -1,5 +1,6 @@
 /*
- * Hardware task switches that L0 performs, since they load CR3 (npt=off). Relies on svm/tss.h.
+ * Hardware task switches that L0 performs, since they load CR3 (npt=off). Relies on
+ * svm/shadowed/tss.h.
  */
 #ifndef SVM_SHADOWED_TASK_SWITCH_H
 #define SVM_SHADOWED_TASK_SWITCH_H

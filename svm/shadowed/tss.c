@@ -1,7 +1,7 @@
 /*
  * Task state segments, segment descriptors, and the length of the instructions that switch tasks.
  * Reads nothing but what it is given, and registers for the operand's length. Relies on
- * svm/operand.h.
+ * svm/decode/operand.h.
  */
 #include "svm/shadowed/tss.h"
 

@@ -205,7 +205,7 @@ static void become_host(struct vcpu *vcpu)
 	wrmsr(MSR_EFER, rdmsr(MSR_EFER) | EFER_SVME | (features.auto_ibrs ? EFER_AIBRSE : 0));
 	wrmsr(MSR_VM_HSAVE_PA, vcpu->hsave_hpa);
 	wrmsr(MSR_PAT, HOST_PAT);
-	/* See take_signals() and svm/a20.h. */
+	/* See take_signals() and svm/emulate/a20.h. */
 	wrmsr_safe(MSR_VM_CR, rdmsr(MSR_VM_CR) | VM_CR_R_INIT | VM_CR_DIS_A20M);
 	stop_recording(vcpu);
 	stack_base()->nmis = 0; /* what came before was nobody's */

@@ -1,6 +1,6 @@
 /*
  * CPUID as L1 sees it, 8000_000A first, on processors with any set of SVM features, with what has
- * been tried and with all (svm=tried, svm=all): svm/features.c, svm/cpuid.c.
+ * been tried and with all (svm=tried, svm=all): svm/features.c, svm/cpuid_list.c.
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,5 +1,5 @@
 /*
- * Which hpa a gpa leads to: never to L0's memory, by whatever name. svm/l1_memory.c.
+ * Which hpa a gpa leads to: never to L0's memory, by whatever name. svm/memory/l1_memory.c.
  */
 #include <setjmp.h>
 #include <stdarg.h>

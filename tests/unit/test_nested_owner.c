@@ -41,7 +41,7 @@ static bool reflected(uint64_t code, uint64_t info1)
 	return true;
 }
 
-/* SHOWN: the bits of the last two words that count; svm/nested_vmrun.c. */
+/* SHOWN: the bits of the last two words that count; svm/nested/snapshot.c. */
 static bool is_shown_to_l1(uint64_t code)
 {
 	if (code / 32 == INTERCEPT_MISC2)
