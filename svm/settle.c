@@ -68,13 +68,6 @@ static void act(struct vcpu *vcpu)
 		inject_exception(vcpu, &outcome);
 }
 
-/* It comes between two instructions: nothing is being delivered. */
-static void exit_for(struct vcpu *vcpu, uint64_t code)
-{
-	vcpu->vmcb->control.exit_int_info = 0;
-	nested_exit(vcpu, code, 0, 0);
-}
-
 static void take_machine_check(struct vcpu *vcpu)
 {
 	vcpu->due.machine_check = false;
@@ -98,19 +91,24 @@ static bool take_next(struct vcpu *vcpu)
 {
 	enum { SX_INIT = 1 }; /* #SX's error code; APM vol. 2, section 8.2.22 */
 
-	switch (what_is_next(vcpu)) {
+	enum next next = what_is_next(vcpu);
+
+	/* It comes between two instructions: nothing is being delivered. */
+	if (next != NEXT_NOTHING)
+		vcpu->vmcb->control.exit_int_info = 0;
+	switch (next) {
 	case NEXT_MACHINE_CHECK:
 		take_machine_check(vcpu);
 		return true;
 	case NEXT_INIT_EXITS: /* an intercepted one stays pending, as an NMI does: GIF is 0 now */
-		exit_for(vcpu, VMEXIT_INIT);
+		nested_exit(vcpu, VMEXIT_INIT, 0, 0);
 		return true;
 	case NEXT_INIT_RAISES:
 		vcpu->due.init = false;
 		raise_exception(vcpu, VEC_SX, SX_INIT);
 		return true;
 	case NEXT_NMI_EXITS:
-		exit_for(vcpu, VMEXIT_NMI);
+		nested_exit(vcpu, VMEXIT_NMI, 0, 0);
 		return true;
 	case NEXT_NMI:
 		inject_nmi(vcpu);

@@ -259,9 +259,11 @@ static void machine_check_without_mce(void **state)
 	settled();
 	assert_int_equal(exited.code, VMEXIT_SHUTDOWN);
 	begin_l2(VMEXIT_EXCP_BASE + VEC_MC, 0);
+	vmcb02.control.exit_int_info = EXCEPTION(VEC_BP); /* INT3, which begins again */
 	vcpu.due.machine_check = true;
 	settled();
 	assert_int_equal(exited.code, VMEXIT_EXCP_BASE + VEC_MC);
+	assert_int_equal(exited_int_info, 0);
 	begin();
 	vmcb01.save.cr4 = 0;
 	vcpu.due.machine_check = true;
