@@ -29,25 +29,13 @@ static struct shadow_page *apply(struct mmu *mmu, const struct paging_mode *mode
 		*changed |= apply_leaf(mmu, mode, page, index, entry, target->spte, false);
 		return NULL;
 	}
-	if ((spte & PTE_P) && !spte_is_leaf(spte, page->role.level)) {
-		child = page_of_spte(mmu, spte);
-		if (child->gpa == target->gpa && child->role.word == target->role.word) {
-			if ((spte & SPTE_RIGHTS) != target->rights) {
-				/*
-				 * What becomes reachable, or reachable with more rights, must say
-				 * what L1's tables say now: the guest's processor cannot have
-				 * cached anything older by this way, though another root's may.
-				 */
-				*changed = true;
-				note_change(mmu, page, index, true);
-				freshen(mmu, mode, child); /* the copy, too */
-				if (is_outdated(mmu, mode, page, index, entry))
-					return NULL;
-				spte_link(mmu, page, index, child, target->rights);
-			}
-			return child;
-		}
-	}
+	if ((spte & PTE_P) && same_table(mmu, page, spte, target))
+		return page_of_spte(mmu, spte);
+	/*
+	 * What becomes reachable, or reachable with more rights, must say what L1's tables say now:
+	 * the guest's processor cannot have cached anything older by this way, though another
+	 * root's may.
+	 */
 	*changed = true;
 	child = page_get(mmu, target->gpa, target->role, &found);
 	note_change(mmu, page, index, found);

@@ -97,6 +97,19 @@ struct target spte_target(const struct mmu *mmu, const struct paging_mode *mode,
                           const struct shadow_page *page, unsigned int index, uint64_t entry,
                           bool past_wp);
 
+/* Does the spte, which is present, lead to this table already, and with these rights? */
+static inline bool same_table(const struct mmu *mmu, const struct shadow_page *page, uint64_t spte,
+                              const struct target *target)
+{
+	const struct shadow_page *child;
+
+	if (target->kind != TARGET_TABLE || spte_is_leaf(spte, page->role.level))
+		return false;
+	child = page_of_spte(mmu, spte);
+	return child->gpa == target->gpa && child->role.word == target->role.word &&
+	       (spte & SPTE_RIGHTS) == target->rights;
+}
+
 /* The index of the guest's entry behind spte number index of an indirect page. */
 unsigned int guest_index_of(const struct paging_mode *mode, const struct shadow_page *page,
                             unsigned int index);

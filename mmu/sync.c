@@ -12,18 +12,6 @@
 /* So many readings make a table hot. */
 enum { HOT = 4 };
 
-static bool same_table(const struct mmu *mmu, const struct shadow_page *page, uint64_t spte,
-                       const struct target *target)
-{
-	const struct shadow_page *child;
-
-	if (target->kind != TARGET_TABLE || spte_is_leaf(spte, page->role.level))
-		return false;
-	child = page_of_spte(mmu, spte);
-	return child->gpa == target->gpa && child->role.word == target->role.word &&
-	       (spte & SPTE_RIGHTS) == target->rights;
-}
-
 /*
  * Most entries of a table that was written are as they were; told from the two words alone, as the
  * loop goes over whole tables. False when it takes more than that.
@@ -151,7 +139,10 @@ static void sync_page(struct mmu *mmu, const struct paging_mode *mode, struct sh
 void sync_leaf(struct mmu *mmu, const struct paging_mode *mode, struct shadow_page *page,
                unsigned int index)
 {
-	sync_spte(mmu, mode, page, index, entry_behind(mmu, mode, page, index));
+	uint64_t entry = entry_behind(mmu, mode, page, index);
+
+	copy_entry(page, index, entry);
+	sync_spte(mmu, mode, page, index, entry);
 }
 
 static const struct paging_mode *mode_of(struct mmu *mmu, union shadow_role role)
@@ -179,18 +170,13 @@ void sync_frame(struct mmu *mmu, uint64_t gpa)
 void sync_number(struct mmu *mmu, uint32_t number)
 {
 	struct shadow_page *page = &mmu->pages[number / SHADOW_ENTRIES];
-	const struct paging_mode *mode;
 	unsigned int index = number % SHADOW_ENTRIES;
-	uint64_t entry;
 
 	/* The page may have ended, and may be another one by now. */
 	if (!(page->table[index] & PTE_P) || page->role.local || page->role.direct ||
 	    is_passthrough(page))
 		return;
-	mode = mode_of(mmu, page->role);
-	entry = entry_behind(mmu, mode, page, index);
-	copy_entry(page, index, entry);
-	sync_spte(mmu, mode, page, index, entry);
+	sync_leaf(mmu, mode_of(mmu, page->role), page, index);
 }
 
 /* Local pages are few, and PDPTEs are no whole frame: they are compared, tracked or not. */
