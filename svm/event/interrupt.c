@@ -140,6 +140,7 @@ void watch_iret(struct vcpu *vcpu)
 {
 	struct vmcb_control *control = &vcpu->vmcb->control;
 
+	vcpu->stepping_iret = false; /* over one that did not come to its end */
 	control->intercepts[INTERCEPT_MISC1] |= MISC1_IRET;
 	control->clean &= ~CLEAN_I;
 	control_edited(vcpu);

@@ -163,6 +163,10 @@ static void l0s_own_step_is_no_exit(void **state)
 	vcpu.stepping_iret = vcpu.iret_traps = vcpu.nmi_blocked = true;
 	assert_true(reflected(VMEXIT_EXCP_BASE + VEC_DB, 0));
 	assert_false(vcpu.nmi_blocked || vcpu.stepping_iret);
+	/* Nor is it the end of an IRET of L1's that did not get there. */
+	vcpu.stepping_iret = vcpu.nmi_blocked = true;
+	assert_true(reflected(VMEXIT_EXCP_BASE + VEC_DB, 0));
+	assert_true(vcpu.nmi_blocked);
 }
 
 /* L1 gets L2 amid that step: L0's TF is not in VMCB12, and L1's next #DB is not the step's. */
