@@ -5,8 +5,6 @@
 #include "mmu/region.h"
 #include "mmu/track.h"
 
-#include <stddef.h>
-
 enum { KICK_AFTER = 4 }; /* frames read in vain: about what a message and an exit cost */
 
 /* Has the processor flushed since D bits of its NPT01 were cleared? */

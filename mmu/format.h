@@ -17,14 +17,8 @@
 #define PTE_D         (1ull << 6)
 #define PTE_PS        (1ull << 7) /* in entries of level 2 and above */
 #define PTE_PAT       (1ull << 7) /* in entries of level 1 */
-#define PTE_G         (1ull << 8)
 #define PTE_PAT_LARGE (1ull << 12)
 #define PTE_NX        (1ull << 63)
-
-/* What the processor ignores in entries: bits 11:9, and in long mode 62:52 without protection keys.
- */
-#define ENTRY_AVAILABLE      (7ull << 9)
-#define ENTRY_AVAILABLE_HIGH (0x7ffull << 52)
 
 enum { PT_MAX_LEVEL = 5, PT_PAGE_SHIFT = 12, SHADOW_INDEX_BITS = 9, SHADOW_ENTRIES = 512 };
 

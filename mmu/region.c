@@ -7,8 +7,6 @@
 
 #include <stddef.h>
 
-/* The processor's page of NPT01 of this level for a frame; NULL where larger leaves are, or none.
- */
 struct shadow_page *find_page(const struct mmu *mmu, const struct mmu_cpu *cpu, uint64_t gpa,
                               int level)
 {

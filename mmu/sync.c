@@ -7,8 +7,6 @@
 #include "mmu/spte.h"
 #include "mmu/track.h"
 
-#include <stddef.h>
-
 /* So many readings make a table hot. */
 enum { HOT = 4 };
 

@@ -55,7 +55,7 @@ static inline void set_leaf(struct mmu *mmu, struct shadow_page *page, unsigned 
 		untrack_leaf(mmu, old, level);
 }
 
-/* The largest level at which NPT01 may map this gpa, and whether D begins at 0 there. */
+/* The largest level at which NPT01 may map this gpa; then, whether D begins at 0 there. */
 int track_level(const struct mmu *mmu, uint64_t gpa, int level);
 static inline bool is_tracked(const struct mmu *mmu, uint64_t gpa)
 {
