@@ -191,7 +191,7 @@ static void another_exit_is_another_instruction(void **state)
 /* All 24 words: L2's entries, and the nested ones that lead to each of its tables and its code. */
 static void entries_of_l2_count(void **state)
 {
-	struct table_word from[DECODE_WORDS];
+	struct table_word from[DECODE_WORDS] = {0};
 
 	(void)state;
 	l2_machine();
@@ -203,7 +203,8 @@ static void entries_of_l2_count(void **state)
 	for (unsigned int i = 0; i < DECODE_WORDS; i++) {
 		uint64_t *at = (uint64_t *)(uintptr_t)from[i].at, was = *at;
 
-		assert_true(at >= memory[0] && at < memory[PAGES]);
+		assert_in_range((uintptr_t)at, (uintptr_t)memory,
+		                (uintptr_t)memory + sizeof(memory) - 1);
 		l2_machine();
 		remember();
 		*at = 0; /* the way ends there: nothing can be fetched */
