@@ -128,6 +128,20 @@ static unsigned int physical_bits(bool la57)
 	(INT_CTL_V_TPR_MASK | INT_CTL_V_IRQ | INT_CTL_V_INTR_PRIO | INT_CTL_V_IGN_TPR |            \
 	 INT_CTL_V_INTR_MASKING | INT_CTL_V_INTR_VECTOR)
 
+/*
+ * Client processors of Zen 4 show virtual VMLOAD and VMSAVE, and their machines were reset by them
+ * (CVE-2024-53114; Linux clears the bit for the same models).
+ */
+static bool resets_by_vmload(void)
+{
+	uint32_t signature = cpuid_real(LEAF_FEATURES, 0).eax;
+	uint32_t family = (signature >> 8 & 0xf) + (signature >> 20 & 0xff);
+	uint32_t model = (signature >> 4 & 0xf) | (signature >> 12 & 0xf0);
+
+	return family == 0x19 &&
+	       ((model >= 0x18 && model <= 0x1f) || (model >= 0x60 && model <= 0x7f));
+}
+
 static void choose_svm(bool untried)
 {
 	uint32_t moved = SVM_FEATURE_LBR | SVM_FEATURE_DECODE;
@@ -140,7 +154,8 @@ static void choose_svm(bool untried)
 		features.int_ctl |= INT_CTL_V_GIF | INT_CTL_V_GIF_ENABLE;
 	features.pause_filter = (is_shown(SVM_FEATURE_PAUSE_THRESH) ? 0xffffu : 0) |
 	                        (is_shown(SVM_FEATURE_PAUSE_FILTER) ? 0xffffu << 16 : 0);
-	features.virtual_vmload = untried && features.npt && has(SVM_FEATURE_VMLOAD_VMSAVE);
+	features.virtual_vmload =
+		untried && features.npt && has(SVM_FEATURE_VMLOAD_VMSAVE) && !resets_by_vmload();
 	/* STRICT builds keep clean bits on any processor, and compare. */
 	features.clean = STRICT || (untried && has(SVM_FEATURE_CLEAN));
 	features.extensions =

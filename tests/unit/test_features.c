@@ -344,9 +344,30 @@ static void virtual_vmload(void **state)
 	}
 }
 
+/* Models whose machines are reset by it: family 19h, 18h to 1Fh and 60h to 7Fh. */
+static void no_virtual_vmload_there(void **state)
+{
+	static const struct {
+		uint32_t signature;
+		bool used;
+	} rows[] = {
+		{0x00a10f11, true},  {0x00a10f80, false}, {0x00a10ff2, false}, {0x00a50ff0, true},
+		{0x00a60f00, false}, {0x00a70ff0, false}, {0x00a80f00, true},  {0x00b60f00, true},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		fake_processor(SVM_FEATURE_VMLOAD_VMSAVE, ASIDS, PHYS_BITS);
+		fake_leaves[FAKE_FEATURES].eax = rows[i].signature;
+		choose(true, true, false);
+		assert_int_equal(features.virtual_vmload, rows[i].used);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(no_virtual_vmload_there),
 		cmocka_unit_test(what_l1_is_shown_of_svm),
 		cmocka_unit_test(processors_there_are),
 		cmocka_unit_test(what_follows),
