@@ -200,9 +200,13 @@ static void check_maps(const struct vcpu *vcpu, const struct merged_maps *maps)
 {
 	const uint64_t *l0 = at(maps->l0);
 
-	for (unsigned int i = 0; i < maps->count; i++) {
-		const uint64_t *map = at(maps->map[i].map);
+	/* Behind those that are found by L1's map there may be one for a step of string I/O. */
+	for (unsigned int i = 0; i < sizeof(maps->map) / sizeof(maps->map[0]); i++) {
+		const uint64_t *map;
 
+		if (!maps->map[i].map)
+			continue;
+		map = at(maps->map[i].map);
 		will_change(maps->map[i].map, maps->pages * (uint64_t)PAGE_SIZE);
 		for (unsigned int word = 0; maps->map[i].valid && word < maps->pages * WORDS;
 		     word++) {
