@@ -51,30 +51,36 @@ uint32_t nested_take_control(struct nested_control *to, const volatile struct vm
 	return changed;
 }
 
+/* The words of the state that move both ways, and what a new one says. */
+#define STATE_WORDS(X)                                                                             \
+	X(es.head, CLEAN_SEG)                                                                      \
+	X(es.base, CLEAN_SEG)                                                                      \
+	X(cs.head, CLEAN_SEG | CHANGED_CS)                                                         \
+	X(cs.base, CLEAN_SEG)                                                                      \
+	X(ss.head, CLEAN_SEG)                                                                      \
+	X(ss.base, CLEAN_SEG)                                                                      \
+	X(ds.head, CLEAN_SEG)                                                                      \
+	X(ds.base, CLEAN_SEG)                                                                      \
+	X(gdtr.head, CLEAN_DT)                                                                     \
+	X(gdtr.base, CLEAN_DT)                                                                     \
+	X(idtr.head, CLEAN_DT)                                                                     \
+	X(idtr.base, CLEAN_DT)                                                                     \
+	X(efer, CLEAN_CRX)                                                                         \
+	X(cr4, CLEAN_CRX)                                                                          \
+	X(cr3, CLEAN_CRX)                                                                          \
+	X(cr0, CLEAN_CRX)                                                                          \
+	X(dr7, CLEAN_DRX)                                                                          \
+	X(dr6, CLEAN_DRX)                                                                          \
+	X(cr2, CLEAN_CR2)
+
 uint32_t nested_take_state(struct vmcb_save *to, const volatile struct vmcb_save *from, bool g_pat)
 {
 	uint32_t changed = 0;
 	uint8_t cpl = from->cpl;
 
-	changed |= take(&to->es.head, from->es.head, CLEAN_SEG);
-	changed |= take(&to->es.base, from->es.base, CLEAN_SEG);
-	changed |= take(&to->cs.head, from->cs.head, CLEAN_SEG | CHANGED_CS);
-	changed |= take(&to->cs.base, from->cs.base, CLEAN_SEG);
-	changed |= take(&to->ss.head, from->ss.head, CLEAN_SEG);
-	changed |= take(&to->ss.base, from->ss.base, CLEAN_SEG);
-	changed |= take(&to->ds.head, from->ds.head, CLEAN_SEG);
-	changed |= take(&to->ds.base, from->ds.base, CLEAN_SEG);
-	changed |= take(&to->gdtr.head, from->gdtr.head, CLEAN_DT);
-	changed |= take(&to->gdtr.base, from->gdtr.base, CLEAN_DT);
-	changed |= take(&to->idtr.head, from->idtr.head, CLEAN_DT);
-	changed |= take(&to->idtr.base, from->idtr.base, CLEAN_DT);
-	changed |= take(&to->efer, from->efer, CLEAN_CRX);
-	changed |= take(&to->cr4, from->cr4, CLEAN_CRX);
-	changed |= take(&to->cr3, from->cr3, CLEAN_CRX);
-	changed |= take(&to->cr0, from->cr0, CLEAN_CRX);
-	changed |= take(&to->dr7, from->dr7, CLEAN_DRX);
-	changed |= take(&to->dr6, from->dr6, CLEAN_DRX);
-	changed |= take(&to->cr2, from->cr2, CLEAN_CR2);
+#define TAKE(word, changes) changed |= take(&to->word, from->word, changes);
+	STATE_WORDS(TAKE)
+#undef TAKE
 	if (g_pat)
 		changed |= take(&to->g_pat, from->g_pat, CLEAN_NP);
 	to->rflags = from->rflags;
@@ -90,30 +96,14 @@ uint32_t nested_take_state(struct vmcb_save *to, const volatile struct vmcb_save
 
 void nested_give_state(volatile struct vmcb_save *to, const struct vmcb_save *from, bool g_pat)
 {
-	to->es.head = from->es.head;
-	to->es.base = from->es.base;
-	to->cs.head = from->cs.head;
-	to->cs.base = from->cs.base;
-	to->ss.head = from->ss.head;
-	to->ss.base = from->ss.base;
-	to->ds.head = from->ds.head;
-	to->ds.base = from->ds.base;
-	to->gdtr.head = from->gdtr.head;
-	to->gdtr.base = from->gdtr.base;
-	to->idtr.head = from->idtr.head;
-	to->idtr.base = from->idtr.base;
-	to->cpl = from->cpl;
-	to->efer = from->efer;
-	to->cr4 = from->cr4;
-	to->cr3 = from->cr3;
-	to->cr0 = from->cr0;
-	to->dr7 = from->dr7;
-	to->dr6 = from->dr6;
+#define GIVE(word, changes) to->word = from->word;
+	STATE_WORDS(GIVE)
+#undef GIVE
+	if (g_pat)
+		to->g_pat = from->g_pat;
 	to->rflags = from->rflags;
 	to->rip = from->rip;
 	to->rsp = from->rsp;
 	to->rax = from->rax;
-	to->cr2 = from->cr2;
-	if (g_pat)
-		to->g_pat = from->g_pat;
+	to->cpl = from->cpl;
 }
