@@ -27,27 +27,19 @@ static struct shadow_page *giant_of(const struct mmu *mmu, const struct shadow_p
 	return page_of_table(mmu, region->parent);
 }
 
-/* Has the region to be looked at, whatever A above it says? */
-static void set_awake(const struct mmu *mmu, const struct shadow_page *region, bool awake)
-{
-	struct shadow_page *giant = giant_of(mmu, region);
-	unsigned int index = (unsigned int)(region->parent - giant->table);
-	uint64_t bit = 1ull << index % 64, *word = &giant->awake[index / 64];
-
-	*word = awake ? *word | bit : *word & ~bit;
-}
-
 void regions_wake(struct mmu *mmu, uint64_t gpa, int level)
 {
 	struct shadow_page *giant = mmu->home ? find_page(mmu, mmu->home, gpa, GIANT_LEVEL) : NULL;
 	unsigned int index = shadow_index(GIANT_LEVEL, gpa);
 
-	for (unsigned int word = 0; giant && word < WORDS; word++) {
-		if (level > GIANT_LEVEL)
-			giant->awake[word] = giant->tracked[word];
-		else if (word == index / 64)
-			giant->awake[word] |= giant->tracked[word] & 1ull << index % 64;
+	if (!giant)
+		return;
+	if (level <= GIANT_LEVEL) {
+		giant->awake[index / 64] |= giant->tracked[index / 64] & 1ull << index % 64;
+		return;
 	}
+	for (unsigned int word = 0; word < WORDS; word++)
+		giant->awake[word] = giant->tracked[word];
 }
 
 /* The tables above home's regions stay as long as these have tracked frames. */
@@ -94,7 +86,7 @@ static void enter_giant(const struct mmu *mmu, struct mmu_cpu *cpu, struct shado
 
 	region->quiet = AWAKE;
 	set_tracked(giant, index);
-	set_awake(mmu, region, true);
+	giant->awake[index / 64] |= 1ull << index % 64; /* to be looked at, whatever A says */
 	if (giant->tracked_count++)
 		return;
 	giant->quiet = AWAKE;
@@ -107,7 +99,7 @@ static void leave_giant(const struct mmu *mmu, const struct shadow_page *region)
 	struct shadow_page *giant = giant_of(mmu, region);
 	unsigned int index = (unsigned int)(region->parent - giant->table);
 
-	set_awake(mmu, region, false);
+	giant->awake[index / 64] &= ~(1ull << index % 64);
 	clear_tracked(giant, index);
 	if (--giant->tracked_count)
 		return;
