@@ -84,7 +84,6 @@ struct vcpu {
 	struct vmcb02 *slot;       /* in use; so are its four: */
 	struct nested_control ctl; /* of VMCB12, while guest_mode */
 	struct vmcb *vmcb12;       /* in the window */
-	uint64_t vmcb12_gpa;
 	uint64_t vmcb02_changes;
 	struct guest_tables nested; /* L1's nested tables, if it uses any */
 	uint64_t nested_key;        /* of nested.mode and nested.pat: what they were made from */

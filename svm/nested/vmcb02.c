@@ -40,5 +40,4 @@ void nested_use_vmcb02(struct vcpu *vcpu, uint64_t gpa)
 	vcpu->vmcb02 = slot->vmcb;
 	vcpu->vmcb02_hpa = slot->hpa;
 	vcpu->vmcb12 = slot->vmcb12;
-	vcpu->vmcb12_gpa = gpa;
 }

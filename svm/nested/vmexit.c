@@ -83,7 +83,7 @@ void nested_exit(struct vcpu *vcpu, uint64_t code, uint64_t info1, uint64_t info
 	write_control(vcpu, code, info1, info2);
 	if (features.extensions)
 		nested_exit_extensions(vcpu, code);
-	l1_written(vcpu->vmcb12_gpa);
+	l1_written(vcpu->slot->gpa);
 	restore_l1(vcpu);
 	keep_predictions_apart(vcpu);
 	vcpu->guest_mode = false;

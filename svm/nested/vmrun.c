@@ -114,7 +114,7 @@ static void refuse(struct vcpu *vcpu, const char *rule)
 	control->exit_info2 = 0;
 	control->exit_int_info = 0;
 	control->event_inj = 0;
-	l1_written(vcpu->vmcb12_gpa);
+	l1_written(vcpu->slot->gpa);
 	vcpu->counters.invalid++;
 	set_gif(vcpu, false);
 	trap_step(vcpu);

@@ -48,7 +48,7 @@ void nested_exit_extensions(struct vcpu *of, uint64_t code)
 
 void l1_written(uint64_t gpa)
 {
-	assert_int_equal(gpa, vcpu.vmcb12_gpa);
+	assert_int_equal(gpa, vcpu.slot->gpa);
 }
 
 void update_interrupt_gate(struct vcpu *of)
@@ -100,7 +100,8 @@ static int setup(void **state)
 	vcpu.vmcb01 = &vmcb01;
 	vcpu.vmcb = vcpu.vmcb02 = &vmcb02;
 	vcpu.vmcb12 = &vmcb12;
-	vcpu.vmcb12_gpa = 0x12000;
+	vcpu.slot = &vcpu.vmcb02s[0];
+	vcpu.slot->gpa = 0x12000;
 	vcpu.vmcb01_hpa = 0x1000;
 	vcpu.vmcb_hpa = vcpu.vmcb02_hpa = 0x2000;
 	vcpu.guest_mode = vcpu.gif = true;
