@@ -176,6 +176,12 @@ static inline bool l1_intercepts(const struct vcpu *vcpu, uint64_t code)
 	return vcpu->guest_mode && (vcpu->ctl.intercepts[code / 32] >> (code % 32) & 1);
 }
 
+/* Does L2, which runs or is about to, have nested paging of L1's? */
+static inline bool nested_npt_enabled(const struct vcpu *vcpu)
+{
+	return vcpu->ctl.nested_ctl & NESTED_CTL_NP_ENABLE;
+}
+
 /* 64-bit code: long mode and a code segment with L=1. */
 static inline bool in_64bit_code(const struct vmcb_save *save)
 {

@@ -65,7 +65,7 @@ static void *l2_page(void *context, uint64_t ngpa)
 	struct vcpu *vcpu = context;
 	uint64_t gpa = ngpa;
 
-	if ((vcpu->ctl.nested_ctl & NESTED_CTL_NP_ENABLE) &&
+	if (nested_npt_enabled(vcpu) &&
 	    !guest_peek(&mmu.memory, &vcpu->nested.mode, vcpu->nested.root, ngpa, &gpa))
 		return NULL;
 	return l1_page(NULL, gpa);
@@ -120,18 +120,13 @@ static bool walk_noted(const struct guest_memory *memory, const struct paging_mo
 	return false;
 }
 
-static bool has_nested_tables(const struct vcpu *vcpu)
-{
-	return vcpu->guest_mode && (vcpu->ctl.nested_ctl & NESTED_CTL_NP_ENABLE);
-}
-
 /* A page of the guest's memory. */
 static void *page_noted(void *context, uint64_t gpa)
 {
 	const struct noted_walk *walk = context;
 	const struct guest_memory l1 = {.page = l1_page, .context = context};
 
-	if (has_nested_tables(walk->vcpu) &&
+	if (walk->vcpu->guest_mode && nested_npt_enabled(walk->vcpu) &&
 	    !walk_noted(&l1, &walk->vcpu->nested.mode, walk->vcpu->nested.root, gpa, &gpa))
 		return NULL;
 	return l1_page(NULL, gpa);

@@ -120,7 +120,7 @@ static bool write_pat(struct vcpu *vcpu, uint64_t value)
 	vcpu->vmcb->save.g_pat = value;
 	vcpu->vmcb->control.clean &= ~CLEAN_NP;
 	/* Without nested paging of its own, L2 shares L1's register. */
-	if (vcpu->guest_mode && !(vcpu->ctl.nested_ctl & NESTED_CTL_NP_ENABLE)) {
+	if (vcpu->guest_mode && !nested_npt_enabled(vcpu)) {
 		vcpu->vmcb01->save.g_pat = value;
 		vcpu->vmcb01->control.clean &= ~CLEAN_NP;
 	}

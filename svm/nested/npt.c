@@ -60,7 +60,7 @@ void nested_load_root(struct vcpu *vcpu)
 		return;
 	}
 	vmcb02->control.nested_ctl = NESTED_CTL_NP_ENABLE;
-	if (!(vcpu->ctl.nested_ctl & NESTED_CTL_NP_ENABLE)) {
+	if (!nested_npt_enabled(vcpu)) {
 		/* L1 shadows by itself: what it calls physical is what NPT01 maps. */
 		vcpu->npt01_shared = true;
 		set_root(vmcb02, vcpu->npt01, l1->g_pat);
@@ -85,7 +85,7 @@ void handle_l2_npf(struct vcpu *vcpu)
 	uint64_t info = control->exit_info1;
 	struct page_fault fault = {.address = control->exit_info2};
 
-	if (!(vcpu->ctl.nested_ctl & NESTED_CTL_NP_ENABLE)) {
+	if (!nested_npt_enabled(vcpu)) {
 		direct_fault(vcpu);
 		return;
 	}

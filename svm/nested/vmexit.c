@@ -47,7 +47,7 @@ static void restore_l1(struct vcpu *vcpu)
 	vmcb01->control.int_state = 0;
 	vmcb01->control.event_inj = 0;
 	vmcb01->control.clean &= ~(CLEAN_CR2 | CLEAN_DRX | CLEAN_CRX | CLEAN_SEG);
-	if (!(vcpu->ctl.nested_ctl & NESTED_CTL_NP_ENABLE)) {
+	if (!nested_npt_enabled(vcpu)) {
 		l1->g_pat = l2->g_pat;
 		vmcb01->control.clean &= ~CLEAN_NP;
 	}
@@ -76,8 +76,7 @@ void nested_exit(struct vcpu *vcpu, uint64_t code, uint64_t info1, uint64_t info
 		vcpu->flush = true; /* P16 */
 	if (vcpu->stepping_iret)
 		break_off_iret(vcpu);
-	nested_give_state(&vcpu->vmcb12->save, &vcpu->vmcb02->save,
-	                  vcpu->ctl.nested_ctl & NESTED_CTL_NP_ENABLE);
+	nested_give_state(&vcpu->vmcb12->save, &vcpu->vmcb02->save, nested_npt_enabled(vcpu));
 	if (vcpu->quirks.l2_lme_held)
 		vcpu->vmcb12->save.efer |= EFER_LME;
 	write_control(vcpu, code, info1, info2);

@@ -158,8 +158,7 @@ void nested_vmrun(struct vcpu *vcpu, uint64_t vmcb12_gpa)
 		nested_use_vmcb02(vcpu, vmcb12_gpa);
 	vmcb12 = vcpu->vmcb12;
 	changed = nested_take_control(&vcpu->ctl, &vmcb12->control);
-	changed |= nested_take_state(&vcpu->vmcb02->save, &vmcb12->save,
-	                             vcpu->ctl.nested_ctl & NESTED_CTL_NP_ENABLE);
+	changed |= nested_take_state(&vcpu->vmcb02->save, &vmcb12->save, nested_npt_enabled(vcpu));
 	/* All that is checked is what it was in one and the same VMRUN, or nothing counts. */
 	again = vcpu->slot->again && !(changed & CHANGED_CHECKED);
 	rule = check(vcpu, again);
