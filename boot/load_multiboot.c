@@ -27,8 +27,10 @@ static bool probe1(const struct loader *loader, uint64_t *offset)
 
 		memcpy(&header, loader->file + at, MULTIBOOT1_HEADER_SHORT);
 		if (header.magic == MULTIBOOT1_HEADER_MAGIC &&
-		    !(uint32_t)(header.magic + header.flags + header.checksum))
-			return *offset = at, true;
+		    !(uint32_t)(header.magic + header.flags + header.checksum)) {
+			*offset = at;
+			return true;
+		}
 	}
 	return false;
 }
@@ -45,8 +47,10 @@ static bool probe2(const struct loader *loader, uint64_t *offset)
 		memcpy(&header, loader->file + at, sizeof(header));
 		if (header.magic == MULTIBOOT2_HEADER_MAGIC &&
 		    !(uint32_t)(header.magic + header.architecture + header.header_length +
-		                header.checksum))
-			return *offset = at, true;
+		                header.checksum)) {
+			*offset = at;
+			return true;
+		}
 	}
 	return false;
 }
