@@ -88,8 +88,7 @@ static bool is_l0s(uint32_t command)
 static void tell_unknown(uint32_t command, uint32_t destination)
 {
 	log_once(log_aloud,
-	         "%s to a processor that Nestling does not have is refused: its APIC id "
-	         "is %u",
+	         "%s to a processor that Nestling does not have is refused: its APIC id is %u",
 	         (command & ICR_MODE) == ICR_MODE_INIT ? "INIT" : "STARTUP", destination);
 }
 
@@ -173,8 +172,8 @@ static bool is_by_instruction(struct vcpu *vcpu)
 static void refuse(struct vcpu *vcpu, uint64_t gpa)
 {
 	log_once(log_info,
-	         "a write to a kept page at %llx by an instruction at rip %llx that is "
-	         "not known: #GP",
+	         "a write to a kept page at %llx by an instruction at rip %llx that is not known: "
+	         "#GP",
 	         (unsigned long long)gpa, (unsigned long long)vcpu->vmcb->save.rip);
 	raise_fault(vcpu, VEC_GP, 0);
 }
@@ -218,24 +217,19 @@ bool apic_npf(struct vcpu *vcpu, uint64_t gpa)
 {
 	uint8_t bytes[INSTRUCTION_MAX];
 	struct apic_store store;
-	unsigned int have;
+	bool known;
 
 	if (!apic_covers(gpa & ~APIC_PAGE_OFFSET, PAGE_SIZE))
 		return false;
-	if (!is_by_instruction(vcpu)) {
-		refuse(vcpu, gpa);
-		return true;
-	}
-	if (!decode_assisted(vcpu, &store)) {
-		have = read_code(vcpu, bytes);
+	known = is_by_instruction(vcpu);
+	if (known && !decode_assisted(vcpu, &store)) {
+		unsigned int have = read_code(vcpu, bytes);
+
 		if (!have)
 			return true;
-		if (!apic_decode(vcpu, bytes, have, &store)) {
-			refuse(vcpu, gpa);
-			return true;
-		}
+		known = apic_decode(vcpu, bytes, have, &store);
 	}
-	if (!read_source(vcpu, &store) || !perform(vcpu, &store, gpa)) {
+	if (!known || !read_source(vcpu, &store) || !perform(vcpu, &store, gpa)) {
 		refuse(vcpu, gpa);
 		return true;
 	}

@@ -92,8 +92,7 @@ bool kept_write(uint64_t gpa, unsigned int size, uint32_t value)
 static void tell_refused(uint64_t gpa, uint32_t value)
 {
 	log_once(log_aloud,
-	         "INIT or STARTUP by an I/O APIC or a message is refused: %x written to "
-	         "%llx",
+	         "INIT or STARTUP by an I/O APIC or a message is refused: %x written to %llx",
 	         value, (unsigned long long)gpa);
 }
 
