@@ -44,11 +44,11 @@ static inline struct host_mapping host_of(const struct mmu *mmu, uint64_t gpa)
 	uint64_t now = mmu->maps;
 	struct host_mapping host;
 
-	if (cpu && cpu->mapped_at == now && (gpa & cpu->mapped_mask) == cpu->mapped_gpa)
-		return (struct host_mapping){.hpa = gpa + cpu->mapped.hpa,
-		                             .level = cpu->mapped.level,
-		                             .typed = cpu->mapped.typed,
-		                             .type = cpu->mapped.type};
+	if (cpu && cpu->mapped_at == now && (gpa & cpu->mapped_mask) == cpu->mapped_gpa) {
+		host = cpu->mapped;
+		host.hpa += gpa;
+		return host;
+	}
 	host = mmu->ops->map(mmu->context, gpa);
 	if (cpu && host.level > 1) {
 		cpu->mapped_mask = ~0ull << shadow_shift(host.level);
