@@ -37,6 +37,13 @@ $(O)/canary: tests/system/canary.c
 
 -include $(O)/canary.d
 
+# What reads text from QEMU's pictures of the screen; one for both builds.
+READ_SCREEN := $(BUILD)/read-screen
+all: $(READ_SCREEN)
+$(READ_SCREEN): tests/system/read-screen.c hv/font.c hv/framebuffer.c hv/font.h hv/framebuffer.h
+	@mkdir -p $(@D)
+	$(CC) -std=c11 -I. $(WARN) -O1 -g -o $@ $(filter %.c,$^)
+
 format: ## put the sources into the style of .clang-format
 	find boot hv mmu svm guest tests -name '*.[ch]' -print0 | xargs -0 clang-format -i
 

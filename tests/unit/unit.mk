@@ -21,6 +21,7 @@ test_linux_SRC     := boot/load.c boot/loader.c boot/load_image.c boot/load_mult
 	boot/linux_place.c boot/load_real_mode.c boot/multiboot_out.c boot/memmap.c boot/acpi.c hv/print.c \
 	boot/bios_memory.c tests/unit/fake_int15.c tests/unit/load_rig.c $(BOOT_RIG)
 test_text_SRC      := boot/efi/text.c
+test_framebuffer_SRC := hv/framebuffer.c hv/font.c
 test_l1_ranges_SRC := boot/l1_ranges.c boot/acpi.c boot/memmap.c $(BOOT_RIG)
 test_bios_memory_SRC := boot/bios_memory.c tests/unit/fake_int15.c boot/memmap.c $(BOOT_RIG)
 test_load_SRC      := $(test_linux_SRC) tests/unit/load_images.c
