@@ -193,7 +193,7 @@ static bool arrives(const struct vcpu *vcpu, unsigned int ms)
 {
 	uint64_t begin = rdtsc(), ticks = ms * ticks_per_ms();
 
-	while (!__atomic_load_n(&vcpu->arrived, __ATOMIC_ACQUIRE)) {
+	while (!__atomic_load_n(&vcpu->cpu.arrived, __ATOMIC_ACQUIRE)) {
 		if (rdtsc() - begin > ticks)
 			return false;
 		cpu_relax();

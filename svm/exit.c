@@ -28,7 +28,8 @@ static bool discard_breakpoint(struct vcpu *vcpu)
 {
 	struct vmcb_save *save = &vcpu->vmcb->save;
 
-	if (vcpu->gif || (save->dr6 & (DR6_BD | DR6_BS | DR6_BT)) || !(save->dr6 & DR6_B0_TO_B3))
+	if (vcpu->event.gif || (save->dr6 & (DR6_BD | DR6_BS | DR6_BT)) ||
+	    !(save->dr6 & DR6_B0_TO_B3))
 		return false;
 	save->dr6 &= ~(uint64_t)DR6_B0_TO_B3;
 	save->rflags |= RFLAGS_RF; /* else one on an instruction comes again */
@@ -142,7 +143,7 @@ static bool is_l1s(struct vcpu *vcpu, uint64_t code)
 {
 	if (code >= EXIT_CODES)
 		return false;
-	if (vcpu->stepping_iret && code == VMEXIT_EXCP_BASE + VEC_DB)
+	if (vcpu->event.stepping_iret && code == VMEXIT_EXCP_BASE + VEC_DB)
 		return false; /* L0's own step */
 	if (code == VMEXIT_EXCP_BASE + VEC_PF && !features.npt)
 		return false; /* first L0 has to know whether L1's tables deny the access */
@@ -161,7 +162,7 @@ void handle_l2_exit(struct vcpu *vcpu)
 	const struct vmcb_control *control = &vcpu->vmcb->control;
 	uint64_t code = control->exit_code;
 
-	if (__builtin_expect(vcpu->string_step.on, false) && nested_string_stepped(vcpu))
+	if (__builtin_expect(vcpu->nested.string_step.on, false) && nested_string_stepped(vcpu))
 		return;
 	if (code == VMEXIT_NPF)
 		handle_l2_npf(vcpu);
@@ -180,7 +181,7 @@ void handle_l2_exit(struct vcpu *vcpu)
 static void flush(struct vcpu *vcpu)
 {
 	struct vmcb_control *control = &vcpu->vmcb->control;
-	bool all = __atomic_exchange_n(&vcpu->flush, false, __ATOMIC_SEQ_CST); /* P11 */
+	bool all = __atomic_exchange_n(&vcpu->cpu.flush, false, __ATOMIC_SEQ_CST); /* P11 */
 
 	/* L1's own flush of all ASIDs serves. */
 	if (!all && control->tlb_control != TLB_CONTROL_FLUSH_ALL) {
@@ -203,17 +204,17 @@ static void flush(struct vcpu *vcpu)
  */
 static inline bool may_enter(struct vcpu *vcpu)
 {
-	if (vcpu->alone)
-		vcpu->run++; /* nobody looks, and what is locked takes its time */
+	if (vcpu->cpu.alone)
+		vcpu->cpu.run++; /* nobody looks, and what is locked takes its time */
 	else
-		__atomic_add_fetch(&vcpu->run, 1, __ATOMIC_SEQ_CST); /* P13 */
+		__atomic_add_fetch(&vcpu->cpu.run, 1, __ATOMIC_SEQ_CST); /* P13 */
 	/* P14 */
-	return !__builtin_expect(__atomic_load_n(&vcpu->wanted, __ATOMIC_RELAXED), false);
+	return !__builtin_expect(__atomic_load_n(&vcpu->cpu.wanted, __ATOMIC_RELAXED), false);
 }
 
 static inline void has_left(struct vcpu *vcpu)
 {
-	__asm__ volatile("incq %0" : "+m"(vcpu->run) : : "memory"); /* P15: one store */
+	__asm__ volatile("incq %0" : "+m"(vcpu->cpu.run) : : "memory"); /* P15: one store */
 	if (!features.npt)
 		shadowed_exit(vcpu);
 }
@@ -229,9 +230,9 @@ static inline void count_exit(uint64_t counters[EXIT_SLOTS], uint64_t code)
 static __attribute__((noinline)) void attend(struct vcpu *vcpu)
 {
 	has_left(vcpu);
-	if (vcpu->flush)
+	if (vcpu->cpu.flush)
 		flush(vcpu);
-	if (vcpu->startup)
+	if (vcpu->cpu.startup)
 		startup_attend(vcpu);
 }
 
@@ -242,20 +243,20 @@ void vcpu_run(struct vcpu *vcpu)
 	for (;;) {
 		struct vmcb_control *control;
 
-		if (__builtin_expect(vcpu->due.any != 0, false))
+		if (__builtin_expect(vcpu->event.due.any != 0, false))
 			settle(vcpu);
 		control = &vcpu->vmcb->control;
 		if (!features.npt)
 			shadowed_enter(vcpu); /* may want a flush */
-		if (vcpu->mmu_cpu.flush_direct || (!features.npt && vcpu->flush))
+		if (vcpu->mmu_cpu.flush_direct || (!features.npt && vcpu->cpu.flush))
 			flush(vcpu);
 		if (!may_enter(vcpu)) {
 			attend(vcpu);
 			continue;
 		}
-		vcpu->injected = control->event_inj;
-		if (__builtin_expect(vcpu->injected, false))
-			vcpu->entry_rip = vcpu->vmcb->save.rip;
+		vcpu->event.injected = control->event_inj;
+		if (__builtin_expect(vcpu->event.injected, false))
+			vcpu->event.entry_rip = vcpu->vmcb->save.rip;
 		strict_check(vcpu);
 		if (__builtin_expect(features.untrain, false) && vcpu->guest_mode)
 			ENTER_GUEST(svm_enter_untrain, vcpu);

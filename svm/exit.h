@@ -11,7 +11,7 @@ void handle_exit(struct vcpu *vcpu, uint64_t code);
 
 /*
  * svm/settle.c: acts on the outcome that the exit's handler left, and on what else is due. To be
- * called once between two runs of guests, where vcpu->due says so.
+ * called once between two runs of guests, where vcpu->event.due says so.
  */
 void settle(struct vcpu *vcpu);
 

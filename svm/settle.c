@@ -8,6 +8,7 @@
 #include "hv/x86.h"
 #include "svm/cpus/processors.h"
 #include "svm/event/event.h"
+#include "svm/event/priority.h"
 #include "svm/exit.h"
 #include "svm/look/hypercall.h"
 #include "svm/nested/nested.h"
@@ -56,10 +57,10 @@ static bool combines(struct vcpu *vcpu, const struct outcome *outcome)
 
 static void act(struct vcpu *vcpu)
 {
-	const struct outcome outcome = vcpu->outcome;
-	uint8_t kind = vcpu->due.outcome;
+	const struct outcome outcome = vcpu->event.outcome;
+	uint8_t kind = vcpu->event.due.outcome;
 
-	vcpu->due.outcome = OUTCOME_RESUME;
+	vcpu->event.due.outcome = OUTCOME_RESUME;
 	if (kind == OUTCOME_EXIT || l1_intercepts(vcpu, outcome.code))
 		nested_exit(vcpu, outcome.code, outcome.info1, outcome.info2);
 	else if (kind == OUTCOME_SHUTDOWN)
@@ -70,7 +71,7 @@ static void act(struct vcpu *vcpu)
 
 static void take_machine_check(struct vcpu *vcpu)
 {
-	vcpu->due.machine_check = false;
+	vcpu->event.due.machine_check = false;
 	if (vcpu->vmcb->save.cr4 & CR4_MCE)
 		raise_exception(vcpu, VEC_MC, 0);
 	else
@@ -79,8 +80,8 @@ static void take_machine_check(struct vcpu *vcpu)
 
 static void inject_nmi(struct vcpu *vcpu)
 {
-	vcpu->due.nmi = false;
-	vcpu->nmi_blocked = true;
+	vcpu->event.due.nmi = false;
+	vcpu->event.nmi_blocked = true;
 	vcpu->vmcb->control.event_inj =
 		VEC_NMI | (uint64_t)EVENT_NMI << EVENT_TYPE_SHIFT | EVENT_VALID;
 	watch_iret(vcpu);
@@ -104,7 +105,7 @@ static bool take_next(struct vcpu *vcpu)
 		nested_exit(vcpu, VMEXIT_INIT, 0, 0);
 		return true;
 	case NEXT_INIT_RAISES:
-		vcpu->due.init = false;
+		vcpu->event.due.init = false;
 		raise_exception(vcpu, VEC_SX, SX_INIT);
 		return true;
 	case NEXT_NMI_EXITS:
@@ -114,7 +115,7 @@ static bool take_next(struct vcpu *vcpu)
 		inject_nmi(vcpu);
 		return true;
 	case NEXT_INIT: /* svm/start/startup.c takes it, and the rest with it */
-		vcpu->due.init = false;
+		vcpu->event.due.init = false;
 		vcpu_init(vcpu);
 		return false;
 	case NEXT_BEHIND:
@@ -128,7 +129,7 @@ static bool take_next(struct vcpu *vcpu)
 void settle(struct vcpu *vcpu)
 {
 	do {
-		while (vcpu->due.outcome)
+		while (vcpu->event.due.outcome)
 			act(vcpu);
 	} while (take_next(vcpu));
 }

@@ -58,9 +58,9 @@ static void check_l0(const struct vcpu *vcpu)
 	        "virt_ext has only what was offered");
 	require(!(c->int_ctl & ~(vcpu->guest_mode ? features.int_ctl : int_ctl_l0)),
 	        "int_ctl has only what was offered");
-	require(vcpu->guest_mode || vcpu->gif || (c->int_ctl & INT_CTL_V_INTR_MASKING),
+	require(vcpu->guest_mode || vcpu->event.gif || (c->int_ctl & INT_CTL_V_INTR_MASKING),
 	        "GIF=0 holds interrupts back");
-	require(!(vcpu->host_flags & RFLAGS_IF) || vcpu->gif, "GIF=0 holds interrupts back");
+	require(!(vcpu->host_flags & RFLAGS_IF) || vcpu->event.gif, "GIF=0 holds interrupts back");
 }
 
 static void check_manual(const struct vmcb *vmcb)
@@ -116,7 +116,7 @@ static void check_clean(const struct vmcb *vmcb, const struct vmcb *seen)
 
 static struct vmcb *seen_of(const struct vcpu *vcpu)
 {
-	return vcpu->seen[vcpu->guest_mode ? 1 + (vcpu->slot - vcpu->vmcb02s) : 0];
+	return vcpu->seen[vcpu->guest_mode ? 1 + (vcpu->nested.slot - vcpu->nested.vmcb02s) : 0];
 }
 
 void strict_check_again(struct vcpu *vcpu)
@@ -127,7 +127,8 @@ void strict_check_again(struct vcpu *vcpu)
 	nested_build_control(vcpu, &full);
 	full.virt_ext = vmcb02->control.virt_ext; /* of svm/nested/extensions.c, each time */
 	require(!memcmp(&full, &vmcb02->control, sizeof(full)), "VMCB02 is built again in full");
-	require(!nested_check(&vcpu->ctl, &vmcb02->save), "what is run again has been checked");
+	require(!nested_check(&vcpu->nested.ctl, &vmcb02->save),
+	        "what is run again has been checked");
 }
 
 void strict_check(const struct vcpu *vcpu)

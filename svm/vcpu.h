@@ -9,9 +9,10 @@
 #include "hv/x86.h"
 #include "mmu/mmu.h"
 #include "svm/apic/state.h"
+#include "svm/cpus/state.h"
 #include "svm/decode/state.h"
 #include "svm/emulate/state.h"
-#include "svm/event/priority.h"
+#include "svm/event/state.h"
 #include "svm/look/counters.h"
 #include "svm/nested/state.h"
 #include "svm/quirks/state.h"
@@ -47,21 +48,15 @@ struct vcpu {
 	uint64_t vmcb_hpa;   /* of the VMCB in use */
 	uint64_t host_flags; /* RFLAGS at VMRUN: IF decides where V_INTR_MASKING=1 */
 
-	struct vmcb *vmcb; /* in use: VMCB01, or the VMCB02 of slot */
+	struct vmcb *vmcb; /* in use: VMCB01, or the VMCB02 of nested.slot */
 	struct vmcb *vmcb01, *vmcb02;
 	uint64_t vmcb01_hpa, vmcb02_hpa;
-	bool guest_mode;              /* L2 runs */
-	uint64_t injected, entry_rip; /* EVENTINJ and, if it had any, RIP of the last VMRUN */
-	/* What keeps the processor from its guest; others set it, too. */
-	union {
-		struct {
-			uint32_t startup; /* svm/cpus/processors.h, STARTUP_*: 0 while the guest may
-			                     run */
-			bool flush;       /* L0 changed tables: the next VMRUN flushes everything */
-		};
-		uint64_t wanted; /* is not 0 if one of them is not */
-	};
+	bool guest_mode;   /* L2 runs */
 	bool npt01_shared; /* L2s have run on NPT01, under ASIDs of their own */
+
+	struct processor cpu;
+	struct event event;
+	struct nested nested;
 
 	/* What L1 has written to the registers that L0 virtualizes. */
 	uint64_t efer; /* with SVME as L1 has it, and LME where an emulator cannot have it */
@@ -70,55 +65,18 @@ struct vcpu {
 	struct mtrr mtrr;  /* svm/memory/memory_types.h */
 	uint64_t syscfg;   /* those bits that are L1's */
 	bool types_differ; /* mtrr is not what the real ones are */
-	bool gif;
-	uint8_t tpr_carried; /* V_TPR as set when the real TPR went into VMCB01 or VMCB02 */
-	bool tpr_in_vmcb;    /* ... which it is while V_INTR_MASKING is L0's doing */
-
-	union due due; /* to be settled before the guest runs */
-	struct outcome outcome;
-	uint64_t machine_checks; /* taken in L0, of hv/stack.h, when L0 last looked */
-	bool stepping_iret, iret_traps;
-	bool nmi_blocked; /* until L1's IRET */
-
-	struct vmcb02 vmcb02s[VMCB02S];
-	struct vmcb02 *slot;       /* in use; so are its four: */
-	struct nested_control ctl; /* of VMCB12, while guest_mode */
-	struct vmcb *vmcb12;       /* in the window */
-	uint64_t vmcb02_changes;
-	struct guest_tables nested; /* L1's nested tables, if it uses any */
-	uint64_t nested_key;        /* of nested.mode and nested.pat: what they were made from */
-	uint64_t nested_pat;
+	struct performance perf;
 
 	uint64_t *msrpm01; /* L0's own */
-	struct merged_maps msrpms, iopms;
-	struct string_step string_step;
-	uint64_t npt01; /* hpa of the root */
+	uint64_t npt01;    /* hpa of the root */
 	struct mmu_cpu mmu_cpu;
-
 	struct shadowed shadowed; /* without nested paging */
-
-	struct paging_mode own_mode[2]; /* of L1's and L2's own paging, for instruction fetches */
-	uint64_t own_key[2];
-
-	struct decode_cache decode_cache[2][DECODE_CACHES]; /* of L1, of L2 */
-
-	/* svm/cpus/processors.h: what other processors see and ask. */
-	uint32_t apic_id;
-	bool alone;          /* there is no other processor */
-	uint64_t run;        /* odd: in a guest, which has not exited since it was even */
-	uint64_t kicked;     /* TSC when an NMI of L0's was sent that is on its way; 0: none is */
-	bool arrived, ready; /* while booting */
-	uint64_t halt_hpa;   /* VMCB of the guest that waits for SIPI */
-	struct vmcb *halt;
-	uint64_t hsave_hpa; /* L0's own */
+	struct local_apic apic;
+	struct quirks quirks;
 #if STRICT
 	struct vmcb *seen[1 + VMCB02S]; /* VMCB01 and VMCB02s as their last #VMEXIT left them */
 #endif
-
-	struct quirks quirks;
-	struct local_apic apic;
-	struct performance perf;
-
+	struct decode decode;
 	struct vcpu_counters counters;
 };
 
@@ -150,7 +108,7 @@ void svm_enter_untrain(struct vcpu *vcpu);
  */
 static inline void control_edited(struct vcpu *vcpu)
 {
-	vcpu->slot->again = false;
+	vcpu->nested.slot->again = false;
 }
 
 /* Runs L1, and its guests, for good. */
@@ -173,13 +131,13 @@ static inline bool in_long_mode(const struct vmcb_save *save)
  */
 static inline bool l1_intercepts(const struct vcpu *vcpu, uint64_t code)
 {
-	return vcpu->guest_mode && (vcpu->ctl.intercepts[code / 32] >> (code % 32) & 1);
+	return vcpu->guest_mode && (vcpu->nested.ctl.intercepts[code / 32] >> (code % 32) & 1);
 }
 
 /* Does L2, which runs or is about to, have nested paging of L1's? */
 static inline bool nested_npt_enabled(const struct vcpu *vcpu)
 {
-	return vcpu->ctl.nested_ctl & NESTED_CTL_NP_ENABLE;
+	return vcpu->nested.ctl.nested_ctl & NESTED_CTL_NP_ENABLE;
 }
 
 /* 64-bit code: long mode and a code segment with L=1. */

@@ -5,6 +5,7 @@
 #include "hv/lapic.h"
 #include "hv/log.h"
 #include "svm/event/event.h"
+#include "svm/event/priority.h"
 
 /* TSC ticks: after the first a kick counts as lost, after the second its target. */
 #define KICK_AGAIN (1ll << 32)
@@ -27,9 +28,9 @@ struct vcpu *vcpu_at(unsigned int index)
 
 void processors_add(struct vcpu *vcpu)
 {
-	vcpu->alone = !count;
+	vcpu->cpu.alone = !count;
 	if (count)
-		vcpus[0]->alone = false;
+		vcpus[0]->cpu.alone = false;
 	vcpus[count] = vcpu;
 	__atomic_store_n(&count, count + 1, __ATOMIC_RELEASE);
 }
@@ -37,7 +38,7 @@ void processors_add(struct vcpu *vcpu)
 /* L1 may have given the APIC another id. */
 static void send(const struct vcpu *target, uint32_t command)
 {
-	lapic_send(target->ready ? target->apic.id : target->apic_id, command);
+	lapic_send(target->cpu.ready ? target->apic.id : target->cpu.apic_id, command);
 }
 
 void vcpu_smi(struct vcpu *self)
@@ -52,13 +53,13 @@ void vcpu_smi(struct vcpu *self)
  */
 static void kick(struct vcpu *target)
 {
-	uint64_t now = rdtsc() | 1, old = __atomic_load_n(&target->kicked, __ATOMIC_SEQ_CST);
+	uint64_t now = rdtsc() | 1, old = __atomic_load_n(&target->cpu.kicked, __ATOMIC_SEQ_CST);
 
 	do { /* P1 */
 		if (old && (int64_t)(now - old) < KICK_AGAIN)
 			return;
-	} while (!__atomic_compare_exchange_n(&target->kicked, &old, now, false, __ATOMIC_SEQ_CST,
-	                                      __ATOMIC_SEQ_CST));
+	} while (!__atomic_compare_exchange_n(&target->cpu.kicked, &old, now, false,
+	                                      __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST));
 	send(target, ICR_NMI); /* P2 */
 }
 
@@ -87,29 +88,29 @@ void processors_wait(void)
 
 bool vcpu_was_kicked(struct vcpu *vcpu)
 {
-	return __atomic_exchange_n(&vcpu->kicked, 0, __ATOMIC_SEQ_CST); /* P10 */
+	return __atomic_exchange_n(&vcpu->cpu.kicked, 0, __ATOMIC_SEQ_CST); /* P10 */
 }
 
 static bool is_in_guest(const struct vcpu *vcpu)
 {
-	return __atomic_load_n(&vcpu->run, __ATOMIC_SEQ_CST) & 1;
+	return __atomic_load_n(&vcpu->cpu.run, __ATOMIC_SEQ_CST) & 1;
 }
 
 void vcpu_init(struct vcpu *target)
 {
-	uint32_t old = __atomic_load_n(&target->startup, __ATOMIC_SEQ_CST), new;
+	uint32_t old = __atomic_load_n(&target->cpu.startup, __ATOMIC_SEQ_CST), new;
 
 	do /* S1: a SIPI that came before it is for nothing */
 		new = (old & (STARTUP_WAITING | STARTUP_STOP)) | STARTUP_INIT;
-	while (!__atomic_compare_exchange_n(&target->startup, &old, new, false, __ATOMIC_SEQ_CST,
-	                                    __ATOMIC_SEQ_CST));
+	while (!__atomic_compare_exchange_n(&target->cpu.startup, &old, new, false,
+	                                    __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST));
 	if ((old & STARTUP_WAITING) || is_in_guest(target))
 		vcpu_kick(target); /* S2 */
 }
 
 void vcpu_sipi(struct vcpu *target, uint8_t vector)
 {
-	uint32_t old = __atomic_load_n(&target->startup, __ATOMIC_SEQ_CST), new;
+	uint32_t old = __atomic_load_n(&target->cpu.startup, __ATOMIC_SEQ_CST), new;
 
 	do { /* S3 */
 		if (!(old & (STARTUP_INIT | STARTUP_WAITING)))
@@ -117,14 +118,14 @@ void vcpu_sipi(struct vcpu *target, uint8_t vector)
 		new = old;
 		if (!(old & STARTUP_SIPI)) /* the first one counts */
 			new |= STARTUP_SIPI | (uint32_t)vector << STARTUP_VECTOR_SHIFT;
-	} while (!__atomic_compare_exchange_n(&target->startup, &old, new, false, __ATOMIC_SEQ_CST,
-	                                      __ATOMIC_SEQ_CST));
+	} while (!__atomic_compare_exchange_n(&target->cpu.startup, &old, new, false,
+	                                      __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST));
 	vcpu_kick(target); /* S4 */
 }
 
 void vcpu_nmi(struct vcpu *target)
 {
-	__atomic_or_fetch(&target->startup, STARTUP_NMI, __ATOMIC_SEQ_CST); /* S5 */
+	__atomic_or_fetch(&target->cpu.startup, STARTUP_NMI, __ATOMIC_SEQ_CST); /* S5 */
 	if (is_in_guest(target))
 		vcpu_kick(target); /* S6 */
 }
@@ -133,7 +134,7 @@ void vcpu_nmi(struct vcpu *target)
 static bool has_left(const struct vcpu *vcpu)
 {
 	/* P7 P8 */
-	return !is_in_guest(vcpu) || !__atomic_load_n(&vcpu->flush, __ATOMIC_SEQ_CST);
+	return !is_in_guest(vcpu) || !__atomic_load_n(&vcpu->cpu.flush, __ATOMIC_SEQ_CST);
 }
 
 static void wait_until_left(struct vcpu *vcpu)
@@ -144,7 +145,7 @@ static void wait_until_left(struct vcpu *vcpu)
 		uint64_t waited = rdtsc() - begin;
 
 		if (waited > PATIENCE)
-			panic("processor %u does not leave its guest", vcpu->apic_id);
+			panic("processor %u does not leave its guest", vcpu->cpu.apic_id);
 		if (waited > KICK_AGAIN)
 			vcpu_kick(vcpu); /* P9 */
 		processors_wait();
@@ -156,7 +157,7 @@ void processors_flush_all(void)
 	struct vcpu *self = this_vcpu();
 
 	for (unsigned int i = 0; i < count; i++) {
-		__atomic_store_n(&vcpus[i]->flush, true, __ATOMIC_SEQ_CST); /* P6 */
+		__atomic_store_n(&vcpus[i]->cpu.flush, true, __ATOMIC_SEQ_CST); /* P6 */
 		if (vcpus[i] != self && is_in_guest(vcpus[i]))
 			vcpu_kick(vcpus[i]); /* P3 */
 	}
@@ -171,7 +172,7 @@ void processors_stop(void)
 	for (unsigned int i = 0; i < count; i++) {
 		if (vcpus[i] == this_vcpu())
 			continue;
-		__atomic_or_fetch(&vcpus[i]->startup, STARTUP_STOP, __ATOMIC_SEQ_CST); /* S7 */
+		__atomic_or_fetch(&vcpus[i]->cpu.startup, STARTUP_STOP, __ATOMIC_SEQ_CST); /* S7 */
 		vcpu_kick(vcpus[i]);
 	}
 }

@@ -15,7 +15,7 @@
 
 enum { PROCESSORS_MAX = 255 };
 
-/* What stands in vcpu.startup: changed by atomic operations only. */
+/* What stands in vcpu.cpu.startup: changed by atomic operations only. */
 enum {
 	STARTUP_INIT = 1 << 0,    /* an INIT is to be taken */
 	STARTUP_SIPI = 1 << 1,    /* a SIPI came, behind the INIT if there is one */

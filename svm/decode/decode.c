@@ -44,12 +44,12 @@ static const struct opcode opcodes[] = {
 static const struct paging_mode *own_mode(struct vcpu *vcpu)
 {
 	const struct vmcb_save *save = &vcpu->vmcb->save;
-	struct paging_mode *mode = &vcpu->own_mode[vcpu->guest_mode];
+	struct paging_mode *mode = &vcpu->decode.mode[vcpu->guest_mode];
 	uint64_t key = paging_key(save);
 
-	if (vcpu->own_key[vcpu->guest_mode] == key)
+	if (vcpu->decode.key[vcpu->guest_mode] == key)
 		return mode;
-	vcpu->own_key[vcpu->guest_mode] = key;
+	vcpu->decode.key[vcpu->guest_mode] = key;
 	paging_mode_init(mode, paging_format(save),
 	                 MODE_NX | ((save->cr4 & CR4_PSE) ? MODE_PSE : 0) |
 	                         (features.page_1g ? MODE_1G : 0),
@@ -65,8 +65,8 @@ static void *l2_page(void *context, uint64_t ngpa)
 	struct vcpu *vcpu = context;
 	uint64_t gpa = ngpa;
 
-	if (nested_npt_enabled(vcpu) &&
-	    !guest_peek(&mmu.memory, &vcpu->nested.mode, vcpu->nested.root, ngpa, &gpa))
+	if (nested_npt_enabled(vcpu) && !guest_peek(&mmu.memory, &vcpu->nested.tables.mode,
+	                                            vcpu->nested.tables.root, ngpa, &gpa))
 		return NULL;
 	return l1_page(NULL, gpa);
 }
@@ -127,7 +127,8 @@ static void *page_noted(void *context, uint64_t gpa)
 	const struct guest_memory l1 = {.page = l1_page, .context = context};
 
 	if (walk->vcpu->guest_mode && nested_npt_enabled(walk->vcpu) &&
-	    !walk_noted(&l1, &walk->vcpu->nested.mode, walk->vcpu->nested.root, gpa, &gpa))
+	    !walk_noted(&l1, &walk->vcpu->nested.tables.mode, walk->vcpu->nested.tables.root, gpa,
+	                &gpa))
 		return NULL;
 	return l1_page(NULL, gpa);
 }
@@ -282,7 +283,7 @@ static inline struct decode_cache *cache_for(struct vcpu *vcpu)
 	uint64_t rip = vcpu->vmcb->save.rip;
 
 	struct decode_cache *cache =
-		&vcpu->decode_cache[vcpu->guest_mode]
+		&vcpu->decode.cache[vcpu->guest_mode]
 				   [(rip ^ rip / DECODE_CACHES) & (DECODE_CACHES - 1)];
 
 	__asm__("" : "+r"(cache)); /* gcc would work it out again for each field */
@@ -304,9 +305,9 @@ static __attribute__((noinline)) bool rest_is_true(const struct decode_cache *ca
 	}
 	if (!vcpu->guest_mode)
 		return true;
-	return cache->nested_ctl == vcpu->ctl.nested_ctl &&
-	       (!cache->nested_ctl ||
-	        (cache->nested_root == vcpu->nested.root && cache->nested_key == vcpu->nested_key));
+	return cache->nested_ctl == vcpu->nested.ctl.nested_ctl &&
+	       (!cache->nested_ctl || (cache->nested_root == vcpu->nested.tables.root &&
+	                               cache->nested_key == vcpu->nested.key));
 }
 
 /* Is all that led to the result still what it was? Then so is the result; but ask cache->more. */
@@ -347,9 +348,9 @@ static const uint8_t *find_code(struct vcpu *vcpu, struct decode_cache *cache, u
 		.instruction = {.address_size = address_size(save, false)},
 	};
 	if (vcpu->guest_mode) {
-		cache->nested_ctl = vcpu->ctl.nested_ctl;
-		cache->nested_root = vcpu->nested.root;
-		cache->nested_key = vcpu->nested_key;
+		cache->nested_ctl = vcpu->nested.ctl.nested_ctl;
+		cache->nested_root = vcpu->nested.tables.root;
+		cache->nested_key = vcpu->nested.key;
 	}
 	cache->code = walk_code(vcpu, cache, linear_rip(save));
 	cache->more = vcpu->guest_mode || cache->words > DECODE_WORDS_L1;

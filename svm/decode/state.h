@@ -1,12 +1,14 @@
 /*
  * What a vcpu remembers of instructions that exited.
- * Relies on nothing.
+ * Relies on mmu/format.h.
  */
 #ifndef SVM_DECODE_STATE_H
 #define SVM_DECODE_STATE_H
 
 #include <stdbool.h>
 #include <stdint.h>
+
+#include "mmu/format.h"
 
 struct instruction {
 	uint8_t length;
@@ -43,5 +45,12 @@ struct decode_cache {
 } __attribute__((aligned(DECODE_CACHE_SIZE)));
 
 enum { DECODE_CACHES = 64 };
+
+/* Twice each: of L1 and of L2. */
+struct decode {
+	struct paging_mode mode[2]; /* of its own paging, for instruction fetches */
+	uint64_t key[2];
+	struct decode_cache cache[2][DECODE_CACHES];
+};
 
 #endif

@@ -134,7 +134,8 @@ static bool is_l1s_selective_write(const struct vcpu *vcpu, uint64_t value)
 {
 	uint64_t changed = value ^ vcpu->vmcb->save.cr0;
 
-	return vcpu->guest_mode && (vcpu->ctl.intercepts[INTERCEPT_MISC1] & MISC1_CR0_SEL_WRITE) &&
+	return vcpu->guest_mode &&
+	       (vcpu->nested.ctl.intercepts[INTERCEPT_MISC1] & MISC1_CR0_SEL_WRITE) &&
 	       (changed & ~(uint64_t)(CR0_TS | CR0_MP));
 }
 

@@ -17,11 +17,12 @@ bool has_error_code(unsigned int vector)
 /* An exit comes to one thing only: what is left twice is the same. */
 static void leave(struct vcpu *vcpu, enum outcome_kind kind, struct outcome outcome)
 {
-	if (STRICT && vcpu->due.outcome && vcpu->outcome.code != outcome.code)
-		panic("an exit ends as %llx and as %llx", (unsigned long long)vcpu->outcome.code,
+	if (STRICT && vcpu->event.due.outcome && vcpu->event.outcome.code != outcome.code)
+		panic("an exit ends as %llx and as %llx",
+		      (unsigned long long)vcpu->event.outcome.code,
 		      (unsigned long long)outcome.code);
-	vcpu->due.outcome = (uint8_t)kind;
-	vcpu->outcome = outcome;
+	vcpu->event.due.outcome = (uint8_t)kind;
+	vcpu->event.outcome = outcome;
 }
 
 static struct outcome exception(unsigned int vector, uint32_t error_code)
@@ -126,7 +127,8 @@ static bool was_injected(const struct vcpu *vcpu, uint64_t event)
 {
 	uint64_t which = EVENT_VALID | EVENT_TYPE_MASK | EVENT_VECTOR_MASK;
 
-	return !((vcpu->injected ^ event) & which) && vcpu->vmcb->save.rip == vcpu->entry_rip;
+	return !((vcpu->event.injected ^ event) & which) &&
+	       vcpu->vmcb->save.rip == vcpu->event.entry_rip;
 }
 
 bool is_from_instruction(const struct vcpu *vcpu, uint64_t event)

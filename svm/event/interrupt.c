@@ -18,21 +18,21 @@
  */
 static void carry_tpr(struct vcpu *vcpu, struct vmcb_control *control, bool into_vmcb)
 {
-	if (vcpu->tpr_in_vmcb == into_vmcb)
+	if (vcpu->event.tpr_in_vmcb == into_vmcb)
 		return;
-	vcpu->tpr_in_vmcb = into_vmcb;
+	vcpu->event.tpr_in_vmcb = into_vmcb;
 	if (into_vmcb) {
-		vcpu->tpr_carried = (uint8_t)read_cr8();
+		vcpu->event.tpr_carried = (uint8_t)read_cr8();
 		control->int_ctl &= ~INT_CTL_V_TPR_MASK;
-		control->int_ctl |= vcpu->tpr_carried;
-	} else if ((control->int_ctl & V_TPR_BITS) != vcpu->tpr_carried) {
+		control->int_ctl |= vcpu->event.tpr_carried;
+	} else if ((control->int_ctl & V_TPR_BITS) != vcpu->event.tpr_carried) {
 		write_cr8(control->int_ctl & V_TPR_BITS);
 	}
 }
 
 static bool masking_by_l1(const struct vcpu *vcpu)
 {
-	return vcpu->guest_mode && (vcpu->ctl.int_ctl & INT_CTL_V_INTR_MASKING);
+	return vcpu->guest_mode && (vcpu->nested.ctl.int_ctl & INT_CTL_V_INTR_MASKING);
 }
 
 /* GIF is 0: nothing comes. */
@@ -63,7 +63,7 @@ static void open_gate(struct vcpu *vcpu, struct vmcb_control *control)
 
 void update_interrupt_gate(struct vcpu *vcpu)
 {
-	(vcpu->gif ? open_gate : close_gate)(vcpu, &vcpu->vmcb->control);
+	(vcpu->event.gif ? open_gate : close_gate)(vcpu, &vcpu->vmcb->control);
 }
 
 void gate_to_l2(struct vcpu *vcpu)
@@ -74,9 +74,9 @@ void gate_to_l2(struct vcpu *vcpu)
 
 void set_gif(struct vcpu *vcpu, bool gif)
 {
-	if (vcpu->gif == gif)
+	if (vcpu->event.gif == gif)
 		return;
-	vcpu->gif = gif;
+	vcpu->event.gif = gif;
 	update_interrupt_gate(vcpu);
 }
 
@@ -92,7 +92,7 @@ static uint64_t open_window(struct vcpu *vcpu)
 
 	open_gif_window();
 	if (taken->inits)
-		vcpu->due.init = true;
+		vcpu->event.due.init = true;
 	look_for_machine_checks(vcpu);
 	nmis = taken->nmis;
 	taken->nmis = taken->inits = 0; /* GIF is 0: none comes in between */
@@ -128,7 +128,7 @@ void handle_signal(struct vcpu *vcpu)
 
 	vcpu->counters.nmis += control->exit_code == VMEXIT_NMI;
 	if (take_exit_signal(vcpu, control))
-		vcpu->due.nmi = true;
+		vcpu->event.due.nmi = true;
 }
 
 /*
@@ -140,7 +140,7 @@ void watch_iret(struct vcpu *vcpu)
 {
 	struct vmcb_control *control = &vcpu->vmcb->control;
 
-	vcpu->stepping_iret = false; /* over one that did not come to its end */
+	vcpu->event.stepping_iret = false; /* over one that did not come to its end */
 	control->intercepts[INTERCEPT_MISC1] |= MISC1_IRET;
 	control->clean &= ~CLEAN_I;
 	control_edited(vcpu);
@@ -159,32 +159,32 @@ void handle_iret(struct vcpu *vcpu)
 	vmcb->control.intercepts[INTERCEPT_MISC1] &= ~MISC1_IRET;
 	vmcb->control.clean &= ~CLEAN_I;
 	control_edited(vcpu);
-	if (!vcpu->nmi_blocked)
+	if (!vcpu->event.nmi_blocked)
 		return;
 	if (iret_leaves_unseen(&vmcb->save)) {
-		vcpu->nmi_blocked = false;
+		vcpu->event.nmi_blocked = false;
 		return;
 	}
 	/* IRET loads RFLAGS: TF lasts for this instruction only. */
-	vcpu->stepping_iret = true;
-	vcpu->iret_traps = vmcb->save.rflags & RFLAGS_TF;
+	vcpu->event.stepping_iret = true;
+	vcpu->event.iret_traps = vmcb->save.rflags & RFLAGS_TF;
 	vmcb->save.rflags |= RFLAGS_TF;
 }
 
 void break_off_iret(struct vcpu *vcpu)
 {
-	if (!vcpu->iret_traps)
+	if (!vcpu->event.iret_traps)
 		vcpu->vmcb->save.rflags &= ~(uint64_t)RFLAGS_TF;
-	vcpu->stepping_iret = false;
+	vcpu->event.stepping_iret = false;
 }
 
 bool iret_is_done(struct vcpu *vcpu)
 {
-	if (!vcpu->stepping_iret)
+	if (!vcpu->event.stepping_iret)
 		return false;
-	vcpu->stepping_iret = false;
-	vcpu->nmi_blocked = false;
-	if (vcpu->iret_traps)
+	vcpu->event.stepping_iret = false;
+	vcpu->event.nmi_blocked = false;
+	if (vcpu->event.iret_traps)
 		return false;
 	vcpu->vmcb->save.dr6 &= ~(uint64_t)DR6_BS;
 	vcpu->vmcb->control.clean &= ~CLEAN_DRX;

@@ -11,14 +11,14 @@ void look_for_machine_checks(struct vcpu *vcpu)
 {
 	const volatile struct stack_base *taken = stack_base();
 
-	if (vcpu->machine_checks == taken->machine_checks)
+	if (vcpu->event.machine_checks == taken->machine_checks)
 		return;
-	vcpu->machine_checks = taken->machine_checks;
-	vcpu->due.machine_check = true;
+	vcpu->event.machine_checks = taken->machine_checks;
+	vcpu->event.due.machine_check = true;
 }
 
 void handle_machine_check(struct vcpu *vcpu)
 {
-	vcpu->due.machine_check = true;
+	vcpu->event.due.machine_check = true;
 	redeliver_event(vcpu); /* it came first */
 }

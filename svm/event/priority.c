@@ -24,25 +24,25 @@ static bool may_take_nmi(const struct vcpu *vcpu)
 	const struct vmcb *vmcb = vcpu->vmcb;
 
 	/* Right before an IRET that L0 does not see the end of: at the next exit it is done. */
-	return !vcpu->nmi_blocked &&
+	return !vcpu->event.nmi_blocked &&
 	       !(vmcb->control.exit_code == VMEXIT_IRET && iret_leaves_unseen(&vmcb->save));
 }
 
 static enum next first_due(const struct vcpu *vcpu)
 {
-	if (!vcpu->gif || vcpu->string_step.on) /* from that an exit is near */
+	if (!vcpu->event.gif || vcpu->nested.string_step.on) /* from that an exit is near */
 		return NEXT_NOTHING;
-	if (vcpu->due.machine_check)
+	if (vcpu->event.due.machine_check)
 		return NEXT_MACHINE_CHECK;
-	if (vcpu->due.init) {
+	if (vcpu->event.due.init) {
 		/* APM vol. 2, sections 15.13.4, 15.17, 15.28. */
 		if (l1_intercepts(vcpu, VMEXIT_INIT))
 			return NEXT_INIT_EXITS;
 		return vcpu->vm_cr & VM_CR_R_INIT ? NEXT_INIT_RAISES : NEXT_INIT;
 	}
-	if (vcpu->due.nmi && l1_intercepts(vcpu, VMEXIT_NMI))
+	if (vcpu->event.due.nmi && l1_intercepts(vcpu, VMEXIT_NMI))
 		return NEXT_NMI_EXITS; /* whether one is blocked or not */
-	return vcpu->due.nmi && may_take_nmi(vcpu) ? NEXT_NMI : NEXT_NOTHING;
+	return vcpu->event.due.nmi && may_take_nmi(vcpu) ? NEXT_NMI : NEXT_NOTHING;
 }
 
 enum next what_is_next(const struct vcpu *vcpu)

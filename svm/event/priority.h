@@ -1,36 +1,10 @@
 /*
- * What an exit's handler leaves to be done for its guest, what else is due, and which of it comes
- * first. Relies on svm/vmcb.h. Handlers only leave word (svm/event/event.h): svm/settle.c acts.
+ * Which comes first of what is due for a guest (svm/event/state.h). Relies on nothing.
  */
 #ifndef SVM_EVENT_PRIORITY_H
 #define SVM_EVENT_PRIORITY_H
 
-#include <stdbool.h>
 #include <stdint.h>
-
-enum outcome_kind {
-	OUTCOME_RESUME,    /* nothing: the guest goes on */
-	OUTCOME_EXCEPTION, /* raised in the guest */
-	OUTCOME_FAULT,     /* the same, maybe amid the delivery of another event */
-	OUTCOME_EXIT,      /* L1's, in any case */
-	OUTCOME_SHUTDOWN,
-};
-
-/* All of them as the #VMEXIT that L1 gets if it intercepts them; of #PF info2 is CR2. */
-struct outcome {
-	uint64_t code, info1, info2;
-};
-
-/* What is to be settled before the guest in use runs: nothing, if the whole word is 0. */
-union due {
-	uint64_t any;
-	struct {
-		uint8_t outcome;    /* enum outcome_kind */
-		bool machine_check; /* these three are L1's, and wait until it can take them */
-		bool init;
-		bool nmi;
-	};
-};
 
 struct vcpu;
 

@@ -46,8 +46,8 @@ void report_guest(void)
 		return;
 	processors_stop();
 	open_gif(); /* for SMIs, now and when it halts */
-	log_line("processor %u: %s runs, GIF %d", vcpu->apic_id, vcpu->guest_mode ? "L2" : "L1",
-	         vcpu->gif);
+	log_line("processor %u: %s runs, GIF %d", vcpu->cpu.apic_id, vcpu->guest_mode ? "L2" : "L1",
+	         vcpu->event.gif);
 	report_vmcb("VMCB01", vcpu->vmcb01);
 	report_vmcb("VMCB02", vcpu->vmcb02);
 	counters_report();

@@ -28,13 +28,13 @@ void nested_enter_extensions(struct vcpu *vcpu)
 {
 	struct vmcb *vmcb02 = vcpu->vmcb02;
 
-	if (is_shown(SVM_FEATURE_LBR) && (vcpu->ctl.virt_ext & VIRT_EXT_LBR)) {
+	if (is_shown(SVM_FEATURE_LBR) && (vcpu->nested.ctl.virt_ext & VIRT_EXT_LBR)) {
 		vmcb02->control.virt_ext = VIRT_EXT_LBR;
 		vmcb02->control.clean &= ~CLEAN_LBR;
-		copy_lbr(&vmcb02->save, &vcpu->vmcb12->save);
+		copy_lbr(&vmcb02->save, &vcpu->nested.vmcb12->save);
 	}
 	if (features.cr4_valid & CR4_CET)
-		copy_shadow_stack(&vmcb02->save, &vcpu->vmcb12->save);
+		copy_shadow_stack(&vmcb02->save, &vcpu->nested.vmcb12->save);
 	/* L1 is not told that VMRUN moves it: it is one register to L1 and its L2s. */
 	if (has(SVM_FEATURE_SPEC_CTRL))
 		vmcb02->save.spec_ctrl = vcpu->vmcb01->save.spec_ctrl;
@@ -44,7 +44,7 @@ void nested_enter_extensions(struct vcpu *vcpu)
 static void copy_fetched(struct vcpu *vcpu, uint64_t code)
 {
 	const struct vmcb_control *from = &vcpu->vmcb02->control;
-	struct vmcb_control *to = &vcpu->vmcb12->control;
+	struct vmcb_control *to = &vcpu->nested.vmcb12->control;
 
 	to->fetched_bytes = code == from->exit_code ? from->fetched_bytes : 0;
 	for (unsigned int i = 0; i < sizeof(to->fetched); i++)
@@ -56,9 +56,9 @@ void nested_exit_extensions(struct vcpu *vcpu, uint64_t code)
 	struct vmcb *vmcb02 = vcpu->vmcb02;
 
 	if (vmcb02->control.virt_ext & VIRT_EXT_LBR)
-		copy_lbr(&vcpu->vmcb12->save, &vmcb02->save);
+		copy_lbr(&vcpu->nested.vmcb12->save, &vmcb02->save);
 	if (features.cr4_valid & CR4_CET)
-		copy_shadow_stack(&vcpu->vmcb12->save, &vmcb02->save);
+		copy_shadow_stack(&vcpu->nested.vmcb12->save, &vmcb02->save);
 	if (has(SVM_FEATURE_SPEC_CTRL))
 		vcpu->vmcb01->save.spec_ctrl = vmcb02->save.spec_ctrl;
 	if (is_shown(SVM_FEATURE_DECODE))

@@ -65,7 +65,8 @@ static bool by_another(const struct merged_map *merged, uint64_t gpa)
 	for (unsigned int i = 0; i < vcpu_count(); i++) {
 		const struct vcpu *vcpu = vcpu_at(i);
 
-		if (has_page(&vcpu->msrpms, merged, gpa) || has_page(&vcpu->iopms, merged, gpa))
+		if (has_page(&vcpu->nested.msrpms, merged, gpa) ||
+		    has_page(&vcpu->nested.iopms, merged, gpa))
 			return true;
 	}
 	return false;
@@ -107,7 +108,7 @@ static bool forget(struct merged_maps *maps, uint64_t gpa)
 
 bool nested_map_written(struct vcpu *vcpu, uint64_t gpa)
 {
-	bool msr = forget(&vcpu->msrpms, gpa), io = forget(&vcpu->iopms, gpa);
+	bool msr = forget(&vcpu->nested.msrpms, gpa), io = forget(&vcpu->nested.iopms, gpa);
 
 	return msr || io;
 }
@@ -128,8 +129,8 @@ void nested_maps_renew(struct vcpu *vcpu)
 {
 	struct vmcb_control *control = &vcpu->vmcb02->control;
 
-	control->msrpm_base_pa = renew(&vcpu->msrpms, control->msrpm_base_pa);
-	control->iopm_base_pa = renew(&vcpu->iopms, control->iopm_base_pa);
+	control->msrpm_base_pa = renew(&vcpu->nested.msrpms, control->msrpm_base_pa);
+	control->iopm_base_pa = renew(&vcpu->nested.iopms, control->iopm_base_pa);
 	control->clean &= ~CLEAN_IOPM;
 	control_edited(vcpu);
 }
@@ -173,7 +174,7 @@ static __attribute__((noinline)) uint64_t merge_anew(struct vcpu *vcpu, struct m
 static inline uint64_t merged_map(struct vcpu *vcpu, struct merged_maps *maps, uint64_t base)
 {
 	const struct merged_map *last = maps->last;
-	uint64_t key = (base & ~(uint64_t)(PAGE_SIZE - 1)) | vcpu->ctl.nested_ctl;
+	uint64_t key = (base & ~(uint64_t)(PAGE_SIZE - 1)) | vcpu->nested.ctl.nested_ctl;
 
 	return last->marked == key && mmu_watch_holds(&last->marks) &&
 	                       __atomic_load_n(&last->valid, __ATOMIC_SEQ_CST)
@@ -183,26 +184,26 @@ static inline uint64_t merged_map(struct vcpu *vcpu, struct merged_maps *maps, u
 
 uint64_t msrpm_for_l2(struct vcpu *vcpu)
 {
-	return vcpu->ctl.intercepts[INTERCEPT_MISC1] & MISC1_MSR_PROT
-	               ? merged_map(vcpu, &vcpu->msrpms, vcpu->ctl.msrpm_base_pa)
-	               : vcpu->msrpms.l0_hpa;
+	return vcpu->nested.ctl.intercepts[INTERCEPT_MISC1] & MISC1_MSR_PROT
+	               ? merged_map(vcpu, &vcpu->nested.msrpms, vcpu->nested.ctl.msrpm_base_pa)
+	               : vcpu->nested.msrpms.l0_hpa;
 }
 
 uint64_t iopm_for_l2(struct vcpu *vcpu)
 {
-	return vcpu->ctl.intercepts[INTERCEPT_MISC1] & MISC1_IOIO_PROT
-	               ? merged_map(vcpu, &vcpu->iopms, vcpu->ctl.iopm_base_pa)
-	               : vcpu->iopms.l0_hpa;
+	return vcpu->nested.ctl.intercepts[INTERCEPT_MISC1] & MISC1_IOIO_PROT
+	               ? merged_map(vcpu, &vcpu->nested.iopms, vcpu->nested.ctl.iopm_base_pa)
+	               : vcpu->nested.iopms.l0_hpa;
 }
 
 uint64_t iopm_for_step(struct vcpu *vcpu)
 {
-	struct merged_map *now = &vcpu->iopms.map[STEP_IOPM];
+	struct merged_map *now = &vcpu->nested.iopms.map[STEP_IOPM];
 
-	if (!(vcpu->ctl.intercepts[INTERCEPT_MISC1] & MISC1_IOIO_PROT))
-		return vcpu->iopms.l0_hpa;
-	now->gpa = vcpu->ctl.iopm_base_pa & ~(uint64_t)(PAGE_SIZE - 1);
-	merge(&vcpu->iopms, now);
+	if (!(vcpu->nested.ctl.intercepts[INTERCEPT_MISC1] & MISC1_IOIO_PROT))
+		return vcpu->nested.iopms.l0_hpa;
+	now->gpa = vcpu->nested.ctl.iopm_base_pa & ~(uint64_t)(PAGE_SIZE - 1);
+	merge(&vcpu->nested.iopms, now);
 	return now->hpa;
 }
 
@@ -222,9 +223,9 @@ static uint64_t bits_at(uint64_t base, unsigned int bit, unsigned int count)
 
 bool io_is_intercepted(struct vcpu *vcpu, uint64_t info)
 {
-	if (!(vcpu->ctl.intercepts[INTERCEPT_MISC1] & MISC1_IOIO_PROT))
+	if (!(vcpu->nested.ctl.intercepts[INTERCEPT_MISC1] & MISC1_IOIO_PROT))
 		return false;
-	return bits_at(vcpu->ctl.iopm_base_pa, info >> IOIO_PORT_S & 0xffff,
+	return bits_at(vcpu->nested.ctl.iopm_base_pa, info >> IOIO_PORT_S & 0xffff,
 	               info >> IOIO_SIZE_S & IOIO_SIZE);
 }
 
@@ -232,9 +233,9 @@ bool msr_is_intercepted(struct vcpu *vcpu, uint32_t msr, bool write)
 {
 	int bit = msrpm_bit(msr);
 
-	if (!(vcpu->ctl.intercepts[INTERCEPT_MISC1] & MISC1_MSR_PROT))
+	if (!(vcpu->nested.ctl.intercepts[INTERCEPT_MISC1] & MISC1_MSR_PROT))
 		return false;
 	if (bit < 0)
 		return true; /* registers that the map does not cover exit; APM 15.11 */
-	return bits_at(vcpu->ctl.msrpm_base_pa, (unsigned int)bit + write, 1);
+	return bits_at(vcpu->nested.ctl.msrpm_base_pa, (unsigned int)bit + write, 1);
 }

@@ -21,7 +21,7 @@ static void read_mode(struct vcpu *vcpu, const struct vmcb_save *l1)
 	if (features.page_1g)
 		flags |= MODE_1G;
 	flags |= quirk_mode_flags();
-	paging_mode_init(&vcpu->nested.mode, paging_format(l1), flags, features.phys_bits);
+	paging_mode_init(&vcpu->nested.tables.mode, paging_format(l1), flags, features.phys_bits);
 }
 
 /* nCR3, and gPAT where L2 shares it with L1. */
@@ -37,16 +37,17 @@ static void set_root(struct vmcb *vmcb02, uint64_t root, uint64_t g_pat)
 static __attribute__((noinline)) uint64_t load_as(struct vcpu *vcpu, const struct vmcb_save *l1,
                                                   uint64_t key)
 {
-	if (key != vcpu->nested_key) {
-		vcpu->nested_key = key;
+	if (key != vcpu->nested.key) {
+		vcpu->nested.key = key;
 		read_mode(vcpu, l1);
 	}
-	if (l1->g_pat != vcpu->nested_pat) {
-		vcpu->nested_pat = l1->g_pat;
-		vcpu->nested.pat = pack_pat(l1->g_pat);
+	if (l1->g_pat != vcpu->nested.pat) {
+		vcpu->nested.pat = l1->g_pat;
+		vcpu->nested.tables.pat = pack_pat(l1->g_pat);
 	}
-	vcpu->nested.root = paging_root(&vcpu->nested.mode, vcpu->ctl.nested_cr3);
-	return load_root(vcpu, &vcpu->nested, vcpu->ctl.asid);
+	vcpu->nested.tables.root =
+		paging_root(&vcpu->nested.tables.mode, vcpu->nested.ctl.nested_cr3);
+	return load_root(vcpu, &vcpu->nested.tables, vcpu->nested.ctl.asid);
 }
 
 void nested_load_root(struct vcpu *vcpu)
@@ -66,9 +67,11 @@ void nested_load_root(struct vcpu *vcpu)
 		set_root(vmcb02, vcpu->npt01, l1->g_pat);
 		return;
 	}
-	if (__builtin_expect(key == vcpu->nested_key && l1->g_pat == vcpu->nested_pat, true)) {
-		vcpu->nested.root = paging_root(&vcpu->nested.mode, vcpu->ctl.nested_cr3);
-		root = mmu_same_root(&mmu, &vcpu->mmu_cpu, vcpu->nested.root, vcpu->ctl.asid);
+	if (__builtin_expect(key == vcpu->nested.key && l1->g_pat == vcpu->nested.pat, true)) {
+		vcpu->nested.tables.root =
+			paging_root(&vcpu->nested.tables.mode, vcpu->nested.ctl.nested_cr3);
+		root = mmu_same_root(&mmu, &vcpu->mmu_cpu, vcpu->nested.tables.root,
+		                     vcpu->nested.ctl.asid);
 	}
 	if (__builtin_expect(!root, false))
 		root = load_as(vcpu, l1, key);
@@ -93,7 +96,7 @@ void handle_l2_npf(struct vcpu *vcpu)
 		fault.access |= ACCESS_WRITE;
 	if (info & NPF_FETCH)
 		fault.access |= ACCESS_FETCH;
-	if (tables_deny(vcpu, &vcpu->nested, &fault))
+	if (tables_deny(vcpu, &vcpu->nested.tables, &fault))
 		/* I/D tells of the access itself, whether L1's format has NX or not. */
 		nested_exit(vcpu, VMEXIT_NPF,
 		            fault.code | (info & (NPF_FINAL | NPF_TABLE | NPF_FETCH)),

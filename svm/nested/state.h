@@ -1,12 +1,13 @@
 /*
  * What a vcpu has of nested SVM: VMCB12s, VMCB02s, the maps of L2, a step of string I/O.
- * Relies on svm/vmcb.h.
+ * Relies on svm/vmcb.h and mmu/mmu.h.
  */
 #ifndef SVM_NESTED_STATE_H
 #define SVM_NESTED_STATE_H
 
 #include <stdbool.h>
 
+#include "mmu/mmu.h"
 #include "svm/vmcb.h"
 
 /* What L0 keeps of VMCB12 while L2 runs: the snapshot of its control area. */
@@ -34,7 +35,7 @@ struct vmcb02 {
 	uint64_t gpa; /* of VMCB12; all ones: none yet */
 	struct vmcb *vmcb12;
 	uint64_t used;
-	struct nested_control ctl; /* vcpu->ctl, while another is in use */
+	struct nested_control ctl; /* vcpu->nested.ctl, while another is in use */
 	/*
 	 * What is in VMCB02 was built from ctl, and what has been run from it since has passed the
 	 * checks or come from the processor: what is the same at the next VMRUN may stay.
@@ -72,6 +73,19 @@ struct string_step {
 	bool on, l2_steps;
 	uint32_t exceptions, misc1;
 	uint64_t iopm, dr6;
+};
+
+struct nested {
+	struct vmcb02 vmcb02s[VMCB02S];
+	struct vmcb02 *slot;       /* in use; so are its four: */
+	struct nested_control ctl; /* of VMCB12, while guest_mode */
+	struct vmcb *vmcb12;       /* in the window */
+	uint64_t vmcb02_changes;
+	struct guest_tables tables; /* L1's nested tables, if it uses any */
+	uint64_t key;               /* of tables.mode and tables.pat: what they were made from */
+	uint64_t pat;
+	struct merged_maps msrpms, iopms;
+	struct string_step string_step;
 };
 
 #endif

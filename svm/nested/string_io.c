@@ -15,7 +15,7 @@ void nested_step_string(struct vcpu *vcpu)
 	struct vmcb_control *control = &vcpu->vmcb->control;
 	struct vmcb_save *save = &vcpu->vmcb->save;
 
-	vcpu->string_step = (struct string_step){
+	vcpu->nested.string_step = (struct string_step){
 		.on = true,
 		.l2_steps = save->rflags & RFLAGS_TF,
 		.exceptions = control->intercepts[INTERCEPT_EXCEPTION],
@@ -35,7 +35,7 @@ void nested_step_string(struct vcpu *vcpu)
 /* Ends the step. Is the exit, unless it is a breakpoint's, only L0's own? */
 static bool end_step(struct vcpu *vcpu, uint64_t code)
 {
-	struct string_step *step = &vcpu->string_step;
+	struct string_step *step = &vcpu->nested.string_step;
 	struct vmcb_control *control = &vcpu->vmcb->control;
 	struct vmcb_save *save = &vcpu->vmcb->save;
 	bool own = code == VMEXIT_EXCP_BASE + VEC_DB && !step->l2_steps;

@@ -10,10 +10,10 @@
 /* The one for this VMCB12, or that which was used least lately: it begins anew. */
 static struct vmcb02 *choose(struct vcpu *vcpu, uint64_t gpa)
 {
-	struct vmcb02 *oldest = &vcpu->vmcb02s[0];
+	struct vmcb02 *oldest = &vcpu->nested.vmcb02s[0];
 
 	for (unsigned int i = 0; i < VMCB02S; i++) {
-		struct vmcb02 *slot = &vcpu->vmcb02s[i];
+		struct vmcb02 *slot = &vcpu->nested.vmcb02s[i];
 
 		if (slot->vmcb12 && slot->gpa == gpa)
 			return slot;
@@ -32,12 +32,12 @@ void nested_use_vmcb02(struct vcpu *vcpu, uint64_t gpa)
 {
 	struct vmcb02 *slot;
 
-	vcpu->slot->ctl = vcpu->ctl;
+	vcpu->nested.slot->ctl = vcpu->nested.ctl;
 	slot = choose(vcpu, gpa);
-	slot->used = ++vcpu->vmcb02_changes;
-	vcpu->ctl = slot->ctl;
-	vcpu->slot = slot;
+	slot->used = ++vcpu->nested.vmcb02_changes;
+	vcpu->nested.ctl = slot->ctl;
+	vcpu->nested.slot = slot;
 	vcpu->vmcb02 = slot->vmcb;
 	vcpu->vmcb02_hpa = slot->hpa;
-	vcpu->vmcb12 = slot->vmcb12;
+	vcpu->nested.vmcb12 = slot->vmcb12;
 }

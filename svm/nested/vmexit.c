@@ -15,10 +15,10 @@
 static void write_control(struct vcpu *vcpu, uint64_t code, uint64_t info1, uint64_t info2)
 {
 	const struct vmcb_control *from = &vcpu->vmcb02->control;
-	struct vmcb_control *to = &vcpu->vmcb12->control;
+	struct vmcb_control *to = &vcpu->nested.vmcb12->control;
 	uint64_t live = INT_CTL_V_TPR_MASK | INT_CTL_V_IRQ;
 
-	if (vcpu->ctl.int_ctl & INT_CTL_V_GIF_ENABLE)
+	if (vcpu->nested.ctl.int_ctl & INT_CTL_V_GIF_ENABLE)
 		live |= INT_CTL_V_GIF;
 	to->exit_int_info = interrupted_event(vcpu); /* before int_ctl: it may change it */
 	to->int_ctl = (to->int_ctl & ~live) | (from->int_ctl & live);
@@ -66,23 +66,24 @@ static void keep_predictions_apart(const struct vcpu *vcpu)
 void nested_exit(struct vcpu *vcpu, uint64_t code, uint64_t info1, uint64_t info2)
 {
 	vcpu->counters.reflected++;
-	if (!vcpu->gif) { /* L2's CLGI: take the TPR out of VMCB02 */
-		vcpu->gif = true;
+	if (!vcpu->event.gif) { /* L2's CLGI: take the TPR out of VMCB02 */
+		vcpu->event.gif = true;
 		update_interrupt_gate(vcpu);
 	}
 	/* A VMRUN that was over before the processor saw it: what it was to flush is still to be.
 	 */
 	if (vcpu->vmcb02->control.tlb_control != TLB_CONTROL_NONE)
-		vcpu->flush = true; /* P16 */
-	if (vcpu->stepping_iret)
+		vcpu->cpu.flush = true; /* P16 */
+	if (vcpu->event.stepping_iret)
 		break_off_iret(vcpu);
-	nested_give_state(&vcpu->vmcb12->save, &vcpu->vmcb02->save, nested_npt_enabled(vcpu));
+	nested_give_state(&vcpu->nested.vmcb12->save, &vcpu->vmcb02->save,
+	                  nested_npt_enabled(vcpu));
 	if (vcpu->quirks.l2_lme_held)
-		vcpu->vmcb12->save.efer |= EFER_LME;
+		vcpu->nested.vmcb12->save.efer |= EFER_LME;
 	write_control(vcpu, code, info1, info2);
 	if (features.extensions)
 		nested_exit_extensions(vcpu, code);
-	l1_written(vcpu->slot->gpa);
+	l1_written(vcpu->nested.slot->gpa);
 	restore_l1(vcpu);
 	keep_predictions_apart(vcpu);
 	vcpu->guest_mode = false;
@@ -91,7 +92,7 @@ void nested_exit(struct vcpu *vcpu, uint64_t code, uint64_t info1, uint64_t info
 	set_gif(vcpu, false);
 	if (vcpu->perf.split)
 		perf_switch(vcpu);
-	if (vcpu->nmi_blocked)
+	if (vcpu->event.nmi_blocked)
 		watch_iret(vcpu);
 	/* #VMEXIT loads CR3, and a bad PDPTE shuts the host down; APM vol. 2, section 15.6. */
 	if (!features.npt && !load_pdptes(vcpu, PAGING_OF_L1, &vcpu->vmcb01->save))

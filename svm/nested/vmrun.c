@@ -34,7 +34,7 @@ static void build_intercepts(struct vmcb_control *control, const struct nested_c
 static void build_tlb_control(struct vcpu *vcpu)
 {
 	struct vmcb_control *control = &vcpu->vmcb02->control;
-	uint8_t asked = vcpu->ctl.tlb_control;
+	uint8_t asked = vcpu->nested.ctl.tlb_control;
 	bool by_asid = is_shown(SVM_FEATURE_FLUSH_ASID);
 
 	if (asked == TLB_CONTROL_NONE) {
@@ -45,7 +45,7 @@ static void build_tlb_control(struct vcpu *vcpu)
 	if (by_asid &&
 	    (asked == TLB_CONTROL_FLUSH_ASID || asked == TLB_CONTROL_FLUSH_ASID_NONGLOBAL)) {
 		control->tlb_control = asked;
-		mmu_flush_asid(&vcpu->mmu_cpu, vcpu->ctl.asid);
+		mmu_flush_asid(&vcpu->mmu_cpu, vcpu->nested.ctl.asid);
 	} else {
 		control->tlb_control = TLB_CONTROL_FLUSH_ALL;
 		mmu_flush_all_asids(&vcpu->mmu_cpu);
@@ -55,7 +55,7 @@ static void build_tlb_control(struct vcpu *vcpu)
 
 void nested_build_control(const struct vcpu *vcpu, struct vmcb_control *control)
 {
-	const struct nested_control *l1 = &vcpu->ctl;
+	const struct nested_control *l1 = &vcpu->nested.ctl;
 
 	build_intercepts(control, l1);
 	control->pause_filter = l1->pause_filter;
@@ -78,7 +78,7 @@ static void build_maps(struct vcpu *vcpu)
 static void build_vmcb02(struct vcpu *vcpu, uint32_t changed, bool again)
 {
 	struct vmcb_control *control = &vcpu->vmcb02->control;
-	const struct nested_control *l1 = &vcpu->ctl;
+	const struct nested_control *l1 = &vcpu->nested.ctl;
 
 	control->clean = again ? control->clean & ~changed : 0;
 	if (!again)
@@ -97,7 +97,7 @@ static void build_vmcb02(struct vcpu *vcpu, uint32_t changed, bool again)
 		nested_enter_extensions(vcpu);
 	nested_load_root(vcpu);
 	vcpu->quirks.l2_lme_held = false;
-	vcpu->slot->again = features.npt;
+	vcpu->nested.slot->again = features.npt;
 	if (!again || (changed & CLEAN_CRX))
 		vcpu->quirks.l2_lme_held = quirk_hold_back_lme(vcpu, vcpu->vmcb02);
 }
@@ -105,16 +105,16 @@ static void build_vmcb02(struct vcpu *vcpu, uint32_t changed, bool again)
 /* VMRUN fails: L1 goes on behind it with the exit code -1; the guest's state is untouched. */
 static void refuse(struct vcpu *vcpu, const char *rule)
 {
-	struct vmcb_control *control = &vcpu->vmcb12->control;
+	struct vmcb_control *control = &vcpu->nested.vmcb12->control;
 
 	log_debug("VMRUN refused: %s", rule);
-	vcpu->slot->again = false; /* what is in VMCB02 now has not passed */
+	vcpu->nested.slot->again = false; /* what is in VMCB02 now has not passed */
 	control->exit_code = VMEXIT_INVALID;
 	control->exit_info1 = 0;
 	control->exit_info2 = 0;
 	control->exit_int_info = 0;
 	control->event_inj = 0;
-	l1_written(vcpu->slot->gpa);
+	l1_written(vcpu->nested.slot->gpa);
 	vcpu->counters.invalid++;
 	set_gif(vcpu, false);
 	trap_step(vcpu);
@@ -122,7 +122,7 @@ static void refuse(struct vcpu *vcpu, const char *rule)
 
 void nested_refused(struct vcpu *vcpu)
 {
-	vcpu->flush = true; /* the processor refuses before it flushes, maybe */
+	vcpu->cpu.flush = true; /* the processor refuses before it flushes, maybe */
 	if (STRICT)
 		panic("the processor refused VMCB02, which the checks had passed");
 	vcpu->guest_mode = false;
@@ -137,11 +137,11 @@ void nested_refused(struct vcpu *vcpu)
 static const char *check(struct vcpu *vcpu, bool again)
 {
 	const struct vmcb_save *save = &vcpu->vmcb02->save;
-	const char *rule =
-		again ? nested_check_again(&vcpu->ctl, save) : nested_check(&vcpu->ctl, save);
+	const char *rule = again ? nested_check_again(&vcpu->nested.ctl, save)
+	                         : nested_check(&vcpu->nested.ctl, save);
 
 	if (!rule)
-		rule = nested_check_host(&vcpu->ctl, &vcpu->vmcb01->save);
+		rule = nested_check_host(&vcpu->nested.ctl, &vcpu->vmcb01->save);
 	if (!rule && !features.npt && !shadowed_begin_l2(vcpu))
 		rule = "a PDPTE has reserved bits";
 	return rule;
@@ -154,13 +154,13 @@ void nested_vmrun(struct vcpu *vcpu, uint64_t vmcb12_gpa)
 	uint32_t changed;
 	bool again;
 
-	if (vcpu->slot->gpa != vmcb12_gpa)
+	if (vcpu->nested.slot->gpa != vmcb12_gpa)
 		nested_use_vmcb02(vcpu, vmcb12_gpa);
-	vmcb12 = vcpu->vmcb12;
-	changed = nested_take_control(&vcpu->ctl, &vmcb12->control);
+	vmcb12 = vcpu->nested.vmcb12;
+	changed = nested_take_control(&vcpu->nested.ctl, &vmcb12->control);
 	changed |= nested_take_state(&vcpu->vmcb02->save, &vmcb12->save, nested_npt_enabled(vcpu));
 	/* All that is checked is what it was in one and the same VMRUN, or nothing counts. */
-	again = vcpu->slot->again && !(changed & CHANGED_CHECKED);
+	again = vcpu->nested.slot->again && !(changed & CHANGED_CHECKED);
 	rule = check(vcpu, again);
 	if (rule) {
 		refuse(vcpu, rule);
@@ -170,13 +170,13 @@ void nested_vmrun(struct vcpu *vcpu, uint64_t vmcb12_gpa)
 	build_vmcb02(vcpu, changed, again);
 	if (again)
 		strict_check_again(vcpu);
-	vcpu->gif = true; /* VMRUN sets it */
+	vcpu->event.gif = true; /* VMRUN sets it */
 	vcpu->guest_mode = true;
 	vcpu->vmcb = vcpu->vmcb02;
 	vcpu->vmcb_hpa = vcpu->vmcb02_hpa;
 	gate_to_l2(vcpu);
 	if (vcpu->perf.split)
 		perf_switch(vcpu);
-	if (vcpu->nmi_blocked)
+	if (vcpu->event.nmi_blocked)
 		watch_iret(vcpu);
 }

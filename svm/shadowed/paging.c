@@ -89,7 +89,7 @@ static const struct guest_tables *tables_of(struct vcpu *vcpu)
 /* L1's own ASID is none of those that it gives to its guests. */
 static uint32_t asid_of(const struct vcpu *vcpu)
 {
-	return vcpu->guest_mode ? vcpu->ctl.asid : 0;
+	return vcpu->guest_mode ? vcpu->nested.ctl.asid : 0;
 }
 
 bool load_pdptes(struct vcpu *vcpu, unsigned int owner, const struct vmcb_save *save)
@@ -129,7 +129,7 @@ void shadowed_flush(struct vcpu *vcpu)
 		return; /* the processor has done it */
 	mmu_flush_asid(&vcpu->mmu_cpu, asid_of(vcpu));
 	if (vcpu->guest_mode || !has(SVM_FEATURE_FLUSH_ASID))
-		vcpu->flush = true;
+		vcpu->cpu.flush = true;
 	else
 		vcpu->vmcb->control.tlb_control = TLB_CONTROL_FLUSH_ASID;
 }
@@ -167,7 +167,7 @@ void shadowed_enter(struct vcpu *vcpu)
 	struct vmcb *vmcb = vcpu->vmcb;
 	struct vmcb_save *save = &vmcb->save;
 	struct paging_registers *guest = &vcpu->shadowed.believed;
-	uint32_t l1s = vcpu->guest_mode ? vcpu->ctl.intercepts[INTERCEPT_CR] : 0;
+	uint32_t l1s = vcpu->guest_mode ? vcpu->nested.ctl.intercepts[INTERCEPT_CR] : 0;
 	const struct guest_tables *tables = tables_of(vcpu);
 
 	*guest = (struct paging_registers){save->cr0, save->cr3, save->cr4, save->efer};

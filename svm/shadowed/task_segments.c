@@ -39,7 +39,7 @@ static unsigned int dpl(const struct vmcb_segment *segment)
 
 bool task_has_raised(const struct task *task)
 {
-	return task->vcpu->due.outcome;
+	return task->vcpu->event.due.outcome;
 }
 
 bool task_fault(const struct task *task, unsigned int vector, uint16_t selector)

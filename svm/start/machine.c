@@ -59,7 +59,7 @@ static void kick(void *context, struct mmu_cpu *cpu)
 	struct vcpu *vcpu = (struct vcpu *)(void *)((char *)cpu - offsetof(struct vcpu, mmu_cpu));
 
 	(void)context;
-	__atomic_store_n(&vcpu->flush, true, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&vcpu->cpu.flush, true, __ATOMIC_SEQ_CST);
 	vcpu_kick(vcpu); /* P17 */
 }
 
@@ -170,8 +170,8 @@ void machine_init_control(struct vcpu *vcpu)
 	intercept_for_l0(control);
 	watch_gp(vcpu);
 	control->intercepts[INTERCEPT_MISC2] |= MISC2_VMMCALL; /* not L2's */
-	control->msrpm_base_pa = vcpu->msrpms.l0_hpa;
-	control->iopm_base_pa = vcpu->iopms.l0_hpa;
+	control->msrpm_base_pa = vcpu->nested.msrpms.l0_hpa;
+	control->iopm_base_pa = vcpu->nested.iopms.l0_hpa;
 	control->asid = ASID_L1;
 	control->tlb_control = TLB_CONTROL_FLUSH_ALL;
 	if (!features.npt)
@@ -203,7 +203,7 @@ static void become_host(struct vcpu *vcpu)
 {
 	vcpu->vmcb01->save.g_pat = rdmsr(MSR_PAT);
 	wrmsr(MSR_EFER, rdmsr(MSR_EFER) | EFER_SVME | (features.auto_ibrs ? EFER_AIBRSE : 0));
-	wrmsr(MSR_VM_HSAVE_PA, vcpu->hsave_hpa);
+	wrmsr(MSR_VM_HSAVE_PA, vcpu->cpu.hsave_hpa);
 	wrmsr(MSR_PAT, HOST_PAT);
 	/* See take_signals() and svm/emulate/a20.h. */
 	wrmsr_safe(MSR_VM_CR, rdmsr(MSR_VM_CR) | VM_CR_R_INIT | VM_CR_DIS_A20M);
@@ -262,15 +262,15 @@ _Noreturn void machine_join(void)
 	machine_init_segments(vcpu, start_state_init);
 	vcpu->gpr[GPR_RDX] = cpuid(1, 0).eax;
 	update_interrupt_gate(vcpu);
-	vcpu->startup = STARTUP_WAITING;
-	vcpu->flush = true;
-	__atomic_store_n(&vcpu->arrived, true, __ATOMIC_RELEASE);
+	vcpu->cpu.startup = STARTUP_WAITING;
+	vcpu->cpu.flush = true;
+	__atomic_store_n(&vcpu->cpu.arrived, true, __ATOMIC_RELEASE);
 	while (!__atomic_load_n(&all_are_here, __ATOMIC_ACQUIRE))
 		processors_wait();
 	lock_take(&mmu_lock);
 	apic_init(vcpu);
 	lock_release(&mmu_lock);
-	__atomic_store_n(&vcpu->ready, true, __ATOMIC_RELEASE);
+	__atomic_store_n(&vcpu->cpu.ready, true, __ATOMIC_RELEASE);
 	vcpu_run(vcpu);
 }
 
@@ -281,7 +281,7 @@ void machine_ready(void)
 	lock_release(&mmu_lock);
 	__atomic_store_n(&all_are_here, true, __ATOMIC_RELEASE);
 	for (unsigned int i = 1; i < vcpu_count(); i++) {
-		while (!__atomic_load_n(&vcpu_at(i)->ready, __ATOMIC_ACQUIRE))
+		while (!__atomic_load_n(&vcpu_at(i)->cpu.ready, __ATOMIC_ACQUIRE))
 			processors_wait();
 	}
 }

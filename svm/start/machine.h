@@ -45,7 +45,7 @@ struct vcpu *machine_new_vcpu(uint32_t apic_id);
 
 /*
  * A further processor has arrived, on a stack whose base names its vcpu: makes it a host, says so
- * in vcpu.arrived, and waits for L1's SIPI.
+ * in vcpu.cpu.arrived, and waits for L1's SIPI.
  */
 _Noreturn void machine_join(void);
 

@@ -48,28 +48,28 @@ struct vcpu *machine_new_vcpu(uint32_t apic_id)
 	struct vcpu *vcpu = heap_pages(VCPU_PAGES);
 	uint64_t hpa;
 
-	vcpu->apic_id = apic_id;
+	vcpu->cpu.apic_id = apic_id;
 	vcpu->vmcb01 = new_vmcb(&vcpu->vmcb01_hpa);
 	for (unsigned int i = 0; i < VMCB02S; i++) {
-		vcpu->vmcb02s[i].vmcb = new_vmcb(&vcpu->vmcb02s[i].hpa);
-		vcpu->vmcb02s[i].gpa = ~0ull;
+		vcpu->nested.vmcb02s[i].vmcb = new_vmcb(&vcpu->nested.vmcb02s[i].hpa);
+		vcpu->nested.vmcb02s[i].gpa = ~0ull;
 	}
-	vcpu->slot = &vcpu->vmcb02s[0];
-	vcpu->vmcb02 = vcpu->slot->vmcb;
-	vcpu->halt = new_vmcb(&vcpu->halt_hpa);
+	vcpu->nested.slot = &vcpu->nested.vmcb02s[0];
+	vcpu->vmcb02 = vcpu->nested.slot->vmcb;
+	vcpu->cpu.halt = new_vmcb(&vcpu->cpu.halt_hpa);
 	vcpu->quirks.without_busy = new_vmcb(&hpa);
-	new_vmcb(&vcpu->hsave_hpa);
+	new_vmcb(&vcpu->cpu.hsave_hpa);
 #if STRICT
 	for (unsigned int i = 0; i <= VMCB02S; i++)
 		vcpu->seen[i] = new_vmcb(&hpa);
 #endif
 	vcpu->msrpm01 = heap_pages(MSRPM_PAGES);
-	init_maps(&vcpu->msrpms, vcpu->msrpm01, MSRPM_PAGES, MERGED_MSRPMS);
-	init_maps(&vcpu->iopms, iopm01, IOPM_PAGES, IOPMS);
-	vcpu->iopms.count = MERGED_IOPMS;
+	init_maps(&vcpu->nested.msrpms, vcpu->msrpm01, MSRPM_PAGES, MERGED_MSRPMS);
+	init_maps(&vcpu->nested.iopms, iopm01, IOPM_PAGES, IOPMS);
+	vcpu->nested.iopms.count = MERGED_IOPMS;
 	msr_init_map(vcpu);
 	vcpu->vmcb = vcpu->vmcb01;
 	vcpu->vmcb_hpa = vcpu->vmcb01_hpa;
-	vcpu->gif = true;
+	vcpu->event.gif = true;
 	return vcpu;
 }

@@ -10,6 +10,7 @@
 #include "hv/x86.h"
 #include "svm/apic/apic.h"
 #include "svm/event/event.h"
+#include "svm/event/priority.h"
 #include "svm/emulate/intercepts.h"
 #include "svm/start/machine.h"
 #include "svm/emulate/ports.h"
@@ -25,14 +26,15 @@ static void take_init(struct vcpu *vcpu)
 	vcpu->guest_mode = false;
 	vcpu->vmcb = vcpu->vmcb01;
 	vcpu->vmcb_hpa = vcpu->vmcb01_hpa;
-	vcpu->gif = true;
+	vcpu->event.gif = true;
 	vcpu->efer = 0;
 	if (vcpu->perf.split)
 		perf_switch(vcpu);
-	vcpu->quirks.l2_lme_held = vcpu->string_step.on = false;
+	vcpu->quirks.l2_lme_held = vcpu->nested.string_step.on = false;
 	/* S12 */
-	vcpu->due.nmi = vcpu->due.init = vcpu->nmi_blocked = vcpu->stepping_iret = false;
-	vcpu->tpr_in_vmcb = false;
+	vcpu->event.due.nmi = vcpu->event.due.init = vcpu->event.nmi_blocked =
+		vcpu->event.stepping_iret = false;
+	vcpu->event.tpr_in_vmcb = false;
 	for (unsigned int i = 0; i < GPRS; i++)
 		vcpu->gpr[i] = 0;
 	vcpu->gpr[GPR_RDX] = cpuid(LEAF_FEATURES, 0).eax;
@@ -44,7 +46,7 @@ static void take_init(struct vcpu *vcpu)
 	apic_was_reset(vcpu);
 	update_interrupt_gate(vcpu);
 	mmu_flush_all_asids(&vcpu->mmu_cpu);
-	vcpu->flush = true;
+	vcpu->cpu.flush = true;
 }
 
 /* From INIT to the wait. The boot processor does not wait: it starts the firmware. */
@@ -52,8 +54,8 @@ static void begin_waiting(struct vcpu *vcpu)
 {
 	if (vcpu == vcpu_at(0))
 		reset_machine("INIT of the boot processor");
-	__atomic_or_fetch(&vcpu->startup, STARTUP_WAITING, __ATOMIC_SEQ_CST);          /* S10 */
-	__atomic_and_fetch(&vcpu->startup, ~(uint32_t)STARTUP_INIT, __ATOMIC_SEQ_CST); /* S11 */
+	__atomic_or_fetch(&vcpu->cpu.startup, STARTUP_WAITING, __ATOMIC_SEQ_CST);          /* S10 */
+	__atomic_and_fetch(&vcpu->cpu.startup, ~(uint32_t)STARTUP_INIT, __ATOMIC_SEQ_CST); /* S11 */
 	take_init(vcpu);
 }
 
@@ -63,11 +65,11 @@ static void begin_waiting(struct vcpu *vcpu)
  */
 static void attend_init(struct vcpu *vcpu, bool waits)
 {
-	vcpu->due.init = true; /* S8 */
+	vcpu->event.due.init = true; /* S8 */
 	if (waits || what_is_next(vcpu) == NEXT_INIT)
 		begin_waiting(vcpu);
 	else
-		__atomic_and_fetch(&vcpu->startup, STARTUP_WAITING | STARTUP_STOP | STARTUP_NMI,
+		__atomic_and_fetch(&vcpu->cpu.startup, STARTUP_WAITING | STARTUP_STOP | STARTUP_NMI,
 		                   __ATOMIC_SEQ_CST); /* S9 */
 }
 
@@ -78,7 +80,7 @@ static void take_sipi(struct vcpu *vcpu, uint32_t startup)
 {
 	uint32_t nmi = startup & STARTUP_NMI;
 
-	if (!__atomic_compare_exchange_n(&vcpu->startup, &startup, nmi, false, __ATOMIC_SEQ_CST,
+	if (!__atomic_compare_exchange_n(&vcpu->cpu.startup, &startup, nmi, false, __ATOMIC_SEQ_CST,
 	                                 __ATOMIC_SEQ_CST)) /* S13 */
 		return;
 	start_state_sipi(&vcpu->vmcb01->save, (uint8_t)(startup >> STARTUP_VECTOR_SHIFT));
@@ -90,10 +92,10 @@ static void attend_nmi(struct vcpu *vcpu, uint32_t startup)
 {
 	uint32_t taken = startup & ~(uint32_t)STARTUP_NMI;
 
-	if (!__atomic_compare_exchange_n(&vcpu->startup, &startup, taken, false, __ATOMIC_SEQ_CST,
-	                                 __ATOMIC_SEQ_CST)) /* S14 */
+	if (!__atomic_compare_exchange_n(&vcpu->cpu.startup, &startup, taken, false,
+	                                 __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)) /* S14 */
 		return;
-	vcpu->due.nmi = true;
+	vcpu->event.due.nmi = true;
 }
 
 /* The halting guest, which runs nothing but this, under L0's own tables. */
@@ -107,13 +109,13 @@ extern const char halt_loop[];
 void startup_init_halt(struct vcpu *vcpu)
 {
 	enum { CODE = 0xb };
-	struct vmcb_control *control = &vcpu->halt->control;
-	struct vmcb_save *save = &vcpu->halt->save;
+	struct vmcb_control *control = &vcpu->cpu.halt->control;
+	struct vmcb_save *save = &vcpu->cpu.halt->save;
 
 	intercept_for_l0(control);
 	control->intercepts[INTERCEPT_EXCEPTION] = ~0u;
-	control->msrpm_base_pa = vcpu->msrpms.l0_hpa;
-	control->iopm_base_pa = vcpu->iopms.l0_hpa;
+	control->msrpm_base_pa = vcpu->nested.msrpms.l0_hpa;
+	control->iopm_base_pa = vcpu->nested.iopms.l0_hpa;
 	control->asid = ASID_L1;
 	control->tlb_control = TLB_CONTROL_FLUSH_ALL;
 	control->int_ctl = INT_CTL_V_INTR_MASKING; /* with the host's IF at 0: they stay pending */
@@ -133,17 +135,17 @@ static void halt_until_kicked(struct vcpu *vcpu)
 {
 	uint64_t code;
 
-	vcpu->vmcb_hpa = vcpu->halt_hpa;
+	vcpu->vmcb_hpa = vcpu->cpu.halt_hpa;
 	vcpu->host_flags = RFLAGS_FIXED;
 	ENTER_GUEST(svm_enter, vcpu); /* S15 */
 	vcpu->vmcb_hpa = vcpu->vmcb01_hpa;
 	update_interrupt_gate(vcpu);
-	code = vcpu->halt->control.exit_code;
+	code = vcpu->cpu.halt->control.exit_code;
 	if (code != VMEXIT_NMI && code != VMEXIT_SMI && code != VMEXIT_INIT)
 		panic("exit %llx of a processor that waits for SIPI", (unsigned long long)code);
-	if (take_exit_signal(vcpu, &vcpu->halt->control))
+	if (take_exit_signal(vcpu, &vcpu->cpu.halt->control))
 		vcpu_nmi(vcpu);
-	if (vcpu->due.init)
+	if (vcpu->event.due.init)
 		vcpu_init(vcpu); /* of a device: here, too, it comes before a SIPI that follows */
 }
 
@@ -157,7 +159,7 @@ static _Noreturn void stop_here(void)
 void startup_attend(struct vcpu *vcpu)
 {
 	for (;;) {
-		uint32_t startup = __atomic_load_n(&vcpu->startup, __ATOMIC_SEQ_CST); /* S16 */
+		uint32_t startup = __atomic_load_n(&vcpu->cpu.startup, __ATOMIC_SEQ_CST); /* S16 */
 
 		if (startup & STARTUP_STOP)
 			stop_here(); /* S17 */

@@ -7,8 +7,8 @@
 #include "svm/vcpu.h"
 
 /*
- * Does what vcpu.startup says, and comes back when the guest may run. A waiting processor is in a
- * guest that halts meanwhile: in L0, with GIF=0, nothing would wake it.
+ * Does what vcpu.cpu.startup says, and comes back when the guest may run. A waiting processor is in
+ * a guest that halts meanwhile: in L0, with GIF=0, nothing would wake it.
  */
 void startup_attend(struct vcpu *vcpu);
 

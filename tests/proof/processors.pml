@@ -30,7 +30,7 @@
 #define LONG_AGO 2 /* KICK_AGAIN and more */
 
 typedef processor {
-	bit odd;      /* vcpu.run is */
+	bit odd;      /* vcpu.cpu.run is */
 	bit in_guest; /* it is, in truth */
 	bit flush;
 	bit owes;    /* tlb_control of the VMCB in use */

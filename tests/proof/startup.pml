@@ -1,5 +1,5 @@
 /*
- * INIT, SIPI and NMI for a processor: what stands in vcpu.startup, how the processor takes it, and
+ * INIT, SIPI and NMI for a processor: what stands in vcpu.cpu.startup, how the processor takes it, and
  * the wait for SIPI in a guest that halts. The code: svm/start/startup.c, svm/processors.c.
  *
  * Shown: L1 runs there behind an INIT only from the first SIPI that came after it; an NMI that came
@@ -19,7 +19,7 @@
 #define HELD 0 /* L1 has a GIF, which holds INIT back */
 #endif
 
-/* vcpu.startup; the vector is a number of its own here, as it is in the same word there. */
+/* vcpu.cpu.startup; the vector is a number of its own here, as it is in the same word there. */
 #define INIT    1
 #define SIPI    2
 #define WAITING 4
@@ -28,7 +28,7 @@
 byte startup;
 byte vector;
 
-bit odd;         /* vcpu.run is */
+bit odd;         /* vcpu.cpu.run is */
 bit kicked;
 bit latch;       /* the processor's, for NMIs */
 bit nmi_pending; /* due.nmi of the vcpu */

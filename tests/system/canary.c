@@ -212,7 +212,7 @@ static void check_maps(const struct vcpu *vcpu, const struct merged_maps *maps)
 		     word++) {
 			if (l0[word] & ~map[word])
 				complain("a merged map of processor %u lets through what L0 keeps",
-				         vcpu->apic_id);
+				         vcpu->cpu.apic_id);
 		}
 	}
 }
@@ -229,16 +229,16 @@ static void find_processors(void)
 		will_change(pointer, sizeof(*vcpu));
 		will_change(vcpu->vmcb01, PAGE_SIZE);
 		for (int i = 0; i < VMCB02S; i++)
-			will_change(vcpu->vmcb02s[i].vmcb, PAGE_SIZE);
-		will_change(vcpu->halt, PAGE_SIZE);
+			will_change(vcpu->nested.vmcb02s[i].vmcb, PAGE_SIZE);
+		will_change(vcpu->cpu.halt, PAGE_SIZE);
 		will_change(vcpu->quirks.without_busy, PAGE_SIZE);
 #if STRICT
 		for (int i = 0; i < 1 + VMCB02S; i++)
 			will_change(vcpu->seen[i], PAGE_SIZE);
 #endif
-		will_change((void *)(uintptr_t)(WINDOW + vcpu->hsave_hpa), PAGE_SIZE);
-		check_maps(vcpu, &vcpu->msrpms);
-		check_maps(vcpu, &vcpu->iopms);
+		will_change((void *)(uintptr_t)(WINDOW + vcpu->cpu.hsave_hpa), PAGE_SIZE);
+		check_maps(vcpu, &vcpu->nested.msrpms);
+		check_maps(vcpu, &vcpu->nested.iopms);
 	}
 	if (!count)
 		complain("L0 has no processors");

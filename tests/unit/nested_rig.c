@@ -273,7 +273,7 @@ enum fault_result mmu_fault(struct mmu *of, struct mmu_cpu *cpu, const struct gu
                             struct page_fault *fault)
 {
 	(void)of, (void)cpu;
-	assert_ptr_equal(tables, &vcpu.nested);
+	assert_ptr_equal(tables, &vcpu.nested.tables);
 	fault->code = FAULT_U | (fault->access & ACCESS_WRITE ? FAULT_W : 0);
 	if (fault->address & 2)
 		return fault->address & 1 ? FAULT_SPURIOUS : FAULT_REFLECT;
@@ -425,30 +425,30 @@ static void init_vcpu(void)
 	memset(&vcpu, 0, sizeof(vcpu));
 	vcpu.vmcb = vcpu.vmcb01 = &vmcb01;
 	for (unsigned int i = 0; i < VMCB02S; i++)
-		vcpu.vmcb02s[i] = (struct vmcb02){
+		vcpu.nested.vmcb02s[i] = (struct vmcb02){
 			.vmcb = i ? &more_vmcb02s[i - 1] : &vmcb02,
 			.hpa = VMCB02_HPA + i * PAGE_SIZE,
 			.gpa = ~0ull,
 		};
-	vcpu.slot = &vcpu.vmcb02s[0];
+	vcpu.nested.slot = &vcpu.nested.vmcb02s[0];
 	vcpu.vmcb02 = &vmcb02;
 	vcpu.vmcb_hpa = vcpu.vmcb01_hpa = VMCB01_HPA;
 	vcpu.vmcb02_hpa = VMCB02_HPA;
 	for (unsigned int i = 0; i <= VMCB02S; i++)
 		vcpu.seen[i] = &seen[i];
-	vcpu.gif = true;
+	vcpu.event.gif = true;
 	vcpu.efer = EFER_SVME;
 	vcpu.npt01 = NPT01_HPA;
 	vcpu.msrpm01 = msrpm01;
-	init_maps(&vcpu.msrpms, msrpm01, MSRPM_SIZE, MERGED_MSRPMS);
-	init_maps(&vcpu.iopms, iopm01, IOPM_SIZE, MERGED_IOPMS);
+	init_maps(&vcpu.nested.msrpms, msrpm01, MSRPM_SIZE, MERGED_MSRPMS);
+	init_maps(&vcpu.nested.iopms, iopm01, IOPM_SIZE, MERGED_IOPMS);
 	for (unsigned int i = 0; i < MERGED_MSRPMS; i++) {
-		vcpu.msrpms.map[i].map = merged_msrpms[i];
-		vcpu.msrpms.map[i].hpa = MERGED_MSRPM_HPA + i * MSRPM_SIZE;
+		vcpu.nested.msrpms.map[i].map = merged_msrpms[i];
+		vcpu.nested.msrpms.map[i].hpa = MERGED_MSRPM_HPA + i * MSRPM_SIZE;
 	}
 	for (unsigned int i = 0; i < IOPMS; i++) {
-		vcpu.iopms.map[i].map = merged_iopms[i];
-		vcpu.iopms.map[i].hpa = MERGED_IOPM_HPA + i * IOPM_SIZE;
+		vcpu.nested.iopms.map[i].map = merged_iopms[i];
+		vcpu.nested.iopms.map[i].hpa = MERGED_IOPM_HPA + i * IOPM_SIZE;
 	}
 }
 

@@ -91,10 +91,10 @@ static void l2_machine(void)
 {
 	machine();
 	vcpu.guest_mode = true;
-	vcpu.ctl.nested_ctl = NESTED_CTL_NP_ENABLE;
-	vcpu.nested_key = 1;
-	vcpu.nested.root = NESTED_ROOT * PAGE_SIZE;
-	paging_mode_init(&vcpu.nested.mode, PT_4LEVEL, MODE_NESTED | MODE_NX, 40);
+	vcpu.nested.ctl.nested_ctl = NESTED_CTL_NP_ENABLE;
+	vcpu.nested.key = 1;
+	vcpu.nested.tables.root = NESTED_ROOT * PAGE_SIZE;
+	paging_mode_init(&vcpu.nested.tables.mode, PT_4LEVEL, MODE_NESTED | MODE_NX, 40);
 	vmcb.save.cr3 = NGPA + L2_ROOT * PAGE_SIZE;
 	map(L2_ROOT, NGPA, RIP, NGPA + L2_CODE * PAGE_SIZE);
 	for (unsigned int page = 0; page < PAGES; page++)
@@ -197,8 +197,8 @@ static void entries_of_l2_count(void **state)
 	l2_machine();
 	remember();
 	for (unsigned int i = 0; i < DECODE_CACHES; i++) {
-		if (vcpu.decode_cache[1][i].code)
-			memcpy(from, vcpu.decode_cache[1][i].from, sizeof(from));
+		if (vcpu.decode.cache[1][i].code)
+			memcpy(from, vcpu.decode.cache[1][i].from, sizeof(from));
 	}
 	for (unsigned int i = 0; i < DECODE_WORDS; i++) {
 		uint64_t *at = (uint64_t *)(uintptr_t)from[i].at, was = *at;
@@ -218,17 +218,17 @@ static void nested_tables_count(void **state)
 	(void)state;
 	l2_machine();
 	remember();
-	vcpu.nested.root = 0;
+	vcpu.nested.tables.root = 0;
 	assert_looked(0);
 
 	l2_machine();
 	remember();
-	vcpu.nested_key = 3;
+	vcpu.nested.key = 3;
 	assert_looked(2);
 
 	l2_machine();
 	remember();
-	vcpu.ctl.nested_ctl = 0; /* its tables are beyond memory */
+	vcpu.nested.ctl.nested_ctl = 0; /* its tables are beyond memory */
 	assert_looked(0);
 }
 
@@ -239,9 +239,9 @@ static void l2_is_not_l1(void **state)
 	machine();
 	remember();
 	vcpu.guest_mode = true;
-	vcpu.ctl.nested_ctl = NESTED_CTL_NP_ENABLE;
-	paging_mode_init(&vcpu.nested.mode, PT_4LEVEL, MODE_NESTED | MODE_NX, 40);
-	vcpu.nested.root = NESTED_ROOT * PAGE_SIZE;
+	vcpu.nested.ctl.nested_ctl = NESTED_CTL_NP_ENABLE;
+	paging_mode_init(&vcpu.nested.tables.mode, PT_4LEVEL, MODE_NESTED | MODE_NX, 40);
+	vcpu.nested.tables.root = NESTED_ROOT * PAGE_SIZE;
 	assert_looked(0);
 }
 

@@ -47,7 +47,7 @@ static void in_l1(void **state)
 	begin(true);
 	l1_exits(VMEXIT_MC);
 	assert_int_equal(vmcb01.control.event_inj, MC_EVENT);
-	assert_false(vcpu.due.machine_check);
+	assert_false(vcpu.event.due.machine_check);
 	begin(false);
 	l1_exits(VMEXIT_MC);
 	assert_non_null(strstr(panicked, "reset"));
@@ -75,16 +75,16 @@ static void held(void **state)
 {
 	(void)state;
 	begin(true);
-	vcpu.gif = false;
+	vcpu.event.gif = false;
 	l1_exits(VMEXIT_MC);
 	assert_int_equal(vmcb01.control.event_inj, 0);
-	assert_true(vcpu.due.machine_check);
+	assert_true(vcpu.event.due.machine_check);
 	assert_int_equal(noted.ended_early, 0);
-	vcpu.gif = true;
+	vcpu.event.gif = true;
 	vmcb01.control.event_inj = event_of_gp();
 	settle(&vcpu);
 	assert_int_equal(vmcb01.control.event_inj, event_of_gp());
-	assert_true(vcpu.due.machine_check);
+	assert_true(vcpu.event.due.machine_check);
 	assert_int_equal(noted.ended_early, 1); /* it is looked at right after that */
 	vmcb01.control.event_inj = 0;
 	settle(&vcpu);
@@ -99,7 +99,7 @@ static void amid_a_delivery(void **state)
 	vmcb01.control.exit_int_info = event_of_gp();
 	l1_exits(VMEXIT_MC);
 	assert_int_equal(vmcb01.control.event_inj, event_of_gp());
-	assert_true(vcpu.due.machine_check);
+	assert_true(vcpu.event.due.machine_check);
 	vmcb01.control.exit_int_info = 0;
 }
 
@@ -110,7 +110,7 @@ static void in_l2(void **state)
 	vmcb12->control.intercepts[INTERCEPT_EXCEPTION] = MC_BIT;
 	run_l2(VMEXIT_MC);
 	assert_int_equal(vmcb12->control.exit_code, VMEXIT_MC);
-	assert_false(vcpu.due.machine_check);
+	assert_false(vcpu.event.due.machine_check);
 
 	begin(true);
 	assert_true(vmrun());

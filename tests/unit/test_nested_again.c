@@ -41,7 +41,7 @@ static bool run_of(uint64_t gpa)
 	uint64_t before = vcpu.counters.again;
 
 	vmrun_of(gpa);
-	assert_true(vcpu.slot->gpa == gpa && vcpu.vmcb12 == at(gpa));
+	assert_true(vcpu.nested.slot->gpa == gpa && vcpu.nested.vmcb12 == at(gpa));
 	return vcpu.counters.again != before;
 }
 
@@ -144,9 +144,9 @@ static void l2_runs(struct vmcb *vmcb)
 	const struct choice *choice = &choices[CHOICES - 1 - dice(CHOICES - 19)];
 
 	change(vmcb, choice);
-	if (!(vcpu.ctl.nested_ctl & NESTED_CTL_NP_ENABLE))
+	if (!(vcpu.nested.ctl.nested_ctl & NESTED_CTL_NP_ENABLE))
 		vmcb->save.g_pat = before.save.g_pat;
-	if (nested_check(&vcpu.ctl, &vmcb->save))
+	if (nested_check(&vcpu.nested.ctl, &vmcb->save))
 		vmcb->save = before.save;
 }
 
@@ -191,7 +191,7 @@ static void save_all(void)
 	before.vcpu = vcpu;
 	before.vmcb01 = vmcb01;
 	for (unsigned int i = 0; i < VMCB02S; i++)
-		before.vmcb02s[i] = *vcpu.vmcb02s[i].vmcb;
+		before.vmcb02s[i] = *vcpu.nested.vmcb02s[i].vmcb;
 	memcpy(before.ram, ram, sizeof(ram));
 	memcpy(before.frames, frames, sizeof(frames));
 }
@@ -201,7 +201,7 @@ static void restore_all(void)
 	vcpu = before.vcpu;
 	vmcb01 = before.vmcb01;
 	for (unsigned int i = 0; i < VMCB02S; i++)
-		*vcpu.vmcb02s[i].vmcb = before.vmcb02s[i];
+		*vcpu.nested.vmcb02s[i].vmcb = before.vmcb02s[i];
 	memcpy(ram, before.ram, sizeof(ram));
 	memcpy(frames, before.frames, sizeof(frames));
 }
@@ -213,11 +213,11 @@ static bool first_time(uint64_t gpa, struct vmcb *built)
 
 	save_all();
 	for (unsigned int i = 0; i < VMCB02S; i++) {
-		memset(vcpu.vmcb02s[i].vmcb, 0, sizeof(struct vmcb));
-		vcpu.vmcb02s[i].again = false;
-		vcpu.vmcb02s[i].gpa = ~0ull;
+		memset(vcpu.nested.vmcb02s[i].vmcb, 0, sizeof(struct vmcb));
+		vcpu.nested.vmcb02s[i].again = false;
+		vcpu.nested.vmcb02s[i].gpa = ~0ull;
 	}
-	memset(&vcpu.ctl, 0, sizeof(vcpu.ctl));
+	memset(&vcpu.nested.ctl, 0, sizeof(vcpu.nested.ctl));
 	vmrun_of(gpa);
 	entered = vcpu.guest_mode;
 	*built = *vcpu.vmcb02;
@@ -233,7 +233,7 @@ static void l0_edits(void)
 		watch_iret(&vcpu);
 		break;
 	case 1:
-		vcpu.nmi_blocked = false;
+		vcpu.event.nmi_blocked = false;
 		handle_iret(&vcpu);
 		break;
 	case 2:
@@ -265,7 +265,7 @@ static void scripts_of_changes(void **state)
 				long_mode(vmcb12);
 		}
 		change_some(at(gpa));
-		vcpu.gif = false;
+		vcpu.event.gif = false;
 		entered = first_time(gpa, &built);
 		again += run_of(gpa);
 		runs++;
@@ -338,20 +338,20 @@ static void each_vmcb12_has_its_own(void **state)
 	machine_of_many(ALL_FEATURES);
 	for (unsigned int i = 0; i < VMCB02S; i++) {
 		assert_false(trip(gpas[i]));
-		slots[i] = vcpu.slot;
+		slots[i] = vcpu.nested.slot;
 		for (unsigned int other = 0; other < i; other++)
 			assert_true(slots[i] != slots[other]);
 	}
 	for (unsigned int i = 0; i < VMCB02S; i++) {
 		assert_true(trip(gpas[i]));
-		assert_true(vcpu.slot == slots[i]);
+		assert_true(vcpu.nested.slot == slots[i]);
 		assert_true(entered.control.clean);
 	}
 	/* Another takes the place of the one that has not run for longest, and nothing else of it.
 	 */
 	assert_true(trip(gpas[0]));
 	assert_false(trip(gpas[VMCB02S]));
-	assert_true(vcpu.slot == slots[1]);
+	assert_true(vcpu.nested.slot == slots[1]);
 	assert_int_equal(entered.control.clean, 0);
 	assert_true(trip(gpas[0]));
 	assert_false(trip(gpas[1]));
@@ -397,11 +397,11 @@ static void vmcb02s_stay_with_their_processor(void **state)
 	machine_of_many(ALL_FEATURES);
 	trip(VMCB12);
 	for (unsigned int i = 0; i < VMCB02S; i++)
-		other.vmcb02s[i] = (struct vmcb02){.vmcb = &others[i], .gpa = ~0ull};
-	other.slot = &other.vmcb02s[0];
+		other.nested.vmcb02s[i] = (struct vmcb02){.vmcb = &others[i], .gpa = ~0ull};
+	other.nested.slot = &other.nested.vmcb02s[0];
 	nested_use_vmcb02(&other, VMCB12);
-	assert_in_range(other.slot - other.vmcb02s, 0, VMCB02S - 1);
-	assert_true(other.vmcb02 == other.slot->vmcb && other.vmcb02 >= others &&
+	assert_in_range(other.nested.slot - other.nested.vmcb02s, 0, VMCB02S - 1);
+	assert_true(other.vmcb02 == other.nested.slot->vmcb && other.vmcb02 >= others &&
 	            other.vmcb02 < others + VMCB02S);
 }
 

@@ -125,7 +125,7 @@ static void intercepts_of_both(void **state)
 
 			l1 |= i == bit / 32 ? 1u << bit % 32 & shown[i] : 0;
 			assert_int_equal(entered.control.intercepts[i], l1 | l0[i]);
-			assert_int_equal(vcpu.ctl.intercepts[i], l1);
+			assert_int_equal(vcpu.nested.ctl.intercepts[i], l1);
 		}
 	}
 }
@@ -243,7 +243,7 @@ static void a_flush_is_not_lost(void **state)
 		vmcb12->control.tlb_control = asked[i];
 		assert_true(vmrun());
 		nested_exit(&vcpu, VMEXIT_INIT, 0, 0);
-		assert_int_equal(vcpu.flush, asked[i] != 0);
+		assert_int_equal(vcpu.cpu.flush, asked[i] != 0);
 	}
 }
 

@@ -110,7 +110,7 @@ static void l1_comes_back(void **state)
 	assert_int_equal(l1->cpl, 0);
 	assert_int_equal(l1->rflags, before.rflags & ~(uint64_t)RFLAGS_VM);
 	assert_int_equal(l1->dr7, DR7_FIXED);
-	assert_false(vcpu.gif);
+	assert_false(vcpu.event.gif);
 	assert_int_equal(vmcb01.control.int_state, 0);
 	assert_int_equal(vmcb01.control.event_inj, 0);
 	/* No part of #VMEXIT: as L2 left them. */
@@ -256,7 +256,7 @@ static void a_vmrun_that_fails(void **state)
 		before.control.exit_int_info = before.control.event_inj = 0;
 		assert_memory_equal(vmcb12, &before, sizeof(before));
 		assert_memory_equal(&vmcb01.save, &l1.save, sizeof(l1.save));
-		assert_false(vcpu.gif);
+		assert_false(vcpu.event.gif);
 		assert_true(vmcb01.control.int_ctl & INT_CTL_V_INTR_MASKING);
 		assert_int_equal(noted.written, 1);
 		assert_int_equal(noted.roots, 0);
@@ -299,7 +299,7 @@ static void the_processor_refuses(void **state)
 	assert_true(vmrun());
 	run(refused);
 	assert_non_null(strstr(panicked, "refused VMCB02"));
-	assert_true(vcpu.flush); /* who refuses does not flush */
+	assert_true(vcpu.cpu.flush); /* who refuses does not flush */
 	run(refused_in_32_bits);
 	assert_non_null(strstr(panicked, "refused VMCB02"));
 }
@@ -313,7 +313,7 @@ static void a_vmcb12_that_is_not_there(void **state)
 	nested_vmrun(&vcpu, RAM + sizeof(ram));
 	assert_false(vcpu.guest_mode);
 	assert_int_equal(vcpu.counters.invalid, 1);
-	assert_ptr_equal(vcpu.vmcb12, phys(SINK_HPA));
+	assert_ptr_equal(vcpu.nested.vmcb12, phys(SINK_HPA));
 }
 
 int main(void)

@@ -292,7 +292,7 @@ static void begin_outs(uint32_t exceptions, uint64_t rflags)
 	vmcb02.control.iopm_base_pa = ALL_ONES_HPA;
 	ram[IOPM12 - RAM + OTHER_PORT / 8] = 1 << OTHER_PORT % 8;
 	l2_exits(VMEXIT_IOIO, OUTSB, 0);
-	assert_true(vcpu.guest_mode && vcpu.string_step.on);
+	assert_true(vcpu.guest_mode && vcpu.nested.string_step.on);
 	/* Another processor of L2's may put another instruction there. */
 	assert_int_equal(vmcb02.control.iopm_base_pa, STEP_IOPM_HPA);
 	assert_false(merged_iopms[STEP_IOPM][0x60 / 64] >> 0x60 % 64 & 1);
@@ -307,7 +307,7 @@ static void begin_outs(uint32_t exceptions, uint64_t rflags)
 /* Nothing of the step is left. */
 static void assert_outs_over(uint32_t exceptions, uint64_t rflags)
 {
-	assert_false(vcpu.string_step.on);
+	assert_false(vcpu.nested.string_step.on);
 	assert_int_equal(vmcb02.control.iopm_base_pa, ALL_ONES_HPA);
 	assert_int_equal(vmcb02.control.intercepts[INTERCEPT_EXCEPTION],
 	                 exceptions | L0_EXCEPTIONS);
@@ -384,15 +384,15 @@ static void outs_that_does_not_come_to_its_end(void **state)
 	/* What L1 asked for is L1's, without L0's TF. */
 	begin_outs(1u << VEC_PF, 0);
 	l2_exits(VMEXIT_EXCP_BASE + VEC_PF, 4, 0x1235);
-	assert_false(vcpu.guest_mode || vcpu.string_step.on);
+	assert_false(vcpu.guest_mode || vcpu.nested.string_step.on);
 	assert_int_equal(vmcb12->control.exit_code, VMEXIT_EXCP_BASE + VEC_PF);
 	assert_false(vmcb12->save.rflags & RFLAGS_TF);
 	/* An NMI for L2 comes behind the step. */
 	begin_outs(0, 0);
-	vcpu.due.nmi = vcpu.due.machine_check = true;
+	vcpu.event.due.nmi = vcpu.event.due.machine_check = true;
 	settle(&vcpu);
 	assert_int_equal(vmcb02.control.event_inj, 0);
-	assert_true(vcpu.due.nmi && vcpu.due.machine_check);
+	assert_true(vcpu.event.due.nmi && vcpu.event.due.machine_check);
 }
 
 int main(void)

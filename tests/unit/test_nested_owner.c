@@ -18,7 +18,7 @@ static void come(void)
 	vcpu.vmcb->control.exit_code = code_to_come;
 	vcpu.vmcb->control.exit_info1 = info_to_come;
 	handle_l2_exit(&vcpu);
-	if (vcpu.due.outcome)
+	if (vcpu.event.due.outcome)
 		settle(&vcpu);
 }
 
@@ -154,19 +154,19 @@ static void l0s_own_step_is_no_exit(void **state)
 	machine(ALL_FEATURES, true);
 	vmcb12->control.intercepts[INTERCEPT_EXCEPTION] = 1u << VEC_DB;
 	assert_true(vmrun());
-	vcpu.stepping_iret = vcpu.nmi_blocked = true;
+	vcpu.event.stepping_iret = vcpu.event.nmi_blocked = true;
 	assert_false(reflected(VMEXIT_EXCP_BASE + VEC_DB, 0));
-	assert_false(vcpu.nmi_blocked);
+	assert_false(vcpu.event.nmi_blocked);
 	assert_true(reflected(VMEXIT_EXCP_BASE + VEC_DB, 0));
 	/* But for an L2 that steps by itself. */
 	assert_true(vmrun());
-	vcpu.stepping_iret = vcpu.iret_traps = vcpu.nmi_blocked = true;
+	vcpu.event.stepping_iret = vcpu.event.iret_traps = vcpu.event.nmi_blocked = true;
 	assert_true(reflected(VMEXIT_EXCP_BASE + VEC_DB, 0));
-	assert_false(vcpu.nmi_blocked || vcpu.stepping_iret);
+	assert_false(vcpu.event.nmi_blocked || vcpu.event.stepping_iret);
 	/* Nor is it the end of an IRET of L1's that did not get there. */
-	vcpu.stepping_iret = vcpu.nmi_blocked = true;
+	vcpu.event.stepping_iret = vcpu.event.nmi_blocked = true;
 	assert_true(reflected(VMEXIT_EXCP_BASE + VEC_DB, 0));
-	assert_true(vcpu.nmi_blocked);
+	assert_true(vcpu.event.nmi_blocked);
 }
 
 /* L1 gets L2 amid that step: L0's TF is not in VMCB12, and L1's next #DB is not the step's. */
@@ -187,13 +187,13 @@ static void l0s_own_step_is_broken_off(void **state)
 		assert_true(vmrun());
 		l2_exits(VMEXIT_NMI, 0, 0);
 		l2_exits(VMEXIT_IRET, 0, 0);
-		assert_true(vcpu.guest_mode && vcpu.stepping_iret);
+		assert_true(vcpu.guest_mode && vcpu.event.stepping_iret);
 		assert_true(vmcb02.save.rflags & RFLAGS_TF);
 		l2_exits(codes[i / 2], NPF_USER, 0x7002);
 		assert_false(vcpu.guest_mode);
 		assert_int_equal(vmcb12->save.rflags, RFLAGS_FIXED | tf);
-		assert_true(vcpu.nmi_blocked);
-		assert_false(vcpu.stepping_iret);
+		assert_true(vcpu.event.nmi_blocked);
+		assert_false(vcpu.event.stepping_iret);
 		assert_true(vmrun());
 		assert_true(vmcb02.control.intercepts[INTERCEPT_MISC1] & MISC1_IRET);
 	}
@@ -237,7 +237,7 @@ static void nmis(void **state)
 	l2_exits(VMEXIT_NMI, 0, 0);
 	assert_false(vcpu.guest_mode);
 	assert_int_equal(vmcb12->control.exit_code, VMEXIT_NMI);
-	assert_true(vcpu.due.nmi);
+	assert_true(vcpu.event.due.nmi);
 	machine(ALL_FEATURES, true);
 	assert_true(vmrun());
 	l2_exits(VMEXIT_NMI, 0, 0);

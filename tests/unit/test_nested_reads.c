@@ -140,7 +140,7 @@ static void what_was_checked_runs(void **state)
 	watch_vmcb12(do_vmrun);
 	assert_true(vcpu.guest_mode);
 	quiet = vmcb02;
-	ctl = vcpu.ctl;
+	ctl = vcpu.nested.ctl;
 	everything();
 	hostile = true;
 	watch_vmcb12(do_vmrun);
@@ -148,7 +148,7 @@ static void what_was_checked_runs(void **state)
 	assert_true(vcpu.guest_mode);
 	assert_memory_not_equal(ram, (uint8_t[PAGE_SIZE]){0}, 0x20);
 	assert_memory_equal(&vmcb02, &quiet, sizeof(quiet));
-	assert_memory_equal(&vcpu.ctl, &ctl, sizeof(ctl));
+	assert_memory_equal(&vcpu.nested.ctl, &ctl, sizeof(ctl));
 	assert_int_equal(vmcb12->control.asid, 0xfe); /* it was another processor's turn indeed */
 }
 

@@ -48,7 +48,7 @@ void nested_exit_extensions(struct vcpu *of, uint64_t code)
 
 void l1_written(uint64_t gpa)
 {
-	assert_int_equal(gpa, vcpu.slot->gpa);
+	assert_int_equal(gpa, vcpu.nested.slot->gpa);
 }
 
 void update_interrupt_gate(struct vcpu *of)
@@ -58,7 +58,7 @@ void update_interrupt_gate(struct vcpu *of)
 
 void set_gif(struct vcpu *of, bool gif)
 {
-	of->gif = gif;
+	of->event.gif = gif;
 }
 
 void break_off_iret(struct vcpu *of)
@@ -99,12 +99,12 @@ static int setup(void **state)
 	features = (struct features){.npt = true};
 	vcpu.vmcb01 = &vmcb01;
 	vcpu.vmcb = vcpu.vmcb02 = &vmcb02;
-	vcpu.vmcb12 = &vmcb12;
-	vcpu.slot = &vcpu.vmcb02s[0];
-	vcpu.slot->gpa = 0x12000;
+	vcpu.nested.vmcb12 = &vmcb12;
+	vcpu.nested.slot = &vcpu.nested.vmcb02s[0];
+	vcpu.nested.slot->gpa = 0x12000;
 	vcpu.vmcb01_hpa = 0x1000;
 	vcpu.vmcb_hpa = vcpu.vmcb02_hpa = 0x2000;
-	vcpu.guest_mode = vcpu.gif = true;
+	vcpu.guest_mode = vcpu.event.gif = true;
 	return 0;
 }
 
@@ -112,10 +112,10 @@ static void assert_exit(uint64_t code, bool flush)
 {
 	nested_exit(&vcpu, code, 0, 0);
 	assert_int_equal(vmcb12.control.exit_code, code);
-	assert_false(vcpu.guest_mode || vcpu.gif);
+	assert_false(vcpu.guest_mode || vcpu.event.gif);
 	assert_ptr_equal(vcpu.vmcb, &vmcb01);
 	assert_int_equal(vcpu.vmcb_hpa, vcpu.vmcb01_hpa);
-	assert_int_equal(vcpu.flush, flush);
+	assert_int_equal(vcpu.cpu.flush, flush);
 }
 
 /* Each kind; the next entry, L1's, flushes: it may find the ASID in use again. APM 15.16.2. */
@@ -142,7 +142,7 @@ static void a_flush_that_did(void **state)
 static void a_flush_for_others(void **state)
 {
 	(void)state;
-	vcpu.flush = true;
+	vcpu.cpu.flush = true;
 	assert_exit(VMEXIT_CPUID, true);
 }
 

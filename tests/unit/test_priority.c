@@ -45,7 +45,7 @@ void nested_exit(struct vcpu *of, uint64_t code, uint64_t info1, uint64_t info2)
 	assert_true(of->guest_mode);
 	exited = (struct outcome){code, info1, info2};
 	exited_int_info = of->vmcb->control.exit_int_info;
-	of->guest_mode = of->gif = false;
+	of->guest_mode = of->event.gif = false;
 	of->vmcb = of->vmcb01;
 }
 
@@ -117,7 +117,7 @@ static void begin(void)
 	vmcb01.save.cr4 = vmcb02.save.cr4 = CR4_MCE;
 	vcpu.vmcb = vcpu.vmcb01 = &vmcb01;
 	vcpu.vmcb02 = &vmcb02;
-	vcpu.gif = true;
+	vcpu.event.gif = true;
 	exited = (struct outcome){NO_EXIT, 0, 0};
 	loaded_cr2 = NO_CR2;
 	inits = ended_early = watched = 0;
@@ -130,15 +130,15 @@ static void begin_l2(uint64_t code, uint64_t other)
 	begin();
 	vcpu.guest_mode = true;
 	vcpu.vmcb = &vmcb02;
-	vcpu.ctl.intercepts[code / 32] |= 1u << code % 32;
-	vcpu.ctl.intercepts[other / 32] |= 1u << other % 32;
+	vcpu.nested.ctl.intercepts[code / 32] |= 1u << code % 32;
+	vcpu.nested.ctl.intercepts[other / 32] |= 1u << other % 32;
 }
 
 static void settled(void)
 {
 	if (!setjmp(reset))
 		settle(&vcpu);
-	assert_int_equal(vcpu.due.outcome, OUTCOME_RESUME);
+	assert_int_equal(vcpu.event.due.outcome, OUTCOME_RESUME);
 }
 
 static void assert_event(uint64_t event)
@@ -160,19 +160,19 @@ static void in_the_order_of_the_table(void **state)
 {
 	(void)state;
 	begin();
-	vcpu.due.machine_check = vcpu.due.init = vcpu.due.nmi = true;
+	vcpu.event.due.machine_check = vcpu.event.due.init = vcpu.event.due.nmi = true;
 	settled();
 	assert_event(EXCEPTION(VEC_MC));
 	assert_int_equal(inits, 1); /* it waits for nobody's handler */
 	assert_int_equal(ended_early, 0);
-	assert_true(vcpu.due.nmi); /* for svm/start/startup.c to drop, if it takes the INIT */
+	assert_true(vcpu.event.due.nmi); /* for svm/start/startup.c to drop, if it takes the INIT */
 	goes_on();
 	assert_event(EVENT_OF_NMI);
 	assert_int_equal(inits, 1);
-	assert_true(vcpu.nmi_blocked && watched == 1);
+	assert_true(vcpu.event.nmi_blocked && watched == 1);
 	goes_on();
 	assert_event(0);
-	assert_int_equal(vcpu.due.any, 0);
+	assert_int_equal(vcpu.event.due.any, 0);
 }
 
 static void outcomes_come_before_it(void **state)
@@ -180,9 +180,9 @@ static void outcomes_come_before_it(void **state)
 	(void)state;
 	for (unsigned int which = 0; which < 3; which++) {
 		begin();
-		vcpu.due.machine_check = which == 0;
-		vcpu.due.init = which == 1;
-		vcpu.due.nmi = which == 2;
+		vcpu.event.due.machine_check = which == 0;
+		vcpu.event.due.init = which == 1;
+		vcpu.event.due.nmi = which == 2;
 		raise_exception(&vcpu, VEC_GP, 0x18);
 		assert_event(0); /* the handler may not be done */
 		settled();
@@ -198,24 +198,24 @@ static void gif_holds_all(void **state)
 {
 	(void)state;
 	begin();
-	vcpu.due.machine_check = vcpu.due.init = vcpu.due.nmi = true;
-	vcpu.gif = false;
+	vcpu.event.due.machine_check = vcpu.event.due.init = vcpu.event.due.nmi = true;
+	vcpu.event.gif = false;
 	settled();
 	vmcb01.control.event_inj = EXCEPTION(VEC_DB);
 	settled();
 	assert_event(EXCEPTION(VEC_DB));
 	assert_int_equal(ended_early + inits, 0); /* there is nothing to look at behind it */
-	assert_true(vcpu.due.machine_check && vcpu.due.init && vcpu.due.nmi);
+	assert_true(vcpu.event.due.machine_check && vcpu.event.due.init && vcpu.event.due.nmi);
 }
 
 static void nmis_wait_for_iret(void **state)
 {
 	(void)state;
 	begin();
-	vcpu.due.nmi = vcpu.nmi_blocked = true;
+	vcpu.event.due.nmi = vcpu.event.nmi_blocked = true;
 	settled();
 	assert_event(0);
-	vcpu.nmi_blocked = false;
+	vcpu.event.nmi_blocked = false;
 	unseen = true;
 	vmcb01.control.exit_code = VMEXIT_IRET; /* it has not run yet */
 	settled();
@@ -225,28 +225,28 @@ static void nmis_wait_for_iret(void **state)
 	assert_event(EVENT_OF_NMI);
 	/* L1 intercepts: it is L1's whether L1's own handler runs or not. */
 	begin_l2(VMEXIT_NMI, 0);
-	vcpu.due.nmi = vcpu.nmi_blocked = true;
+	vcpu.event.due.nmi = vcpu.event.nmi_blocked = true;
 	vmcb02.control.exit_int_info = EXCEPTION(VEC_PF); /* of an earlier exit */
 	settled();
 	assert_int_equal(exited.code, VMEXIT_NMI);
 	assert_int_equal(exited_int_info, 0);
-	assert_true(vcpu.due.nmi);
+	assert_true(vcpu.event.due.nmi);
 }
 
 static void init_of_l2(void **state)
 {
 	(void)state;
 	begin_l2(VMEXIT_INIT, VMEXIT_NMI);
-	vcpu.due.init = vcpu.due.nmi = true;
+	vcpu.event.due.init = vcpu.event.due.nmi = true;
 	vcpu.vm_cr = VM_CR_R_INIT;
 	settled();
 	assert_int_equal(exited.code, VMEXIT_INIT);
-	assert_true(vcpu.due.init && !inits);
+	assert_true(vcpu.event.due.init && !inits);
 	assert_event(0);
-	vcpu.gif = true; /* L1's STGI */
+	vcpu.event.gif = true; /* L1's STGI */
 	settled();
 	assert_event(WITH_CODE(VEC_SX, 1));
-	assert_false(vcpu.due.init);
+	assert_false(vcpu.event.due.init);
 	assert_int_equal(inits, 0);
 }
 
@@ -255,18 +255,18 @@ static void machine_check_without_mce(void **state)
 	(void)state;
 	begin_l2(VMEXIT_SHUTDOWN, 0);
 	vmcb02.save.cr4 = 0;
-	vcpu.due.machine_check = true;
+	vcpu.event.due.machine_check = true;
 	settled();
 	assert_int_equal(exited.code, VMEXIT_SHUTDOWN);
 	begin_l2(VMEXIT_EXCP_BASE + VEC_MC, 0);
 	vmcb02.control.exit_int_info = EXCEPTION(VEC_BP); /* INT3, which begins again */
-	vcpu.due.machine_check = true;
+	vcpu.event.due.machine_check = true;
 	settled();
 	assert_int_equal(exited.code, VMEXIT_EXCP_BASE + VEC_MC);
 	assert_int_equal(exited_int_info, 0);
 	begin();
 	vmcb01.save.cr4 = 0;
-	vcpu.due.machine_check = true;
+	vcpu.event.due.machine_check = true;
 	settled();
 	assert_true(resets);
 }
@@ -280,15 +280,15 @@ static void l1_gets_what_it_intercepts(void **state)
 	vmcb02.save.rflags = RFLAGS_TF;
 	finish_instruction(&vcpu, 3); /* L2's STGI */
 	assert_true(vcpu.guest_mode);
-	vcpu.gif = true;
-	vcpu.due.nmi = true;
+	vcpu.event.gif = true;
+	vcpu.event.due.nmi = true;
 	settled();
 	assert_int_equal(exited.code, VMEXIT_EXCP_BASE + VEC_DB);
 	assert_int_equal(vmcb02.save.rip, 0x1003);
 	assert_true(vmcb02.save.dr6 & DR6_BS);
-	assert_false(vcpu.gif);
+	assert_false(vcpu.event.gif);
 	assert_event(0);
-	assert_true(vcpu.due.nmi);
+	assert_true(vcpu.event.due.nmi);
 	/* What L1 does not intercept is L2's; of L1 itself nothing is. */
 	begin_l2(VMEXIT_EXCP_BASE + VEC_DB, 0);
 	raise_exception(&vcpu, VEC_UD, 7);

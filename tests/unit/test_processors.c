@@ -71,8 +71,8 @@ static void come(struct cpu *cpu)
 	assert_int_equal((data()->stack - (uintptr_t)at(0)) % STACK_SIZE, 0);
 	stack = (struct stack_base *)(uintptr_t)(data()->stack - STACK_SIZE);
 	vcpu = stack->processor;
-	assert_int_equal(vcpu->apic_id, cpu->id);
-	vcpu->arrived = true;
+	assert_int_equal(vcpu->cpu.apic_id, cpu->id);
+	vcpu->cpu.arrived = true;
 	cpu->state = RUNS;
 }
 
@@ -149,7 +149,7 @@ bool lapic_reaches(uint32_t id)
 
 void processors_add(struct vcpu *vcpu)
 {
-	assert_true(vcpu->arrived);
+	assert_true(vcpu->cpu.arrived);
 	joined++;
 }
 

@@ -190,12 +190,12 @@ void nested_exit(struct vcpu *of, uint64_t code, uint64_t info1, uint64_t info2)
 	exit_code = code;
 	of->guest_mode = false;
 	of->vmcb = of->vmcb01;
-	of->gif = false;
+	of->event.gif = false;
 }
 
 void svm_enter(struct vcpu *of)
 {
-	assert_int_equal(of->vmcb_hpa, of->halt_hpa);
+	assert_int_equal(of->vmcb_hpa, of->cpu.halt_hpa);
 	pending_nmis = while_waiting ? while_waiting() : 0;
 	if (!pending_nmis)
 		longjmp(ended, WAITS);
@@ -243,16 +243,16 @@ static int setup(void **state)
 {
 	(void)state;
 	memset(&vcpu, 0, sizeof(vcpu));
-	vcpu.slot = &vcpu.vmcb02s[0];
+	vcpu.nested.slot = &vcpu.nested.vmcb02s[0];
 	memset(&vmcb01, 0, sizeof(vmcb01));
 	memset(&vmcb02, 0, sizeof(vmcb02));
 	memset(&base, 0, sizeof(base));
 	vcpu.vmcb = vcpu.vmcb01 = &vmcb01;
 	vcpu.vmcb02 = &vmcb02;
-	vcpu.halt = &halt;
-	vcpu.halt_hpa = 0x5000;
+	vcpu.cpu.halt = &halt;
+	vcpu.cpu.halt_hpa = 0x5000;
 	vcpu.vmcb01_hpa = 0x1000;
-	vcpu.gif = true;
+	vcpu.event.gif = true;
 	vcpus[0] = &first;
 	vcpus[1] = &vcpu;
 	count = 2;
@@ -272,7 +272,7 @@ static int attend(void)
 	if (how)
 		return how;
 	settle(&vcpu);
-	while (vcpu.startup) {
+	while (vcpu.cpu.startup) {
 		startup_attend(&vcpu);
 		settle(&vcpu);
 	}
@@ -283,7 +283,7 @@ static void run_l2(uint32_t intercepts)
 {
 	vcpu.guest_mode = true;
 	vcpu.vmcb = &vmcb02;
-	vcpu.ctl.intercepts[INTERCEPT_MISC1] = intercepts;
+	vcpu.nested.ctl.intercepts[INTERCEPT_MISC1] = intercepts;
 }
 
 static void init_makes_it_wait(void **state)
@@ -321,8 +321,8 @@ static void gif_holds_init_and_sipi_is_lost(void **state)
 	set_gif(&vcpu, true);
 	assert_int_equal(attend(), WAITS);
 	assert_int_equal(inits, 1);
-	assert_false(vcpu.due.init);
-	assert_int_equal(vcpu.startup, STARTUP_WAITING);
+	assert_false(vcpu.event.due.init);
+	assert_int_equal(vcpu.cpu.startup, STARTUP_WAITING);
 }
 
 /* The event has been injected, and the NMI that L0 sent itself ends the guest. */
@@ -373,7 +373,7 @@ static void redirected(void **state)
 	vcpu_sipi(&vcpu, 6);
 	assert_int_equal(attend(), 0);
 	assert_int_equal(exception, VEC_SX);
-	assert_int_equal(vcpu.startup, 0);
+	assert_int_equal(vcpu.cpu.startup, 0);
 	/* Behind an event that is to be injected. */
 	exception = -1;
 	vmcb01.control.event_inj = EVENT_VALID | VEC_GP;
@@ -382,7 +382,7 @@ static void redirected(void **state)
 	assert_int_equal(exception, -1);
 	assert_int_equal(sent, 1);
 	exits_after_event();
-	assert_false(vcpu.due.nmi);
+	assert_false(vcpu.event.due.nmi);
 	assert_int_equal(attend(), 0);
 	assert_int_equal(exception, VEC_SX);
 }
@@ -392,7 +392,7 @@ static unsigned int an_init_then_sipi(void)
 	pending_inits = inits == 1;
 	if (inits == 2)
 		vcpu_sipi(&vcpu, 6);
-	vcpu.kicked = 0;
+	vcpu.cpu.kicked = 0;
 	return 1;
 }
 
@@ -402,21 +402,21 @@ static void init_by_no_icr(void **state)
 	(void)state;
 	pending_inits = pending_nmis = 1;
 	handle_signal(&vcpu);
-	assert_true(vcpu.due.nmi && vcpu.due.init);
+	assert_true(vcpu.event.due.nmi && vcpu.event.due.init);
 	assert_int_equal(attend(), WAITS);
 	assert_int_equal(inits, 1);
-	assert_false(vcpu.due.nmi || vcpu.due.init);
+	assert_false(vcpu.event.due.nmi || vcpu.event.due.init);
 	/* One that waits for SIPI does so anew. */
 	while_waiting = an_init_then_sipi;
 	assert_int_equal(attend(), 0);
 	assert_int_equal(inits, 2);
-	assert_false(vcpu.due.init);
+	assert_false(vcpu.event.due.init);
 }
 
 static unsigned int an_nmi_then_sipi(void)
 {
 	vcpu_sipi(&vcpu, 6);
-	vcpu.kicked = 0;
+	vcpu.cpu.kicked = 0;
 	return 1;
 }
 
@@ -434,7 +434,7 @@ static void nmi_waits_for_sipi(void **state)
 	vcpu_sipi(&vcpu, 6);
 	assert_int_equal(attend(), 0);
 	assert_int_equal(vmcb01.control.event_inj, nmi);
-	assert_false(vcpu.due.nmi);
+	assert_false(vcpu.event.due.nmi);
 	/* A physical one. */
 	vmcb01.control.event_inj = 0;
 	vcpu_init(&vcpu);
@@ -446,18 +446,18 @@ static void nmi_waits_for_sipi(void **state)
 static void nmis_and_kicks(void **state)
 {
 	(void)state;
-	vcpu.kicked = 1;
+	vcpu.cpu.kicked = 1;
 	pending_nmis = 1;
 	handle_signal(&vcpu);
-	assert_false(vcpu.due.nmi);
-	vcpu.kicked = 1;
+	assert_false(vcpu.event.due.nmi);
+	vcpu.cpu.kicked = 1;
 	pending_nmis = 2;
 	handle_signal(&vcpu);
-	assert_true(vcpu.due.nmi);
-	vcpu.due.nmi = false;
+	assert_true(vcpu.event.due.nmi);
+	vcpu.event.due.nmi = false;
 	pending_nmis = 1;
 	handle_signal(&vcpu);
-	assert_true(vcpu.due.nmi);
+	assert_true(vcpu.event.due.nmi);
 }
 
 /* startup.pml, S14: an NMI, the INIT that takes it away, an NMI behind it, amid attend_nmi(). */
@@ -468,8 +468,8 @@ static void nmi_behind_init_is_kept(void **state)
 	vcpu_init(&vcpu);
 	vcpu_nmi(&vcpu);
 	attend_nmi(&vcpu, STARTUP_NMI);
-	assert_false(vcpu.due.nmi);
-	assert_int_equal(vcpu.startup, STARTUP_INIT | STARTUP_NMI);
+	assert_false(vcpu.event.due.nmi);
+	assert_int_equal(vcpu.cpu.startup, STARTUP_INIT | STARTUP_NMI);
 }
 
 static void kick_by_another(void)
@@ -510,7 +510,7 @@ static void nmi_behind_an_event(void **state)
 	assert_int_equal(vmcb01.control.event_inj, EVENT_OF_UD);
 	assert_int_equal(sent, 1);
 	exits_after_event();
-	assert_true(vcpu.due.nmi);
+	assert_true(vcpu.event.due.nmi);
 	settle(&vcpu);
 	assert_int_equal(vmcb01.control.event_inj, EVENT_OF_NMI);
 	/* The next one waits for IRET, which exits anyway. */
@@ -524,7 +524,7 @@ static void nmi_behind_an_event_of_l2(void **state)
 {
 	(void)state;
 	run_l2(MISC1_NMI);
-	vcpu.nmi_blocked =
+	vcpu.event.nmi_blocked =
 		true; /* in L1, which has come here from its handler: it exits all the same */
 	vmcb02.control.event_inj = EVENT_OF_UD;
 	vcpu_nmi(&vcpu);
@@ -534,7 +534,7 @@ static void nmi_behind_an_event_of_l2(void **state)
 	exits_after_event();
 	settle(&vcpu);
 	assert_int_equal(exit_code, VMEXIT_NMI);
-	assert_true(vcpu.due.nmi);
+	assert_true(vcpu.event.due.nmi);
 }
 
 /* A wait for another processor lets NMIs in: none is lost, and none is added. */
@@ -542,21 +542,21 @@ static void nmis_while_l0_waits(void **state)
 {
 	(void)state;
 	processors_wait();
-	assert_int_equal(vcpu.startup, 0);
+	assert_int_equal(vcpu.cpu.startup, 0);
 	pending_nmis = 1;
 	processors_wait();
 	processors_wait();
-	assert_int_equal(vcpu.startup, STARTUP_NMI);
+	assert_int_equal(vcpu.cpu.startup, STARTUP_NMI);
 	assert_int_equal(attend(), 0);
 	assert_int_equal(vmcb01.control.event_inj, EVENT_OF_NMI);
-	vcpu.kicked = true;
+	vcpu.cpu.kicked = true;
 	pending_nmis = 1;
 	processors_wait();
-	assert_int_equal(vcpu.startup, 0);
-	assert_false(vcpu.kicked);
+	assert_int_equal(vcpu.cpu.startup, 0);
+	assert_false(vcpu.cpu.kicked);
 	pending_inits = 1;
 	processors_wait();
-	assert_true(vcpu.due.init);
+	assert_true(vcpu.event.due.init);
 	assert_int_equal(sent, 1); /* settle() may be over: the guest exits at once */
 }
 
@@ -573,8 +573,8 @@ static void wait_behind_an_event(void **state)
 	pending_nmis = 1;
 	processors_wait();
 	assert_int_equal(sent, 2);
-	assert_true(vcpu.kicked);
-	assert_int_equal(vcpu.startup, 0);
+	assert_true(vcpu.cpu.kicked);
+	assert_int_equal(vcpu.cpu.startup, 0);
 }
 
 static unsigned int turns;
@@ -598,7 +598,7 @@ static void nmi_while_waiting_for_a_lock(void **state)
 	lock_release(&mmu_lock);
 	mmu_lock.wait = processors_wait;
 	assert_int_equal(turns, 3);
-	assert_int_equal(vcpu.startup, STARTUP_NMI);
+	assert_int_equal(vcpu.cpu.startup, STARTUP_NMI);
 }
 
 /* An external one is pending still, an internal one is not; APM vol. 2, section 15.22.2. */
@@ -612,7 +612,7 @@ static void smis(void **state)
 	pending_nmis = 1;
 	handle_signal(&vcpu);
 	assert_int_equal(sent_smis, 1);
-	assert_true(vcpu.due.nmi);
+	assert_true(vcpu.event.due.nmi);
 	vmcb01.control.exit_code = VMEXIT_NMI; /* whose EXITINFO1 says nothing */
 	handle_signal(&vcpu);
 	assert_int_equal(sent_smis, 1);

@@ -152,13 +152,13 @@ static void rules_of_vmcb01(void **state)
 	vmcb01.control.int_ctl = INT_CTL_V_IRQ;
 	assert_non_null(strstr(stopped_by(), "int_ctl"));
 	vmcb01.control.int_ctl = 0;
-	vcpu.gif = false;
+	vcpu.event.gif = false;
 	assert_non_null(strstr(stopped_by(), "GIF=0"));
 	vmcb01.control.int_ctl = INT_CTL_V_INTR_MASKING;
 	assert_string_equal(stopped_by(), "");
 	vcpu.host_flags = RFLAGS_IF;
 	assert_non_null(strstr(stopped_by(), "GIF=0"));
-	vcpu.gif = true;
+	vcpu.event.gif = true;
 	vmcb01.control.virt_ext = VIRT_EXT_LBR;
 	assert_non_null(strstr(stopped_by(), "virt_ext"));
 	vmcb01.control.virt_ext = 0;
