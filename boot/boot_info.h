@@ -14,8 +14,10 @@
 
 enum {
 	BOOT_MAX_RANGES = 512,
-	BOOT_MAX_MODULES = 8,
-	BOOT_CMDLINE_SIZE = 2048, /* bytes with the closing NUL; Linux takes no more on x86 */
+	BOOT_MAX_MODULES = 1024,
+	BOOT_CMDLINE_SIZE = 2048,    /* bytes with the closing NUL; Linux takes no more on x86 */
+	BOOT_CONFIG_SIZE = 16 << 10, /* nestling.cfg may name many files */
+	BOOT_TEXT_SIZE = 64 << 10,   /* of all modules' command lines */
 };
 
 /* Types of memory ranges: those of e820 (ACPI 6, section 15). */
@@ -38,7 +40,8 @@ struct mem_range {
 
 struct boot_module {
 	uint64_t base, size; /* hpa, bytes */
-	char cmdline[BOOT_CMDLINE_SIZE];
+	uint32_t line; /* offset of its command line in text, less than BOOT_CMDLINE_SIZE bytes */
+	uint32_t reserved;
 };
 
 enum boot_source { BOOT_MULTIBOOT1, BOOT_MULTIBOOT2, BOOT_EFI };
@@ -47,14 +50,16 @@ struct boot_info {
 	uint32_t source; /* enum boot_source */
 	uint32_t range_count;
 	uint32_t module_count;
-	uint32_t reserved;
+	uint32_t text_used;
 	uint64_t rsdp; /* hpa of ACPI's root pointer in firmware memory; 0: not told */
-	char cmdline[BOOT_CMDLINE_SIZE]; /* the configuration words, without the program's name */
+	char cmdline[BOOT_CONFIG_SIZE]; /* the configuration words, without the program's name */
 	struct mem_range ranges[BOOT_MAX_RANGES]; /* any order; may overlap as firmware left it */
 	struct boot_module modules[BOOT_MAX_MODULES]; /* [0] is L1, the rest are L1's modules */
+	char text[BOOT_TEXT_SIZE];
 };
 
 _Static_assert(offsetof(struct boot_info, rsdp) == 16, "the same layout for 32 and 64 bits");
 _Static_assert(sizeof(struct mem_range) == 24, "the same layout for 32 and 64 bits");
+_Static_assert(sizeof(struct boot_module) == 24, "the same layout for 32 and 64 bits");
 
 #endif

@@ -13,6 +13,7 @@ struct parser {
 	char *error;
 	size_t error_size;
 	unsigned int seen; /* a bit for each of keys[] */
+	unsigned int key;  /* the word's, of keys[] */
 };
 
 static bool is_blank(char c)
@@ -210,9 +211,40 @@ static bool read_l1(struct parser *parser, struct config *config)
 	return read_path(parser, config->l1, &config->l1_given);
 }
 
+/* Splits what module= names: the path up to the first blank, the words behind it. */
+static bool split_file(char *value, struct config_file *file)
+{
+	size_t length = 0, skip;
+
+	while (value[length] && !is_blank(value[length]))
+		length++;
+	if (!length || length >= sizeof(file->path))
+		return false;
+	for (skip = length; is_blank(value[skip]);)
+		skip++;
+	memcpy(file->path, value, length);
+	file->path[length] = '\0';
+	memcpy(file->words, value + skip, strlen(value + skip) + 1);
+	return true;
+}
+
+/* What initrd= and module= name is checked here, and kept by config_next_file() only. */
+static struct config_file file_read;
+
 static bool read_initrd(struct parser *parser, struct config *config)
 {
-	return read_path(parser, config->initrd, &config->initrd_given);
+	file_read.words[0] = '\0';
+	return read_path(parser, file_read.path, &config->files_given);
+}
+
+static bool read_module(struct parser *parser, struct config *config)
+{
+	static char value[CONFIG_CMDLINE_SIZE];
+
+	if (!read_text(parser, value, sizeof(value), &config->files_given))
+		return false;
+	return split_file(value, &file_read) ||
+	       complain(parser, "bad value in", ": begin it with a file's name, 255 bytes at most");
 }
 
 static bool read_cmdline(struct parser *parser, struct config *config)
@@ -230,35 +262,63 @@ static const struct {
 	{"pool", read_pool},
 	{"l1", read_l1},
 	{"initrd", read_initrd},
+	{"module", read_module},
 	{"cmdline", read_cmdline},
 	{"hotkey", read_hotkey},
 	{"svm", read_svm},
 	{"msr", read_msr},
 	{"barriers", read_barriers},
 };
+enum { KEYS = sizeof(keys) / sizeof(keys[0]) };
+
+/* May it be given more than once: does it name a module? */
+static bool is_file(unsigned int key)
+{
+	return keys[key].read == read_initrd || keys[key].read == read_module;
+}
+
+/* The index of the key that the word begins with; beyond keys[] when it is none of them. */
+static unsigned int find_key(const char *word, size_t length)
+{
+	unsigned int i = 0;
+
+	while (i < KEYS && (strlen(keys[i].name) != length || strncmp(keys[i].name, word, length)))
+		i++;
+	return i;
+}
 
 static bool read_word(struct parser *parser, struct config *config)
 {
 	const char *end = parser->word;
-	size_t length;
+	unsigned int key;
 
 	while (*end && *end != '=' && *end != '"' && !is_blank(*end))
 		end++;
 	if (*end != '=')
 		return complain(parser, "there is no key=value in", ": see docs/boot.md");
-	length = (size_t)(end - parser->word);
-	for (unsigned int i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
-		if (strlen(keys[i].name) != length ||
-		    strncmp(keys[i].name, parser->word, length) != 0)
-			continue;
-		if (parser->seen & 1u << i)
-			return complain(parser, "given before is the key of",
-			                ": give each key once");
-		parser->seen |= 1u << i;
-		parser->at = end + 1;
-		return keys[i].read(parser, config);
+	key = find_key(parser->word, (size_t)(end - parser->word));
+	if (key == KEYS)
+		return complain(parser, "unknown", ": see docs/boot.md");
+	if (parser->seen & 1u << key && !is_file(key))
+		return complain(parser, "given before is the key of", ": give each key once");
+	parser->seen |= 1u << key;
+	parser->key = key;
+	parser->at = end + 1;
+	return keys[key].read(parser, config);
+}
+
+/* Goes to the next word, over blanks and comments. Returns false when there is none. */
+static bool next_word(struct parser *parser)
+{
+	for (;;) {
+		while (is_blank(*parser->at))
+			parser->at++;
+		parser->word = parser->at;
+		if (*parser->at != '#')
+			return *parser->at;
+		while (*parser->at && *parser->at != '\n')
+			parser->at++;
 	}
-	return complain(parser, "unknown", ": see docs/boot.md");
 }
 
 bool config_parse(const char *words, struct config *config, char *error, size_t error_size)
@@ -269,18 +329,25 @@ bool config_parse(const char *words, struct config *config, char *error, size_t 
 	config->log = LOG_INFO;
 	if (error_size)
 		error[0] = '\0';
-	for (;;) {
-		while (is_blank(*parser.at))
-			parser.at++;
-		if (!*parser.at)
-			return true;
-		if (*parser.at == '#') {
-			while (*parser.at && *parser.at != '\n')
-				parser.at++;
-			continue;
-		}
-		parser.word = parser.at;
+	while (next_word(&parser)) {
 		if (!read_word(&parser, config))
 			return false;
 	}
+	return true;
+}
+
+bool config_next_file(const char **at, struct config_file *file)
+{
+	static struct config unused;
+	struct parser parser = {.at = *at};
+	bool found = false;
+
+	while (!found && next_word(&parser) && read_word(&parser, &unused)) {
+		parser.seen = 0;
+		found = is_file(parser.key);
+	}
+	*at = parser.at;
+	*file = file_read;
+	file->key = keys[parser.key].name;
+	return found;
 }

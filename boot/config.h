@@ -27,17 +27,31 @@ struct config {
 	uint64_t pool_bytes;   /* for shadow pages; 0: not given, so the default */
 
 	/* For the EFI program only: elsewhere the loader's module lines name these files. */
-	char l1[CONFIG_PATH_SIZE], initrd[CONFIG_PATH_SIZE], cmdline[CONFIG_CMDLINE_SIZE];
-	bool l1_given, initrd_given, cmdline_given;
+	char l1[CONFIG_PATH_SIZE], cmdline[CONFIG_CMDLINE_SIZE];
+	bool l1_given, cmdline_given;
+	bool files_given; /* initrd= or module=, which config_next_file() has */
+};
+
+/* A module of L1's: initrd=FILE or module="FILE WORDS". */
+struct config_file {
+	const char *key;
+	char path[CONFIG_PATH_SIZE], words[CONFIG_CMDLINE_SIZE];
 };
 
 /*
  * Reads words of the form key=value: la57=auto|on|off, npt=auto|on|off, log=quiet|info|debug,
  * hotkey=on|off, svm=tried|all, msr=strict|open, barriers=auto|on|off, pool=NUMBER with the suffix
- * K, M or G, l1=PATH, initrd=PATH, cmdline=TEXT. Blanks and newlines separate words; double quotes
- * in a value hold blanks; a word that begins with # and the rest of its line are a comment. Returns
- * false, and one line in error that names the word, when it does not know or like a word.
+ * K, M or G, l1=PATH, cmdline=TEXT, and any number of initrd=PATH and module="PATH WORDS". Blanks
+ * and newlines separate words; double quotes in a value hold blanks; a word that begins with # and
+ * the rest of its line are a comment. Returns false, and one line in error that names the word,
+ * when it does not know or like a word.
  */
 bool config_parse(const char *words, struct config *config, char *error, size_t error_size);
+
+/*
+ * The next of L1's modules, in the order of the words. *at is the words at first, which
+ * config_parse() has to have taken, and is moved on. Returns false when there is none left.
+ */
+bool config_next_file(const char **at, struct config_file *file);
 
 #endif

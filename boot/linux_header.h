@@ -78,9 +78,13 @@ struct kernel {
 	uint64_t room;
 };
 
-/* linux_place.c: puts the initrd below a gpa, if there is one, and says where in the header. */
-enum load_error linux_place_initrd(struct loader *loader, struct setup_header *header,
-                                   uint64_t limit);
+/*
+ * linux_place.c: puts all modules as one initrd below a gpa, if there are any, and says where in
+ * the header. Each begins at a multiple of 4 bytes, with zeros before it: the kernel's
+ * Documentation/driver-api/early-userspace/buffer-format.rst takes archives one behind the other.
+ */
+enum load_error linux_place_initrds(struct loader *loader, struct setup_header *header,
+                                    uint64_t limit);
 
 /* Takes the kernel's place: where it prefers to be, or, if it may not move or shall not, 1 MiB. */
 enum load_error linux_place(struct loader *loader, struct kernel *kernel, bool fixed);

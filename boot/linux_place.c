@@ -7,7 +7,10 @@
 #include "hv/string.h"
 #include "hv/x86.h"
 
-enum { LEGACY_EXPANSION = 3 }; /* memory that kernels without init_size may take: GRUB's estimate */
+enum {
+	LEGACY_EXPANSION = 3, /* memory that kernels without init_size may take: GRUB's estimate */
+	INITRD_ALIGN = 4,
+};
 
 /* One that may be moved: to where it prefers to be, or the first free place above. */
 static enum load_error place_relocatable(struct loader *loader, struct kernel *kernel)
@@ -70,31 +73,58 @@ enum load_error linux_place(struct loader *loader, struct kernel *kernel, bool f
 	                                            : place_fixed(loader, kernel);
 }
 
-enum load_error linux_place_initrd(struct loader *loader, struct setup_header *header,
-                                   uint64_t limit)
+static uint64_t initrd_start(uint64_t end_of_last)
 {
-	const struct boot_module *initrd = &loader->modules[1];
+	return (end_of_last + INITRD_ALIGN - 1) & ~(INITRD_ALIGN - 1ull);
+}
+
+/* Bytes of all modules, each aligned. */
+static uint64_t initrds_size(const struct boot_info *boot)
+{
+	uint64_t size = 0;
+
+	for (uint32_t i = 1; i < boot->module_count; i++)
+		size = initrd_start(size) + boot->modules[i].size;
+	return size;
+}
+
+static void copy_initrds(const struct boot_info *boot, uint8_t *to)
+{
+	uint64_t end = 0;
+
+	for (uint32_t i = 1; i < boot->module_count; i++) {
+		const struct boot_module *module = &boot->modules[i];
+		uint64_t start = initrd_start(end);
+
+		memset(to + end, 0, start - end);
+		memcpy(to + start, phys(module->base), module->size);
+		end = start + module->size;
+	}
+}
+
+enum load_error linux_place_initrds(struct loader *loader, struct setup_header *header,
+                                    uint64_t limit)
+{
+	uint64_t size = initrds_size(loader->boot), at;
 	enum load_error error;
-	uint64_t at;
 
 	header->ramdisk_image = header->ramdisk_size = 0;
-	if (loader->module_count < 2 || !initrd->size)
+	if (!size)
 		return LOAD_OK;
-	at = memmap_find_high(loader->free_map, initrd->size, PAGE_SIZE, HIGH_ADDRESS, limit);
+	at = memmap_find_high(loader->free_map, size, PAGE_SIZE, HIGH_ADDRESS, limit);
 	if (!at)
 		return load_fail(loader, LOAD_NO_MEMORY,
 		                 "the initrd needs %llu KiB in one piece below 0x%llx, where %llu "
 		                 "KiB are free: add memory",
-		                 (unsigned long long)(initrd->size >> 10) + 1,
-		                 (unsigned long long)limit,
+		                 (unsigned long long)(size >> 10) + 1, (unsigned long long)limit,
 		                 (unsigned long long)(memmap_largest(loader->free_map, HIGH_ADDRESS,
 		                                                     limit) >>
 		                                      10));
-	error = load_take(loader, at, initrd->size);
+	error = load_take(loader, at, size);
 	if (error)
 		return error;
-	memcpy(phys(at), phys(initrd->base), initrd->size);
+	copy_initrds(loader->boot, phys(at));
 	header->ramdisk_image = (uint32_t)at;
-	header->ramdisk_size = (uint32_t)initrd->size;
+	header->ramdisk_size = (uint32_t)size;
 	return LOAD_OK;
 }

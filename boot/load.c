@@ -9,6 +9,7 @@
 #include "hv/string.h"
 
 static struct memmap free_map;
+static struct loader loader; /* with a word for each module: too much for the stack */
 
 /* The first one that knows the file has it. */
 static const struct load_format *const formats[] = {
@@ -17,48 +18,41 @@ static const struct load_format *const formats[] = {
 	&linux_format,
 };
 
-static enum load_error unknown_format(struct loader *loader)
+static enum load_error unknown_format(void)
 {
 	static const uint8_t gzip[] = {0x1f, 0x8b};
 
-	if (loader->file_size >= sizeof(gzip) && !memcmp(loader->file, gzip, sizeof(gzip)))
-		return load_fail(loader, LOAD_FORMAT,
+	if (loader.file_size >= sizeof(gzip) && !memcmp(loader.file, gzip, sizeof(gzip)))
+		return load_fail(&loader, LOAD_FORMAT,
 		                 "L1's file is compressed by gzip: unpack it first");
-	if (image_is_elf(loader))
-		return load_fail(loader, LOAD_FORMAT,
+	if (image_is_elf(&loader))
+		return load_fail(&loader, LOAD_FORMAT,
 		                 "L1's file is an ELF without a multiboot header in its first "
 		                 "8 KiB (multiboot2: 32 KiB): link one in");
-	return load_fail(loader, LOAD_FORMAT,
+	return load_fail(&loader, LOAD_FORMAT,
 	                 "L1's file has no known format: use a multiboot ELF or a Linux bzImage");
 }
 
 enum load_error load_l1(struct memmap *map, const struct mem_range *staged,
-                        const struct boot_module *modules, size_t module_count, uint64_t rsdp,
-                        struct load_result *result)
+                        const struct boot_info *boot, struct load_result *result)
 {
-	struct loader loader = {
-		.map = map,
-		.free_map = &free_map,
-		.modules = modules,
-		.module_count = module_count,
-		.rsdp = rsdp,
-		.result = result,
-	};
+	const struct boot_module *file = &boot->modules[0];
 	enum load_error error;
 
+	memset(&loader, 0, sizeof(loader));
 	memset(result, 0, sizeof(*result));
-	if (!module_count)
+	loader.map = map;
+	loader.free_map = &free_map;
+	loader.boot = boot;
+	loader.result = result;
+	if (!boot->module_count)
 		return load_fail(&loader, LOAD_MISSING,
 		                 "there is no L1 to run: name it in a module line (GRUB: module2, "
 		                 "QEMU: -initrd) or by l1= for the EFI program");
-	if (module_count > BOOT_MAX_MODULES)
-		return load_fail(&loader, LOAD_FORMAT,
-		                 "L1 has more than %u modules: leave some out",
-		                 (unsigned int)BOOT_MAX_MODULES - 1);
-	if (!modules[0].size)
+	if (!file->size)
 		return load_fail(&loader, LOAD_TRUNCATED, "L1's file is empty: build it again");
-	loader.file = phys(modules[0].base);
-	loader.file_size = modules[0].size;
+	loader.file = phys(file->base);
+	loader.file_size = file->size;
 	free_map = *map;
 	error = load_take(&loader, staged->base, staged->size);
 	if (error)
@@ -70,5 +64,5 @@ enum load_error load_l1(struct memmap *map, const struct mem_range *staged,
 		if (formats[i]->probe(&loader, &header))
 			return formats[i]->load(&loader, header);
 	}
-	return unknown_format(&loader);
+	return unknown_format();
 }

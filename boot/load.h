@@ -38,15 +38,15 @@ struct load_result {
 };
 
 /*
- * Loads modules[0] with the others as its modules. map is L1's memory map, L0's own memory being
- * reserved in it already; what loading adds for L1 to see (information structures) is reserved in
- * it, too. staged is where the modules lie: L1 is told that it is free, but nothing is loaded
- * there. rsdp is the hpa of ACPI's root pointer or 0.
+ * Loads boot->modules[0] with the others as its modules. map is L1's memory map, L0's own memory
+ * being reserved in it already; what loading adds for L1 to see (information structures) is
+ * reserved in it, too. staged is where the modules lie: L1 is told that it is free, but nothing is
+ * loaded there.
  *
  * A file that has headers of both multiboot protocols is loaded by multiboot1: that is what
  * QEMU's -kernel does, and L1 shall not see a difference.
  *
- * modules[0].cmdline begins with the program's name (boot/multiboot.h). A multiboot1 L1 gets the
+ * L1's own line begins with the program's name (boot/multiboot.h). A multiboot1 L1 gets the
  * line as it is, as from QEMU; multiboot2 and Linux ones get it without the name, as from GRUB 2.
  *
  * A multiboot1 L1 finds ACPI by searching, as there is nothing in its information. Where the root
@@ -55,7 +55,6 @@ struct load_result {
  * the extended BIOS data area, is set to that, if page 0 is usable memory.
  */
 enum load_error load_l1(struct memmap *map, const struct mem_range *staged,
-                        const struct boot_module *modules, size_t module_count, uint64_t rsdp,
-                        struct load_result *result);
+                        const struct boot_info *boot, struct load_result *result);
 
 #endif

@@ -139,7 +139,7 @@ static enum load_error fill_e820(struct loader *loader, struct boot_params *para
 static uint64_t copy_rsdp(struct loader *loader)
 {
 	struct acpi_rsdp rsdp;
-	size_t size = acpi_read_rsdp(loader->rsdp, &rsdp);
+	size_t size = acpi_read_rsdp(loader->boot->rsdp, &rsdp);
 	uint32_t at;
 
 	if (!size)
@@ -168,7 +168,7 @@ static enum load_error fill_params(struct loader *loader, const struct kernel *k
 
 static enum load_error load(struct loader *loader, uint64_t at)
 {
-	const char *cmdline = load_arguments(loader->modules[0].cmdline);
+	const char *cmdline = load_arguments(load_line(loader, 0));
 	struct boot_params *boot_params;
 	struct kernel kernel;
 	enum load_error error;
@@ -176,11 +176,6 @@ static enum load_error load(struct loader *loader, uint64_t at)
 
 	(void)at; /* always the same place */
 	loader->result->protocol = "Linux";
-	if (loader->module_count > 2)
-		return load_fail(loader, LOAD_FORMAT,
-		                 "Linux takes one initrd, and there are %u modules: join them into "
-		                 "one file",
-		                 (unsigned int)loader->module_count - 1);
 	error = read_header(loader, &kernel);
 	if (error)
 		return error;
@@ -205,8 +200,8 @@ static enum load_error load(struct loader *loader, uint64_t at)
 	boot_params = phys(params);
 	error = fill_params(loader, &kernel, cmdline, boot_params);
 	if (!error)
-		error = linux_place_initrd(loader, &boot_params->header,
-		                           (uint64_t)kernel.header.initrd_addr_max + 1);
+		error = linux_place_initrds(loader, &boot_params->header,
+		                            (uint64_t)kernel.header.initrd_addr_max + 1);
 	if (error)
 		return error;
 	memcpy(phys(kernel.base), loader->file + kernel.offset, kernel.size);

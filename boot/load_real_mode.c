@@ -73,7 +73,7 @@ enum load_error linux_load_real_mode(struct loader *loader, struct kernel *kerne
 	if (!error)
 		error = load_reserve_info(loader, SEGMENT_SIZE);
 	if (!error)
-		error = linux_place_initrd(loader, &kernel->header, limit);
+		error = linux_place_initrds(loader, &kernel->header, limit);
 	if (error)
 		return error;
 	segment = load_info(loader, SEGMENT_SIZE, PAGE_SIZE);

@@ -99,9 +99,9 @@ static uint64_t module_pages(const struct boot_module *module)
 	return ((module->size + PAGE_SIZE - 1) & ~(PAGE_SIZE - 1ull)) + (module->size == 0);
 }
 
-static enum load_error place_module(struct loader *loader, size_t i, uint64_t at)
+static enum load_error place_module(struct loader *loader, uint32_t i, uint64_t at)
 {
-	const struct boot_module *module = &loader->modules[i];
+	const struct boot_module *module = &loader->boot->modules[i];
 	uint64_t size = module_pages(module);
 	enum load_error error;
 
@@ -113,8 +113,7 @@ static enum load_error place_module(struct loader *loader, size_t i, uint64_t at
 			"L1's module %u needs %llu KiB in one piece below 4 GiB, where %llu KiB "
 			"are "
 			"free: add at least %llu KiB of memory",
-			(unsigned int)i, KIB(size),
-			KIB(memmap_largest(loader->free_map, UPPER_FLOOR, SIZE_4G)),
+			i, KIB(size), KIB(memmap_largest(loader->free_map, UPPER_FLOOR, SIZE_4G)),
 			KIB(size - memmap_largest(loader->free_map, UPPER_FLOOR, SIZE_4G)));
 	error = load_take(loader, at, size);
 	if (error)
@@ -129,18 +128,23 @@ enum load_error load_modules(struct loader *loader, uint64_t after)
 	uint64_t total = 0, at = (after + PAGE_SIZE - 1) & ~(PAGE_SIZE - 1ull);
 	bool behind;
 
-	for (size_t i = 1; i < loader->module_count; i++)
-		total += module_pages(&loader->modules[i]);
+	for (uint32_t i = 1; i < loader->boot->module_count; i++)
+		total += module_pages(&loader->boot->modules[i]);
 	behind = at < SIZE_4G && total <= SIZE_4G - at &&
 	         memmap_covers(loader->free_map, at, total, MEM_USABLE);
-	for (size_t i = 1; i < loader->module_count; i++) {
+	for (uint32_t i = 1; i < loader->boot->module_count; i++) {
 		enum load_error error = place_module(loader, i, behind ? at : 0);
 
 		if (error)
 			return error;
-		at += module_pages(&loader->modules[i]);
+		at += module_pages(&loader->boot->modules[i]);
 	}
 	return LOAD_OK;
+}
+
+const char *load_line(const struct loader *loader, uint32_t module)
+{
+	return loader->boot->text + loader->boot->modules[module].line;
 }
 
 const char *load_arguments(const char *line)

@@ -12,10 +12,8 @@
 struct loader {
 	struct memmap *map;      /* as L1 is told */
 	struct memmap *free_map; /* map without what must not be written to (any more) */
-	const struct boot_module *modules;
-	size_t module_count;
-	uint64_t rsdp;
-	const uint8_t *file; /* modules[0] */
+	const struct boot_info *boot;
+	const uint8_t *file; /* boot->modules[0] */
 	uint64_t file_size;
 	struct load_result *result;
 
@@ -48,6 +46,9 @@ uint32_t load_info_string(struct loader *loader, const char *text);
 
 /* Copies L1's modules to the pages from gpa after on, or wherever there is room below 4 GiB. */
 enum load_error load_modules(struct loader *loader, uint64_t after);
+
+/* The command line of a module; L1's own is that of module 0. */
+const char *load_line(const struct loader *loader, uint32_t module);
 
 /* The line without its first word. */
 const char *load_arguments(const char *line);

@@ -21,8 +21,9 @@ static const char damaged[] =
 	"version of the loader";
 static const char long_line[] = "a command line from the boot loader is longer than 2047 bytes: "
 				"shorten it";
-static const char many_modules[] = "the boot loader gave more than 8 modules, L1 and 7 of its own: "
-				   "leave some out";
+static const char many_modules[] = "the boot loader gave more than 1024 modules: leave some out";
+static const char much_text[] = "the command lines of L1 and its modules have more than 64 KiB in "
+				"all: shorten them";
 static const char bad_module[] = "a module from the boot loader ends before it begins: try another "
 				 "version of the loader";
 static const char many_ranges[] = "the firmware's memory map has more than 512 ranges, which is "
@@ -34,7 +35,11 @@ static bool is_low(uint64_t hpa, uint64_t size)
 	return hpa < SIZE_4G && size <= SIZE_4G - hpa;
 }
 
-/* Copies the text at the hpa, which ends with a NUL or with size bytes. */
+/* Put before L1's line where it has no name; see multiboot.h. */
+static const char l1_name[] = "l1 ";
+enum { L1_NAME_ROOM = sizeof(l1_name) - 1 };
+
+/* Copies the text at the hpa, which ends with a NUL or with size bytes, to BOOT_CMDLINE_SIZE. */
 static const char *copy_text(char *to, uint64_t hpa, uint64_t size)
 {
 	const char *from = phys(hpa);
@@ -51,6 +56,26 @@ static const char *copy_text(char *to, uint64_t hpa, uint64_t size)
 static const char *copy_string(char *to, uint64_t hpa)
 {
 	return copy_text(to, hpa, SIZE_4G - hpa);
+}
+
+/* Likewise to a module's line, the last one so far. */
+static const char *copy_line(struct boot_info *boot, uint64_t hpa, uint64_t size)
+{
+	static char line[BOOT_CMDLINE_SIZE];
+	const char *error = NULL;
+	size_t bytes;
+
+	line[0] = '\0';
+	if (hpa) /* Multiboot 1's may be none */
+		error = copy_text(line, hpa, size);
+	if (error)
+		return error;
+	bytes = strlen(line) + 1;
+	if (bytes > BOOT_TEXT_SIZE - boot->text_used)
+		return much_text;
+	memcpy(boot->text + boot->text_used, line, bytes);
+	boot->text_used += (uint32_t)bytes;
+	return NULL;
 }
 
 static const char *add_range(struct boot_info *boot, uint64_t base, uint64_t size, uint32_t type)
@@ -75,19 +100,19 @@ static const char *add_meminfo(struct boot_info *boot, uint32_t mem_lower, uint3
 	return error ? error : add_range(boot, UPPER_MEMORY, KIB(mem_upper), MEM_USABLE);
 }
 
-/* Room for one more module, its place being set. */
-static const char *add_module(struct boot_info *boot, uint32_t start, uint32_t end,
-                              struct boot_module **module)
+/* One more module, with the line of size bytes at an hpa. */
+static const char *add_module(struct boot_info *boot, uint32_t start, uint32_t end, uint64_t hpa,
+                              uint64_t size)
 {
 	if (boot->module_count == BOOT_MAX_MODULES)
 		return many_modules;
 	if (end < start)
 		return bad_module;
-	*module = &boot->modules[boot->module_count++];
-	(*module)->base = start;
-	(*module)->size = end - start;
-	(*module)->cmdline[0] = '\0';
-	return NULL;
+	if (!boot->module_count)
+		boot->text_used = L1_NAME_ROOM;
+	boot->modules[boot->module_count++] =
+		(struct boot_module){.base = start, .size = end - start, .line = boot->text_used};
+	return copy_line(boot, hpa, size);
 }
 
 static bool is_blank(char c)
@@ -157,7 +182,6 @@ static bool begins_with_name(const char *text, size_t length, enum habit habit)
 /* See multiboot.h for what comes out. */
 static const char *normalise(struct boot_info *boot, enum habit habit)
 {
-	static const char name[] = "l1 ";
 	char *line = boot->cmdline;
 	size_t skip = 0, length;
 
@@ -170,7 +194,7 @@ static const char *normalise(struct boot_info *boot, enum habit habit)
 		skip++;
 	memmove(line, line + skip, strlen(line + skip) + 1);
 
-	line = boot->modules[0].cmdline;
+	line = boot->text + boot->modules[0].line;
 	if (!boot->module_count || habit == NAME_FIRST)
 		return NULL;
 	for (skip = 0; is_blank(line[skip]);)
@@ -178,10 +202,10 @@ static const char *normalise(struct boot_info *boot, enum habit habit)
 	length = word_length(line + skip);
 	if (length && !holds(line + skip, length, '='))
 		return NULL;
-	if (strlen(line) + sizeof(name) > BOOT_CMDLINE_SIZE)
+	if (strlen(line) + L1_NAME_ROOM >= BOOT_CMDLINE_SIZE)
 		return long_line;
-	memmove(line + sizeof(name) - 1, line, strlen(line) + 1);
-	memcpy(line, name, sizeof(name) - 1);
+	boot->modules[0].line -= L1_NAME_ROOM;
+	memcpy(line - L1_NAME_ROOM, l1_name, L1_NAME_ROOM);
 	return NULL;
 }
 
@@ -217,13 +241,11 @@ static const char *read_modules1(const struct multiboot1_info *info, struct boot
 		return damaged;
 	for (uint32_t i = 0; i < info->mods_count; i++) {
 		struct multiboot1_module from;
-		struct boot_module *module;
 		const char *error;
 
 		memcpy(&from, phys(info->mods_addr + (uint64_t)i * sizeof(from)), sizeof(from));
-		error = add_module(boot, from.mod_start, from.mod_end, &module);
-		if (!error && from.string)
-			error = copy_string(module->cmdline, from.string);
+		error = add_module(boot, from.mod_start, from.mod_end, from.string,
+		                   SIZE_4G - from.string);
 		if (error)
 			return error;
 	}
@@ -282,14 +304,12 @@ static const char *read_mmap2(uint64_t at, uint32_t size, struct boot_info *boot
 static const char *read_module2(uint64_t at, uint32_t size, struct boot_info *boot)
 {
 	struct multiboot2_module from;
-	struct boot_module *module;
-	const char *error;
 
 	if (size < sizeof(from))
 		return damaged;
 	memcpy(&from, phys(at), sizeof(from));
-	error = add_module(boot, from.mod_start, from.mod_end, &module);
-	return error ? error : copy_text(module->cmdline, at + sizeof(from), size - sizeof(from));
+	return add_module(boot, from.mod_start, from.mod_end, at + sizeof(from),
+	                  size - sizeof(from));
 }
 
 /* What tags of lesser worth say, for when better ones are missing. */

@@ -203,7 +203,7 @@ _Static_assert(sizeof(struct multiboot2_load_base) == 12, "Multiboot2 3.6.22");
  * - boot->cmdline has no name. Under GRUB 2 and Limine a first word is one only if its last
  *   component begins with "nestling" and it has no "="; under unknown loaders if it has no "=", as
  *   each of L0's words has one; under the others it always is one.
- * - modules[0].cmdline (L1's) has one. But for QEMU and GRUB Legacy "l1" is put before an empty
+ * - L1's line, that of module 0, has one. But for QEMU and GRUB Legacy "l1" is put before an empty
  *   line, and before one whose first word holds a "=" and so cannot be a name.
  * - the other modules' lines stay as the loader gave them.
  */

@@ -26,8 +26,8 @@ uint64_t multiboot_out_size(const struct loader *loader)
 {
 	uint64_t size = EBDA_SIZE + FIXED_PARTS;
 
-	for (size_t i = 0; i < loader->module_count; i++)
-		size += strlen(loader->modules[i].cmdline) + 1 + TAG_SLACK;
+	for (uint32_t i = 0; i < loader->boot->module_count; i++)
+		size += strlen(load_line(loader, i)) + 1 + TAG_SLACK;
 	return size + (loader->map->count + MAP_GROWTH) * sizeof(struct multiboot2_mmap_entry);
 }
 
@@ -57,11 +57,11 @@ static uint32_t mem_upper(const struct loader *loader)
 static void show_rsdp(struct loader *loader)
 {
 	struct acpi_rsdp rsdp;
-	size_t size = acpi_read_rsdp(loader->rsdp, &rsdp);
+	size_t size = acpi_read_rsdp(loader->boot->rsdp, &rsdp);
 	uint16_t segment;
 	uint32_t ebda;
 
-	if (!size || acpi_rsdp_is_scanned(loader->rsdp) ||
+	if (!size || acpi_rsdp_is_scanned(loader->boot->rsdp) ||
 	    !memmap_covers(loader->map, BDA_EBDA_SEGMENT, sizeof(segment), MEM_USABLE) ||
 	    !memmap_covers(loader->free_map, BDA_EBDA_SEGMENT, sizeof(segment), MEM_USABLE))
 		return;
@@ -70,6 +70,11 @@ static void show_rsdp(struct loader *loader)
 	memcpy(phys(ebda + EBDA_RSDP), &rsdp, size);
 	segment = (uint16_t)(ebda >> 4);
 	memcpy(phys(BDA_EBDA_SEGMENT), &segment, sizeof(segment));
+}
+
+static uint32_t module_end(const struct loader *loader, uint32_t i)
+{
+	return loader->module_base[i] + (uint32_t)loader->boot->modules[i].size;
 }
 
 uint32_t multiboot1_out(struct loader *loader)
@@ -86,21 +91,19 @@ uint32_t multiboot1_out(struct loader *loader)
 	              MULTIBOOT1_INFO_MMAP | MULTIBOOT1_INFO_LOADER_NAME;
 	info->mem_lower = mem_lower(loader);
 	info->mem_upper = mem_upper(loader);
-	info->mods_count = (uint32_t)loader->module_count - 1;
+	info->mods_count = loader->boot->module_count - 1;
 	info->mods_addr = load_info(loader, info->mods_count * sizeof(*modules), sizeof(uint64_t));
 	info->mmap_length = loader->map->count * (uint32_t)sizeof(*mmap);
 	info->mmap_addr = load_info(loader, info->mmap_length, sizeof(uint64_t));
-	info->cmdline = load_info_string(loader, loader->modules[0].cmdline);
+	info->cmdline = load_info_string(loader, load_line(loader, 0));
 	info->boot_loader_name = load_info_string(loader, loader_name);
 
 	modules = phys(info->mods_addr);
-	for (size_t i = 1; i < loader->module_count; i++) {
-		const struct boot_module *module = &loader->modules[i];
-
+	for (uint32_t i = 1; i < loader->boot->module_count; i++) {
 		modules[i - 1] = (struct multiboot1_module){
 			.mod_start = loader->module_base[i],
-			.mod_end = loader->module_base[i] + (uint32_t)module->size,
-			.string = load_info_string(loader, module->cmdline),
+			.mod_end = module_end(loader, i),
+			.string = load_info_string(loader, load_line(loader, i)),
 		};
 	}
 	mmap = phys(info->mmap_addr);
@@ -156,15 +159,15 @@ static void put_mmap(struct loader *loader)
 
 static void put_modules(struct loader *loader)
 {
-	for (size_t i = 1; i < loader->module_count; i++) {
-		const struct boot_module *from = &loader->modules[i];
-		size_t length = strlen(from->cmdline) + 1;
+	for (uint32_t i = 1; i < loader->boot->module_count; i++) {
+		const char *line = load_line(loader, i);
+		size_t length = strlen(line) + 1;
 		struct multiboot2_module *module =
 			put_tag(loader, MULTIBOOT2_TAG_MODULE, sizeof(*module) + length);
 
 		module->mod_start = loader->module_base[i];
-		module->mod_end = loader->module_base[i] + (uint32_t)from->size;
-		memcpy(module + 1, from->cmdline, length);
+		module->mod_end = module_end(loader, i);
+		memcpy(module + 1, line, length);
 	}
 }
 
@@ -172,7 +175,7 @@ static void put_modules(struct loader *loader)
 static void put_rsdp(struct loader *loader)
 {
 	struct acpi_rsdp rsdp;
-	size_t size = acpi_read_rsdp(loader->rsdp, &rsdp);
+	size_t size = acpi_read_rsdp(loader->boot->rsdp, &rsdp);
 
 	if (size)
 		put_bytes(loader, MULTIBOOT2_TAG_ACPI_OLD, &rsdp, ACPI_RSDP1_SIZE);
@@ -182,7 +185,7 @@ static void put_rsdp(struct loader *loader)
 
 uint32_t multiboot2_out(struct loader *loader, const uint32_t *load_base)
 {
-	const char *cmdline = load_arguments(loader->modules[0].cmdline);
+	const char *cmdline = load_arguments(load_line(loader, 0));
 	struct multiboot2_info *info;
 	struct multiboot2_meminfo *meminfo;
 	uint32_t at = load_info(loader, sizeof(*info), MULTIBOOT2_ALIGN);

@@ -54,6 +54,11 @@ static struct memmap told_map;                      /* as L1 is told */
 static struct window_range memory[BOOT_MAX_RANGES]; /* what may be L1's, and L0's among it */
 static unsigned int memory_count;
 
+static uint64_t align_up(uint64_t value, uint64_t to)
+{
+	return (value + to - 1) & ~(to - 1);
+}
+
 static void read_configuration(uint32_t magic, uint64_t information)
 {
 	const char *error;
@@ -61,21 +66,21 @@ static void read_configuration(uint32_t magic, uint64_t information)
 
 	if (magic == BOOT_INFO_MAGIC) {
 		memcpy(&info, phys(information), sizeof(info));
-		if (info.range_count > BOOT_MAX_RANGES || info.module_count > BOOT_MAX_MODULES)
+		if (info.range_count > BOOT_MAX_RANGES || info.module_count > BOOT_MAX_MODULES ||
+		    info.text_used > BOOT_TEXT_SIZE)
 			stop("the EFI program is of another version than the core: reinstall both");
 	} else {
 		error = boot_info_from_multiboot(magic, information, &info);
 		if (error)
 			stop("%s", error);
 	}
-	info.cmdline[BOOT_CMDLINE_SIZE - 1] = '\0';
+	info.cmdline[BOOT_CONFIG_SIZE - 1] = '\0';
 	if (!config_parse(info.cmdline, &config, text, sizeof(text)))
 		stop("%s", text);
 	if (info.source != BOOT_EFI &&
-	    (config.l1_given || config.initrd_given || config.cmdline_given))
-		stop("l1=, initrd= and cmdline= are for the EFI program: here modules name L1 "
-		     "(GRUB: "
-		     "module2, QEMU: -initrd)");
+	    (config.l1_given || config.files_given || config.cmdline_given))
+		stop("l1=, initrd=, module= and cmdline= are for the EFI program: here modules "
+		     "name L1 (GRUB: module2, QEMU: -initrd)");
 	log_set_level(config.log);
 }
 
@@ -87,6 +92,17 @@ static bool choose_la57(void)
 	if (config.la57 == LA57_ON && !can)
 		stop("la57=on, but this processor has no 5-level paging: use la57=off or auto");
 	return can && config.la57 != LA57_OFF;
+}
+
+/* What must not be written to before it was used. By pages, so that neighbours become one range. */
+static void keep_free_of(uint64_t base, uint64_t size)
+{
+	uint64_t first = base & ~(uint64_t)(PAGE_SIZE - 1);
+
+	if (!memmap_add(&free_map, first, align_up(base + size, PAGE_SIZE) - first, MEM_RESERVED))
+		stop("the firmware's memory map and the modules have more than %u pieces: join "
+		     "some modules",
+		     (unsigned int)BOOT_MAX_RANGES);
 }
 
 static void read_memory_map(uint64_t image_at)
@@ -101,10 +117,10 @@ static void read_memory_map(uint64_t image_at)
 	free_map = firmware_map;
 	told_map = firmware_map;
 	l1_ranges_add(&firmware_map, info.rsdp);
-	memmap_add(&free_map, 0, 1 << 20, MEM_RESERVED);
-	memmap_add(&free_map, image_at, image_size(), MEM_RESERVED);
+	keep_free_of(0, SIZE_1M);
+	keep_free_of(image_at, image_size());
 	for (uint32_t i = 0; i < info.module_count; i++)
-		memmap_add(&free_map, info.modules[i].base, info.modules[i].size, MEM_RESERVED);
+		keep_free_of(info.modules[i].base, info.modules[i].size);
 }
 
 static uint64_t memory_size(void)
@@ -146,11 +162,6 @@ static void find_memory(void)
 static uint64_t memory_top(void)
 {
 	return memory_end() > SIZE_4G ? memory_end() : SIZE_4G;
-}
-
-static uint64_t align_up(uint64_t value, uint64_t to)
-{
-	return (value + to - 1) & ~(to - 1);
 }
 
 struct region {
@@ -246,7 +257,7 @@ static void load(struct mem_range stage, struct load_result *result)
 
 	if (!bios_memory_reserve(&told_map))
 		stop("no base memory is free for what INT 15h tells L1: use another boot loader");
-	error = load_l1(&told_map, &stage, info.modules, info.module_count, info.rsdp, result);
+	error = load_l1(&told_map, &stage, &info, result);
 	if (error != LOAD_OK)
 		stop("%s", result->message);
 	if (!bios_memory_hook(&told_map))

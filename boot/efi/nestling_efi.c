@@ -1,5 +1,5 @@
 /*
- * The EFI program: finds its configuration, loads L1 and its initrd beside the core into memory
+ * The EFI program: finds its configuration, loads L1 and its modules beside the core into memory
  * below 4 GiB, leaves the firmware and enters the core as a loader would. Every error up to there
  * is one line on the firmware's console, and a return to the firmware.
  */
@@ -58,12 +58,12 @@ static EFI_STATUS decode(const struct text *text, const char *directory, const c
                          char *words)
 {
 	size_t where;
-	const char *wrong = text_decode(text, words, BOOT_CMDLINE_SIZE, &where);
+	const char *wrong = text_decode(text, words, BOOT_CONFIG_SIZE, &where);
 
 	if (!wrong)
 		return EFI_SUCCESS;
 	efi_error("character %lu of %s%s %s: %s", (unsigned long)where, directory, name, wrong,
-	          where < BOOT_CMDLINE_SIZE - 4 ? "save it as UTF-8 or UTF-16" : "shorten it");
+	          where < BOOT_CONFIG_SIZE - 4 ? "save it as UTF-8 or UTF-16" : "shorten it");
 	return EFI_INVALID_PARAMETER;
 }
 
@@ -119,18 +119,40 @@ static EFI_STATUS load_module(const struct efi_home *home, const char *what, con
                               const char *words, struct boot_info *info)
 {
 	struct boot_module *module = &info->modules[info->module_count];
+	size_t bytes = strlen(path) + 1 + strlen(words) + 1,
+	       room = BOOT_TEXT_SIZE - info->text_used;
 	EFI_STATUS status;
 	void *base;
 
+	if (info->module_count == BOOT_MAX_MODULES || bytes > room) {
+		efi_error("%s=%s is too much: L1 and its modules are %d at most, and their names "
+		          "and words have %d KiB",
+		          what, path, BOOT_MAX_MODULES, BOOT_TEXT_SIZE >> 10);
+		return EFI_OUT_OF_RESOURCES;
+	}
 	status = efi_read_file(home, path, &base, &module->size);
 	if (EFI_ERROR(status)) {
 		efi_error("cannot read the file of %s=%s: %s", what, path, efi_status_text(status));
 		return status;
 	}
 	module->base = (uint64_t)base;
-	snprint(module->cmdline, sizeof(module->cmdline), "%s%s%s", path, *words ? " " : "", words);
+	module->line = info->text_used;
+	snprint(info->text + info->text_used, room, "%s%s%s", path, *words ? " " : "", words);
+	info->text_used += (uint32_t)bytes;
 	info->module_count++;
 	return EFI_SUCCESS;
+}
+
+/* What initrd= and module= name. */
+static EFI_STATUS load_files(const struct efi_home *home, struct boot_info *info)
+{
+	static struct config_file file;
+	const char *at = info->cmdline;
+	EFI_STATUS status = EFI_SUCCESS;
+
+	while (!EFI_ERROR(status) && config_next_file(&at, &file))
+		status = load_module(home, file.key, file.path, file.words, info);
+	return status;
 }
 
 /* The root pointer of ACPI 2.0 where there is one, else that of 1.0; 0 without ACPI. */
@@ -182,9 +204,7 @@ static EFI_STATUS prepare(EFI_LOADED_IMAGE *image, struct boot_info *info)
 		return EFI_INVALID_PARAMETER;
 	}
 	status = load_module(&home, "l1", config.l1, config.cmdline, info);
-	if (!EFI_ERROR(status) && config.initrd_given)
-		status = load_module(&home, "initrd", config.initrd, "", info);
-	return status;
+	return EFI_ERROR(status) ? status : load_files(&home, info);
 }
 
 /* GNU-EFI's start code calls it by the convention of the compiler, not of the firmware. */

@@ -10,6 +10,19 @@
 #include "boot/efi/text.h"
 #include "tests/fuzz/boot_fuzz.h"
 
+/* Each is named by a word of its own, so they come to an end. */
+static void check_files(const char *words)
+{
+	static struct config_file file;
+	const char *at = words;
+
+	while (config_next_file(&at, &file)) {
+		check(at > words && at <= words + strlen(words));
+		check(file.path[0] && memchr(file.path, 0, sizeof(file.path)));
+		check(memchr(file.words, 0, sizeof(file.words)));
+	}
+}
+
 static void parse(const char *words)
 {
 	static struct config config;
@@ -19,8 +32,8 @@ static void parse(const char *words)
 	if (config_parse(words, &config, error, sizeof(error))) {
 		check(!error[0]);
 		check(memchr(config.l1, 0, sizeof(config.l1)) &&
-		      memchr(config.initrd, 0, sizeof(config.initrd)) &&
 		      memchr(config.cmdline, 0, sizeof(config.cmdline)));
+		check_files(words);
 		return;
 	}
 	for (const char *c = error; *c; c++)

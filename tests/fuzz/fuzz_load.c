@@ -51,8 +51,9 @@ static bool all_canaries(uint64_t base, uint64_t size)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static struct boot_module modules[2] = {{.cmdline = "l1 console=ttyS0 a=b"},
-	                                        {.cmdline = "i"}};
+	static const char lines[] = "l1 console=ttyS0 a=b\0i";
+	static struct boot_info boot;
+	struct boot_module *modules = boot.modules;
 	static struct memmap map;
 	static struct load_result result;
 	const struct mem_range stage = {STAGE, MEMORY - STAGE, MEM_RESERVED, 0};
@@ -68,8 +69,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	memcpy(at(modules[0].base), data + 1, size - 1);
 	modules[1].base = INITRD;
 	modules[1].size = INITRD_SIZE;
+	memcpy(boot.text, lines, sizeof(lines));
+	modules[1].line = sizeof(lines) - sizeof("i");
+	boot.module_count = choices & WITH_INITRD ? 2 : 1;
 	check(bios_memory_reserve(&map));
-	error = load_l1(&map, &stage, modules, choices & WITH_INITRD ? 2 : 1, 0, &result);
+	error = load_l1(&map, &stage, &boot, &result);
 	check_map(&map);
 	check(all_canaries(L0, L0_SIZE) && all_canaries(LOWER_END, UPPER - LOWER_END));
 	check(!memcmp(at(modules[0].base), data + 1, size - 1));

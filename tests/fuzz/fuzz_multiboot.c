@@ -53,7 +53,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	for (uint32_t i = 0; i < boot.module_count; i++) {
 		const struct boot_module *module = &boot.modules[i];
 
-		check(memchr(module->cmdline, 0, sizeof(module->cmdline)));
+		check(module->line < boot.text_used && boot.text_used <= sizeof(boot.text));
+		check(memchr(boot.text + module->line, 0, BOOT_CMDLINE_SIZE));
 		check(module->base + module->size < 1ull << 32);
 	}
 	map.count = 0;

@@ -43,22 +43,32 @@ int rig_free(void **state)
 	return 0;
 }
 
-size_t rig_add_module(uint64_t base, uint64_t size, const char *cmdline)
+void rig_set_line(uint32_t module, const char *line)
 {
-	struct boot_module *module = &rig.modules[rig.module_count];
-	uint8_t *bytes = at(base);
+	size_t bytes = strlen(line) + 1;
 
-	module->base = base;
-	module->size = size;
-	strcpy(module->cmdline, cmdline);
-	for (uint64_t i = 0; rig.module_count && i < size; i++)
-		bytes[i] = (uint8_t)(i * 7 + i / 256 + rig.module_count);
-	return rig.module_count++;
+	assert_true(bytes <= BOOT_TEXT_SIZE - rig.boot.text_used);
+	rig.boot.modules[module].line = rig.boot.text_used;
+	memcpy(rig.boot.text + rig.boot.text_used, line, bytes);
+	rig.boot.text_used += (uint32_t)bytes;
 }
 
-bool rig_is_module(uint64_t gpa, size_t module)
+uint32_t rig_add_module(uint64_t base, uint64_t size, const char *line)
 {
-	return !memcmp(at(gpa), at(rig.modules[module].base), rig.modules[module].size);
+	uint32_t index = rig.boot.module_count++;
+	uint8_t *bytes = at(base);
+
+	rig.boot.modules[index].base = base;
+	rig.boot.modules[index].size = size;
+	rig_set_line(index, line);
+	for (uint64_t i = 0; index && i < size; i++)
+		bytes[i] = (uint8_t)(i * 7 + i / 256 + index);
+	return index;
+}
+
+bool rig_is_module(uint64_t gpa, uint32_t module)
+{
+	return !memcmp(at(gpa), at(rig.boot.modules[module].base), rig.boot.modules[module].size);
 }
 
 static bool all_canaries(uint64_t base, uint64_t size)
@@ -78,8 +88,7 @@ void rig_any(void)
 	memset(at(RIG_L0), CANARY, RIG_L0_SIZE);
 	memcpy(stage_copy, at(RIG_STAGE), RIG_STAGE_SIZE);
 	memset(&rig.result, 0xff, sizeof(rig.result));
-	rig.error = load_l1(&rig.map, &rig.staged, rig.modules, rig.module_count, rig.rsdp,
-	                    &rig.result);
+	rig.error = load_l1(&rig.map, &rig.staged, &rig.boot, &rig.result);
 	assert_true(all_canaries(hole, hole_size));
 	assert_true(all_canaries(RIG_L0, RIG_L0_SIZE));
 	assert_memory_equal(stage_copy, at(RIG_STAGE), RIG_STAGE_SIZE);

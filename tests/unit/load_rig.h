@@ -20,9 +20,7 @@
 struct rig {
 	struct memmap map;
 	struct mem_range staged;
-	struct boot_module modules[BOOT_MAX_MODULES];
-	size_t module_count;
-	uint64_t rsdp;
+	struct boot_info boot;
 	struct load_result result;
 	enum load_error error;
 };
@@ -36,10 +34,13 @@ int rig_free(void **state);
 void rig_map(void);
 
 /* A module with a pattern of bytes in the stage; returns its index. */
-size_t rig_add_module(uint64_t base, uint64_t size, const char *cmdline);
+uint32_t rig_add_module(uint64_t base, uint64_t size, const char *line);
+
+/* Another command line for a module. */
+void rig_set_line(uint32_t module, const char *line);
 
 /* Whether gpa holds what the module holds. */
-bool rig_is_module(uint64_t gpa, size_t module);
+bool rig_is_module(uint64_t gpa, uint32_t module);
 
 /* Loads, and fails the test where it should not work; what L1 must not touch is checked, too. */
 void rig_good(void);

@@ -49,6 +49,14 @@ void bad(uint32_t magic, const char *part)
 	assert_null(strchr(error, '\n'));
 }
 
+const char *boot_line(uint32_t module)
+{
+	assert_true(module < boot.module_count);
+	assert_true(boot.modules[module].line < boot.text_used);
+	assert_in_range(boot.text_used, 1, BOOT_TEXT_SIZE);
+	return boot.text + boot.modules[module].line;
+}
+
 void assert_range(uint32_t i, uint64_t base, uint64_t size, uint32_t type)
 {
 	assert_true(i < boot.range_count);

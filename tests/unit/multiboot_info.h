@@ -35,6 +35,7 @@ int multiboot_end(void **state);
 /* Reads the information at INFO. It must be taken, resp. refused in words with this part. */
 void good(uint32_t magic);
 void bad(uint32_t magic, const char *part);
+const char *boot_line(uint32_t module);
 void assert_range(uint32_t i, uint64_t base, uint64_t size, uint32_t type);
 
 /* Returns the address of the text. */

@@ -38,9 +38,8 @@ static void defaults(void **state)
 	assert_int_equal(config.log, LOG_INFO);
 	assert_int_equal(config.pool_bytes, 0);
 	assert_string_equal(config.l1, "");
-	assert_string_equal(config.initrd, "");
 	assert_string_equal(config.cmdline, "");
-	assert_false(config.l1_given || config.initrd_given || config.cmdline_given);
+	assert_false(config.l1_given || config.files_given || config.cmdline_given);
 	good(" \t\r\n ");
 	good("# nothing but a comment");
 }
@@ -121,10 +120,9 @@ static void texts(void **state)
 	(void)state;
 	good("l1=pae.elf initrd=\\EFI\\x.img cmdline=\"a=b  c # d\" la57=\"on\"");
 	assert_string_equal(config.l1, "pae.elf");
-	assert_string_equal(config.initrd, "\\EFI\\x.img");
 	assert_string_equal(config.cmdline, "a=b  c # d");
 	assert_int_equal(config.la57, LA57_ON);
-	assert_true(config.l1_given && config.initrd_given && config.cmdline_given);
+	assert_true(config.l1_given && config.files_given && config.cmdline_given);
 	good("cmdline=");
 	assert_true(config.cmdline_given);
 	assert_false(config.l1_given);
@@ -140,6 +138,50 @@ static void files(void **state)
 	assert_int_equal(config.la57, LA57_OFF);
 	assert_string_equal(config.l1, "x");
 	assert_int_equal(config.pool_bytes, 0);
+}
+
+static void next_is(const char **at, const char *key, const char *path, const char *words)
+{
+	static struct config_file file;
+
+	assert_true(config_next_file(at, &file));
+	assert_string_equal(file.key, key);
+	assert_string_equal(file.path, path);
+	assert_string_equal(file.words, words);
+}
+
+/* initrd= and module= may be there as often as wanted, and keep their order. */
+static void many_files(void **state)
+{
+	static struct config_file file;
+	const char *words = "initrd=a module=\"b  x=y \\z\" la57=on # module=no\n"
+			    "l1=x module=c initrd=\"d e\" cmdline=\"module=f\" module=\" g\"";
+	const char *at = words;
+
+	(void)state;
+	bad(words,
+	    "bad value in configuration word \"module=\" g\"\": begin it with a file's name, "
+	    "255 bytes at most");
+	words = "initrd=a module=\"b  x=y \\z\" la57=on # module=no\n"
+		"l1=x module=c initrd=\"d e\" cmdline=\"module=f\" module=c module=g#\n";
+	good(words);
+	assert_true(config.files_given);
+	at = words;
+	next_is(&at, "initrd", "a", "");
+	next_is(&at, "module", "b", "x=y \\z");
+	next_is(&at, "module", "c", "");
+	next_is(&at, "initrd", "d e", "");
+	next_is(&at, "module", "c", "");
+	next_is(&at, "module", "g#", "");
+	assert_false(config_next_file(&at, &file));
+	assert_false(config_next_file(&at, &file));
+	at = "l1=module cmdline=module=a";
+	good(at);
+	assert_false(config.files_given);
+	assert_false(config_next_file(&at, &file));
+	bad("module=", "bad value in configuration word \"module=\": begin it with a file's name, "
+	               "255 bytes at most");
+	bad("initrd=", "bad value in configuration word \"initrd=\": name a file");
 }
 
 static void unknown_words(void **state)
@@ -236,6 +278,18 @@ static void long_values(void **state)
 	good(words);
 	fill(words, "cmdline=", CONFIG_CMDLINE_SIZE);
 	assert_false(config_parse(words, &config, error, sizeof(error)));
+	fill(words, "module=", CONFIG_PATH_SIZE - 1);
+	good(words);
+	strcat(words, "x");
+	assert_false(config_parse(words, &config, error, sizeof(error)));
+	words[100] = ' ';
+	assert_false(config_parse(words, &config, error, sizeof(error)));
+	fill(words, "module=\"a ", CONFIG_CMDLINE_SIZE - 3);
+	strcat(words, "\"");
+	good(words);
+	fill(words, "module=\"a ", CONFIG_CMDLINE_SIZE - 2);
+	strcat(words, "\"");
+	assert_false(config_parse(words, &config, error, sizeof(error)));
 	fill(words, "la57=", 200);
 	assert_false(config_parse(words, &config, error, sizeof(error)));
 }
@@ -253,13 +307,21 @@ static void harmless_messages(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(defaults),       cmocka_unit_test(choices),
-		cmocka_unit_test(barriers),       cmocka_unit_test(registers),
-		cmocka_unit_test(hotkey),         cmocka_unit_test(sizes),
-		cmocka_unit_test(texts),          cmocka_unit_test(files),
-		cmocka_unit_test(unknown_words),  cmocka_unit_test(bad_values),
-		cmocka_unit_test(missing_quotes), cmocka_unit_test(twice),
-		cmocka_unit_test(long_values),    cmocka_unit_test(harmless_messages),
+		cmocka_unit_test(defaults),
+		cmocka_unit_test(choices),
+		cmocka_unit_test(barriers),
+		cmocka_unit_test(registers),
+		cmocka_unit_test(hotkey),
+		cmocka_unit_test(sizes),
+		cmocka_unit_test(texts),
+		cmocka_unit_test(files),
+		cmocka_unit_test(many_files),
+		cmocka_unit_test(unknown_words),
+		cmocka_unit_test(bad_values),
+		cmocka_unit_test(missing_quotes),
+		cmocka_unit_test(twice),
+		cmocka_unit_test(long_values),
+		cmocka_unit_test(harmless_messages),
 	};
 
 	return cmocka_run_group_tests_name("config", tests, NULL, NULL);

@@ -110,14 +110,14 @@ static void fills_boot_params(void **state)
 	uint64_t rsdp;
 
 	(void)state;
-	rig.rsdp = 0x3000;
-	put_rsdp(rig.rsdp, 2, 0x1234, 0x5678);
+	rig.boot.rsdp = 0x3000;
+	put_rsdp(rig.boot.rsdp, 2, 0x1234, 0x5678);
 	load();
 	for (uint64_t i = 0; i < 0x70; i++)
 		assert_int_equal(*(uint8_t *)at(params + i), 0);
 	rsdp = get64(params + 0x70);
 	assert_in_info(rsdp, 36);
-	assert_memory_equal(at(rsdp), at(rig.rsdp), 36);
+	assert_memory_equal(at(rsdp), at(rig.boot.rsdp), 36);
 	for (uint64_t i = 0xc0; i < 0x1e8; i++)
 		assert_int_equal(*(uint8_t *)at(params + i), 0);
 	assert_int_equal(*(uint8_t *)at(params + 0x1f1), 3);
@@ -144,7 +144,7 @@ static void fills_boot_params(void **state)
 	put16(FILE_BASE + 0x206, 0x020e);
 	load();
 	assert_int_not_equal(get64(params + 0x70), 0);
-	put8(rig.rsdp, 'x');
+	put8(rig.boot.rsdp, 'x');
 	load();
 	assert_int_equal(get64(params + 0x70), 0);
 }
@@ -197,11 +197,37 @@ static void places_the_initrd(void **state)
 	assert_int_equal(get32(params + 0x218), RIG_STAGE - 0x3000);
 	put32(FILE_BASE + 0x22c, 0x101fff);
 	rig_bad(LOAD_NO_MEMORY, "the initrd needs");
-	rig.modules[1].size = 0;
+	rig.boot.modules[1].size = 0;
 	load();
 	assert_int_equal(get32(params + 0x218), 0);
-	rig_add_module(RIG_INITRD2, 1, "more");
-	rig_bad(LOAD_FORMAT, "one initrd");
+}
+
+/* Several are one archive behind the other, each at a multiple of 4 bytes. */
+static void joins_initrds(void **state)
+{
+	uint32_t initrd;
+
+	(void)state;
+	rig_add_module(RIG_INITRD, 0x2345, "first");
+	rig_add_module(RIG_INITRD2, 0, "empty");
+	rig_add_module(RIG_INITRD2, 0x1004, "second");
+	rig_add_module(RIG_INITRD2 + 0x2000, 1, "last");
+	memset(at(RIG_STAGE - 0x4000), 0xee, 0x4000);
+	load();
+	initrd = get32(params + 0x218);
+	assert_int_equal(initrd, RIG_STAGE - 0x4000);
+	assert_int_equal(get32(params + 0x21c), 0x2348 + 0x1004 + 1);
+	assert_true(rig_is_module(initrd, 1));
+	assert_int_equal(get32(initrd + 0x2344) >> 8, 0);
+	assert_true(rig_is_module(initrd + 0x2348, 3));
+	assert_true(rig_is_module(initrd + 0x2348 + 0x1004, 4));
+	assert_int_equal(*(uint8_t *)at(initrd + 0x2348 + 0x1005), 0xee);
+	put32(FILE_BASE + 0x22c, 0x100000 + 0x334c);
+	put64(FILE_BASE + 0x258, 0x400000);
+	load();
+	assert_int_equal(get32(params + 0x218), 0x100000);
+	put32(FILE_BASE + 0x22c, 0x100000 + 0x334b);
+	rig_bad(LOAD_NO_MEMORY, "the initrd needs 13 KiB");
 }
 
 static void moves_the_kernel(void **state)
@@ -274,17 +300,21 @@ static void reserves_what_the_kernel_takes(void **state)
 
 static void limits_the_command_line(void **state)
 {
+	char line[BOOT_CMDLINE_SIZE];
+
 	(void)state;
 	put32(FILE_BASE + 0x238, 20);
 	load();
 	put32(FILE_BASE + 0x238, 19);
 	rig_bad(LOAD_FORMAT, "has 20 bytes");
-	strcpy(rig.modules[0].cmdline, "vmlinuz");
+	rig_set_line(0, "vmlinuz");
 	put32(FILE_BASE + 0x238, 0);
 	load();
 	assert_string_equal(at(get32(params + 0x228)), "");
-	memset(rig.modules[0].cmdline, 'x', BOOT_CMDLINE_SIZE - 1);
-	rig.modules[0].cmdline[1] = ' ';
+	memset(line, 'x', BOOT_CMDLINE_SIZE - 1);
+	line[1] = ' ';
+	line[BOOT_CMDLINE_SIZE - 1] = '\0';
+	rig_set_line(0, line);
 	put32(FILE_BASE + 0x238, 0xffffffff);
 	load();
 	assert_int_equal(strlen(at(get32(params + 0x228))), 2045);
@@ -314,8 +344,8 @@ static void refuses_cut_kernels(void **state)
 	(void)state;
 	for (uint64_t size = 1; size < FILE_SIZE; size += size < 0x300 ? 1 : 0x7d) {
 		memmove(at(RIG_MEMORY - size), at(FILE_BASE), size);
-		rig.modules[0].base = RIG_MEMORY - size;
-		rig.modules[0].size = size;
+		rig.boot.modules[0].base = RIG_MEMORY - size;
+		rig.boot.modules[0].size = size;
 		rig_map();
 		rig_any();
 		assert_int_equal(rig.error, size < 0x26c ? LOAD_FORMAT : LOAD_TRUNCATED);
@@ -324,25 +354,25 @@ static void refuses_cut_kernels(void **state)
 	for (uint32_t cut = 0; cut < 16; cut++) {
 		memset(at(PREFERRED), 0, CODE);
 		memmove(at(RIG_MEMORY - FILE_SIZE + cut), at(FILE_BASE), FILE_SIZE - cut);
-		rig.modules[0].base = RIG_MEMORY - FILE_SIZE + cut;
-		rig.modules[0].size = FILE_SIZE - cut;
+		rig.boot.modules[0].base = RIG_MEMORY - FILE_SIZE + cut;
+		rig.boot.modules[0].size = FILE_SIZE - cut;
 		load();
 		assert_memory_equal(at(PREFERRED), at(FILE_BASE + SETUP), CODE - cut);
 	}
-	rig.modules[0].size = FILE_SIZE - 16;
+	rig.boot.modules[0].size = FILE_SIZE - 16;
 	rig_bad(LOAD_TRUNCATED, "should have");
-	rig.modules[0].base = FILE_BASE;
-	rig.modules[0].size = FILE_SIZE + 0x1000; /* a signature behind it does no harm */
+	rig.boot.modules[0].base = FILE_BASE;
+	rig.boot.modules[0].size = FILE_SIZE + 0x1000; /* a signature behind it does no harm */
 	load();
-	rig.modules[0].size = FILE_SIZE;
+	rig.boot.modules[0].size = FILE_SIZE;
 	put8(FILE_BASE + 0x1f1, 0); /* means 4 */
 	rig_bad(LOAD_TRUNCATED, "should have");
-	rig.modules[0].size = FILE_SIZE + 512;
+	rig.boot.modules[0].size = FILE_SIZE + 512;
 	load();
 	put32(FILE_BASE + 0x1f4, 0xffffffff);
 	rig_bad(LOAD_TRUNCATED, "should have");
 	put8(FILE_BASE + 0x201, 255);
-	rig.modules[0].size = 0x280;
+	rig.boot.modules[0].size = 0x280;
 	rig_bad(LOAD_TRUNCATED, "setup header");
 }
 
@@ -381,8 +411,8 @@ static void assert_enters_in_real_mode(uint16_t protocol)
 	assert_memory_equal(at(segment + 0x270), at(FILE_BASE + 0x270), SETUP - 0x270);
 	assert_int_equal(get16(segment + 0x226), 0);
 	assert_memory_equal(at(0x100000), at(FILE_BASE + SETUP), CODE);
-	assert_int_equal(get32(segment + 0x21c), rig.module_count > 1 ? 0x2345 : 0);
-	if (rig.module_count > 1)
+	assert_int_equal(get32(segment + 0x21c), rig.boot.module_count > 1 ? 0x2345 : 0);
+	if (rig.boot.module_count > 1)
 		assert_true(rig_is_module(get32(segment + 0x218), 1));
 }
 
@@ -416,7 +446,7 @@ static void enters_in_real_mode(void **state)
 	assert_int_equal(rig.error, LOAD_OCCUPIED);
 	put8(FILE_BASE + 0x1f1, 64);
 	put32(FILE_BASE + 0x1f4, 1);
-	rig.modules[0].size = 0x10000;
+	rig.boot.modules[0].size = 0x10000;
 	rig_bad(LOAD_FORMAT, "32768");
 }
 
@@ -430,7 +460,7 @@ static void survives_random_kernels(void **state)
 	rig_add_module(RIG_INITRD, 0x2345, "initrd");
 	for (int round = 0; round < 2000; round++) {
 		put_kernel();
-		rig.modules[0].size = FILE_SIZE;
+		rig.boot.modules[0].size = FILE_SIZE;
 		for (uint32_t i = random_below(4) + 1; i--;) {
 			uint64_t place = FILE_BASE + 0x1f1 + random_below(0x80);
 			uint32_t kind = random_below(3);
@@ -443,7 +473,7 @@ static void survives_random_kernels(void **state)
 				put32(place & ~3ull, random_below(2) ? 0xffffffff : 0);
 		}
 		if (!random_below(4))
-			rig.modules[0].size = random_below(FILE_SIZE) + 1;
+			rig.boot.modules[0].size = random_below(FILE_SIZE) + 1;
 		rig_map();
 		rig_any();
 		loaded += !rig.error;
@@ -460,6 +490,7 @@ int main(void)
 		TEST(fills_boot_params),
 		TEST(tells_the_memory_map),
 		TEST(places_the_initrd),
+		TEST(joins_initrds),
 		TEST(moves_the_kernel),
 		TEST(leaves_fixed_kernels),
 		TEST(reserves_what_the_kernel_takes),

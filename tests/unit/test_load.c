@@ -152,7 +152,7 @@ static void loads_by_address_fields(void **state)
 	rig_bad(LOAD_FORMAT, "entry");
 	put_addresses1(header, load, 0, 0, load + end);
 	rig_bad(LOAD_FORMAT, "entry");
-	rig.modules[0].size = HEADER + 31;
+	rig.boot.modules[0].size = HEADER + 31;
 	rig_bad(LOAD_TRUNCATED, "multiboot header");
 }
 
@@ -224,7 +224,7 @@ static void refuses_broken_segments(void **state)
 static void cuts(uint64_t from, uint64_t to)
 {
 	for (uint64_t size = from; size < to; size++) {
-		rig.modules[0].size = size;
+		rig.boot.modules[0].size = size;
 		rig_map();
 		rig_any();
 		assert_int_not_equal(rig.error, LOAD_OK);
@@ -243,16 +243,16 @@ static void refuses_every_cut(void **state)
 	/* A multiboot header within an ELF header of which the end is missing. */
 	memcpy(at(RIG_MEMORY - 40), at(FILE_BASE), 16);
 	memcpy(at(RIG_MEMORY - 40 + 20), at(FILE_BASE + HEADER), 12);
-	rig.modules[0].base = RIG_MEMORY - 40;
-	rig.modules[0].size = 40;
+	rig.boot.modules[0].base = RIG_MEMORY - 40;
+	rig.boot.modules[0].size = 40;
 	rig_bad(LOAD_TRUNCATED, "ELF header");
-	rig.modules[0].base = FILE_BASE;
+	rig.boot.modules[0].base = FILE_BASE;
 	cuts(1, 64);
 	cuts(0x7f0, 0x880);
 	for (uint64_t size = 1; size < 0x880; size += size < 0x120 || size > 0x7f0 ? 1 : 0x40) {
 		memmove(at(RIG_MEMORY - size), at(FILE_BASE), size);
-		rig.modules[0].base = RIG_MEMORY - size;
-		rig.modules[0].size = size;
+		rig.boot.modules[0].base = RIG_MEMORY - size;
+		rig.boot.modules[0].size = size;
 		rig_map();
 		rig_any();
 		assert_int_not_equal(rig.error, LOAD_OK);
@@ -285,21 +285,19 @@ static void keeps_off_what_is_taken(void **state)
 static void says_what_is_missing(void **state)
 {
 	(void)state;
-	rig.module_count = 0;
+	rig.boot.module_count = 0;
 	rig_bad(LOAD_MISSING, "there is no L1");
-	rig.module_count = BOOT_MAX_MODULES + 1;
-	rig_bad(LOAD_FORMAT, "more than 7 modules");
-	rig.module_count = 1;
-	rig.modules[0].size = 0;
+	rig.boot.module_count = 1;
+	rig.boot.modules[0].size = 0;
 	rig_bad(LOAD_TRUNCATED, "empty");
-	rig.modules[0].size = FILE_SIZE;
+	rig.boot.modules[0].size = FILE_SIZE;
 	put32(FILE_BASE + HEADER + 8, 0);
 	rig_bad(LOAD_FORMAT, "without a multiboot header");
 	memset(at(FILE_BASE), 0, 16);
 	rig_bad(LOAD_FORMAT, "no known format");
 	put16(FILE_BASE, 0x8b1f);
 	rig_bad(LOAD_FORMAT, "gzip");
-	rig.modules[0].size = 1;
+	rig.boot.modules[0].size = 1;
 	rig_bad(LOAD_FORMAT, "no known format");
 }
 
@@ -349,7 +347,7 @@ static void moves_modules_out_of_the_way(void **state)
 	segment32(2)->p_paddr = 0x102000;
 	segment32(2)->p_memsz = (uint32_t)RIG_L0 - 0x102000 - 0x10000;
 	memmap_add(&rig.map, RIG_L0 + RIG_L0_SIZE, RIG_STAGE - RIG_L0 - RIG_L0_SIZE, MEM_RESERVED);
-	rig.modules[1].size = 0x14000;
+	rig.boot.modules[1].size = 0x14000;
 	rig_any();
 	assert_int_equal(rig.error, LOAD_NO_MEMORY);
 	assert_non_null(strstr(rig.result.message, "module 1 needs 80 KiB"));
@@ -374,18 +372,18 @@ static void shows_acpi(void **state)
 	uint64_t ebda;
 
 	(void)state;
-	rig.rsdp = 0xf0000;
-	put_rsdp(rig.rsdp, 2, 0x1234, 0x5678);
+	rig.boot.rsdp = 0xf0000;
+	put_rsdp(rig.boot.rsdp, 2, 0x1234, 0x5678);
 	rig_good();
 	assert_int_equal(get16(0x40e), 0); /* L1 searches there */
-	rig.rsdp = RIG_STAGE - 0x1000;
-	put_rsdp(rig.rsdp, 2, 0x1234, 0x5678);
+	rig.boot.rsdp = RIG_STAGE - 0x1000;
+	put_rsdp(rig.boot.rsdp, 2, 0x1234, 0x5678);
 	rig_map();
 	rig_good();
 	ebda = (uint64_t)get16(0x40e) << 4;
 	assert_in_info(ebda, 1024);
 	assert_int_equal(*(uint8_t *)at(ebda), 1);
-	assert_memory_equal(at(ebda + 16), at(rig.rsdp), 36);
+	assert_memory_equal(at(ebda + 16), at(rig.boot.rsdp), 36);
 	assert_true(rig.result.entry.ebx >= ebda + 1024);
 	/* Page 0 is not ours to write to. */
 	put16(0x40e, 0);

@@ -44,8 +44,8 @@ static void loads_multiboot2(void **state)
 	put_elf64();
 	rig_add_module(RIG_INITRD, 0x2345, "first a b");
 	rig_add_module(RIG_INITRD2, 0x10, "");
-	rig.rsdp = 0x3000;
-	put_rsdp(rig.rsdp, 2, 0x1234, 0x5678);
+	rig.boot.rsdp = 0x3000;
+	put_rsdp(rig.boot.rsdp, 2, 0x1234, 0x5678);
 	rig_good();
 	assert_string_equal(rig.result.protocol, "multiboot2");
 	assert_loaded(0);
@@ -73,51 +73,66 @@ static void loads_multiboot2(void **state)
 		assert_int_equal(entries[i].length, rig.map.range[i].size);
 		assert_int_equal(entries[i].type, rig.map.range[i].type);
 	}
-	assert_memory_equal(find_tag(MULTIBOOT2_TAG_ACPI_OLD, 0) + 8, at(rig.rsdp), 20);
-	assert_memory_equal(find_tag(MULTIBOOT2_TAG_ACPI_NEW, 0) + 8, at(rig.rsdp), 36);
+	assert_memory_equal(find_tag(MULTIBOOT2_TAG_ACPI_OLD, 0) + 8, at(rig.boot.rsdp), 20);
+	assert_memory_equal(find_tag(MULTIBOOT2_TAG_ACPI_NEW, 0) + 8, at(rig.boot.rsdp), 36);
 	assert_null(find_tag(MULTIBOOT2_TAG_LOAD_BASE, 0));
-	put_rsdp(rig.rsdp, 0, 0x1234, 0);
+	put_rsdp(rig.boot.rsdp, 0, 0x1234, 0);
 	rig_map();
 	rig_good();
 	assert_non_null(find_tag(MULTIBOOT2_TAG_ACPI_OLD, 0));
 	assert_null(find_tag(MULTIBOOT2_TAG_ACPI_NEW, 0));
 }
 
+/* As many modules, command lines and ranges as L0 takes. */
 static void fills_the_information(void **state)
 {
-	char line[BOOT_CMDLINE_SIZE];
+	char line[BOOT_CMDLINE_SIZE], last[BOOT_CMDLINE_SIZE];
 
 	(void)state;
 	memset(line, 'x', sizeof(line));
 	line[sizeof(line) - 1] = '\0';
+	line[1] = ' ';
 	put_header2();
-	strcpy(rig.modules[0].cmdline, line);
-	rig.modules[0].cmdline[1] = ' ';
-	for (size_t i = 1; i < BOOT_MAX_MODULES; i++)
-		rig_add_module(RIG_INITRD, 1, line);
+	rig.boot.text_used = 0;
+	rig_set_line(0, line);
+	for (uint32_t i = 1; i < BOOT_MAX_MODULES - 1; i++)
+		rig_add_module(RIG_INITRD + i, 1, "a module has this line and that");
+	memset(last, 'y', sizeof(last));
+	last[(BOOT_TEXT_SIZE - rig.boot.text_used - 1) % sizeof(last)] = '\0';
+	rig_add_module(RIG_INITRD, 1, last);
 	for (uint64_t i = 0; rig.map.count < BOOT_MAX_RANGES - 10; i++)
 		assert_true(memmap_add(&rig.map, (1ull << 40) + i * 0x2000, 0x1000, MEM_USABLE));
-	rig.rsdp = 0x3000;
-	put_rsdp(rig.rsdp, 2, 0, 0);
+	rig.boot.rsdp = 0x3000;
+	put_rsdp(rig.boot.rsdp, 2, 0, 0);
 	rig_good();
 	assert_int_equal(strlen((const char *)find_tag(MULTIBOOT2_TAG_CMDLINE, 0) + 8), 2045);
-	assert_string_equal(find_tag(MULTIBOOT2_TAG_MODULE, 6) + 16, line);
+	assert_string_equal(find_tag(MULTIBOOT2_TAG_MODULE, BOOT_MAX_MODULES - 2) + 16, last);
+	assert_null(find_tag(MULTIBOOT2_TAG_MODULE, BOOT_MAX_MODULES - 1));
 	put_header1(0);
 	put_elf32();
 	memmap_add(&rig.map, 0x400, 0x1000, MEM_USABLE);
 	rig_good();
-	assert_text(get32(get32(rig.result.entry.ebx + 24) + 6 * 16 + 8), line);
+	assert_int_equal(get32(rig.result.entry.ebx + 20), BOOT_MAX_MODULES - 1);
+	assert_text(get32(get32(rig.result.entry.ebx + 24) + (BOOT_MAX_MODULES - 2) * 16 + 8),
+	            last);
+	for (uint32_t i = 1; i < BOOT_MAX_MODULES; i++)
+		assert_true(
+			rig_is_module(get32(get32(rig.result.entry.ebx + 24) + (i - 1) * 16), i));
 }
 
 /* With every length of a line, the last string still ends in what was reserved. */
 static void asks_for_enough_memory(void **state)
 {
+	char line[BOOT_CMDLINE_SIZE];
+
 	(void)state;
-	rig.rsdp = RIG_STAGE - 0x1000;
-	put_rsdp(rig.rsdp, 2, 0x1234, 0x5678);
+	rig.boot.rsdp = RIG_STAGE - 0x1000;
+	put_rsdp(rig.boot.rsdp, 2, 0x1234, 0x5678);
 	for (size_t length = 1; length < BOOT_CMDLINE_SIZE; length++) {
-		memset(rig.modules[0].cmdline, 'x', length);
-		rig.modules[0].cmdline[length] = '\0';
+		memset(line, 'x', length);
+		line[length] = '\0';
+		rig.boot.text_used = 0;
+		rig_set_line(0, line);
 		rig_map();
 		/* As many ranges as let the strings end near the end of a page. */
 		for (uint64_t i = 0; i < 60; i++)
@@ -144,7 +159,7 @@ static void keeps_modules_off_the_information(void **state)
 	mods = get32(rig.result.entry.ebx + 24);
 	assert_int_equal(get32(mods), 0x99000);
 	assert_true(rig_is_module(0x99000, 1));
-	rig.modules[1].size = 0x6000;
+	rig.boot.modules[1].size = 0x6000;
 	rig_map();
 	rig_good();
 	mods = get32(rig.result.entry.ebx + 24);
@@ -330,7 +345,7 @@ static void survives_random_files(void **state)
 	for (int round = 0; round < 2000; round++) {
 		uint32_t kind = random_below(5);
 
-		rig.modules[0].size = FILE_SIZE;
+		rig.boot.modules[0].size = FILE_SIZE;
 		memset(at(FILE_BASE), 0, TEXT);
 		if (random_below(2))
 			put_elf32();
@@ -354,7 +369,7 @@ static void survives_random_files(void **state)
 				put32(FILE_BASE + (place & ~3ull), interesting());
 		}
 		if (!random_below(4))
-			rig.modules[0].size = random_below((uint32_t)FILE_SIZE) + 1;
+			rig.boot.modules[0].size = random_below((uint32_t)FILE_SIZE) + 1;
 		rig_map();
 		rig_any();
 		loaded += !rig.error;

@@ -28,8 +28,8 @@ static void reads_multiboot2(void **state)
 	assert_int_equal(boot.module_count, 2);
 	assert_int_equal(boot.modules[0].base, 0x100000);
 	assert_int_equal(boot.modules[0].size, 0x456);
-	assert_string_equal(boot.modules[0].cmdline, "pae.elf x y");
-	assert_string_equal(boot.modules[1].cmdline, "initrd");
+	assert_string_equal(boot_line(0), "pae.elf x y");
+	assert_string_equal(boot_line(1), "initrd");
 	assert_int_equal(boot.range_count, 2);
 	assert_range(0, 0, 0x9f000, MEM_USABLE);
 	assert_range(1, 0x100000, 0x100000, MEM_PERSISTENT);
@@ -45,7 +45,7 @@ static void normalises_multiboot2(void **state)
 	put_tag(0, 8);
 	good(MULTIBOOT2_BOOT_MAGIC);
 	assert_string_equal(boot.cmdline, "log=info");
-	assert_string_equal(boot.modules[0].cmdline, "l1 root=/dev/x y");
+	assert_string_equal(boot_line(0), "l1 root=/dev/x y");
 	assert_int_equal(boot.range_count, 2);
 	assert_range(1, 0x100000, 2 << 20, MEM_USABLE);
 }
@@ -162,7 +162,17 @@ static void refuses_too_much_in_multiboot2(void **state)
 		put_module2(0x1000, 0x1001, "x");
 	put_meminfo2();
 	put_tag(0, 8);
-	bad(MULTIBOOT2_BOOT_MAGIC, "more than 8 modules");
+	bad(MULTIBOOT2_BOOT_MAGIC, "more than 1024 modules");
+	tags = INFO + 8;
+	for (int i = 0; i < BOOT_MAX_MODULES; i++)
+		put_module2(0x1000 + i, 0x1001 + i, i ? "x" : "");
+	put_meminfo2();
+	put_tag(0, 8);
+	good(MULTIBOOT2_BOOT_MAGIC);
+	assert_int_equal(boot.module_count, BOOT_MAX_MODULES);
+	assert_string_equal(boot_line(0), "l1 ");
+	assert_string_equal(boot_line(BOOT_MAX_MODULES - 1), "x");
+	assert_int_equal(boot.modules[BOOT_MAX_MODULES - 1].base, 0x1000 + BOOT_MAX_MODULES - 1);
 	tags = INFO + 8;
 	mmap = put_tag(6, 16 + 24 * (BOOT_MAX_RANGES + 1));
 	put32(mmap + 8, 24);
@@ -170,6 +180,29 @@ static void refuses_too_much_in_multiboot2(void **state)
 		put64(mmap + 16 + i * 24 + 8, 1);
 	put_tag(0, 8);
 	bad(MULTIBOOT2_BOOT_MAGIC, "more than 512 ranges");
+}
+
+/* 32 lines of 2047 bytes are 64 KiB; L1's has its name before it. */
+static void takes_so_much_text(void **state)
+{
+	char line[BOOT_CMDLINE_SIZE];
+
+	(void)state;
+	memset(line, 'x', sizeof(line));
+	line[sizeof(line) - 1] = '\0';
+	put_meminfo2();
+	for (int i = 0; i < 31; i++)
+		put_module2(0x1000, 0x1001, line);
+	line[sizeof(line) - 4] = '\0';
+	put_module2(0x1000, 0x1001, line);
+	put_tag(0, 8);
+	good(MULTIBOOT2_BOOT_MAGIC);
+	assert_string_equal(boot_line(31), line);
+	assert_int_equal(boot.text_used, BOOT_TEXT_SIZE);
+	tags -= 8;
+	put_module2(0x1000, 0x1001, "");
+	put_tag(0, 8);
+	bad(MULTIBOOT2_BOOT_MAGIC, "64 KiB in all");
 }
 
 /* The information lies at the very end of memory: one byte too many is seen. */
@@ -206,7 +239,7 @@ static void assert_sane(void)
 			assert_in_range(type, MEM_USABLE, MEM_BAD);
 	}
 	for (uint32_t i = 0; i < boot.module_count; i++)
-		assert_non_null(memchr(boot.modules[i].cmdline, 0, BOOT_CMDLINE_SIZE));
+		assert_non_null(memchr(boot_line(i), 0, BOOT_CMDLINE_SIZE));
 }
 
 static void mutate(const uint64_t *bases, const uint32_t *sizes, uint32_t count)
@@ -263,10 +296,11 @@ static void survives_random_information(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(refuses_other_loaders),  TEST(reads_multiboot2),
-		TEST(normalises_multiboot2),  TEST(finds_the_root_pointer),
-		TEST(refuses_bad_multiboot2), TEST(refuses_too_much_in_multiboot2),
-		TEST(reads_no_further),       TEST(survives_random_information),
+		TEST(refuses_other_loaders),       TEST(reads_multiboot2),
+		TEST(normalises_multiboot2),       TEST(finds_the_root_pointer),
+		TEST(refuses_bad_multiboot2),      TEST(refuses_too_much_in_multiboot2),
+		TEST(takes_so_much_text),          TEST(reads_no_further),
+		TEST(survives_random_information),
 	};
 
 	return cmocka_run_group_tests_name("multiboot", tests, NULL, NULL);
