@@ -1,13 +1,15 @@
 /*
  * What start() is told about the machine, whichever way it booted. Filled from multiboot
  * structures (boot/multiboot.c) or by the EFI program (boot/efi/), which is built apart: so the
- * layout is the same for 32 and 64 bits. Relies on nothing.
+ * layout is the same for 32 and 64 bits. Relies on hv/framebuffer.h.
  */
 #ifndef BOOT_BOOT_INFO_H
 #define BOOT_BOOT_INFO_H
 
 #include <stddef.h>
 #include <stdint.h>
+
+#include "hv/framebuffer.h"
 
 /* EAX at entry when the EFI program starts the core; EBX is the hpa of a struct boot_info. */
 #define BOOT_INFO_MAGIC 0x4e53544cu
@@ -44,6 +46,16 @@ struct boot_module {
 	uint32_t reserved;
 };
 
+/* What the firmware's screen is, as far as the loader told. */
+enum boot_screen {
+	SCREEN_UNKNOWN,
+	SCREEN_PIXELS,
+	SCREEN_TEXT, /* VGA's: base, pitch and bits of a cell; width and height in cells, no colours
+	              */
+};
+
+enum { BOOT_EDID_SIZE = 128 };
+
 enum boot_source { BOOT_MULTIBOOT1, BOOT_MULTIBOOT2, BOOT_EFI };
 
 struct boot_info {
@@ -52,6 +64,10 @@ struct boot_info {
 	uint32_t module_count;
 	uint32_t text_used;
 	uint64_t rsdp; /* hpa of ACPI's root pointer in firmware memory; 0: not told */
+	struct framebuffer screen;
+	uint32_t screen_kind; /* enum boot_screen */
+	uint32_t edid_bytes;  /* BOOT_EDID_SIZE, or 0: none is at hand */
+	uint8_t edid[BOOT_EDID_SIZE];
 	char cmdline[BOOT_CONFIG_SIZE]; /* the configuration words, without the program's name */
 	struct mem_range ranges[BOOT_MAX_RANGES]; /* any order; may overlap as firmware left it */
 	struct boot_module modules[BOOT_MAX_MODULES]; /* [0] is L1, the rest are L1's modules */

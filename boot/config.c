@@ -256,18 +256,10 @@ static const struct {
 	const char *name;
 	bool (*read)(struct parser *parser, struct config *config);
 } keys[] = {
-	{"la57", read_la57},
-	{"npt", read_npt},
-	{"log", read_log},
-	{"pool", read_pool},
-	{"l1", read_l1},
-	{"initrd", read_initrd},
-	{"module", read_module},
-	{"cmdline", read_cmdline},
-	{"hotkey", read_hotkey},
-	{"svm", read_svm},
-	{"msr", read_msr},
-	{"barriers", read_barriers},
+	{"la57", read_la57},     {"npt", read_npt},         {"log", read_log},
+	{"pool", read_pool},     {"l1", read_l1},           {"initrd", read_initrd},
+	{"module", read_module}, {"cmdline", read_cmdline}, {"hotkey", read_hotkey},
+	{"svm", read_svm},       {"msr", read_msr},         {"barriers", read_barriers},
 };
 enum { KEYS = sizeof(keys) / sizeof(keys[0]) };
 

@@ -40,6 +40,14 @@ enum {
 	MULTIBOOT1_INFO_MODULES = 1 << 3,
 	MULTIBOOT1_INFO_MMAP = 1 << 6,
 	MULTIBOOT1_INFO_LOADER_NAME = 1 << 9,
+	MULTIBOOT1_INFO_FRAMEBUFFER = 1 << 12,
+};
+
+enum { MULTIBOOT_FRAMEBUFFER_RGB = 1, MULTIBOOT_FRAMEBUFFER_TEXT = 2 };
+
+/* Of both protocols. */
+struct multiboot_color {
+	uint8_t at, size; /* bits */
 };
 
 struct multiboot1_info {
@@ -56,12 +64,19 @@ struct multiboot1_info {
 	uint32_t apm_table;
 	uint32_t vbe_control_info, vbe_mode_info;
 	uint16_t vbe_mode, vbe_interface_seg, vbe_interface_off, vbe_interface_len;
+	uint64_t framebuffer_addr;
+	uint32_t framebuffer_pitch, framebuffer_width, framebuffer_height;
+	uint8_t framebuffer_bpp, framebuffer_type;
+	struct multiboot_color red, green, blue;
 };
 _Static_assert(offsetof(struct multiboot1_info, cmdline) == 16, "Multiboot 3.3");
 _Static_assert(offsetof(struct multiboot1_info, mods_count) == 20, "Multiboot 3.3");
 _Static_assert(offsetof(struct multiboot1_info, mmap_length) == 44, "Multiboot 3.3");
 _Static_assert(offsetof(struct multiboot1_info, boot_loader_name) == 64, "Multiboot 3.3");
-_Static_assert(sizeof(struct multiboot1_info) == 88, "Multiboot 3.3");
+_Static_assert(offsetof(struct multiboot1_info, framebuffer_addr) == 88, "Multiboot 3.3");
+_Static_assert(offsetof(struct multiboot1_info, framebuffer_type) == 109, "Multiboot 3.3");
+_Static_assert(offsetof(struct multiboot1_info, blue) == 114, "Multiboot 3.3");
+_Static_assert(sizeof(struct multiboot1_info) == 120, "Multiboot 3.3");
 
 struct multiboot1_module {
 	uint32_t mod_start, mod_end, string, reserved;
@@ -142,6 +157,7 @@ enum multiboot2_tag_type {
 	MULTIBOOT2_TAG_MODULE = 3,
 	MULTIBOOT2_TAG_MEMINFO = 4,
 	MULTIBOOT2_TAG_MMAP = 6,
+	MULTIBOOT2_TAG_FRAMEBUFFER = 8,
 	MULTIBOOT2_TAG_EFI32 = 11,
 	MULTIBOOT2_TAG_EFI64 = 12,
 	MULTIBOOT2_TAG_ACPI_OLD = 14,
@@ -183,6 +199,19 @@ struct multiboot2_mmap_entry {
 	uint32_t type, reserved;
 };
 _Static_assert(sizeof(struct multiboot2_mmap_entry) == 24, "Multiboot2 3.6.8");
+
+struct multiboot2_framebuffer {
+	struct multiboot2_tag tag;
+	uint64_t addr;
+	uint32_t pitch, width, height;
+	uint8_t bpp, type;
+	uint16_t reserved;
+	struct multiboot_color red, green, blue; /* of MULTIBOOT_FRAMEBUFFER_RGB only */
+};
+_Static_assert(offsetof(struct multiboot2_framebuffer, addr) == 8, "Multiboot2 3.6.12");
+_Static_assert(offsetof(struct multiboot2_framebuffer, type) == 29, "Multiboot2 3.6.12");
+_Static_assert(offsetof(struct multiboot2_framebuffer, red) == 32, "Multiboot2 3.6.12");
+enum { MULTIBOOT2_FRAMEBUFFER_RGB_SIZE = 38, MULTIBOOT2_FRAMEBUFFER_TEXT_SIZE = 32 };
 
 struct multiboot2_load_base {
 	struct multiboot2_tag tag;

@@ -77,6 +77,33 @@ static uint32_t module_end(const struct loader *loader, uint32_t i)
 	return loader->module_base[i] + (uint32_t)loader->boot->modules[i].size;
 }
 
+static struct multiboot_color color_of(const struct color_field *field)
+{
+	return (struct multiboot_color){.at = field->at, .size = field->size};
+}
+
+/* Nothing where no screen is known, as from a loader that knows none. */
+static void show_screen1(const struct boot_info *boot, struct multiboot1_info *info)
+{
+	const struct framebuffer *screen = &boot->screen;
+
+	if (boot->screen_kind == SCREEN_UNKNOWN)
+		return;
+	info->flags |= MULTIBOOT1_INFO_FRAMEBUFFER;
+	info->framebuffer_addr = screen->base;
+	info->framebuffer_pitch = screen->pitch;
+	info->framebuffer_width = screen->width;
+	info->framebuffer_height = screen->height;
+	info->framebuffer_bpp = screen->bits;
+	info->framebuffer_type = MULTIBOOT_FRAMEBUFFER_TEXT;
+	if (boot->screen_kind == SCREEN_TEXT)
+		return;
+	info->framebuffer_type = MULTIBOOT_FRAMEBUFFER_RGB;
+	info->red = color_of(&screen->red);
+	info->green = color_of(&screen->green);
+	info->blue = color_of(&screen->blue);
+}
+
 uint32_t multiboot1_out(struct loader *loader)
 {
 	struct multiboot1_info *info;
@@ -89,6 +116,7 @@ uint32_t multiboot1_out(struct loader *loader)
 	info = phys(at);
 	info->flags = MULTIBOOT1_INFO_MEMORY | MULTIBOOT1_INFO_CMDLINE | MULTIBOOT1_INFO_MODULES |
 	              MULTIBOOT1_INFO_MMAP | MULTIBOOT1_INFO_LOADER_NAME;
+	show_screen1(loader->boot, info);
 	info->mem_lower = mem_lower(loader);
 	info->mem_upper = mem_upper(loader);
 	info->mods_count = loader->boot->module_count - 1;
@@ -183,6 +211,29 @@ static void put_rsdp(struct loader *loader)
 		put_bytes(loader, MULTIBOOT2_TAG_ACPI_NEW, &rsdp, sizeof(rsdp));
 }
 
+static void put_screen(struct loader *loader)
+{
+	const struct framebuffer *screen = &loader->boot->screen;
+	bool text = loader->boot->screen_kind == SCREEN_TEXT;
+	struct multiboot2_framebuffer *tag;
+
+	if (loader->boot->screen_kind == SCREEN_UNKNOWN)
+		return;
+	tag = put_tag(loader, MULTIBOOT2_TAG_FRAMEBUFFER,
+	              text ? MULTIBOOT2_FRAMEBUFFER_TEXT_SIZE : MULTIBOOT2_FRAMEBUFFER_RGB_SIZE);
+	tag->addr = screen->base;
+	tag->pitch = screen->pitch;
+	tag->width = screen->width;
+	tag->height = screen->height;
+	tag->bpp = screen->bits;
+	tag->type = text ? MULTIBOOT_FRAMEBUFFER_TEXT : MULTIBOOT_FRAMEBUFFER_RGB;
+	if (text)
+		return;
+	tag->red = color_of(&screen->red);
+	tag->green = color_of(&screen->green);
+	tag->blue = color_of(&screen->blue);
+}
+
 uint32_t multiboot2_out(struct loader *loader, const uint32_t *load_base)
 {
 	const char *cmdline = load_arguments(load_line(loader, 0));
@@ -198,6 +249,7 @@ uint32_t multiboot2_out(struct loader *loader, const uint32_t *load_base)
 	meminfo->mem_upper = mem_upper(loader);
 	put_mmap(loader);
 	put_rsdp(loader);
+	put_screen(loader);
 	if (load_base)
 		put_bytes(loader, MULTIBOOT2_TAG_LOAD_BASE, load_base, sizeof(*load_base));
 	put_tag(loader, MULTIBOOT2_TAG_END, sizeof(struct multiboot2_tag));

@@ -49,6 +49,10 @@ void assert_entry(uint32_t eip, uint32_t eax);
 void assert_in_info(uint64_t base, uint64_t size);
 void assert_text(uint32_t gpa, const char *text);
 
+/* A screen of 1024 x 768 pixels of 32 bits, as OVMF has it; VGA's text. */
+void put_screen(void);
+void put_text_screen(void);
+
 /* A test that begins with a good multiboot1 image. */
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fresh, rig_free)
 

@@ -66,6 +66,35 @@ static void loads_multiboot1(void **state)
 	assert_true(memmap_covers(&rig.map, RIG_STAGE, RIG_STAGE_SIZE, MEM_USABLE));
 }
 
+/* The fields behind 88 bytes, by their offsets (Multiboot 3.3). */
+static void tells_of_the_screen(void **state)
+{
+	static const uint8_t colors[] = {16, 8, 8, 7, 1, 6};
+	uint64_t info;
+
+	(void)state;
+	rig_good();
+	assert_int_equal(get32(rig.result.entry.ebx) & 1 << 12, 0);
+	put_screen();
+	rig_map();
+	rig_good();
+	info = rig.result.entry.ebx;
+	assert_int_equal(get32(info), 1 << 0 | 1 << 2 | 1 << 3 | 1 << 6 | 1 << 9 | 1 << 12);
+	assert_int_equal(get64(info + 88), 0x4080000000);
+	assert_int_equal(get32(info + 96), 4352);
+	assert_int_equal(get32(info + 100), 1024);
+	assert_int_equal(get32(info + 104), 768);
+	assert_int_equal(get16(info + 108), 1 << 8 | 32);
+	assert_memory_equal(at(info + 110), colors, sizeof(colors));
+	put_text_screen();
+	rig_map();
+	rig_good();
+	info = rig.result.entry.ebx;
+	assert_int_equal(get64(info + 88), 0xb8000);
+	assert_int_equal(get32(info + 100), 80);
+	assert_int_equal(get16(info + 108), 2 << 8 | 16);
+}
+
 static void does_without_page_0(void **state)
 {
 	(void)state;
@@ -403,6 +432,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(loads_multiboot1),
 		TEST(does_without_page_0),
+		TEST(tells_of_the_screen),
 		TEST(accepts_usual_flags),
 		TEST(loads_low_images),
 		TEST(translates_entries),

@@ -83,6 +83,37 @@ static void loads_multiboot2(void **state)
 	assert_null(find_tag(MULTIBOOT2_TAG_ACPI_NEW, 0));
 }
 
+static void tells_of_the_screen(void **state)
+{
+	static const uint8_t colors[] = {16, 8, 8, 7, 1, 6};
+	const struct multiboot2_framebuffer *tag;
+
+	(void)state;
+	put_header2();
+	rig_good();
+	assert_null(find_tag(8, 0));
+	put_screen();
+	rig_map();
+	rig_good();
+	tag = (const void *)find_tag(8, 0);
+	assert_int_equal(tag->tag.size, 38);
+	assert_int_equal(tag->addr, 0x4080000000);
+	assert_int_equal(tag->pitch, 4352);
+	assert_int_equal(tag->width, 1024);
+	assert_int_equal(tag->height, 768);
+	assert_int_equal(tag->bpp, 32);
+	assert_int_equal(tag->type, 1);
+	assert_memory_equal((const uint8_t *)tag + 32, colors, sizeof(colors));
+	put_text_screen();
+	rig_map();
+	rig_good();
+	tag = (const void *)find_tag(8, 0);
+	assert_int_equal(tag->tag.size, 32);
+	assert_int_equal(tag->addr, 0xb8000);
+	assert_int_equal(tag->width, 80);
+	assert_int_equal(tag->type, 2);
+}
+
 /* As many modules, command lines and ranges as L0 takes. */
 static void fills_the_information(void **state)
 {
@@ -380,11 +411,17 @@ static void survives_random_files(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(loads_multiboot2),         TEST(fills_the_information),
-		TEST(asks_for_enough_memory),   TEST(keeps_modules_off_the_information),
-		TEST(prefers_multiboot1),       TEST(obeys_header_tags),
-		TEST(refuses_broken_headers2),  TEST(loads_by_address_tag),
-		TEST(moves_relocatable_images), TEST(survives_random_files),
+		TEST(loads_multiboot2),
+		TEST(fills_the_information),
+		TEST(tells_of_the_screen),
+		TEST(asks_for_enough_memory),
+		TEST(keeps_modules_off_the_information),
+		TEST(prefers_multiboot1),
+		TEST(obeys_header_tags),
+		TEST(refuses_broken_headers2),
+		TEST(loads_by_address_tag),
+		TEST(moves_relocatable_images),
+		TEST(survives_random_files),
 	};
 
 	return cmocka_run_group_tests_name("load2", tests, NULL, NULL);
