@@ -215,13 +215,8 @@ struct madt_list {
 	unsigned int max, count;
 };
 
-/* Firmware may name a processor twice, by both kinds of entries. */
 static void add(struct madt_list *list, uint32_t value)
 {
-	for (unsigned int i = 0; i < list->count; i++) {
-		if (list->values[i] == value)
-			return;
-	}
 	if (list->count < list->max)
 		list->values[list->count++] = value;
 }

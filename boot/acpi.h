@@ -64,8 +64,9 @@ uint64_t acpi_find_nth_table(uint64_t rsdp, const char *signature, unsigned int 
 uint32_t acpi_table_length(uint64_t hpa, const char *signature);
 
 /*
- * The APIC ids of the processors that the MADT calls enabled, the first max of them, each once.
- * Returns how many; 0 when there is no valid MADT to ask. rsdp may be 0. ACPI 6.5, section 5.2.12.
+ * The APIC ids of the processors that the MADT calls enabled, the first max of them, in its order.
+ * Firmware may name one twice, by both kinds of entries. Returns how many; 0 when there is no valid
+ * MADT to ask. rsdp may be 0. ACPI 6.5, section 5.2.12.
  */
 unsigned int acpi_cpu_ids(uint64_t rsdp, uint32_t *ids, unsigned int max);
 

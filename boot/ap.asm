@@ -1,7 +1,8 @@
-; Where a further processor begins after SIPI: in real mode, in a copy of this page below 1 MiB. One
-; that is not wanted says its APIC id and halts. The one that is goes to 64-bit mode under L0's
-; tables, in which the copy is mapped one to one meanwhile, and on to machine_join() on its own
-; stack. Relies on boot/processors.c, which copies it and fills ap_data in.
+; Where the further processors begin after SIPI, all at once: in real mode, in a copy of this page
+; below 1 MiB. Each says its APIC id to a list and halts; or, if that is in the list of those that are
+; wanted, it takes its place there, goes to 64-bit mode under L0's tables, in which the copy is mapped
+; one to one meanwhile, and on to machine_join() on the stack of that place. Relies on
+; boot/processors.c, which copies it and fills ap_data in.
 
 	global	ap_begin, ap_data, ap_end
 	extern	gdtr				; hv/move.asm: the table of which ap_data has the hpa
@@ -19,8 +20,8 @@ EFER_NXE	equ 1 << 11
 DATA		equ 0x18			; selector of hv/move.asm's gdt
 LEAF_FEATURES	equ 1
 ID_SHIFT	equ 24				; of its EBX
-ARRIVED_AT	equ 2048			; boot/processors.c: ids, to the end of the page
-ARRIVED_MAX	equ 512
+TAKEN		equ -1				; a place whose processor has come; an id that none has
+STACK_SHIFT	equ 14				; hv/stack.h
 
 	section	.rodata
 	align	16
@@ -37,18 +38,7 @@ ap_begin:
 	jne	.id
 	shr	ebx, ID_SHIFT
 	mov	edx, ebx			; EDX = the id, of 8 bits
-.id:	cmp	edx, [AT(ap_data.wanted)]
-	je	.go
-	mov	eax, 1
-	lock xadd [AT(ap_data.arrivals)], eax	; EAX = those before
-	cmp	eax, ARRIVED_MAX
-	jae	.halt
-	mov	[ARRIVED_AT + eax * 4], edx
-.halt:	hlt					; until INIT
-	jmp	.halt
-
-.go:
-	mov	ax, cs
+.id:	mov	ax, cs
 	xor	ebx, ebx
 	mov	bx, ax
 	shl	ebx, 4				; EBX = the page's address
@@ -62,6 +52,29 @@ ap_protected:
 	mov	eax, DATA			; flat
 	mov	ds, eax
 	mov	ss, eax
+	mov	esi, [ebx + AT(ap_data.ids)]
+	mov	ecx, [ebx + AT(ap_data.id_count)]
+	mov	eax, edx
+	mov	ebp, TAKEN
+.place:	jecxz	.other
+	cmp	[esi], eax
+	je	.take
+	add	esi, 4
+	dec	ecx
+	jmp	.place
+.take:	lock cmpxchg [esi], ebp			; one processor has it, or the first one has given it up
+	je	.go
+.other:	mov	eax, 1
+	lock xadd [ebx + AT(ap_data.arrivals)], eax	; EAX = those before
+	cmp	eax, [ebx + AT(ap_data.arrived_max)]
+	jae	.halt
+	mov	edi, [ebx + AT(ap_data.arrived)]
+	mov	[edi + eax * 4], edx
+.halt:	hlt					; until INIT
+	jmp	.halt
+
+.go:	sub	esi, [ebx + AT(ap_data.ids)]
+	shr	esi, 2				; ESI = the number of the place
 	mov	eax, [ebx + AT(ap_data.cr4)]	; PAE, and LA57 if L0 has 5 levels
 	mov	cr4, eax
 	mov	eax, [ebx + AT(ap_data.cr3)]	; L0's own tables
@@ -80,8 +93,12 @@ ap_long:
 	mov	ds, ax				; null selectors do for data in 64-bit mode
 	mov	es, ax
 	mov	ss, ax
-	mov	ebx, ebx			; the upper half is undefined after the switch
-	mov	rsp, [rbx + AT(ap_data.stack)]
+	mov	ebx, ebx			; the upper halves are undefined after the switch
+	mov	esi, esi
+	inc	rsi
+	shl	rsi, STACK_SHIFT
+	mov	rsp, [rbx + AT(ap_data.stacks)]
+	add	rsp, rsi			; the top of its own
 	mov	rax, gdtr
 	lgdt	[rax]				; the same table by its linked address
 	mov	rax, machine_join
@@ -98,8 +115,11 @@ ap_data:					; struct ap_data
 	dw	0x08				; CODE64
 .cr3:	dd	0
 .cr4:	dd	0
-.stack:	dq	0				; its top
-.wanted: dd	0				; the APIC id that goes on
-.id_leaf: dd	0				; of CPUID, that has it
-.arrivals: dd	0				; of others
+.stacks: dq	0				; the first one's low end
+.ids:	dd	0				; hpa: those that are wanted
+.id_count: dd	0
+.arrived: dd	0				; hpa: the others
+.arrived_max: dd 0
+.arrivals: dd	0				; ... that came, be it more than fit
+.id_leaf: dd	0				; of CPUID, that has the id
 ap_end:

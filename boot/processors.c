@@ -1,9 +1,10 @@
 /*
- * INIT and SIPI to the machine's further processors: once to all, to know them, then to each.
- * Relies on boot/ap.asm for what they execute, on hv/paging.h for mapping that one to one
- * meanwhile.
+ * INIT and SIPI to the machine's further processors: once to all, to know them, then to those that
+ * there is memory for, all at once. Relies on boot/ap.asm for what they execute, on hv/paging.h for
+ * mapping that one to one meanwhile.
  */
 #include "boot/processors.h"
+#include "boot/ids.h"
 #include "hv/delay.h"
 #include "hv/lapic.h"
 #include "hv/log.h"
@@ -25,10 +26,11 @@ enum {
 	UNTOLD_MS = 1000, /* ... where it tells of none */
 	GDT_LIMIT = 31,
 
-	ARRIVED_AT = 2048, /* in boot/ap.asm's page: ids of those that are not wanted */
-	ARRIVED_MAX = (PAGE_SIZE - ARRIVED_AT) / sizeof(uint32_t),
+	LATE_AT = 2048, /* in boot/ap.asm's page: ids of those that come when others are started */
+	LATE_MAX = (PAGE_SIZE - LATE_AT) / sizeof(uint32_t),
+	TELL_MOST = 8, /* of those that are left out, by name */
 };
-#define NOBODY 0xffffffffu /* an id that no processor has: it means all */
+#define NOBODY 0xffffffffu /* an id that no processor has */
 
 /* boot/ap.asm */
 struct ap_data {
@@ -39,26 +41,42 @@ struct ap_data {
 	uint32_t to64;
 	uint16_t code64;
 	uint32_t cr3, cr4;
-	uint64_t stack;
-	uint32_t wanted, id_leaf, arrivals;
+	uint64_t stacks;
+	uint32_t ids, id_count;
+	uint32_t arrived, arrived_max, arrivals;
+	uint32_t id_leaf;
 } __attribute__((packed));
 _Static_assert(offsetof(struct ap_data, to64) == 12, "boot/ap.asm");
-_Static_assert(offsetof(struct ap_data, stack) == 26, "boot/ap.asm");
-_Static_assert(offsetof(struct ap_data, arrivals) == 42, "boot/ap.asm");
+_Static_assert(offsetof(struct ap_data, stacks) == 26, "boot/ap.asm");
+_Static_assert(offsetof(struct ap_data, arrivals) == 50, "boot/ap.asm");
+_Static_assert(STACK_SIZE == 1 << 14, "boot/ap.asm");
 
 extern const char ap_begin[], ap_data[], ap_end[];
 extern const char gdt[];
 
-static uint8_t before[PAGE_SIZE]; /* what was in the page below 1 MiB */
+static uint8_t before[PAGE_SIZE];    /* what was in the page below 1 MiB */
+static unsigned int told_of, untold; /* that are left out: with a line each, without one */
 
 uint64_t processors_heap_pages(unsigned int others)
 {
 	return others ? others * (machine_vcpu_pages() + STACK_PAGES) + STACK_PAGES - 1 : 0;
 }
 
-static volatile uint32_t *arrived_at(uint64_t page)
+static void leave_out(uint32_t id, const char *why)
 {
-	return phys(page + ARRIVED_AT);
+	if (told_of == TELL_MOST) {
+		untold++;
+		return;
+	}
+	told_of++;
+	log_info("the processor with APIC id %u %s: left out", id, why);
+}
+
+static void tell_untold(void)
+{
+	if (untold)
+		log_info("%u more processors are left out", untold);
+	told_of = untold = 0;
 }
 
 static struct ap_data *data_at(uint64_t page)
@@ -66,20 +84,27 @@ static struct ap_data *data_at(uint64_t page)
 	return phys(page + (uint64_t)(ap_data - ap_begin));
 }
 
-static void prepare_page(uint64_t page)
+/* Where processors arrive that are not among the wanted ones: a list of ids with room for max. */
+struct arrivals {
+	volatile uint32_t *ids;
+	unsigned int max;
+};
+
+static void prepare_page(uint64_t page, uint64_t list, unsigned int max)
 {
 	struct ap_data *data = data_at(page);
 
 	memcpy(before, phys(page), PAGE_SIZE);
-	memset(phys(page), 0xff, PAGE_SIZE);
 	memcpy(phys(page), ap_begin, (size_t)(ap_end - ap_begin));
+	memset(phys(list), 0xff, max * sizeof(uint32_t));
 	data->gdt_limit = GDT_LIMIT;
 	data->gdt_hpa = (uint32_t)hpa_of(gdt);
 	data->to32 += (uint32_t)page;
 	data->to64 += (uint32_t)page;
 	data->cr3 = (uint32_t)read_cr3();
 	data->cr4 = (uint32_t)read_cr4();
-	data->wanted = NOBODY;
+	data->arrived = (uint32_t)list;
+	data->arrived_max = max;
 	data->id_leaf = lapic_id_leaf();
 }
 
@@ -94,21 +119,22 @@ static uint32_t sipi_to(uint64_t page)
 }
 
 /* Each slot is filled once: the first that is free ends them. */
-static unsigned int arrived(uint64_t page, unsigned int from)
+static unsigned int arrived(const struct arrivals *list, unsigned int from)
 {
-	while (from < ARRIVED_MAX && arrived_at(page)[from] != NOBODY)
+	while (from < list->max && list->ids[from] != NOBODY)
 		from++;
 	return from;
 }
 
 /* Waits until so many have arrived, or until nobody has for a time. Returns how many have. */
-static unsigned int wait_for_arrivals(uint64_t page, unsigned int enough, unsigned int ms)
+static unsigned int wait_for_arrivals(const struct arrivals *list, unsigned int enough,
+                                      unsigned int ms)
 {
 	uint64_t begin = rdtsc(), ticks = ms * ticks_per_ms();
-	unsigned int count = arrived(page, 0);
+	unsigned int count = arrived(list, 0);
 
 	while (count < enough && rdtsc() - begin <= ticks) {
-		unsigned int now = arrived(page, count);
+		unsigned int now = arrived(list, count);
 
 		if (now != count)
 			begin = rdtsc();
@@ -118,135 +144,162 @@ static unsigned int wait_for_arrivals(uint64_t page, unsigned int enough, unsign
 	return count;
 }
 
-static bool is_in(uint32_t id, const uint32_t *ids, unsigned int count)
+/* Of those that have arrived, sorted, the ones that can be kicked, and no more than may be. */
+static unsigned int choose(uint32_t *ids, unsigned int count)
 {
+	unsigned int chosen = 0;
+
 	for (unsigned int i = 0; i < count; i++) {
-		if (ids[i] == id)
-			return true;
-	}
-	return false;
-}
-
-/* Those that have arrived, each once. */
-static unsigned int list_arrivals(uint64_t page, unsigned int arrivals, uint32_t *others)
-{
-	unsigned int count = 0;
-	bool more = false;
-
-	for (unsigned int i = 0; i < arrivals; i++) {
-		uint32_t id = arrived_at(page)[i];
-
-		if (is_in(id, others, count))
-			continue;
-		if (!lapic_reaches(id))
-			log_info("the processor with APIC id %u needs x2APIC mode: left out", id);
-		else if (count == PROCESSORS_MAX - 1)
-			more = true;
+		if (!lapic_reaches(ids[i]))
+			leave_out(ids[i], "needs x2APIC mode");
+		else if (chosen == PROCESSORS_MAX - 1)
+			leave_out(ids[i], "is one more than Nestling takes");
 		else
-			others[count++] = id;
+			ids[chosen++] = ids[i];
 	}
-	if (more)
-		log_info("more than %u processors: the others are left out",
-		         (unsigned int)PROCESSORS_MAX);
-	return count;
-}
-
-static void tell_missing(const uint32_t *told, unsigned int told_count, uint64_t page,
-                         unsigned int arrivals)
-{
-	uint32_t self = lapic_initial_id();
-
-	for (unsigned int i = 0; i < told_count; i++) {
-		bool here = told[i] == self;
-
-		for (unsigned int slot = 0; slot < arrivals; slot++)
-			here |= arrived_at(page)[slot] == told[i];
-		if (!here)
-			log_info("the processor with APIC id %u does not answer: left out",
-			         told[i]);
-	}
+	return chosen;
 }
 
 unsigned int processors_find(const uint32_t *told, unsigned int told_count, uint64_t page,
-                             uint32_t *others)
+                             uint64_t others)
 {
-	unsigned int enough = told_count ? told_count - 1 : ARRIVED_MAX, arrivals, count;
+	unsigned int enough = told_count ? told_count - 1 : PROCESSORS_MAX, count;
+	struct arrivals list = {phys(others), PROCESSORS_MAX};
+	uint32_t *ids = phys(others), self = lapic_initial_id();
 
-	prepare_page(page);
+	prepare_page(page, others, PROCESSORS_MAX);
 	lapic_send_others(ICR_INIT);
 	delay_ms(INIT_MS);
 	lapic_send_others(sipi_to(page));
-	if (wait_for_arrivals(page, enough, SIPI_MS) < enough) {
+	if (wait_for_arrivals(&list, enough, SIPI_MS) < enough) {
 		lapic_send_others(sipi_to(page));
 		if (told_count)
-			wait_for_arrivals(page, enough, JOIN_MS);
+			wait_for_arrivals(&list, enough, JOIN_MS);
 	}
-	arrivals = wait_for_arrivals(page, ARRIVED_MAX, told_count ? MORE_MS : UNTOLD_MS);
+	count = wait_for_arrivals(&list, PROCESSORS_MAX, told_count ? MORE_MS : UNTOLD_MS);
 	lapic_send_others(ICR_INIT); /* none may be in the page when it is gone */
-	tell_missing(told, told_count, page, arrivals);
-	count = list_arrivals(page, arrivals, others);
+	if (data_at(page)->arrivals > PROCESSORS_MAX)
+		untold += data_at(page)->arrivals - PROCESSORS_MAX;
 	put_back(page);
+	count = ids_sort(ids, count);
+	for (unsigned int i = 0; i < told_count; i++) {
+		if (told[i] != self && !ids_have(ids, count, told[i]))
+			leave_out(told[i], "does not answer");
+	}
+	count = choose(ids, count);
+	tell_untold();
 	return count;
 }
 
-static bool arrives(const struct vcpu *vcpu, unsigned int ms)
-{
-	uint64_t begin = rdtsc(), ticks = ms * ticks_per_ms();
+/*
+ * Those that are wanted have places: in the list of ids, where each takes its own, and among the
+ * stacks, whose bases name their vcpus.
+ */
+struct places {
+	uint32_t *ids;
+	char *stacks;
+	unsigned int count;
+};
 
-	while (!__atomic_load_n(&vcpu->cpu.arrived, __ATOMIC_ACQUIRE)) {
-		if (rdtsc() - begin > ticks)
-			return false;
-		cpu_relax();
-	}
-	return true;
+static struct stack_base *stack_of(const struct places *places, unsigned int place)
+{
+	return (void *)(places->stacks + (size_t)place * STACK_SIZE);
 }
 
-static void start_one(uint32_t id, struct stack_base *stack, uint64_t page)
+static struct vcpu *vcpu_of(const struct places *places, unsigned int place)
 {
-	struct ap_data *data = data_at(page);
-	struct vcpu *vcpu = machine_new_vcpu(id);
+	return stack_of(places, place)->processor;
+}
 
-	stack->processor = vcpu;
-	data->stack = (uint64_t)(uintptr_t)stack + STACK_SIZE;
-	data->wanted = id;
-	lapic_send(id, ICR_INIT);
-	delay_ms(INIT_MS);
-	lapic_send(id, sipi_to(page));
-	if (!arrives(vcpu, SIPI_MS)) {
-		lapic_send(id, sipi_to(page));
-		if (!arrives(vcpu, JOIN_MS)) {
-			lapic_send(id, ICR_INIT); /* it must not begin when the page is gone */
-			log_info("the processor with APIC id %u does not answer: left out", id);
-			return;
-		}
+static bool has_come(const struct places *places, unsigned int place)
+{
+	return __atomic_load_n(&vcpu_of(places, place)->cpu.arrived, __ATOMIC_ACQUIRE);
+}
+
+static void send_to_rest(const struct places *places, uint32_t command)
+{
+	for (unsigned int i = 0; i < places->count; i++) {
+		if (!has_come(places, i))
+			lapic_send(vcpu_of(places, i)->cpu.apic_id, command);
 	}
-	processors_add(vcpu);
+}
+
+/* Waits until all have come, or until none has for a time. */
+static bool wait_for_all(const struct places *places, unsigned int ms)
+{
+	uint64_t begin = rdtsc(), ticks = ms * ticks_per_ms();
+	unsigned int count = 0;
+
+	while (count < places->count && rdtsc() - begin <= ticks) {
+		unsigned int now = 0;
+
+		for (unsigned int i = 0; i < places->count; i++)
+			now += has_come(places, i);
+		if (now != count)
+			begin = rdtsc();
+		count = now;
+		cpu_relax();
+	}
+	return count == places->count;
+}
+
+/* It must not begin when the page is gone: its place goes first, if it has not been taken. */
+static void give_up(const struct places *places, unsigned int place)
+{
+	uint32_t id = vcpu_of(places, place)->cpu.apic_id, expected = id;
+
+	__atomic_compare_exchange_n(&places->ids[place], &expected, NOBODY, false, __ATOMIC_SEQ_CST,
+	                            __ATOMIC_SEQ_CST);
+	lapic_send(id, ICR_INIT);
+	leave_out(id, "does not answer");
+}
+
+static void start_all(const struct places *places, uint64_t page)
+{
+	send_to_rest(places, ICR_INIT);
+	delay_ms(INIT_MS);
+	send_to_rest(places, sipi_to(page));
+	if (wait_for_all(places, SIPI_MS))
+		return;
+	send_to_rest(places, sipi_to(page));
+	wait_for_all(places, JOIN_MS);
 }
 
 /* None may be in the page when it is gone: those that were slower than processors_find(). */
 static void park_late(uint64_t page)
 {
-	unsigned int count = arrived(page, 0);
+	struct arrivals late = {phys(page + LATE_AT), LATE_MAX};
+	unsigned int count = arrived(&late, 0);
 
 	for (unsigned int i = 0; i < count; i++) {
-		uint32_t id = arrived_at(page)[i];
-
-		log_info("the processor with APIC id %u comes too late: left out", id);
-		if (lapic_reaches(id))
-			lapic_send(id, ICR_INIT);
+		leave_out(late.ids[i], "comes too late");
+		if (lapic_reaches(late.ids[i]))
+			lapic_send(late.ids[i], ICR_INIT);
 	}
 }
 
-unsigned int processors_start(const uint32_t *others, unsigned int count, uint64_t page)
+unsigned int processors_start(uint32_t *ids, unsigned int count, uint64_t page)
 {
-	char *stacks = heap_aligned((uint64_t)count * STACK_PAGES, STACK_SIZE);
+	struct places places = {ids, heap_aligned((uint64_t)count * STACK_PAGES, STACK_SIZE),
+	                        count};
+	struct ap_data *data = data_at(page);
 
-	prepare_page(page);
-	paging_remember_identity();
 	for (unsigned int i = 0; i < count; i++)
-		start_one(others[i], (struct stack_base *)(void *)(stacks + (size_t)i * STACK_SIZE),
-		          page);
+		stack_of(&places, i)->processor = machine_new_vcpu(ids[i]);
+	prepare_page(page, page + LATE_AT, LATE_MAX);
+	data->stacks = (uint64_t)(uintptr_t)places.stacks;
+	data->ids = (uint32_t)hpa_of(ids);
+	data->id_count = count;
+	paging_remember_identity();
+	start_all(&places, page);
+	for (unsigned int i = 0; i < count; i++) {
+		if (has_come(&places, i))
+			processors_add(vcpu_of(&places, i));
+		else
+			give_up(&places, i);
+	}
 	park_late(page);
+	tell_untold();
 	paging_forget_identity();
 	put_back(page);
 	return vcpu_count();

@@ -10,21 +10,21 @@
 /*
  * Finds all processors but the one that calls, by INIT and SIPI to all: whatever tables tell of
  * them, none may be unknown to L0 when L1 runs. Each says its APIC id, and waits for SIPI then.
- * told: ids that firmware tells of (0 of them: nothing is known), for how long to wait and what to
- * say; others: room for PROCESSORS_MAX. page: hpa of a page of memory below 1 MiB, which is as it
- * was afterwards. Returns how many others there are.
+ * told: ids that firmware tells of, sorted (0 of them: nothing is known), for how long to wait and
+ * what to say; page: hpa of a page of memory below 1 MiB, which is as it was afterwards; others:
+ * hpa below 4 GiB of room for PROCESSORS_MAX ids, sorted in the end. Returns how many there are.
  */
 unsigned int processors_find(const uint32_t *told, unsigned int told_count, uint64_t page,
-                             uint32_t *others);
+                             uint64_t others);
 
 /* Pages of the heap that processors_start() takes for so many. */
 uint64_t processors_heap_pages(unsigned int others);
 
 /*
- * Starts the processors that were found, one after the other: each makes itself a host and waits
- * for L1's SIPI. page: as above. One that does not answer is left out, and that is logged. Returns
- * how many there are in all.
+ * Starts the processors that were found, all at once: each makes itself a host and waits for L1's
+ * SIPI. ids: in L0's memory below 4 GiB, used up by it; page: as above. One that does not answer is
+ * left out, and that is logged. Returns how many there are in all.
  */
-unsigned int processors_start(const uint32_t *others, unsigned int count, uint64_t page);
+unsigned int processors_start(uint32_t *ids, unsigned int count, uint64_t page);
 
 #endif

@@ -7,6 +7,7 @@
 #include "boot/bios_memory.h"
 #include "boot/check_svm.h"
 #include "boot/config.h"
+#include "boot/ids.h"
 #include "boot/l1_ranges.h"
 #include "boot/load.h"
 #include "boot/multiboot.h"
@@ -46,7 +47,7 @@ enum {
 
 static struct boot_info info;
 static struct config config;
-static uint32_t others[PROCESSORS_MAX]; /* APIC ids of processors */
+static uint32_t *others; /* APIC ids of processors */
 static unsigned int other_count;
 static struct memmap firmware_map;                  /* as the firmware told, ACPI included */
 static struct memmap free_map;                      /* where nothing lies that is still needed */
@@ -168,12 +169,18 @@ struct region {
 	uint64_t base, size, pool;
 };
 
+static uint64_t others_pages(void)
+{
+	return align_up(other_count * sizeof(uint32_t), PAGE_SIZE) / PAGE_SIZE;
+}
+
 /* One region at the top of low memory for all that is L0's; L1 is told that it is reserved. */
 static struct region choose_region(void)
 {
 	struct region region;
 	uint64_t heap = (HEAP_PAGES + window_pages(memory_top(), memory_count) +
-	                 processors_heap_pages(other_count)) *
+	                 processors_heap_pages(other_count) + others_pages() +
+	                 processors_table_pages(1 + other_count)) *
 	                PAGE_SIZE;
 	uint64_t memory = memory_size();
 
@@ -339,16 +346,34 @@ static uint64_t low_page(void)
 	return memmap_find_high(&firmware_map, PAGE_SIZE, PAGE_SIZE, BIOS_DATA_END, SIZE_1M);
 }
 
+/* The lists are as long as may be, in memory that is free for now. */
 static void find_others(void)
 {
-	static uint32_t told[PROCESSORS_MAX];
-	unsigned int count = acpi_cpu_ids(info.rsdp, told, PROCESSORS_MAX);
+	enum { LIST_SIZE = PROCESSORS_MAX * sizeof(uint32_t) };
+	uint64_t lists = memmap_find_low(&free_map, 2 * LIST_SIZE, PAGE_SIZE, SIZE_1M, SIZE_4G);
+	uint32_t *told = phys(lists);
+	unsigned int count;
 
+	if (!lists)
+		return; /* choose_region() will find none, either */
+	memmap_add(&free_map, lists, 2 * LIST_SIZE, MEM_RESERVED);
+	count = ids_sort(told, acpi_cpu_ids(info.rsdp, told, PROCESSORS_MAX));
+	others = phys(lists + LIST_SIZE);
 	if (low_page())
-		other_count = processors_find(told, count, low_page(), others);
+		other_count = processors_find(told, count, low_page(), lists + LIST_SIZE);
 	else if (count > 1)
 		stop("the memory map has no free page below 1 MiB, where processors have to begin: "
 		     "start the machine with one processor (QEMU: SMP=1)");
+}
+
+/* The list of the others, and room for all processors, in L0's own memory. */
+static void keep_others(void)
+{
+	uint32_t *kept = heap_pages(others_pages());
+
+	memcpy(kept, others, other_count * sizeof(*kept));
+	others = kept;
+	processors_init(1 + other_count);
 }
 
 /* boot/entry.asm calls it. magic and information: of the loader; image_at: hpa of the image. */
@@ -378,6 +403,7 @@ _Noreturn void start(uint32_t magic, uint64_t information, uint64_t image_at)
 	heap = align_up(image_size(), PAGE_SIZE);
 	heap_init(region.base + heap, region.size - heap - region.pool);
 	mtrr_init(features.phys_bits);
+	keep_others();
 	paging_move_image(region.base, memory, memory_count, la57);
 	paging_forget_identity();
 

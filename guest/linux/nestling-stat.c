@@ -18,7 +18,7 @@
 #include <unistd.h>
 
 enum {
-	PROCESSORS_MAX = 255,
+	PROCESSORS_MAX = 4096,
 	NAME_SIZE = 32,
 	FIRST_COLUMNS = 48, /* of a line: name, total, rate */
 	COLUMN = 12,        /* of each processor */

@@ -4,6 +4,7 @@
 #include "svm/cpus/processors.h"
 #include "hv/lapic.h"
 #include "hv/log.h"
+#include "hv/memory.h"
 #include "svm/event/event.h"
 #include "svm/event/priority.h"
 
@@ -13,12 +14,22 @@
 
 struct lock mmu_lock = {.wait = processors_wait};
 
-static struct vcpu *vcpus[PROCESSORS_MAX];
-static unsigned int count;
+static struct vcpu **vcpus;
+static unsigned int vcpu_total;
+
+uint64_t processors_table_pages(unsigned int most)
+{
+	return (most * sizeof(struct vcpu *) + PAGE_SIZE - 1) / PAGE_SIZE;
+}
+
+void processors_init(unsigned int most)
+{
+	vcpus = heap_pages(processors_table_pages(most));
+}
 
 unsigned int vcpu_count(void)
 {
-	return count;
+	return vcpu_total;
 }
 
 struct vcpu *vcpu_at(unsigned int index)
@@ -26,13 +37,32 @@ struct vcpu *vcpu_at(unsigned int index)
 	return vcpus[index];
 }
 
+struct vcpu *vcpu_by_id(uint32_t apic_id)
+{
+	unsigned int low = 1, high = vcpu_total;
+
+	if (vcpus[0]->cpu.apic_id == apic_id)
+		return vcpus[0];
+	while (low < high) {
+		unsigned int middle = low + (high - low) / 2;
+
+		if (vcpus[middle]->cpu.apic_id == apic_id)
+			return vcpus[middle];
+		if (vcpus[middle]->cpu.apic_id < apic_id)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return NULL;
+}
+
 void processors_add(struct vcpu *vcpu)
 {
-	vcpu->cpu.alone = !count;
-	if (count)
+	vcpu->cpu.alone = !vcpu_total;
+	if (vcpu_total)
 		vcpus[0]->cpu.alone = false;
-	vcpus[count] = vcpu;
-	__atomic_store_n(&count, count + 1, __ATOMIC_RELEASE);
+	vcpus[vcpu_total] = vcpu;
+	__atomic_store_n(&vcpu_total, vcpu_total + 1, __ATOMIC_RELEASE);
 }
 
 /* L1 may have given the APIC another id. */
@@ -156,12 +186,12 @@ void processors_flush_all(void)
 {
 	struct vcpu *self = this_vcpu();
 
-	for (unsigned int i = 0; i < count; i++) {
+	for (unsigned int i = 0; i < vcpu_total; i++) {
 		__atomic_store_n(&vcpus[i]->cpu.flush, true, __ATOMIC_SEQ_CST); /* P6 */
 		if (vcpus[i] != self && is_in_guest(vcpus[i]))
 			vcpu_kick(vcpus[i]); /* P3 */
 	}
-	for (unsigned int i = 0; i < count; i++) {
+	for (unsigned int i = 0; i < vcpu_total; i++) {
 		if (vcpus[i] != self)
 			wait_until_left(vcpus[i]);
 	}
@@ -169,7 +199,7 @@ void processors_flush_all(void)
 
 void processors_stop(void)
 {
-	for (unsigned int i = 0; i < count; i++) {
+	for (unsigned int i = 0; i < vcpu_total; i++) {
 		if (vcpus[i] == this_vcpu())
 			continue;
 		__atomic_or_fetch(&vcpus[i]->cpu.startup, STARTUP_STOP, __ATOMIC_SEQ_CST); /* S7 */

@@ -13,7 +13,9 @@
 #include "hv/stack.h"
 #include "svm/vcpu.h"
 
-enum { PROCESSORS_MAX = 255 };
+/* As many as Linux takes on x86. Nothing in L0 is as large as that; tables are made for those that
+ * there are. */
+enum { PROCESSORS_MAX = 4096 };
 
 /* What stands in vcpu.cpu.startup: changed by atomic operations only. */
 enum {
@@ -35,7 +37,14 @@ static inline struct vcpu *this_vcpu(void)
 unsigned int vcpu_count(void);
 struct vcpu *vcpu_at(unsigned int index); /* index < vcpu_count(); 0 is the boot processor */
 
-/* Adds a processor: at boot only. */
+/* The one that has had this APIC id from reset on; NULL: there is none. */
+struct vcpu *vcpu_by_id(uint32_t apic_id);
+
+/* Pages of the heap for a table of so many; it is made, empty. */
+uint64_t processors_table_pages(unsigned int most);
+void processors_init(unsigned int most);
+
+/* Adds a processor: at boot only, behind the boot processor in the order of their APIC ids. */
 void processors_add(struct vcpu *vcpu);
 
 /*

@@ -3,6 +3,7 @@
  * hv/memory.h for pages.
  */
 #include "hv/memory.h"
+#include "hv/stack.h"
 #include "hv/x86.h"
 #include "svm/emulate/emulate.h"
 #include "svm/start/machine.h"
@@ -24,9 +25,27 @@ enum {
 	VMCBS = 4 + VMCB02S + (1 + VMCB02S) * STRICT,
 };
 
+/* Of each processor, but for its stack. */
+enum { OWN_PAGES = VCPU_PAGES + VMCBS + MERGED_MSRPMS * MSRPM_PAGES + IOPMS * IOPM_PAGES };
+_Static_assert(STRICT || OWN_PAGES * PAGE_SIZE + STACK_SIZE < 200 << 10,
+               "README.md, docs/processors.md");
+
 uint64_t machine_vcpu_pages(void)
 {
-	return VCPU_PAGES + VMCBS + (1 + MERGED_MSRPMS) * MSRPM_PAGES + IOPMS * IOPM_PAGES;
+	return OWN_PAGES;
+}
+
+/* L0's own map of MSRs, the same on all processors. */
+static uint64_t *shared_msrpm(struct vcpu *vcpu)
+{
+	static uint64_t *map;
+
+	if (!map) {
+		map = heap_pages(MSRPM_PAGES);
+		vcpu->msrpm01 = map;
+		msr_init_map(vcpu);
+	}
+	return map;
 }
 
 static void init_maps(struct merged_maps *maps, const uint64_t *l0, unsigned int pages,
@@ -63,11 +82,10 @@ struct vcpu *machine_new_vcpu(uint32_t apic_id)
 	for (unsigned int i = 0; i <= VMCB02S; i++)
 		vcpu->seen[i] = new_vmcb(&hpa);
 #endif
-	vcpu->msrpm01 = heap_pages(MSRPM_PAGES);
+	vcpu->msrpm01 = shared_msrpm(vcpu);
 	init_maps(&vcpu->nested.msrpms, vcpu->msrpm01, MSRPM_PAGES, MERGED_MSRPMS);
 	init_maps(&vcpu->nested.iopms, iopm01, IOPM_PAGES, IOPMS);
 	vcpu->nested.iopms.count = MERGED_IOPMS;
-	msr_init_map(vcpu);
 	vcpu->vmcb = vcpu->vmcb01;
 	vcpu->vmcb_hpa = vcpu->vmcb01_hpa;
 	vcpu->event.gif = true;

@@ -219,22 +219,22 @@ static void check_maps(const struct vcpu *vcpu, const struct merged_maps *maps)
 
 static void find_processors(void)
 {
-	uint32_t count;
-	const uint64_t *vcpus = (void *)(end + offset_of(symbol("vcpus")->at));
+	uint32_t count = (uint32_t)variable("vcpu_total");
+	const uint64_t *vcpus = at((void *)(uintptr_t)variable("vcpus"));
 
-	for (count = 0; count < 255 && vcpus[count]; count++) {
-		const void *pointer = (void *)(uintptr_t)vcpus[count];
+	for (uint32_t i = 0; i < count; i++) {
+		const void *pointer = (void *)(uintptr_t)vcpus[i];
 		const struct vcpu *vcpu = at(pointer);
 
 		will_change(pointer, sizeof(*vcpu));
 		will_change(vcpu->vmcb01, PAGE_SIZE);
-		for (int i = 0; i < VMCB02S; i++)
-			will_change(vcpu->nested.vmcb02s[i].vmcb, PAGE_SIZE);
+		for (int slot = 0; slot < VMCB02S; slot++)
+			will_change(vcpu->nested.vmcb02s[slot].vmcb, PAGE_SIZE);
 		will_change(vcpu->cpu.halt, PAGE_SIZE);
 		will_change(vcpu->quirks.without_busy, PAGE_SIZE);
 #if STRICT
-		for (int i = 0; i < 1 + VMCB02S; i++)
-			will_change(vcpu->seen[i], PAGE_SIZE);
+		for (int slot = 0; slot < 1 + VMCB02S; slot++)
+			will_change(vcpu->seen[slot], PAGE_SIZE);
 #endif
 		will_change((void *)(uintptr_t)(WINDOW + vcpu->cpu.hsave_hpa), PAGE_SIZE);
 		check_maps(vcpu, &vcpu->nested.msrpms);
@@ -249,11 +249,12 @@ static void find_stacks(uint64_t from, uint64_t to)
 {
 	for (uint64_t i = from + (STACK_BYTES - (base + from) % STACK_BYTES) % STACK_BYTES;
 	     i + STACK_BYTES <= to; i += STACK_BYTES) {
-		const uint64_t *vcpus = (void *)(end + offset_of(symbol("vcpus")->at));
+		const uint64_t *vcpus = at((void *)(uintptr_t)variable("vcpus"));
+		uint32_t count = (uint32_t)variable("vcpu_total");
 		uint64_t processor;
 
 		memcpy(&processor, begin + i, sizeof(processor));
-		for (unsigned int n = 0; n < 255 && vcpus[n]; n++) {
+		for (unsigned int n = 0; n < count; n++) {
 			if (processor == vcpus[n])
 				memset(changing + i / PAGE_SIZE, 1, STACK_BYTES / PAGE_SIZE);
 		}

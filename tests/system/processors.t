@@ -29,10 +29,14 @@ tiny_image end 0x200000 '
 	xor eax, eax
 	mov dx, 0xf4		; isa-debug-exit
 	out dx, al'
-run "many processors" L1="$dir/end.elf" SMP=64 MEM=512M CMDLINE=
-ok "$status" "many processors: L1 runs"
-grep -qaF ", 64 processors, " "$log"
-ok $? "many processors: Nestling has them all"
+for count in 2 8 32 128; do
+	run "$count processors" L1="$dir/end.elf" SMP="$count" MEM=512M CMDLINE=
+	ok "$status" "$count processors: L1 runs"
+	grep -qaF ", $count processors, " "$log"
+	ok $? "$count processors: Nestling has them all"
+	grep -qaE "[0-9]+ KiB for each processor" "$log" && ! grep -qa 'left out' "$log"
+	ok $? "$count processors: and says what each takes"
+done
 
 # Says "w", waits until there is a second processor, and tries to start it in every way.
 tiny_image plug 0x200000 '

@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "boot/acpi.h"
+#include "boot/ids.h"
 #include "tests/unit/arena.h"
 
 #define MEMORY 0x110000ull
@@ -174,22 +175,30 @@ static void lists_enabled_processors(void **state)
 	assert_memory_equal(ids, expected, sizeof(expected));
 }
 
-static void lists_no_processor_twice(void **state)
+/* Ids of one machine's size: both kinds of entries, and each of the small ones by both. */
+static void lists_as_many_as_there_are(void **state)
 {
+	enum { MANY = 4096, BOTH = 254 };
+	static uint32_t ids[MANY + BOTH + 1];
 	uint64_t end = MADT + 44;
-	uint32_t ids[CPUS];
 
 	(void)state;
+	arena_new(MEMORY + MANY * 32);
 	put_tables(2);
-	end = put_lapic(end, 2, 1);
+	for (uint32_t id = 0; id < MANY; id++) {
+		if (id < BOTH)
+			end = put_lapic(end, (uint8_t)id, 1);
+		end = put_x2apic(end, id, 1);
+	}
 	end = put_lapic(end, 0xff, 1); /* no id of one processor */
-	end = put_lapic(end, 3, 1);
-	end = put_x2apic(end, 2, 1);
-	end = put_x2apic(end, 3, 0);
+	end = put_x2apic(end, MANY, 0);
 	put_acpi_table(MADT, "APIC", (uint32_t)(end - MADT));
-	assert_int_equal(acpi_cpu_ids(RSDP, ids, CPUS), 2);
-	assert_int_equal(ids[0], 2);
-	assert_int_equal(ids[1], 3);
+	ids[MANY + BOTH] = 0xdeadbeef;
+	assert_int_equal(acpi_cpu_ids(RSDP, ids, MANY + BOTH + 1), MANY + BOTH);
+	assert_int_equal(ids[MANY + BOTH], 0xdeadbeef);
+	assert_int_equal(ids_sort(ids, MANY + BOTH), MANY);
+	for (uint32_t id = 0; id < MANY; id++)
+		assert_int_equal(ids[id], id);
 }
 
 static void lists_io_apics(void **state)
@@ -391,7 +400,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(knows_what_is_searched, fresh, done),
 		cmocka_unit_test_setup_teardown(counts_processors, fresh, done),
 		cmocka_unit_test_setup_teardown(lists_enabled_processors, fresh, done),
-		cmocka_unit_test_setup_teardown(lists_no_processor_twice, fresh, done),
+		cmocka_unit_test_setup_teardown(lists_as_many_as_there_are, fresh, done),
 		cmocka_unit_test_setup_teardown(lists_io_apics, fresh, done),
 		cmocka_unit_test_setup_teardown(lists_no_more_than_fit, fresh, done),
 		cmocka_unit_test_setup_teardown(takes_tables_with_bad_sums, fresh, done),

@@ -6,6 +6,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -20,8 +21,12 @@ static uint64_t zero(void);
 #define read_cr3 zero
 #define read_cr4 zero
 #include "boot/processors.c"
+#define hpa_of window_hpa_of
 #include "hv/memory.c"
+#undef hpa_of
+#define machine_new_vcpu whole_vcpu
 #include "svm/start/new_vcpu.c"
+#undef machine_new_vcpu
 
 /* boot/ap.asm's page is not executed. */
 __asm__("	.data\n"
@@ -33,7 +38,14 @@ const char gdt[8];
 char image_base[8];
 uint64_t iopm01[IOPM_SIZE / sizeof(uint64_t)];
 
-enum { MAX = 320, MS = 16, PAGE = 0x9e000, NEVER = -1 };
+enum {
+	MAX = PROCESSORS_MAX + 20,
+	MS = 16,
+	PAGE = 0x9e000,
+	LIST = 0x200000,
+	LIST_END = LIST + PROCESSORS_MAX * 4,
+	NEVER = -1
+};
 #define HEAP 0x10000000ull
 
 enum state { WAITS, COMES, RUNS, PARKED };
@@ -44,10 +56,12 @@ static struct cpu {
 	enum state state;
 	uint64_t comes_at;
 } cpus[MAX];
-static unsigned int cpu_total;
+static unsigned int cpu_total, coming;
 static uint64_t now;
 static bool x2apic;
-static unsigned int inits, lines, joined;
+static unsigned int inits, sipis, lines, joined;
+static struct vcpu *light; /* vcpus without what belongs to them, where there are very many */
+static unsigned int light_used;
 
 static struct ap_data *data(void)
 {
@@ -57,33 +71,52 @@ static struct ap_data *data(void)
 /* What boot/ap.asm does. */
 static void come(struct cpu *cpu)
 {
+	uint32_t *ids = at(data()->ids), *arrived_ids = at(data()->arrived), slot;
 	struct stack_base *stack;
 	struct vcpu *vcpu;
+	unsigned int place = 0;
 
-	if (data()->wanted != cpu->id) {
-		unsigned int slot = data()->arrivals++;
-
-		if (slot < ARRIVED_MAX)
-			arrived_at(PAGE)[slot] = cpu->id;
+	coming--;
+	while (place < data()->id_count && ids[place] != cpu->id)
+		place++;
+	if (place == data()->id_count) {
+		slot = data()->arrivals++;
+		if (slot < data()->arrived_max)
+			arrived_ids[slot] = cpu->id;
 		cpu->state = PARKED;
 		return;
 	}
-	assert_int_equal((data()->stack - (uintptr_t)at(0)) % STACK_SIZE, 0);
-	stack = (struct stack_base *)(uintptr_t)(data()->stack - STACK_SIZE);
+	ids[place] = NOBODY;
+	assert_int_equal((data()->stacks - (uintptr_t)at(0)) % STACK_SIZE, 0);
+	stack = (struct stack_base *)(uintptr_t)(data()->stacks + (uint64_t)place * STACK_SIZE);
 	vcpu = stack->processor;
 	assert_int_equal(vcpu->cpu.apic_id, cpu->id);
 	vcpu->cpu.arrived = true;
 	cpu->state = RUNS;
 }
 
+struct vcpu *machine_new_vcpu(uint32_t id)
+{
+	struct vcpu *vcpu = light ? &light[light_used++] : whole_vcpu(id);
+
+	vcpu->cpu.apic_id = id;
+	vcpu->cpu.arrived = false;
+	return vcpu;
+}
+
 static uint64_t fake_rdtsc(void)
 {
 	now++;
-	for (unsigned int i = 0; i < cpu_total; i++) {
+	for (unsigned int i = 0; i < cpu_total && coming; i++) {
 		if (cpus[i].state == COMES && cpus[i].comes_at <= now)
 			come(&cpus[i]);
 	}
 	return now;
+}
+
+uint64_t hpa_of(const void *address)
+{
+	return (uint64_t)((const char *)address - (const char *)at(0));
 }
 
 static uint64_t zero(void)
@@ -107,13 +140,16 @@ void delay_ms(unsigned int ms)
 static void get(struct cpu *cpu, uint32_t command)
 {
 	if (command == ICR_INIT) {
+		coming -= cpu->state == COMES;
 		cpu->state = WAITS;
 		return;
 	}
 	assert_int_equal(command, ICR_STARTUP | PAGE >> PAGE_SHIFT);
+	sipis++;
 	if (cpu->state != WAITS || cpu->delay == NEVER)
 		return;
 	cpu->state = COMES;
+	coming++;
 	cpu->comes_at = now + (uint64_t)cpu->delay * MS;
 }
 
@@ -126,6 +162,7 @@ void lapic_send_others(uint32_t command)
 
 void lapic_send(uint32_t id, uint32_t command)
 {
+	assert_true(lapic_reaches(id));
 	for (unsigned int i = 0; i < cpu_total; i++) {
 		if (cpus[i].id == id)
 			get(&cpus[i], command);
@@ -190,7 +227,7 @@ static void machine(unsigned int others)
 	cpu_total = others;
 	for (unsigned int i = 0; i < others; i++)
 		cpus[i] = (struct cpu){.id = i + 1, .state = PARKED};
-	now = inits = lines = joined = 0;
+	now = inits = sipis = lines = joined = coming = 0;
 	x2apic = false;
 	memset(at(PAGE), 0x5a, PAGE_SIZE);
 }
@@ -209,7 +246,7 @@ static int done(void **state)
 	return 0;
 }
 
-static uint32_t others[PROCESSORS_MAX];
+static uint32_t *others;
 
 static void assert_page_is_back(void)
 {
@@ -222,14 +259,15 @@ static void assert_page_is_back(void)
 /* told: ids from 0 on. None is in the page afterwards, and nobody waits for longer than ms. */
 static unsigned int find(unsigned int told, unsigned int ms)
 {
-	uint32_t ids[PROCESSORS_MAX];
+	static uint32_t ids[PROCESSORS_MAX + 1];
 	unsigned int count;
 
 	for (unsigned int i = 0; i < told; i++)
 		ids[i] = i;
-	others[PROCESSORS_MAX - 1] = 0xdeadbeef;
-	count = processors_find(ids, told, PAGE, others);
-	assert_int_equal(others[PROCESSORS_MAX - 1], 0xdeadbeef);
+	put32(LIST_END, 0xdeadbeef);
+	count = processors_find(ids, told, PAGE, LIST);
+	others = at(LIST);
+	assert_int_equal(get32(LIST_END), 0xdeadbeef);
 	for (unsigned int i = 0; i < cpu_total; i++)
 		assert_int_equal(cpus[i].state, WAITS);
 	assert_page_is_back();
@@ -298,39 +336,54 @@ static void each_counts_once(void **state)
 static void more_than_there_may_be(void **state)
 {
 	(void)state;
-	machine(MAX);
+	machine(PROCESSORS_MAX);
 	x2apic = true;
 	assert_int_equal(find(PROCESSORS_MAX, 2000), PROCESSORS_MAX - 1);
 	assert_int_equal(lines, 1);
+	machine(MAX);
+	x2apic = true;
+	assert_int_equal(find(PROCESSORS_MAX, 2000), PROCESSORS_MAX - 1);
+	assert_int_equal(lines, 2); /* one by its id, and how many others */
+	machine(MAX);
+	assert_int_equal(find(PROCESSORS_MAX, 2000), 254); /* the last has the id 254 */
+	assert_int_equal(lines, TELL_MOST + 1);
+}
+
+/* In L0's memory, from this page of the heap on; those with ids up to count. */
+static void take_ids(unsigned int count, unsigned int page)
+{
+	others = at(LIST);
+	for (unsigned int i = 0; i < count; i++)
+		others[i] = i + 1;
+	heap_init(HEAP + (uint64_t)page * PAGE_SIZE, processors_heap_pages(count) * PAGE_SIZE);
 }
 
 static void start(unsigned int count)
 {
 	unsigned int lines_before = lines;
+	uint64_t begin = now;
 
 	assert_int_equal(processors_start(others, count, PAGE), count + 1);
 	assert_int_equal(lines, lines_before);
 	for (unsigned int i = 0; i < cpu_total; i++)
 		assert_int_equal(cpus[i].state, RUNS);
 	assert_page_is_back();
+	/* All at once: the wait does not grow with them. */
+	assert_true(now - begin <= 15ull * MS);
 }
 
 /* Wherever the heap begins: what is asked for is enough, and none of it too much at the worst. */
 static void they_fit(void **state)
 {
-	enum { WORST = 1 };
+	enum { WORST = 1, COUNTS = 40 };
 
 	(void)state;
-	for (unsigned int count = 0; count < PROCESSORS_MAX; count++) {
-		uint64_t bytes = processors_heap_pages(count) * PAGE_SIZE;
-
+	for (unsigned int count = 0; count < COUNTS; count++) {
 		for (unsigned int page = 0; page < STACK_PAGES; page++) {
 			if (page != WORST && count > STACK_PAGES)
 				continue;
 			machine(count);
-			for (unsigned int i = 0; i < count; i++)
-				others[i] = i + 1;
-			heap_init(HEAP + (uint64_t)page * PAGE_SIZE, bytes);
+			take_ids(count, page);
 			if (count)
 				start(count);
 			if (count && page == WORST)
@@ -339,16 +392,54 @@ static void they_fit(void **state)
 	}
 }
 
+/* From 1 to 4,096 in all: found and started in the same time, with two or three SIPIs each. */
+static void any_number_of_them(void **state)
+{
+	(void)state;
+	light = calloc(PROCESSORS_MAX, sizeof(*light));
+	assert_non_null(light);
+	for (unsigned int count = 1; count < PROCESSORS_MAX; count += count < 20    ? 1
+	                                                              : count < 250 ? 57
+	                                                              : count < 260 ? 1
+	                                                                            : 767) {
+		if (count > PROCESSORS_MAX - 767)
+			count = PROCESSORS_MAX - 1;
+		machine(count);
+		x2apic = true;
+		assert_int_equal(find(count + 1, 25), count);
+		assert_int_equal(lines, 0);
+		for (unsigned int i = 0; i < count; i++)
+			assert_int_equal(others[i], i + 1);
+		heap_init(HEAP, processors_heap_pages(count) * PAGE_SIZE);
+		light_used = sipis = 0;
+		start(count);
+		assert_true(sipis <= 2 * count);
+	}
+	free(light);
+	light = NULL;
+}
+
+/* Two that say one id: who comes second finds the place taken. */
+static void a_place_is_one_processors(void **state)
+{
+	(void)state;
+	machine(3);
+	cpus[2].id = 2;
+	take_ids(2, 0);
+	assert_int_equal(processors_start(others, 2, PAGE), 3);
+	assert_int_equal(cpus[0].state, RUNS);
+	assert_true((cpus[1].state == RUNS) + (cpus[2].state == RUNS) <= 1);
+	assert_page_is_back();
+}
+
 static void late_ones_stay_outside(void **state)
 {
 	(void)state;
 	machine(3);
-	others[0] = 1;
-	others[1] = 2;
 	for (unsigned int i = 0; i < 3; i++)
 		cpus[i].state = WAITS;
 	get(&cpus[2], ICR_STARTUP | PAGE >> PAGE_SHIFT); /* as if from processors_find() */
-	heap_init(HEAP, processors_heap_pages(2) * PAGE_SIZE);
+	take_ids(2, 0);
 	assert_int_equal(processors_start(others, 2, PAGE), 3);
 	assert_true(cpus[0].state == RUNS && cpus[1].state == RUNS);
 	assert_int_equal(cpus[2].state, WAITS);
@@ -356,17 +447,19 @@ static void late_ones_stay_outside(void **state)
 	assert_page_is_back();
 }
 
-static void one_is_lost_before_it_starts(void **state)
+/* They cost one wait, not one each, and their places are nobody's afterwards. */
+static void some_are_lost_before_they_start(void **state)
 {
 	(void)state;
-	machine(2);
-	others[0] = 1;
-	others[1] = 2;
-	cpus[0].delay = NEVER;
-	heap_init(HEAP, processors_heap_pages(2) * PAGE_SIZE);
-	assert_int_equal(processors_start(others, 2, PAGE), 2);
-	assert_int_equal(cpus[1].state, RUNS);
-	assert_int_equal(lines, 1);
+	machine(6);
+	take_ids(6, 0);
+	cpus[0].delay = cpus[2].delay = cpus[3].delay = NEVER;
+	assert_int_equal(processors_start(others, 6, PAGE), 4);
+	assert_true(cpus[1].state == RUNS && cpus[4].state == RUNS && cpus[5].state == RUNS);
+	assert_int_equal(lines, 3);
+	for (unsigned int i = 0; i < 6; i++)
+		assert_int_equal(others[i], NOBODY);
+	assert_true(now <= (JOIN_MS + 20ull) * MS);
 }
 
 int main(void)
@@ -379,7 +472,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(more_than_there_may_be, setup, done),
 		cmocka_unit_test_setup_teardown(they_fit, setup, done),
 		cmocka_unit_test_setup_teardown(late_ones_stay_outside, setup, done),
-		cmocka_unit_test_setup_teardown(one_is_lost_before_it_starts, setup, done),
+		cmocka_unit_test_setup_teardown(some_are_lost_before_they_start, setup, done),
+		cmocka_unit_test_setup_teardown(a_place_is_one_processors, setup, done),
+		cmocka_unit_test_setup_teardown(any_number_of_them, setup, done),
 	};
 
 	return cmocka_run_group_tests_name("processors", tests, NULL, NULL);

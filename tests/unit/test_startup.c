@@ -45,6 +45,7 @@ struct features features;
 struct mmu mmu;
 static struct vcpu first, vcpu;
 static struct vmcb vmcb01, vmcb02, halt;
+static struct vcpu *table[PROCESSORS_MAX];
 static unsigned int pending_nmis, pending_inits; /* that the next window takes */
 static unsigned int sent;                        /* NMIs, to any processor */
 static unsigned int sent_smis;
@@ -85,6 +86,13 @@ static uint64_t fake_rdtsc(void)
 	if (then)
 		then();
 	return now;
+}
+
+void *heap_pages(uint64_t pages)
+{
+	assert_int_equal(pages, processors_table_pages(PROCESSORS_MAX));
+	memset(table, 0, sizeof(table));
+	return table;
 }
 
 void lapic_send(uint32_t id, uint32_t command)
@@ -253,9 +261,10 @@ static int setup(void **state)
 	vcpu.cpu.halt_hpa = 0x5000;
 	vcpu.vmcb01_hpa = 0x1000;
 	vcpu.event.gif = true;
+	vcpus = table;
 	vcpus[0] = &first;
 	vcpus[1] = &vcpu;
-	count = 2;
+	vcpu_total = 2;
 	base.processor = &vcpu;
 	exception = -1;
 	exit_code = 0;
@@ -298,6 +307,35 @@ static void init_makes_it_wait(void **state)
 	vcpu_sipi(&vcpu, 0x11); /* it runs */
 	assert_int_equal(attend(), 0);
 	assert_int_equal(vmcb01.save.cs.base, 0x9e000);
+}
+
+/* However many there are, whatever their ids are; the first one's stands where it will. */
+static void processors_have_ids(void **state)
+{
+	static struct vcpu all[PROCESSORS_MAX];
+	static const unsigned int counts[] = {1, 2, 3, 8, 254, 255, 256, 257, 1000, PROCESSORS_MAX};
+
+	(void)state;
+	for (unsigned int n = 0; n < sizeof(counts) / sizeof(*counts); n++) {
+		unsigned int total = counts[n], self = total / 2;
+
+		processors_init(PROCESSORS_MAX);
+		vcpu_total = 0;
+		for (unsigned int i = 0; i < total; i++) {
+			unsigned int place = i == 0 ? self : i <= self ? i - 1 : i;
+
+			all[i].cpu.apic_id = 3 * place + (place > 300 ? 1u << 20 : 0);
+			processors_add(&all[i]);
+		}
+		assert_int_equal(vcpu_count(), total);
+		assert_int_equal(all[0].cpu.alone, total == 1);
+		for (unsigned int i = 0; i < total; i++) {
+			assert_ptr_equal(vcpu_at(i), &all[i]);
+			assert_ptr_equal(vcpu_by_id(all[i].cpu.apic_id), &all[i]);
+			assert_null(vcpu_by_id(all[i].cpu.apic_id + 1));
+		}
+		assert_null(vcpu_by_id(UINT32_MAX));
+	}
 }
 
 static void init_of_the_first_resets(void **state)
@@ -622,6 +660,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(init_makes_it_wait, setup),
+		cmocka_unit_test_setup(processors_have_ids, setup),
 		cmocka_unit_test_setup(init_of_the_first_resets, setup),
 		cmocka_unit_test_setup(gif_holds_init_and_sipi_is_lost, setup),
 		cmocka_unit_test_setup(l1_intercepts_init, setup),

@@ -12,8 +12,8 @@ BOOT_RIG := tests/unit/arena.c
 
 test_memmap_SRC    := boot/memmap.c
 test_config_SRC    := boot/config.c hv/print.c
-test_acpi_SRC      := boot/acpi.c $(BOOT_RIG)
-test_processors_SRC := $(BOOT_RIG)
+test_acpi_SRC      := boot/acpi.c boot/ids.c $(BOOT_RIG)
+test_processors_SRC := boot/ids.c $(BOOT_RIG)
 test_acpi_sleep_SRC := boot/acpi_sleep.c boot/acpi.c $(BOOT_RIG)
 test_multiboot_SRC := boot/multiboot.c boot/acpi.c tests/unit/multiboot_info.c $(BOOT_RIG)
 test_multiboot1_SRC := $(test_multiboot_SRC)
