@@ -32,6 +32,7 @@ enum mem_type {
 	MEM_BAD = 5,
 	MEM_PERSISTENT = 7,
 	MEM_PERSISTENT_OLD = 12, /* of NVDIMMs before ACPI 6 */
+	MEM_HOLE = INT32_MAX,    /* none, whatever firmware says; see boot/holes.h */
 };
 
 struct mem_range {

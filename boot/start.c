@@ -7,8 +7,10 @@
 #include "boot/bios_memory.h"
 #include "boot/check_svm.h"
 #include "boot/config.h"
+#include "boot/holes.h"
 #include "boot/ids.h"
 #include "boot/l1_ranges.h"
+#include "boot/layout.h"
 #include "boot/load.h"
 #include "boot/multiboot.h"
 #include "boot/processors.h"
@@ -42,7 +44,6 @@ enum {
 
 #define POOL_LEAST (1ull << 20)
 #define POOL_MOST  (64ull << 20)
-#define POOL_EACH  (256ull << 10) /* for NPT01 of each further processor */
 #define MIB(bytes) ((unsigned long long)((bytes) >> 20))
 
 static struct boot_info info;
@@ -118,6 +119,9 @@ static void read_memory_map(uint64_t image_at)
 	free_map = firmware_map;
 	told_map = firmware_map;
 	l1_ranges_add(&firmware_map, info.rsdp);
+	if (!holes_cut(&firmware_map) || !holes_cut(&free_map))
+		stop("the firmware's memory map has too many ranges for Nestling (%u)",
+		     (unsigned int)BOOT_MAX_RANGES);
 	keep_free_of(0, SIZE_1M);
 	keep_free_of(image_at, image_size());
 	for (uint32_t i = 0; i < info.module_count; i++)
@@ -159,49 +163,45 @@ static void find_memory(void)
 	}
 }
 
-/* The end of what the window has to map: L1's memory of all kinds, and 4 GiB at least. */
-static uint64_t memory_top(void)
-{
-	return memory_end() > SIZE_4G ? memory_end() : SIZE_4G;
-}
-
-struct region {
-	uint64_t base, size, pool;
-};
-
 static uint64_t others_pages(void)
 {
 	return align_up(other_count * sizeof(uint32_t), PAGE_SIZE) / PAGE_SIZE;
 }
 
-/* One region at the top of low memory for all that is L0's; L1 is told that it is reserved. */
-static struct region choose_region(void)
+static uint64_t pool_bytes(void)
 {
-	struct region region;
-	uint64_t heap = (HEAP_PAGES + window_pages(memory_top(), memory_count) +
-	                 processors_heap_pages(other_count) + others_pages() +
-	                 processors_table_pages(1 + other_count)) *
-	                PAGE_SIZE;
-	uint64_t memory = memory_size();
+	uint64_t pool = config.pool_bytes ? config.pool_bytes : memory_size() / POOL_FRACTION;
 
-	region.pool = config.pool_bytes ? config.pool_bytes : memory / POOL_FRACTION;
-	if (region.pool < POOL_LEAST)
-		region.pool = POOL_LEAST;
-	if (!config.pool_bytes && region.pool > POOL_MOST)
-		region.pool = POOL_MOST;
-	region.pool += other_count * POOL_EACH;
-	region.pool += machine_tracking_size(memory_end());
-	region.pool = align_up(region.pool, PAGE_SIZE);
-	region.size = align_up(image_size() + heap + region.pool, SIZE_2M);
-	region.base = memmap_find_high(&free_map, region.size, SIZE_2M, 0, SIZE_4G);
-	if (!region.base)
+	if (pool < POOL_LEAST)
+		pool = POOL_LEAST;
+	if (!config.pool_bytes && pool > POOL_MOST)
+		pool = POOL_MOST;
+	return pool + other_count * POOL_EACH;
+}
+
+/* All that is L0's; L1 is told that it is reserved. pages: of the pool. */
+static struct layout choose_layout(uint32_t *pages)
+{
+	uint64_t heap = HEAP_PAGES + window_pages(memory, memory_count) + others_pages() +
+	                processors_table_pages(1 + other_count);
+	struct layout_need need = {.tables_below = !features.npt};
+	struct layout layout;
+
+	*pages = machine_pool_pages(pool_bytes(), memory_end());
+	need.near = align_up(image_size(), PAGE_SIZE) + heap * PAGE_SIZE;
+	need.processors = processors_heap_pages(other_count) * PAGE_SIZE;
+	need.tables = *pages * (uint64_t)PAGE_SIZE;
+	need.metadata = align_up(machine_metadata_size(memory_end(), *pages), PAGE_SIZE);
+	if (!layout_choose(&free_map, &need, &layout))
 		stop("too little memory: Nestling needs %llu MiB in one piece below 4 GiB, and "
 		     "this "
 		     "machine has %llu MiB in all: add memory, or make pool= smaller",
-		     MIB(region.size), MIB(memory));
-	memmap_add(&free_map, region.base, region.size, MEM_RESERVED);
-	memmap_add(&told_map, region.base, region.size, MEM_RESERVED);
-	return region;
+		     MIB(align_up(need.near + need.processors + need.tables + need.metadata,
+		                  SIZE_2M)),
+		     MIB(memory_size()));
+	memmap_add(&told_map, layout.below.base, layout.below.size, MEM_RESERVED);
+	memmap_add(&told_map, layout.above.base, layout.above.size, MEM_RESERVED);
+	return layout;
 }
 
 /* Modules may lie where L1 wants to be loaded: they wait at the top of low memory. */
@@ -239,20 +239,22 @@ static void log_memory_map(void)
 		          told_map.range[i].type);
 }
 
-static void tell_l1_memory(const struct region *region)
+static void tell_l1_memory(const struct layout *layout)
 {
-	l1_memory_hide(region->base, region->size);
-	for (uint32_t i = 0; i < firmware_map.count; i++) {
-		const struct mem_range *r = &firmware_map.range[i];
-		uint64_t end = l1_range_end(&firmware_map, i);
-		uint64_t hole_end = region->base + region->size;
+	const struct mem_range *own[] = {&layout->below, &layout->above};
 
-		if (region->base < r->base || region->base >= end) {
-			l1_memory_add(r->base, end - r->base);
-			continue;
+	for (unsigned int n = 0; n < 2; n++)
+		l1_memory_hide(own[n]->base, own[n]->size);
+	for (uint32_t i = 0; i < firmware_map.count; i++) {
+		uint64_t at = firmware_map.range[i].base, end = l1_range_end(&firmware_map, i);
+
+		for (unsigned int n = 0; n < 2; n++) {
+			if (!own[n]->size || own[n]->base < at || own[n]->base >= end)
+				continue;
+			l1_memory_add(at, own[n]->base - at);
+			at = own[n]->base + own[n]->size;
 		}
-		l1_memory_add(r->base, region->base - r->base);
-		l1_memory_add(hole_end, end - hole_end);
+		l1_memory_add(at, end - at);
 	}
 	l1_memory_ready();
 }
@@ -355,7 +357,7 @@ static void find_others(void)
 	unsigned int count;
 
 	if (!lists)
-		return; /* choose_region() will find none, either */
+		return; /* choose_layout() will find none, either */
 	memmap_add(&free_map, lists, 2 * LIST_SIZE, MEM_RESERVED);
 	count = ids_sort(told, acpi_cpu_ids(info.rsdp, told, PROCESSORS_MAX));
 	others = phys(lists + LIST_SIZE);
@@ -376,15 +378,35 @@ static void keep_others(void)
 	processors_init(1 + other_count);
 }
 
+/* Behind the image; the others' heap may follow it. */
+static void begin_heap(const struct layout *layout)
+{
+	uint64_t base = layout->below.base + align_up(image_size(), PAGE_SIZE);
+	uint64_t end = layout->below.base + layout->below.size;
+
+	if (layout->tables > base && layout->tables < end)
+		end = layout->tables;
+	heap_init(base, end - base);
+}
+
+static void tell_memory(const struct layout *layout, uint32_t pages)
+{
+	log_info("%u KiB for each processor, %u pages of 4 KiB for the tables of all",
+	         (unsigned int)((machine_vcpu_pages() + STACK_SIZE / PAGE_SIZE) * PAGE_SIZE >> 10),
+	         pages);
+	if (layout->above.size)
+		log_info("%llu MiB more at %llx", MIB(layout->above.size),
+		         (unsigned long long)layout->above.base);
+}
+
 /* boot/entry.asm calls it. magic and information: of the loader; image_at: hpa of the image. */
 _Noreturn void start(uint32_t magic, uint64_t information, uint64_t image_at)
 {
 	static struct load_result loaded;
 	struct l1_start l1;
-	struct region region;
+	struct layout layout;
 	struct vcpu *vcpu;
 	uint32_t pages;
-	uint64_t heap;
 	bool la57, npt;
 
 	image_hpa = image_at;
@@ -399,31 +421,33 @@ _Noreturn void start(uint32_t magic, uint64_t information, uint64_t image_at)
 	read_memory_map(image_at);
 	find_others();
 	find_memory();
-	region = choose_region();
-	heap = align_up(image_size(), PAGE_SIZE);
-	heap_init(region.base + heap, region.size - heap - region.pool);
+	layout = choose_layout(&pages);
+	begin_heap(&layout);
 	mtrr_init(features.phys_bits);
 	keep_others();
-	paging_move_image(region.base, memory, memory_count, la57);
+	paging_move_image(layout.below.base, memory, memory_count, la57);
 	paging_forget_identity();
 
-	tell_l1_memory(&region);
+	tell_l1_memory(&layout);
 	watch_io_apics();
 	watch_ports();
 	load(stage_modules(), &loaded);
 	log_memory_map();
 	l1 = start_state(&loaded.entry);
-	pages = machine_init_mmu(region.base + region.size - region.pool, region.pool, memory_end(),
-	                         la57 ? 5 : 4);
+	machine_init_mmu(&(struct mmu_memory){layout.tables, layout.metadata, pages}, memory_end(),
+	                 la57 ? 5 : 4);
 	if (pages < machine_least_pages(1 + other_count)) /* POOL_EACH is meant to be enough */
 		stop("%u shadow pages are too few for %u processors: make pool= larger", pages,
 		     1 + other_count);
 	vcpu = machine_init_vcpu(&l1);
+	if (layout.above.size)
+		heap_init(layout.processors, processors_heap_pages(other_count) * PAGE_SIZE);
 	if (other_count)
 		processors_start(others, other_count, low_page());
 	machine_ready();
+	tell_memory(&layout, pages);
 	log_info("%d-level paging, %llu MiB at %llx, %u processor%s, L1 by %s%s", la57 ? 5 : 4,
-	         MIB(region.size), (unsigned long long)region.base, vcpu_count(),
+	         MIB(layout.below.size), (unsigned long long)layout.below.base, vcpu_count(),
 	         vcpu_count() > 1 ? "s" : "", loaded.protocol, npt ? "" : ", no nested paging");
 	log_set_serial(false);
 	vcpu_run(vcpu);

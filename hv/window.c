@@ -33,20 +33,37 @@ uint64_t *window_table(uint64_t *table, unsigned int index)
 	return phys(table[index] & ~0xfffull);
 }
 
-uint64_t window_pages(uint64_t top, unsigned int count)
+static bool has_giants(void)
 {
-	uint64_t edges = 2ull * count + TYPE_EDGES;
+	return cpuid(CPUID_EXT_FEATURES, 0).edx & EDX_PAGE1GB;
+}
 
-	/* Without pages of 1 GiB each has a table; those above them are fewer. */
-	return 2 + top / SIZE_1G + (top >> SHIFT_512G) + TABLES_OF_EDGE * edges;
+/* Blocks of this size that a range touches: each may have a table. */
+static uint64_t blocks(const struct window_range *range, unsigned int shift)
+{
+	return range->end > range->base ? ((range->end - 1) >> shift) - (range->base >> shift) + 1
+	                                : 0;
+}
+
+uint64_t window_pages(const struct window_range *memory, unsigned int count)
+{
+	const struct window_range low = {0, SIZE_4G};
+	uint64_t edges = 2ull * count + TYPE_EDGES;
+	uint64_t pages = 1 + blocks(&low, SHIFT_1G) + TABLES_OF_EDGE * edges;
+	bool giants = has_giants();
+
+	for (unsigned int i = 0; i < count; i++) {
+		pages += blocks(&memory[i], SHIFT_512G);
+		if (!giants)
+			pages += blocks(&memory[i], SHIFT_1G);
+	}
+	return pages;
 }
 
 /* The largest page that may begin there: of one memory type only (APM vol. 2, section 7.7.4). */
-static unsigned int page_shift(uint64_t at, uint64_t end)
+static unsigned int page_shift(uint64_t at, uint64_t end, bool giants)
 {
-	bool giant = cpuid(CPUID_EXT_FEATURES, 0).edx & EDX_PAGE1GB;
-
-	for (unsigned int shift = giant ? SHIFT_1G : SHIFT_2M; shift > SHIFT_4K;
+	for (unsigned int shift = giants ? SHIFT_1G : SHIFT_2M; shift > SHIFT_4K;
 	     shift -= SHIFT_1G - SHIFT_2M) {
 		uint64_t size = 1ull << shift;
 		enum mtrr_type type;
@@ -73,8 +90,10 @@ static void map_page(uint64_t *pml4, uint64_t hpa, unsigned int shift, uint64_t 
 
 static void map_range(uint64_t *pml4, uint64_t base, uint64_t end, uint64_t flags)
 {
+	bool giants = has_giants();
+
 	while (base < end) {
-		unsigned int shift = page_shift(base, end);
+		unsigned int shift = page_shift(base, end, giants);
 
 		map_page(pml4, base, shift, flags);
 		base += 1ull << shift;

@@ -25,8 +25,8 @@ struct window_range {
 /* Maps it; the ranges are sorted. */
 void window_map(uint64_t *pml4, const struct window_range *memory, unsigned int count);
 
-/* Pages of the heap that the tables take, at most, for memory below top in so many ranges. */
-uint64_t window_pages(uint64_t top, unsigned int count);
+/* Pages of the heap that the tables take, at most. Holes take none. */
+uint64_t window_pages(const struct window_range *memory, unsigned int count);
 
 /* The table that an entry leads to; made if there is none. */
 uint64_t *window_table(uint64_t *table, unsigned int index);

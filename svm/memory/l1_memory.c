@@ -14,15 +14,16 @@
 
 static struct l1_memory_range ranges[L1_MAX_RANGES];
 static unsigned int range_count;
-static uint64_t hidden_base, hidden_size;
+static struct l1_memory_range hidden[L1_HIDDEN];
+static unsigned int hidden_count;
 
 /* What L1 finds where L0's memory is: a page of ones at first, and nobody's. */
 static uint8_t sink[PAGE_SIZE] __attribute__((aligned(PAGE_SIZE)));
 
 void l1_memory_hide(uint64_t base, uint64_t size)
 {
-	hidden_base = base;
-	hidden_size = size;
+	if (size)
+		hidden[hidden_count++] = (struct l1_memory_range){base, base + size};
 	memset(sink, 0xff, sizeof(sink));
 }
 
@@ -60,7 +61,11 @@ void *l1_page(void *context, uint64_t gpa)
 
 bool l1_memory_hidden(uint64_t gpa, uint64_t size)
 {
-	return overlap(hidden_base, hidden_size, gpa, size);
+	for (unsigned int i = 0; i < hidden_count; i++) {
+		if (overlap(hidden[i].base, hidden[i].end - hidden[i].base, gpa, size))
+			return true;
+	}
+	return false;
 }
 
 uint64_t l1_sink_hpa(void)

@@ -11,9 +11,10 @@ struct l1_memory_range {
 	uint64_t base, end; /* gpa, page aligned */
 };
 
-enum { L1_MAX_RANGES = 512 };
+enum { L1_MAX_RANGES = 512, L1_HIDDEN = 2 };
 
-/* L0's own memory, hpa: nothing of L1's may name it. */
+/* L0's own memory, hpa, of which there are L1_HIDDEN pieces at most: nothing of L1's may name it.
+ */
 void l1_memory_hide(uint64_t base, uint64_t size);
 
 /* Adds a range of memory that L1 owns; partial pages are left out. */

@@ -84,9 +84,20 @@ static uint64_t tracking_size(uint64_t memory_end, uint32_t pages)
 	                    : protect_metadata_size(memory_end, pages);
 }
 
-uint64_t machine_tracking_size(uint64_t memory_end)
+uint64_t machine_metadata_size(uint64_t memory_end, uint32_t pages)
 {
-	return tracking_size(memory_end, 0);
+	return mmu_metadata_size(pages) + tracking_size(memory_end, pages);
+}
+
+uint32_t machine_pool_pages(uint64_t size, uint64_t memory_end)
+{
+	uint64_t frames = tracking_size(memory_end, 0); /* are no pool's */
+	uint32_t pages = (uint32_t)(size / PAGE_SIZE);
+
+	while (pages * (uint64_t)PAGE_SIZE + machine_metadata_size(memory_end, pages) >
+	       size + frames)
+		pages--;
+	return pages;
 }
 
 uint32_t machine_least_pages(uint32_t cpus)
@@ -96,16 +107,10 @@ uint32_t machine_least_pages(uint32_t cpus)
 	return mmu_least_pages(&mmu, cpus, WATCHED);
 }
 
-uint32_t machine_init_mmu(uint64_t pool, uint64_t size, uint64_t memory_end, unsigned int levels)
+void machine_init_mmu(const struct mmu_memory *memory, uint64_t memory_end, unsigned int levels)
 {
-	uint32_t pages = (uint32_t)((size - tracking_size(memory_end, 0)) / PAGE_SIZE);
-	uint64_t metadata;
+	uint64_t tracking = memory->metadata + mmu_metadata_size(memory->pages);
 
-	while (pages * (uint64_t)PAGE_SIZE + mmu_metadata_size(pages) +
-	               tracking_size(memory_end, pages) >
-	       size)
-		pages--;
-	metadata = pool + pages * (uint64_t)PAGE_SIZE;
 	mmu.memory = (struct guest_memory){.page = l1_page, .written = walk_wrote};
 	mmu.ops = &ops;
 	mmu.host_levels = (uint8_t)levels;
@@ -113,11 +118,9 @@ uint32_t machine_init_mmu(uint64_t pool, uint64_t size, uint64_t memory_end, uns
 	mmu.host_1g = features.page_1g;
 	mmu.identity = true;
 	mmu.own_paging = !features.npt;
-	mmu_init(&mmu, phys(pool), pool, phys(metadata), pages);
-	metadata += mmu_metadata_size(pages);
-	memset(phys(metadata), 0, tracking_size(memory_end, pages));
-	(features.npt ? track_init : protect_init)(&mmu, memory_end, phys(metadata));
-	return pages;
+	mmu_init(&mmu, phys(memory->tables), memory->tables, phys(memory->metadata), memory->pages);
+	memset(phys(tracking), 0, tracking_size(memory_end, memory->pages));
+	(features.npt ? track_init : protect_init)(&mmu, memory_end, phys(tracking));
 }
 
 /* Segments as the boot protocols promise: flat, 4 GiB, accessed. */

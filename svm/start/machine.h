@@ -20,19 +20,24 @@ struct l1_start {
 	uint16_t gdt_limit;
 };
 
-/*
- * Sets the shared mmu up over a pool of shadow pages (hpa and bytes; the descriptors are taken
- * from the same memory, as is what tracking L1's frames needs: see machine_tracking_size()).
- * memory_end: gpa behind L1's memory. levels: 4 or 5, as L0's own paging. Returns the number of
- * pages.
- */
-uint32_t machine_init_mmu(uint64_t pool, uint64_t size, uint64_t memory_end, unsigned int levels);
+/* What the shared mmu stands on: hpas. */
+struct mmu_memory {
+	uint64_t tables;   /* so many pages; below 4 GiB where there is no nested paging */
+	uint64_t metadata; /* machine_metadata_size() of it */
+	uint32_t pages;
+};
+
+/* So many shadow pages, with what grows with them, fit a pool of this size. */
+uint32_t machine_pool_pages(uint64_t size, uint64_t memory_end);
+
+/* Bytes for what mmu/ knows of them, and of L1's frames. memory_end: gpa behind L1's memory. */
+uint64_t machine_metadata_size(uint64_t memory_end, uint32_t pages);
+
+/* Sets the shared mmu up. levels: 4 or 5, as L0's own paging. */
+void machine_init_mmu(const struct mmu_memory *memory, uint64_t memory_end, unsigned int levels);
 
 /* Shadow pages that so many processors need, or one of them may find none. */
 uint32_t machine_least_pages(uint32_t cpus);
-
-/* Bytes that the pool needs besides for shadow pages. */
-uint64_t machine_tracking_size(uint64_t memory_end);
 
 /* Pages of the heap that each processor needs, without its stack. */
 uint64_t machine_vcpu_pages(void);

@@ -16,6 +16,8 @@
 
 enum { SINK_HPA = 0x5000, L0_BASE = 0x7000000, L0_SIZE = 0x800000, WIDTH = 43 };
 
+#define L0_MORE ((12ull << 39) + 3 * SIZE_2M)
+
 struct features features = {.phys_bits = WIDTH};
 
 /* Other parts of L0. */
@@ -60,6 +62,8 @@ static int set_up(void **state)
 {
 	(void)state;
 	l1_memory_hide(L0_BASE, L0_SIZE);
+	l1_memory_hide(0, 0); /* no other piece */
+	l1_memory_hide(L0_MORE, SIZE_2M);
 	return 0;
 }
 
@@ -72,6 +76,24 @@ static void l0s_memory(void **state)
 	assert_int_equal(l1_map(NULL, L0_BASE - 1).level, 2);
 	assert_int_equal(l1_map(NULL, L0_BASE + L0_SIZE).hpa, L0_BASE + L0_SIZE);
 	assert_int_equal(l1_map(NULL, SIZE_1G).level, 3);
+	assert_int_equal(l1_map(NULL, 0).level, 1);
+}
+
+/* The other piece of it, where a large machine has more. */
+static void more_of_l0s_memory(void **state)
+{
+	(void)state;
+	assert_sink(L0_MORE);
+	assert_sink(L0_MORE + SIZE_2M - 1);
+	assert_true(l1_memory_hidden(L0_MORE - 1, 2));
+	assert_true(l1_memory_hidden(0, ~0ull));
+	assert_false(l1_memory_hidden(L0_MORE - 1, 1));
+	assert_false(l1_memory_hidden(L0_MORE + SIZE_2M, SIZE_1G));
+	assert_false(l1_memory_hidden(0, L0_BASE));
+	assert_int_equal(l1_map(NULL, L0_MORE - SIZE_1G).level, 3);
+	assert_int_equal(l1_map(NULL, L0_MORE - 1).level, 2);
+	assert_int_equal(l1_map(NULL, L0_MORE + SIZE_2M).level, 2);
+	assert_int_equal(l1_map(NULL, L0_MORE + SIZE_1G).level, 3);
 }
 
 /* With memory encryption one of the bits above the width is no part of the address. */
@@ -127,9 +149,8 @@ static void the_apics_page(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(l0s_memory),
-		cmocka_unit_test(other_names_of_it),
-		cmocka_unit_test(types),
+		cmocka_unit_test(l0s_memory),        cmocka_unit_test(more_of_l0s_memory),
+		cmocka_unit_test(other_names_of_it), cmocka_unit_test(types),
 		cmocka_unit_test(the_apics_page),
 	};
 

@@ -32,7 +32,7 @@ enum { PAGES = 4096, LEVELS = 4, WINDOW = 256, UNMAPPED = -1, UNCACHED, WRITE_BA
 
 struct mtrr mtrr_real;
 static uint64_t tables[PAGES][512] __attribute__((aligned(4096)));
-static unsigned int used;
+static unsigned int used, asked; /* asked: for types */
 
 void *heap_pages(uint64_t pages)
 {
@@ -57,6 +57,7 @@ bool mtrr_type_of(const struct mtrr *mtrr, uint64_t base, uint64_t size, enum mt
 	static const uint64_t edges[] = {3 * MIB, 2560 * MIB};
 
 	assert_ptr_equal(mtrr, &mtrr_real);
+	asked++;
 	*type = MTRR_WB;
 	for (unsigned int i = 0; i < 2; i++) {
 		if (base < edges[i] && base + size > edges[i])
@@ -102,18 +103,20 @@ static bool is_memory(const struct window_range *memory, unsigned int count, uin
 	return false;
 }
 
-/* Each page below 4 GiB, each one near an end of memory above, and some far away. */
-static void assert_mapped(const struct window_range *memory, unsigned int count)
+static void map(const struct window_range *memory, unsigned int count)
 {
-	uint64_t top = memory[count - 1].end, size;
-
-	memset(tables, 0, sizeof(tables));
+	memset(tables, 0, used * sizeof(*tables));
 	used = 1;
+	asked = 0;
 	window_map(tables[0], memory, count);
-	assert_true(used <= window_pages(top > 4 * GIB ? top : 4 * GIB, count));
-	for (uint64_t at = 0; at < 4 * GIB; at += 4096)
-		assert_int_equal(look(at, &size),
-		                 is_memory(memory, count, at) ? WRITE_BACK : UNCACHED);
+	assert_true(used <= window_pages(memory, count));
+}
+
+/* Each page near an end of memory from 4 GiB on, and some far away. */
+static void assert_mapped_above(const struct window_range *memory, unsigned int count)
+{
+	uint64_t size;
+
 	for (unsigned int i = 0; i < 2 * count; i++) {
 		uint64_t edge = i & 1 ? memory[i / 2].end : memory[i / 2].base;
 
@@ -128,6 +131,18 @@ static void assert_mapped(const struct window_range *memory, unsigned int count)
 		if (!is_memory(memory, count, at))
 			assert_int_equal(look(at, &size), UNMAPPED);
 	}
+}
+
+/* ... and each page below 4 GiB. */
+static void assert_mapped(const struct window_range *memory, unsigned int count)
+{
+	uint64_t size;
+
+	map(memory, count);
+	for (uint64_t at = 0; at < 4 * GIB; at += 4096)
+		assert_int_equal(look(at, &size),
+		                 is_memory(memory, count, at) ? WRITE_BACK : UNCACHED);
+	assert_mapped_above(memory, count);
 }
 
 static void a_machine_of_pc_firmware(void **state)
@@ -182,12 +197,62 @@ static void many_ranges(void **state)
 	assert_mapped(memory, 512);
 }
 
+/* Steps that it may take: one for each GiB, and for the pages at each edge. */
+static void assert_short(const struct window_range *memory, unsigned int count)
+{
+	uint64_t gib = 8;
+
+	for (unsigned int i = 0; i < count; i++)
+		gib += (memory[i].end - memory[i].base) / GIB;
+	assert_true(asked <= 2 * (gib + (2 * count + 4) * 2 * 512));
+}
+
+/*
+ * 12 TiB with HyperTransport's hole below 1 TiB; and the same in four pieces far from each other:
+ * as much to do, and no table for what is between them.
+ */
+static void much_memory(void **state)
+{
+	static const struct window_range memory[] = {
+		{0, 0x9fc00},
+		{MIB, 2 * GIB},
+		{4 * GIB, 0xfd00000000},
+		{1ull << 40, (12ull << 40) + 2 * GIB},
+	};
+	static const struct window_range sparse[] = {
+		{0, 2 * GIB},
+		{4ull << 40, 7ull << 40},
+		{15ull << 40, 18ull << 40},
+		{(33ull << 40) + 4096, 36ull << 40},
+		{(63ull << 40), (66ull << 40) + 4096},
+	};
+	uint64_t size;
+
+	(void)state;
+	giant = true;
+	map(memory, 4);
+	assert_mapped_above(memory, 4);
+	assert_short(memory, 4);
+	assert_int_equal(look(0xfd00000000 - 4096, &size), WRITE_BACK);
+	assert_int_equal(look(0xfd00000000, &size), UNMAPPED);
+	assert_int_equal(look((1ull << 40) - 4096, &size), UNMAPPED);
+	assert_int_equal(look(11ull << 40, &size), WRITE_BACK);
+	assert_int_equal(size, GIB);
+	map(sparse, 5);
+	assert_mapped_above(sparse, 5);
+	assert_short(sparse, 5);
+	assert_true(window_pages(sparse, 5) < 256);
+	assert_int_equal(look(8ull << 40, &size), UNMAPPED);
+	assert_int_equal(size, 512 * GIB);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_machine_of_pc_firmware),
 		cmocka_unit_test(odd_ends),
 		cmocka_unit_test(many_ranges),
+		cmocka_unit_test(much_memory),
 	};
 
 	return cmocka_run_group_tests_name("window", tests, NULL, NULL);
