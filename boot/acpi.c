@@ -4,6 +4,7 @@
  * and what they find there L0 must know. Relies on hv/phys.h and hv/string.h.
  */
 #include "boot/acpi.h"
+#include "boot/efi_table.h"
 #include "hv/phys.h"
 #include "hv/string.h"
 #include "hv/x86.h"
@@ -117,11 +118,6 @@ uint64_t acpi_find_rsdp(void)
 	return found ? found : scan(BIOS_SCAN_BASE, BIOS_SCAN_END);
 }
 
-struct efi_layout {
-	uint32_t count, table; /* offsets in the system table */
-	uint32_t pointer;      /* bytes of a pointer */
-};
-
 static uint64_t read_pointer(uint64_t hpa, uint32_t size)
 {
 	uint64_t value = 0;
@@ -132,34 +128,24 @@ static uint64_t read_pointer(uint64_t hpa, uint32_t size)
 
 uint64_t acpi_rsdp_from_efi(uint64_t system_table, bool wide)
 {
-	static const struct efi_layout layouts[] = {{64, 68, 4}, {104, 112, 8}};
-	static const uint8_t acpi20[16] = {0x71, 0xe8, 0x68, 0x88, 0xf1, 0xe4, 0xd3, 0x11,
-	                                   0xbc, 0x22, 0x00, 0x80, 0xc7, 0x3c, 0x88, 0x81};
-	static const uint8_t acpi10[16] = {0x30, 0x2d, 0x9d, 0xeb, 0x88, 0x2d, 0xd3, 0x11,
-	                                   0x9a, 0x16, 0x00, 0x90, 0x27, 0x3f, 0xc1, 0x4d};
-	const struct efi_layout *layout = &layouts[wide];
-	uint32_t entry_size = (uint32_t)sizeof(acpi20) + layout->pointer;
-	uint64_t table, count, found = 0;
+	static const uint8_t guids[][EFI_GUID_SIZE] = {
+		/* ACPI 2.0's and 1.0's */
+		{0x71, 0xe8, 0x68, 0x88, 0xf1, 0xe4, 0xd3, 0x11, 0xbc, 0x22, 0x00, 0x80, 0xc7, 0x3c,
+	         0x88, 0x81},
+		{0x30, 0x2d, 0x9d, 0xeb, 0x88, 0x2d, 0xd3, 0x11, 0x9a, 0x16, 0x00, 0x90, 0x27, 0x3f,
+	         0xc1, 0x4d},
+	};
 	struct acpi_rsdp rsdp;
 
-	if (!system_table || !is_low(system_table, layout->table + layout->pointer) ||
-	    memcmp(phys(system_table), "IBI SYST", 8) != 0)
-		return 0;
-	count = read_pointer(system_table + layout->count, layout->pointer);
-	table = read_pointer(system_table + layout->table, layout->pointer);
-	if (count > TABLE_MAX_SIZE / entry_size || !is_low(table, count * entry_size))
-		return 0;
-	for (uint64_t i = 0; i < count; i++) {
-		const uint8_t *guid = phys(table + i * entry_size);
-		uint64_t at =
-			read_pointer(table + i * entry_size + sizeof(acpi20), layout->pointer);
+	for (unsigned int i = 0; i < sizeof(guids) / sizeof(guids[0]); i++) {
+		uint32_t index = 0;
+		uint64_t at;
 
-		if (!memcmp(guid, acpi20, sizeof(acpi20)) && acpi_read_rsdp(at, &rsdp))
-			return at;
-		if (!memcmp(guid, acpi10, sizeof(acpi10)) && acpi_read_rsdp(at, &rsdp))
-			found = at;
+		while ((at = efi_table(system_table, wide, guids[i], &index)))
+			if (acpi_read_rsdp(at, &rsdp))
+				return at;
 	}
-	return found;
+	return 0;
 }
 
 uint32_t acpi_table_length(uint64_t hpa, const char *signature)

@@ -7,7 +7,7 @@ EFI_CFLAGS := $(CSTD) $(WARN) -O2 -g -m64 -I/usr/include/efi -I/usr/include/efi/
 	-DGNU_EFI_USE_MS_ABI -fpic -fshort-wchar -mno-red-zone -mgeneral-regs-only \
 	-fno-stack-protector -fno-asynchronous-unwind-tables -fcf-protection=none \
 	-fno-strict-aliasing -MMD -MP
-EFI_C   := $(sort $(wildcard boot/efi/*.c)) boot/config.c boot/check_svm.c hv/print.c hv/string.c
+EFI_C   := $(sort $(wildcard boot/efi/*.c)) boot/config.c boot/check_svm.c boot/efi_map.c boot/memmap.c hv/print.c hv/string.c
 EFI_OBJ := $(EFI_C:%.c=$(O)/efi/%.o) $(O)/efi/boot/efi/switch.asm.o
 
 all: $(EFI_PROGRAM)

@@ -19,7 +19,9 @@ enum {
 	BOOT_MAX_MODULES = 1024,
 	BOOT_CMDLINE_SIZE = 2048,    /* bytes with the closing NUL; Linux takes no more on x86 */
 	BOOT_CONFIG_SIZE = 16 << 10, /* nestling.cfg may name many files */
-	BOOT_TEXT_SIZE = 64 << 10,   /* of all modules' command lines */
+	BOOT_EFI_MAP_SIZE = 64 << 10,
+	BOOT_KEPT_SIZE = 4096,
+	BOOT_TEXT_SIZE = 64 << 10, /* of all modules' command lines */
 };
 
 /* Types of memory ranges: those of e820 (ACPI 6, section 15). */
@@ -57,6 +59,15 @@ enum boot_screen {
 
 enum { BOOT_EDID_SIZE = 128 };
 
+/* What EFI left; its runtime services are L1's. L0 calls none of them. */
+struct boot_efi {
+	uint64_t system_table; /* hpa; 0: there is no EFI */
+	uint32_t wide;         /* of 64-bit firmware */
+	uint32_t map_bytes;    /* whole descriptors; 0: the map is not known, or too large */
+	uint32_t descriptor_bytes, descriptor_version;
+	uint8_t map[BOOT_EFI_MAP_SIZE]; /* as boot services ended, boot/efi_map.h */
+};
+
 enum boot_source { BOOT_MULTIBOOT1, BOOT_MULTIBOOT2, BOOT_EFI };
 
 struct boot_info {
@@ -69,6 +80,10 @@ struct boot_info {
 	uint32_t screen_kind; /* enum boot_screen */
 	uint32_t edid_bytes;  /* BOOT_EDID_SIZE, or 0: none is at hand */
 	uint8_t edid[BOOT_EDID_SIZE];
+	struct boot_efi efi;
+	uint32_t kept_bytes, reserved;
+	uint8_t kept[BOOT_KEPT_SIZE]; /* tags of Multiboot 2 that L1 gets as they are, each aligned
+	                               */
 	char cmdline[BOOT_CONFIG_SIZE]; /* the configuration words, without the program's name */
 	struct mem_range ranges[BOOT_MAX_RANGES]; /* any order; may overlap as firmware left it */
 	struct boot_module modules[BOOT_MAX_MODULES]; /* [0] is L1, the rest are L1's modules */

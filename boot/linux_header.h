@@ -15,7 +15,9 @@ enum {
 	PROTOCOL_SYSSIZE = 0x0204, /* before: 16 bits of it only */
 	PROTOCOL_CMDLINE_SIZE = 0x0206,
 	PROTOCOL_INIT_SIZE = 0x020a,
+	PROTOCOL_XLOADFLAGS = 0x020c,
 	PROTOCOL_RSDP = 0x020e,
+	KERNEL_64 = 1 << 0, /* of xloadflags */
 	LOADED_HIGH = 1 << 0,
 	CAN_USE_HEAP = 1 << 7,
 	LOADER_UNDEFINED = 0xff, /* type_of_loader without an assigned number */
@@ -63,6 +65,7 @@ AT(cmd_line_ptr, 0x228);
 AT(initrd_addr_max, 0x22c);
 AT(kernel_alignment, 0x230);
 AT(relocatable_kernel, 0x234);
+AT(xloadflags, 0x236);
 AT(cmdline_size, 0x238);
 AT(setup_data, 0x250);
 AT(pref_address, 0x258);

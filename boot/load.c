@@ -2,13 +2,14 @@
  * Finds out what L1's file is, and has it loaded. Used by one processor, while booting. Relies on
  * boot/load_format.h for what each format does.
  */
+#include "boot/efi_map.h"
 #include "boot/load.h"
 #include "boot/load_format.h"
 #include "boot/load_image.h"
 #include "hv/phys.h"
 #include "hv/string.h"
 
-static struct memmap free_map;
+static struct memmap free_map, told_map;
 static struct loader loader; /* with a word for each module: too much for the stack */
 
 /* The first one that knows the file has it. */
@@ -33,6 +34,38 @@ static enum load_error unknown_format(void)
 	                 "L1's file has no known format: use a multiboot ELF or a Linux bzImage");
 }
 
+static enum load_error load_any(void)
+{
+	for (size_t i = 0; i < sizeof(formats) / sizeof(formats[0]); i++) {
+		uint64_t header;
+
+		if (formats[i]->probe(&loader, &header))
+			return formats[i]->load(&loader, header);
+	}
+	return unknown_format();
+}
+
+/*
+ * Loads it, with boot services' memory spared or not: what EFI left there is worth having, but L1
+ * comes first. The map is the caller's again where it does not work.
+ */
+static enum load_error load_sparing(const struct mem_range *staged, bool spare)
+{
+	enum load_error error;
+
+	told_map = *loader.map;
+	free_map = *loader.map;
+	if (spare && !efi_map_spare(&loader.boot->efi, &free_map))
+		return LOAD_NO_MEMORY;
+	memset(loader.result, 0, sizeof(*loader.result));
+	error = load_take(&loader, staged->base, staged->size);
+	if (!error)
+		error = load_any();
+	if (error)
+		*loader.map = told_map;
+	return error;
+}
+
 enum load_error load_l1(struct memmap *map, const struct mem_range *staged,
                         const struct boot_info *boot, struct load_result *result)
 {
@@ -53,16 +86,8 @@ enum load_error load_l1(struct memmap *map, const struct mem_range *staged,
 		return load_fail(&loader, LOAD_TRUNCATED, "L1's file is empty: build it again");
 	loader.file = phys(file->base);
 	loader.file_size = file->size;
-	free_map = *map;
-	error = load_take(&loader, staged->base, staged->size);
-	if (error)
-		return error;
-
-	for (size_t i = 0; i < sizeof(formats) / sizeof(formats[0]); i++) {
-		uint64_t header;
-
-		if (formats[i]->probe(&loader, &header))
-			return formats[i]->load(&loader, header);
-	}
-	return unknown_format();
+	error = load_sparing(staged, true);
+	if (error == LOAD_OCCUPIED || error == LOAD_NO_MEMORY)
+		error = load_sparing(staged, false);
+	return error;
 }

@@ -1,10 +1,9 @@
 /*
  * Loads a Linux bzImage as L1 by the 32-bit boot protocol; the kernel's
- * Documentation/arch/x86/boot.rst and zero-page.rst. The screen is not described, for there may be
- * none: the console is a serial one. Relies on boot/loader.h.
+ * Documentation/arch/x86/boot.rst and zero-page.rst. What the firmware gave is in linux_params.c.
+ * Relies on boot/linux_params.h.
  */
-#include "boot/acpi.h"
-#include "boot/linux_header.h"
+#include "boot/linux_params.h"
 #include "boot/load_format.h"
 #include "hv/phys.h"
 #include "hv/string.h"
@@ -14,36 +13,10 @@ enum {
 	SECTOR = 512,
 	DEFAULT_SETUP_SECTORS = 4,
 	BOOT_FLAG = 0xaa55,
-	E820_MAX = 128,
 	JUMP_TARGET = 0x201, /* the header ends this byte's value behind 0x202 */
 	JUMP_BASE = 0x202,
 	PARAGRAPH = 16, /* bytes: the unit of syssize */
 };
-
-struct e820_entry {
-	uint64_t base, size;
-	uint32_t type;
-} __attribute__((packed));
-
-struct boot_params {
-	uint8_t screen_info[0x070];
-	uint64_t acpi_rsdp_addr;
-	uint8_t reserved1[0x1e8 - 0x078];
-	uint8_t e820_entries;
-	uint8_t reserved2[HEADER_OFFSET - 0x1e9];
-	union {
-		struct setup_header header;
-		uint8_t header_bytes[HEADER_LIMIT - HEADER_OFFSET];
-	};
-	uint8_t reserved3[0x2d0 - HEADER_LIMIT];
-	struct e820_entry e820[E820_MAX];
-	uint8_t reserved4[0x1000 - 0xcd0];
-} __attribute__((packed));
-_Static_assert(offsetof(struct boot_params, acpi_rsdp_addr) == 0x070, "zero-page.rst");
-_Static_assert(offsetof(struct boot_params, e820_entries) == 0x1e8, "zero-page.rst");
-_Static_assert(offsetof(struct boot_params, header) == HEADER_OFFSET, "zero-page.rst");
-_Static_assert(offsetof(struct boot_params, e820) == 0x2d0, "zero-page.rst");
-_Static_assert(sizeof(struct boot_params) == 4096, "zero-page.rst");
 
 /* The protocol names the selectors: __BOOT_CS and __BOOT_DS, flat, 4 GiB. */
 enum { BOOT_CS = 0x10, BOOT_DS = 0x18 };
@@ -135,20 +108,6 @@ static enum load_error fill_e820(struct loader *loader, struct boot_params *para
 	return LOAD_OK;
 }
 
-/* The place of a copy that stays: where rsdp points may be the loader's own memory. */
-static uint64_t copy_rsdp(struct loader *loader)
-{
-	struct acpi_rsdp rsdp;
-	size_t size = acpi_read_rsdp(loader->boot->rsdp, &rsdp);
-	uint32_t at;
-
-	if (!size)
-		return 0;
-	at = load_info(loader, sizeof(rsdp), 16);
-	memcpy(phys(at), &rsdp, size);
-	return at;
-}
-
 static enum load_error fill_params(struct loader *loader, const struct kernel *kernel,
                                    const char *cmdline, struct boot_params *params)
 {
@@ -161,8 +120,7 @@ static enum load_error fill_params(struct loader *loader, const struct kernel *k
 	header->code32_start = (uint32_t)kernel->base;
 	header->cmd_line_ptr = load_info_string(loader, cmdline);
 	header->setup_data = 0;
-	if (header->version >= PROTOCOL_RSDP)
-		params->acpi_rsdp_addr = copy_rsdp(loader);
+	linux_fill_firmware(loader, params);
 	return fill_e820(loader, params);
 }
 
@@ -189,9 +147,10 @@ static enum load_error load(struct loader *loader, uint64_t at)
 		                 (unsigned int)kernel.header.cmdline_size);
 	error = linux_place(loader, &kernel, false);
 	if (!error)
-		error = load_reserve_info(loader, sizeof(struct boot_params) + sizeof(boot_gdt) +
-		                                          sizeof(struct acpi_rsdp) +
-		                                          strlen(cmdline) + 64);
+		error = load_reserve_info(loader,
+		                          sizeof(struct boot_params) + sizeof(boot_gdt) +
+		                                  linux_firmware_size(loader, &kernel.header) +
+		                                  strlen(cmdline) + 64);
 	if (error)
 		return error;
 	params = load_info(loader, sizeof(struct boot_params), PAGE_SIZE);

@@ -56,12 +56,12 @@ static bool probe2(const struct loader *loader, uint64_t *offset)
 }
 
 /* What is the same for both once the image has its place; the information comes last. */
-static enum load_error place(struct loader *loader, const struct image *image)
+static enum load_error place(struct loader *loader, const struct image *image, uint64_t out_size)
 {
 	enum load_error error = image_take(loader, image);
 
 	if (!error)
-		error = load_reserve_info(loader, multiboot_out_size(loader));
+		error = load_reserve_info(loader, out_size);
 	if (error)
 		return error;
 	image_copy(loader, image);
@@ -110,7 +110,7 @@ static enum load_error load1(struct loader *loader, uint64_t header_offset)
 	if (!error)
 		error = image_check(loader, &image, NULL);
 	if (!error)
-		error = place(loader, &image);
+		error = place(loader, &image, multiboot1_out_size(loader));
 	if (!error)
 		set_entry(loader, &image, MULTIBOOT1_BOOT_MAGIC, multiboot1_out(loader));
 	return error;
@@ -171,7 +171,7 @@ static enum load_error read_wish(struct loader *loader, const uint8_t *at,
 	case MULTIBOOT2_HEADER_CONSOLE:
 	case MULTIBOOT2_HEADER_FRAMEBUFFER:
 	case MULTIBOOT2_HEADER_MODULE_ALIGN:
-	case MULTIBOOT2_HEADER_EFI_BS: /* on a machine without EFI, as L1's, these mean nothing */
+	case MULTIBOOT2_HEADER_EFI_BS: /* these mean nothing where boot services have ended */
 	case MULTIBOOT2_HEADER_ENTRY_EFI32:
 	case MULTIBOOT2_HEADER_ENTRY_EFI64:
 		return LOAD_OK;
@@ -283,7 +283,7 @@ static enum load_error load2(struct loader *loader, uint64_t header_offset)
 	if (!error && wishes.has_relocatable)
 		error = relocate(loader, &image, &wishes.relocatable);
 	if (!error)
-		error = place(loader, &image);
+		error = place(loader, &image, multiboot2_out_size(loader));
 	if (error)
 		return error;
 	load_base = (uint32_t)(image.low + image.shift);

@@ -4,6 +4,7 @@
  */
 #include "boot/multiboot.h"
 #include "boot/acpi.h"
+#include "boot/efi_map.h"
 #include "hv/phys.h"
 #include "hv/string.h"
 #include "hv/x86.h"
@@ -312,6 +313,57 @@ static const char *read_module2(uint64_t at, uint32_t size, struct boot_info *bo
 	                  size - sizeof(from));
 }
 
+static uint32_t align_tag(uint32_t bytes)
+{
+	return (bytes + MULTIBOOT2_ALIGN - 1) & ~(MULTIBOOT2_ALIGN - 1u);
+}
+
+bool boot_keep(struct boot_info *boot, const void *head, uint32_t head_bytes, const void *rest,
+               uint32_t rest_bytes)
+{
+	uint8_t *to = boot->kept + boot->kept_bytes;
+
+	if (rest_bytes > BOOT_KEPT_SIZE - head_bytes ||
+	    align_tag(head_bytes + rest_bytes) > BOOT_KEPT_SIZE - boot->kept_bytes)
+		return false;
+	memcpy(to, head, head_bytes);
+	memcpy(to + head_bytes, rest, rest_bytes);
+	boot->kept_bytes += align_tag(head_bytes + rest_bytes);
+	return true;
+}
+
+bool boot_kept(const struct boot_info *boot, uint32_t type)
+{
+	struct multiboot2_tag tag;
+
+	for (uint32_t at = 0; at < boot->kept_bytes; at += align_tag(tag.size)) {
+		memcpy(&tag, boot->kept + at, sizeof(tag));
+		if (tag.type == type)
+			return true;
+	}
+	return false;
+}
+
+/* One that is too large counts as none: then L1 is not told of EFI, and that is logged. */
+static const char *read_efi_mmap(uint64_t at, uint32_t size, struct boot_info *boot)
+{
+	struct multiboot2_efi_mmap from;
+
+	if (size < sizeof(from))
+		return damaged;
+	memcpy(&from, phys(at), sizeof(from));
+	size -= (uint32_t)sizeof(from);
+	if (!efi_map_valid(size, from.descriptor_size))
+		return damaged;
+	if (size > BOOT_EFI_MAP_SIZE)
+		return NULL;
+	boot->efi.map_bytes = size;
+	boot->efi.descriptor_bytes = from.descriptor_size;
+	boot->efi.descriptor_version = from.descriptor_version;
+	memcpy(boot->efi.map, phys(at + sizeof(from)), size);
+	return NULL;
+}
+
 /* What tags of lesser worth say, for when better ones are missing. */
 struct fallback {
 	bool have_meminfo;
@@ -346,8 +398,16 @@ static const char *read_tag(uint64_t at, uint32_t type, uint32_t size, struct bo
 			return damaged;
 		memcpy(&pointer, phys(at + sizeof(struct multiboot2_tag)), bytes);
 		fallback->efi_rsdp = acpi_rsdp_from_efi(pointer, type == MULTIBOOT2_TAG_EFI64);
+		boot->efi.system_table = pointer;
+		boot->efi.wide = type == MULTIBOOT2_TAG_EFI64;
 		return NULL;
 	}
+	case MULTIBOOT2_TAG_EFI_MMAP:
+		return read_efi_mmap(at, size, boot);
+	case MULTIBOOT2_TAG_SMBIOS:
+	case MULTIBOOT2_TAG_NETWORK:
+		boot_keep(boot, phys(at), size, "", 0); /* one that is too large is left out */
+		return NULL;
 	case MULTIBOOT2_TAG_ACPI_OLD:
 	case MULTIBOOT2_TAG_ACPI_NEW:
 		if (size < sizeof(struct multiboot2_tag) + (type == MULTIBOOT2_TAG_ACPI_OLD

@@ -6,6 +6,8 @@
 #ifndef BOOT_MULTIBOOT_H
 #define BOOT_MULTIBOOT_H
 
+#include <stdbool.h>
+
 #include "boot/boot_info.h"
 
 /* In EAX at entry. */
@@ -160,8 +162,11 @@ enum multiboot2_tag_type {
 	MULTIBOOT2_TAG_FRAMEBUFFER = 8,
 	MULTIBOOT2_TAG_EFI32 = 11,
 	MULTIBOOT2_TAG_EFI64 = 12,
+	MULTIBOOT2_TAG_SMBIOS = 13,
 	MULTIBOOT2_TAG_ACPI_OLD = 14,
 	MULTIBOOT2_TAG_ACPI_NEW = 15,
+	MULTIBOOT2_TAG_NETWORK = 16,
+	MULTIBOOT2_TAG_EFI_MMAP = 17,
 	MULTIBOOT2_TAG_LOAD_BASE = 21,
 	MULTIBOOT2_TAG_LAST = 21, /* the last that version 2.0 of the specification knows */
 };
@@ -213,11 +218,30 @@ _Static_assert(offsetof(struct multiboot2_framebuffer, type) == 29, "Multiboot2 
 _Static_assert(offsetof(struct multiboot2_framebuffer, red) == 32, "Multiboot2 3.6.12");
 enum { MULTIBOOT2_FRAMEBUFFER_RGB_SIZE = 38, MULTIBOOT2_FRAMEBUFFER_TEXT_SIZE = 32 };
 
+struct multiboot2_smbios {
+	struct multiboot2_tag tag;
+	uint8_t major, minor, reserved[6]; /* the entry point follows */
+};
+_Static_assert(sizeof(struct multiboot2_smbios) == 16, "Multiboot2 3.6.14");
+
+struct multiboot2_efi_mmap {
+	struct multiboot2_tag tag;
+	uint32_t descriptor_size, descriptor_version; /* the map follows */
+};
+_Static_assert(sizeof(struct multiboot2_efi_mmap) == 16, "Multiboot2 3.6.17");
+
 struct multiboot2_load_base {
 	struct multiboot2_tag tag;
 	uint32_t load_base_addr;
 };
 _Static_assert(sizeof(struct multiboot2_load_base) == 12, "Multiboot2 3.6.22");
+
+/* Adds a tag in two parts to boot->kept. Returns false when there is no room. */
+bool boot_keep(struct boot_info *boot, const void *head, uint32_t head_bytes, const void *rest,
+               uint32_t rest_bytes);
+
+/* Is there one of this type? */
+bool boot_kept(const struct boot_info *boot, uint32_t type);
 
 /*
  * Fills *boot from what a multiboot loader left: magic is EAX at entry, info_hpa EBX. Returns NULL,

@@ -2,6 +2,7 @@
  * The multiboot information that L1 gets, of either protocol. Relies on boot/loader.h.
  */
 #include "boot/acpi.h"
+#include "boot/efi_map.h"
 #include "boot/multiboot.h"
 #include "boot/multiboot_out.h"
 #include "hv/phys.h"
@@ -22,13 +23,19 @@ enum {
 	MAP_GROWTH = 2,    /* ranges that reserving the information itself can add */
 };
 
-uint64_t multiboot_out_size(const struct loader *loader)
+uint64_t multiboot1_out_size(const struct loader *loader)
 {
 	uint64_t size = EBDA_SIZE + FIXED_PARTS;
 
 	for (uint32_t i = 0; i < loader->boot->module_count; i++)
 		size += strlen(load_line(loader, i)) + 1 + TAG_SLACK;
 	return size + (loader->map->count + MAP_GROWTH) * sizeof(struct multiboot2_mmap_entry);
+}
+
+uint64_t multiboot2_out_size(const struct loader *loader)
+{
+	return multiboot1_out_size(loader) + loader->boot->kept_bytes +
+	       efi_map_out_size(&loader->boot->efi, loader->map->count + MAP_GROWTH);
 }
 
 /* KiB from 0 on; firmware that keeps page 0 for itself is not held against it. */
@@ -234,6 +241,35 @@ static void put_screen(struct loader *loader)
 	tag->blue = color_of(&screen->blue);
 }
 
+/* The system table, and the map without which its runtime services are of no use. */
+static void put_efi(struct loader *loader)
+{
+	const struct boot_efi *efi = &loader->boot->efi;
+	uint32_t low = (uint32_t)efi->system_table;
+	struct multiboot2_efi_mmap *mmap;
+
+	if (!efi->system_table)
+		return;
+	if (efi->wide)
+		put_bytes(loader, MULTIBOOT2_TAG_EFI64, &efi->system_table,
+		          sizeof(efi->system_table));
+	else
+		put_bytes(loader, MULTIBOOT2_TAG_EFI32, &low, sizeof(low));
+	if (!efi->map_bytes)
+		return;
+	mmap = put_tag(loader, MULTIBOOT2_TAG_EFI_MMAP, sizeof(*mmap));
+	mmap->descriptor_size = efi->descriptor_bytes;
+	mmap->descriptor_version = efi->descriptor_version;
+	mmap->tag.size += efi_map_out(efi, loader->map, (uint8_t *)(mmap + 1));
+	load_info(loader, mmap->tag.size - sizeof(*mmap), 1);
+}
+
+static void put_kept(struct loader *loader)
+{
+	memcpy(phys(load_info(loader, loader->boot->kept_bytes, MULTIBOOT2_ALIGN)),
+	       loader->boot->kept, loader->boot->kept_bytes);
+}
+
 uint32_t multiboot2_out(struct loader *loader, const uint32_t *load_base)
 {
 	const char *cmdline = load_arguments(load_line(loader, 0));
@@ -250,6 +286,8 @@ uint32_t multiboot2_out(struct loader *loader, const uint32_t *load_base)
 	put_mmap(loader);
 	put_rsdp(loader);
 	put_screen(loader);
+	put_efi(loader);
+	put_kept(loader);
 	if (load_base)
 		put_bytes(loader, MULTIBOOT2_TAG_LOAD_BASE, load_base, sizeof(*load_base));
 	put_tag(loader, MULTIBOOT2_TAG_END, sizeof(struct multiboot2_tag));

@@ -8,10 +8,11 @@
 
 /*
  * Builds the information for L1 in memory that load_reserve_info got, which has to have as many
- * bytes as multiboot_out_size() says. They return its gpa. load_base: NULL, or where a relocatable
- * image was put.
+ * bytes as multiboot1_out_size() or multiboot2_out_size() says. They return its gpa. load_base:
+ * NULL, or where a relocatable image was put.
  */
-uint64_t multiboot_out_size(const struct loader *loader);
+uint64_t multiboot1_out_size(const struct loader *loader);
+uint64_t multiboot2_out_size(const struct loader *loader);
 uint32_t multiboot1_out(struct loader *loader);
 uint32_t multiboot2_out(struct loader *loader, const uint32_t *load_base);
 

@@ -7,6 +7,7 @@
 #include "boot/bios_memory.h"
 #include "boot/check_svm.h"
 #include "boot/config.h"
+#include "boot/efi_map.h"
 #include "boot/holes.h"
 #include "boot/ids.h"
 #include "boot/l1_ranges.h"
@@ -14,6 +15,7 @@
 #include "boot/load.h"
 #include "boot/multiboot.h"
 #include "boot/processors.h"
+#include "boot/smbios.h"
 #include "hv/exception.h"
 #include "hv/image.h"
 #include "hv/log.h"
@@ -69,7 +71,8 @@ static void read_configuration(uint32_t magic, uint64_t information)
 	if (magic == BOOT_INFO_MAGIC) {
 		memcpy(&info, phys(information), sizeof(info));
 		if (info.range_count > BOOT_MAX_RANGES || info.module_count > BOOT_MAX_MODULES ||
-		    info.text_used > BOOT_TEXT_SIZE)
+		    info.text_used > BOOT_TEXT_SIZE || info.efi.map_bytes > BOOT_EFI_MAP_SIZE ||
+		    info.kept_bytes > BOOT_KEPT_SIZE)
 			stop("the EFI program is of another version than the core: reinstall both");
 	} else {
 		error = boot_info_from_multiboot(magic, information, &info);
@@ -84,6 +87,11 @@ static void read_configuration(uint32_t magic, uint64_t information)
 		stop("l1=, initrd=, module= and cmdline= are for the EFI program: here modules "
 		     "name L1 (GRUB: module2, QEMU: -initrd)");
 	log_set_level(config.log);
+	smbios_keep(&info);
+	if (info.efi.system_table && !info.efi.map_bytes)
+		log_info("EFI's memory map is missing or has more than %u KiB: L1 gets none of "
+		         "EFI's services",
+		         BOOT_EFI_MAP_SIZE >> 10);
 }
 
 static bool choose_la57(void)
@@ -126,6 +134,17 @@ static void read_memory_map(uint64_t image_at)
 	keep_free_of(image_at, image_size());
 	for (uint32_t i = 0; i < info.module_count; i++)
 		keep_free_of(info.modules[i].base, info.modules[i].size);
+}
+
+/* Free memory but for what EFI's boot services left: some of EFI's tables lie in it. */
+static struct memmap *spared_map(void)
+{
+	static struct memmap spared;
+
+	spared = free_map;
+	if (!efi_map_spare(&info.efi, &spared))
+		spared.count = 0;
+	return &spared;
 }
 
 static uint64_t memory_size(void)
@@ -192,13 +211,16 @@ static struct layout choose_layout(uint32_t *pages)
 	need.processors = processors_heap_pages(other_count) * PAGE_SIZE;
 	need.tables = *pages * (uint64_t)PAGE_SIZE;
 	need.metadata = align_up(machine_metadata_size(memory_end(), *pages), PAGE_SIZE);
-	if (!layout_choose(&free_map, &need, &layout))
+	if (!layout_choose(spared_map(), &need, &layout) &&
+	    !layout_choose(&free_map, &need, &layout))
 		stop("too little memory: Nestling needs %llu MiB in one piece below 4 GiB, and "
 		     "this "
 		     "machine has %llu MiB in all: add memory, or make pool= smaller",
 		     MIB(align_up(need.near + need.processors + need.tables + need.metadata,
 		                  SIZE_2M)),
 		     MIB(memory_size()));
+	keep_free_of(layout.below.base, layout.below.size);
+	keep_free_of(layout.above.base, layout.above.size);
 	memmap_add(&told_map, layout.below.base, layout.below.size, MEM_RESERVED);
 	memmap_add(&told_map, layout.above.base, layout.above.size, MEM_RESERVED);
 	return layout;
@@ -214,7 +236,9 @@ static struct mem_range stage_modules(void)
 		stage.size += align_up(info.modules[i].size, PAGE_SIZE);
 	if (!stage.size)
 		return stage;
-	stage.base = memmap_find_high(&free_map, stage.size, PAGE_SIZE, 0, SIZE_4G);
+	stage.base = memmap_find_high(spared_map(), stage.size, PAGE_SIZE, 0, SIZE_4G);
+	if (!stage.base)
+		stage.base = memmap_find_high(&free_map, stage.size, PAGE_SIZE, 0, SIZE_4G);
 	if (!stage.base)
 		stop("too little memory: no room for %llu MiB of modules below 4 GiB besides their "
 		     "first place: add memory",

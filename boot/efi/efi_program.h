@@ -44,9 +44,13 @@ EFI_STATUS efi_find_home(EFI_LOADED_IMAGE *image, struct efi_home *home);
  */
 EFI_STATUS efi_read_file(const struct efi_home *home, const char *path, void **base, UINT64 *size);
 
+/* Writes the system table, ACPI's root pointer and the screen's EDID into info. */
+void efi_tell(struct boot_info *info);
+
 /*
- * Leaves the firmware: writes the memory map into info and calls ExitBootServices, again when
- * the map changed meanwhile. After success there is no console and no firmware to return to.
+ * Leaves the firmware: writes the memory map, as it is and as e820 has it, into info and calls
+ * ExitBootServices, again when the map changed meanwhile. After success there is no console and no
+ * firmware to return to.
  */
 EFI_STATUS efi_leave(EFI_HANDLE image, struct boot_info *info);
 

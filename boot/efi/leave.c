@@ -3,6 +3,8 @@
  * Relies on boot/boot_info.h.
  */
 #include "boot/efi/efi_program.h"
+#include "boot/efi_map.h"
+#include "hv/string.h"
 #include "hv/x86.h"
 
 enum {
@@ -59,6 +61,19 @@ static bool translate(const UINT8 *map, UINTN bytes, UINTN descriptor_bytes, str
 	return true;
 }
 
+/* As it is, for L1; one that is too large counts as none, which the core says. */
+static void keep(const UINT8 *map, UINTN bytes, UINTN descriptor_bytes, UINT32 version,
+                 struct boot_efi *to)
+{
+	to->map_bytes = 0;
+	if (bytes > BOOT_EFI_MAP_SIZE || !efi_map_valid(bytes, descriptor_bytes))
+		return;
+	memcpy(to->map, map, bytes);
+	to->map_bytes = (uint32_t)bytes;
+	to->descriptor_bytes = (uint32_t)descriptor_bytes;
+	to->descriptor_version = version;
+}
+
 EFI_STATUS efi_leave(EFI_HANDLE image, struct boot_info *info)
 {
 	UINTN room = 0, key, descriptor_bytes;
@@ -87,6 +102,7 @@ EFI_STATUS efi_leave(EFI_HANDLE image, struct boot_info *info)
 			          BOOT_MAX_RANGES);
 			return EFI_BUFFER_TOO_SMALL;
 		}
+		keep(map, bytes, descriptor_bytes, version, &info->efi);
 		status = efi->BootServices->ExitBootServices(image, key);
 		if (!EFI_ERROR(status))
 			return EFI_SUCCESS;

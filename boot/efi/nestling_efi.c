@@ -155,23 +155,6 @@ static EFI_STATUS load_files(const struct efi_home *home, struct boot_info *info
 	return status;
 }
 
-/* The root pointer of ACPI 2.0 where there is one, else that of 1.0; 0 without ACPI. */
-static uint64_t find_rsdp(void)
-{
-	EFI_GUID acpi20 = ACPI_20_TABLE_GUID, acpi10 = ACPI_TABLE_GUID;
-	uint64_t rsdp = 0;
-
-	for (UINTN i = 0; i < efi->NumberOfTableEntries; i++) {
-		const EFI_CONFIGURATION_TABLE *table = &efi->ConfigurationTable[i];
-
-		if (!memcmp(&table->VendorGuid, &acpi20, sizeof(acpi20)))
-			return (uint64_t)table->VendorTable;
-		if (!memcmp(&table->VendorGuid, &acpi10, sizeof(acpi10)))
-			rsdp = (uint64_t)table->VendorTable;
-	}
-	return rsdp;
-}
-
 static EFI_STATUS prepare(EFI_LOADED_IMAGE *image, struct boot_info *info)
 {
 	static struct config config;
@@ -233,7 +216,7 @@ EFI_STATUS efi_main(EFI_HANDLE handle, EFI_SYSTEM_TABLE *table)
 	}
 	memset(info, 0, sizeof(*info));
 	info->source = BOOT_EFI;
-	info->rsdp = find_rsdp();
+	efi_tell(info);
 	status = prepare(image, info);
 	if (EFI_ERROR(status))
 		return status;

@@ -191,25 +191,3 @@ void assert_text(uint32_t gpa, const char *text)
 	assert_in_info(gpa, strlen(text) + 1);
 	assert_string_equal(at(gpa), text);
 }
-
-void put_screen(void)
-{
-	rig.boot.screen = (struct framebuffer){
-		.base = 0x4080000000,
-		.pitch = 4352,
-		.width = 1024,
-		.height = 768,
-		.bits = 32,
-		.red = {16, 8},
-		.green = {8, 7},
-		.blue = {1, 6},
-	};
-	rig.boot.screen_kind = SCREEN_PIXELS;
-}
-
-void put_text_screen(void)
-{
-	rig.boot.screen = (struct framebuffer){
-		.base = 0xb8000, .pitch = 160, .width = 80, .height = 25, .bits = 16};
-	rig.boot.screen_kind = SCREEN_TEXT;
-}

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "tests/unit/load_rig.h"
+#include "tests/unit/load_screen.h"
 
 #define FILE_BASE RIG_STAGE
 #define FILE_SIZE 0x3000ull
@@ -48,10 +49,6 @@ void assert_entry(uint32_t eip, uint32_t eax);
 /* Below 640 KiB, not where an AP's start may lie, and reserved: for all of the structure. */
 void assert_in_info(uint64_t base, uint64_t size);
 void assert_text(uint32_t gpa, const char *text);
-
-/* A screen of 1024 x 768 pixels of 32 bits, as OVMF has it; VGA's text. */
-void put_screen(void);
-void put_text_screen(void);
 
 /* A test that begins with a good multiboot1 image. */
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fresh, rig_free)

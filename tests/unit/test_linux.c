@@ -11,7 +11,9 @@
 #include <cmocka.h>
 
 #include "tests/unit/arena.h"
+#include "boot/efi_map.h"
 #include "tests/unit/load_rig.h"
+#include "tests/unit/load_screen.h"
 
 #define FILE_BASE RIG_STAGE
 #define SETUP     0x800u  /* bytes: 3 sectors and the first */
@@ -147,6 +149,93 @@ static void fills_boot_params(void **state)
 	put8(rig.boot.rsdp, 'x');
 	load();
 	assert_int_equal(get64(params + 0x70), 0);
+}
+
+static void tells_of_the_screen(void **state)
+{
+	static const uint8_t colors[] = {8, 16, 7, 8, 6, 1, 11, 21};
+
+	(void)state;
+	put_screen();
+	load();
+	assert_int_equal(*(uint8_t *)at(params + 0x0f), 0x23);
+	assert_int_equal(get16(params + 0x12), 1024);
+	assert_int_equal(get16(params + 0x14), 768);
+	assert_int_equal(get16(params + 0x16), 32);
+	assert_int_equal(get32(params + 0x18), 0x80000000);
+	assert_int_equal(get32(params + 0x1c), 51); /* of 64 KiB */
+	assert_int_equal(get16(params + 0x24), 4352);
+	assert_memory_equal(at(params + 0x26), colors, sizeof(colors));
+	assert_int_equal(get16(params + 0x32), 1);
+	assert_int_equal(get32(params + 0x36), 1 << 1);
+	assert_int_equal(get32(params + 0x3a), 0x40);
+	put_efi(true, RIG_UPPER, 0x1000);
+	rig.boot.screen.base = 0x80000000;
+	rig.boot.edid_bytes = 128;
+	memset(rig.boot.edid, 0xed, 128);
+	load();
+	assert_int_equal(*(uint8_t *)at(params + 0x0f), 0x70);
+	assert_int_equal(get32(params + 0x1c), 4352 * 768);
+	assert_int_equal(get32(params + 0x36), 0);
+	assert_memory_equal(at(params + 0x140), rig.boot.edid, 128);
+	rig.boot.screen.pitch = 0x10000; /* more than the field has */
+	load();
+	assert_int_equal(*(uint8_t *)at(params + 0x0f), 0);
+	put_text_screen();
+	load();
+	assert_int_equal(*(uint8_t *)at(params + 0x06), 3);
+	assert_int_equal(*(uint8_t *)at(params + 0x07), 80);
+	assert_int_equal(*(uint8_t *)at(params + 0x0e), 25);
+	assert_int_equal(*(uint8_t *)at(params + 0x0f), 1);
+	assert_int_equal(get16(params + 0x10), 16);
+	assert_int_equal(get32(params + 0x18), 0);
+}
+
+static void assert_efi(const char *signature)
+{
+	uint8_t expected[16 * 48];
+	uint32_t map;
+
+	load();
+	if (!signature) {
+		for (uint64_t i = 0x1c0; i < 0x1e0; i++)
+			assert_int_equal(*(uint8_t *)at(params + i), 0);
+		return;
+	}
+	map = get32(params + 0x1d0);
+	assert_memory_equal(at(params + 0x1c0), signature, 4);
+	assert_int_equal(get32(params + 0x1c4), 0x7f3e0018);
+	assert_int_equal(get32(params + 0x1c8), 48);
+	assert_int_equal(get32(params + 0x1cc), 1);
+	assert_int_equal(get32(params + 0x1d4), 48 * 7);
+	assert_int_equal(get32(params + 0x1d8), rig.boot.efi.system_table >> 32);
+	assert_int_equal(get32(params + 0x1dc), 0);
+	assert_in_info(map, 48 * 7);
+	assert_int_equal(efi_map_out(&rig.boot.efi, &rig.map, expected), 48 * 7);
+	assert_memory_equal(at(map), expected, 48 * 7);
+}
+
+/* Of 64 bits for kernels of 64 bits, of 32 for the others; both say so since 2.12. */
+static void tells_of_efi(void **state)
+{
+	(void)state;
+	assert_efi(NULL);
+	put_efi(true, 0x900000, 0x10000);
+	assert_efi(NULL);
+	put16(FILE_BASE + 0x236, 1);
+	assert_efi("EL64");
+	rig.boot.efi.system_table |= 0x500000000;
+	assert_efi("EL64");
+	put16(FILE_BASE + 0x206, 0x020b);
+	assert_efi(NULL);
+	put16(FILE_BASE + 0x206, 0x020c);
+	assert_efi("EL64");
+	rig.boot.efi.map_bytes = 0;
+	assert_efi(NULL);
+	put_efi(false, 0x900000, 0x10000);
+	assert_efi(NULL);
+	put16(FILE_BASE + 0x236, 0xfffe);
+	assert_efi("EL32");
 }
 
 static void tells_the_memory_map(void **state)
@@ -488,6 +577,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(enters_by_the_32_bit_protocol),
 		TEST(fills_boot_params),
+		TEST(tells_of_the_screen),
+		TEST(tells_of_efi),
 		TEST(tells_the_memory_map),
 		TEST(places_the_initrd),
 		TEST(joins_initrds),

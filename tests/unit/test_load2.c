@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "boot/efi_map.h"
 #include "boot/multiboot.h"
 #include "tests/unit/arena.h"
 #include "tests/unit/load_images.h"
@@ -112,6 +113,75 @@ static void tells_of_the_screen(void **state)
 	assert_int_equal(tag->addr, 0xb8000);
 	assert_int_equal(tag->width, 80);
 	assert_int_equal(tag->type, 2);
+}
+
+static void put_network_tag(void)
+{
+	const struct multiboot2_tag tag = {MULTIBOOT2_TAG_NETWORK, 41};
+
+	memcpy(rig.boot.kept, &tag, sizeof(tag));
+	rig.boot.kept_bytes = 48;
+}
+
+static void tells_of_efi(void **state)
+{
+	const struct multiboot2_efi_mmap *map;
+	uint8_t expected[16 * 48];
+
+	(void)state;
+	put_header2();
+	rig_good();
+	assert_null(find_tag(11, 0));
+	assert_null(find_tag(12, 0));
+	assert_null(find_tag(17, 0));
+	put_efi(true, 0x800000, 0x100000);
+	memset(rig.boot.kept, 0x77, 48); /* a tag of 41 bytes */
+	put_network_tag();
+	rig_map();
+	rig_good();
+	assert_int_equal(*(const uint64_t *)(const void *)(find_tag(12, 0) + 8), 0x7f3e0018);
+	assert_null(find_tag(11, 0));
+	map = (const void *)find_tag(17, 0);
+	assert_int_equal(map->descriptor_size, 48);
+	assert_int_equal(map->descriptor_version, 1);
+	/* L0's region and the information itself are cut out. */
+	assert_int_equal(map->tag.size, 16 + 48 * (4 + 1 + 2));
+	assert_int_equal(efi_map_out(&rig.boot.efi, &rig.map, expected), 48 * 7);
+	assert_memory_equal(map + 1, expected, sizeof(expected) / 16 * 7);
+	assert_memory_equal(find_tag(16, 0), rig.boot.kept, 41);
+	put_efi(false, 0x800000, 0x100000);
+	rig.boot.efi.map_bytes = 0;
+	rig_map();
+	rig_good();
+	assert_int_equal(*(const uint32_t *)(const void *)(find_tag(11, 0) + 8), 0x7f3e0018);
+	assert_null(find_tag(12, 0));
+	assert_null(find_tag(17, 0));
+}
+
+/* Modules go where boot services left nothing, unless there is no room else. */
+static void spares_boot_services(void **state)
+{
+	(void)state;
+	put_header2();
+	rig_add_module(RIG_INITRD, 0x2345, "first");
+	put_efi(true, IMAGE_END, 0x1000);
+	rig_good();
+	assert_int_equal(
+		((const struct multiboot2_module *)(const void *)find_tag(3, 0))->mod_start,
+		RIG_STAGE - 0x3000);
+	put_efi(true, IMAGE_END + 0x3000, 0x1000);
+	rig_map();
+	rig_good();
+	assert_int_equal(
+		((const struct multiboot2_module *)(const void *)find_tag(3, 0))->mod_start,
+		IMAGE_END);
+	put_efi(true, RIG_UPPER, RIG_MEMORY - RIG_UPPER);
+	rig_map();
+	rig_good();
+	assert_int_equal(
+		((const struct multiboot2_module *)(const void *)find_tag(3, 0))->mod_start,
+		IMAGE_END);
+	assert_true(memmap_covers(&rig.map, RIG_UPPER, RIG_L0 - RIG_UPPER, MEM_USABLE));
 }
 
 /* As many modules, command lines and ranges as L0 takes. */
@@ -414,6 +484,8 @@ int main(void)
 		TEST(loads_multiboot2),
 		TEST(fills_the_information),
 		TEST(tells_of_the_screen),
+		TEST(tells_of_efi),
+		TEST(spares_boot_services),
 		TEST(asks_for_enough_memory),
 		TEST(keeps_modules_off_the_information),
 		TEST(prefers_multiboot1),

@@ -12,17 +12,19 @@ BOOT_RIG := tests/unit/arena.c
 
 test_memmap_SRC    := boot/memmap.c
 test_config_SRC    := boot/config.c hv/print.c
-test_acpi_SRC      := boot/acpi.c boot/ids.c $(BOOT_RIG)
+test_acpi_SRC      := boot/acpi.c boot/efi_table.c boot/ids.c $(BOOT_RIG)
 test_processors_SRC := boot/ids.c $(BOOT_RIG)
-test_acpi_sleep_SRC := boot/acpi_sleep.c boot/acpi.c $(BOOT_RIG)
-test_multiboot_SRC := boot/multiboot.c boot/acpi.c tests/unit/multiboot_info.c $(BOOT_RIG)
+test_acpi_sleep_SRC := boot/acpi_sleep.c boot/acpi.c boot/efi_table.c $(BOOT_RIG)
+test_multiboot_SRC := boot/smbios.c boot/multiboot.c boot/efi_map.c boot/memmap.c boot/acpi.c \
+	boot/efi_table.c tests/unit/multiboot_info.c $(BOOT_RIG)
 test_multiboot1_SRC := $(test_multiboot_SRC)
 test_linux_SRC     := boot/load.c boot/loader.c boot/load_image.c boot/load_multiboot.c boot/load_linux.c \
-	boot/linux_place.c boot/load_real_mode.c boot/multiboot_out.c boot/memmap.c boot/acpi.c hv/print.c \
-	boot/bios_memory.c tests/unit/fake_int15.c tests/unit/load_rig.c $(BOOT_RIG)
+	boot/linux_params.c boot/linux_place.c boot/load_real_mode.c boot/multiboot_out.c boot/efi_map.c \
+	boot/memmap.c boot/acpi.c boot/efi_table.c hv/print.c boot/bios_memory.c tests/unit/fake_int15.c tests/unit/load_rig.c tests/unit/load_screen.c $(BOOT_RIG)
+test_efi_map_SRC   := boot/efi_map.c boot/memmap.c
 test_text_SRC      := boot/efi/text.c
 test_framebuffer_SRC := hv/framebuffer.c hv/font.c
-test_l1_ranges_SRC := boot/l1_ranges.c boot/acpi.c boot/memmap.c $(BOOT_RIG)
+test_l1_ranges_SRC := boot/l1_ranges.c boot/acpi.c boot/efi_table.c boot/memmap.c $(BOOT_RIG)
 test_bios_memory_SRC := boot/bios_memory.c tests/unit/fake_int15.c boot/memmap.c $(BOOT_RIG)
 test_load_SRC      := $(test_linux_SRC) tests/unit/load_images.c
 test_load2_SRC     := $(test_load_SRC)
