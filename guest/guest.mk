@@ -4,7 +4,7 @@
 
 GUEST_32   := pae pse nopse
 GUEST_64   := long
-GUEST_BOTH := bench stress startup counters smp hostile svm chaos
+GUEST_BOTH := bench hardware stress startup counters smp hostile svm chaos
 
 GUEST_NAMES  := $(GUEST_32) $(GUEST_64) $(GUEST_BOTH:%=%32) $(GUEST_BOTH:%=%64)
 GUEST_IMAGES := $(GUEST_NAMES:%=$(O)/guest/%.elf)
@@ -52,9 +52,24 @@ $(O)/guest/64/%.asm.o: %.asm
 	@mkdir -p $(@D)
 	$(NASM) -f elf64 -DL1_64 -I guest/lib/ -MD $(O)/guest/64/$*.asm.d -o $@ $<
 
-# guest_image NAME WIDTH SOURCE: the image's own files are guest/SOURCE.c and guest/SOURCE/*.c.
+# The rows of bench once more, with fences around what they time.
+$(O)/guest/32/fenced/%.o: guest/bench/%.c
+	@mkdir -p $(@D)
+	$(CC) $(GUEST_CFLAGS_32) -DBENCH_CYCLES -c $< -o $@
+
+$(O)/guest/64/fenced/%.o: guest/bench/%.c
+	@mkdir -p $(@D)
+	$(CC) $(GUEST_CFLAGS_64) -DBENCH_CYCLES -c $< -o $@
+
+# What an image takes from others.
+GUEST_MORE_hardware := $(patsubst guest/bench/%.c,fenced/%.o,$(sort $(wildcard guest/bench/*.c))) \
+	guest/svm/code.o
+
+# guest_image NAME WIDTH SOURCE: the image's own files are guest/SOURCE.c, guest/SOURCE/*.c and *.asm.
 define guest_image
-GUEST_OBJ_$(1) := $(patsubst %.c,$(O)/guest/$(2)/%.o,guest/$(3).c $(sort $(wildcard guest/$(3)/*.c)))
+GUEST_OBJ_$(1) := $(patsubst %.c,$(O)/guest/$(2)/%.o,guest/$(3).c $(sort $(wildcard guest/$(3)/*.c))) \
+	$(patsubst %,$(O)/guest/$(2)/%.o,$(sort $(wildcard guest/$(3)/*.asm))) \
+	$(GUEST_MORE_$(3):%=$(O)/guest/$(2)/%)
 
 $(O)/guest/$(1).elf: $$(GUEST_OBJ_$(1)) $(O)/guest/library$(2).a guest/guest.ld
 	$(LD) $(GUEST_LD_$(2)) $(GUEST_LDFLAGS) -T guest/guest.ld -o $(O)/guest/$(2)/$(1).debug \

@@ -1,7 +1,8 @@
 /*
  * The rows of the image `bench`: each is one operation, timed many times by the TSC. Under an
- * emulator that counts instructions (QEMU: -icount shift=0) a tick is an instruction, exactly.
- * Relies on guest/lib.
+ * emulator that counts instructions (QEMU: -icount shift=0) a tick is an instruction, exactly. The
+ * image `hardware` has the same rows with BENCH_CYCLES: between fences, for a processor that runs
+ * many instructions at once. Relies on guest/lib.
  */
 #ifndef GUEST_BENCH_H
 #define GUEST_BENCH_H
@@ -12,6 +13,33 @@
 #define BENCH_TABLES  4u
 #define BENCH_PAGES   512u /* of one table, in the formats with entries of 8 bytes */
 #define BENCH_SAMPLES (BENCH_TABLES * BENCH_PAGES)
+
+#ifdef BENCH_CYCLES
+#define BENCH_LINE "# cycles: %s: min %llu, median %llu\n"
+/* More than anything takes; an emulator's machine may stand still for a second meanwhile. */
+#define BENCH_IMPLAUSIBLE 1000000000000ull
+#define BENCH_L2_CPUID    L2_FENCED_CPUID
+#define BENCH_L2_READ     L2_FENCED_READ
+#define BENCH_L2_WRITE    L2_FENCED_WRITE
+
+/* What came before is done, and what comes behind has not begun: older processors need MFENCE. */
+static inline uint64_t bench_time(void)
+{
+	__asm__ volatile("mfence; lfence" : : : "memory");
+	return rdtsc();
+}
+#else
+#define BENCH_LINE        "# bench %s: min %llu med %llu\n" /* tests/bench/run reads it */
+#define BENCH_IMPLAUSIBLE 100000000ull /* more instructions than anything takes */
+#define BENCH_L2_CPUID    L2_TIME_CPUID
+#define BENCH_L2_READ     L2_TIME_READ
+#define BENCH_L2_WRITE    L2_TIME_WRITE
+
+static inline uint64_t bench_time(void)
+{
+	return rdtsc();
+}
+#endif
 
 /* How often a row is timed: rounds= of the command line. */
 extern unsigned int bench_rounds;

@@ -55,7 +55,7 @@ static void touch_mapped(struct l2 *l2, uint64_t ngpa, void *entry)
 {
 	(void)entry;
 	l2->regs.rbx = ngpa;
-	l2_start(l2, L2_TIME_READ);
+	l2_start(l2, BENCH_L2_READ);
 }
 
 /* Runs L2 into the fault, gives it the rights, and resumes it. */
@@ -76,7 +76,7 @@ static void fault_then(struct l2 *l2, void *entry, uint64_t rights)
 static void touch_missing(struct l2 *l2, uint64_t ngpa, void *entry)
 {
 	l2->regs.rbx = ngpa;
-	l2_aim(l2, L2_TIME_READ);
+	l2_aim(l2, BENCH_L2_READ);
 	fault_then(l2, entry, PT_RWU);
 }
 
@@ -85,7 +85,7 @@ static void touch_read_only(struct l2 *l2, uint64_t ngpa, void *entry)
 	l2_read(l2, ngpa);
 	l2_check_done(l2);
 	l2->regs.rdi = l2_eax(l2);
-	l2_aim(l2, L2_TIME_WRITE);
+	l2_aim(l2, BENCH_L2_WRITE);
 	fault_then(l2, entry, PT_WRITE);
 }
 
@@ -152,11 +152,11 @@ static void remap(unsigned int touched_before)
 
 		l2_aim(l2, L2_READ);
 		clgi();
-		start = rdtsc();
+		start = bench_time();
 		write_entry(entry, value);
 		l2->vmcb->control.tlb_control = TLB_CONTROL_FLUSH_ALL;
 		vmrun_once(&l2->regs, l2->vmcb);
-		ticks = rdtsc() - start;
+		ticks = bench_time() - start;
 		stgi();
 		bench_sample(ticks);
 		l2_check_value(l2, VALUE + to);

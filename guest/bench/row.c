@@ -6,9 +6,6 @@
 
 enum { ROUNDS = 100 };
 
-/* More than anything here takes, in instructions or in cycles, on any machine. */
-#define IMPLAUSIBLE 100000000u
-
 unsigned int bench_rounds;
 
 static const char *row;
@@ -66,10 +63,10 @@ void bench_end(void)
 		return;
 	if (check_range("samples", count, 1, BENCH_SAMPLES)) {
 		sort();
-		say("# bench %s: min %llu med %llu\n", row, (unsigned long long)samples[0],
+		say(BENCH_LINE, row, (unsigned long long)samples[0],
 		    (unsigned long long)samples[count / 2]);
-		check_range("ticks, minimum", samples[0], 1, IMPLAUSIBLE);
-		check_range("ticks, median", samples[count / 2], samples[0], IMPLAUSIBLE);
+		check_range("ticks, minimum", samples[0], 1, BENCH_IMPLAUSIBLE);
+		check_range("ticks, median", samples[count / 2], samples[0], BENCH_IMPLAUSIBLE);
 	}
 	point_end();
 	row = NULL;
@@ -93,10 +90,10 @@ void bench_forget(struct l2 *l2)
 
 uint64_t bench_run(struct l2 *l2)
 {
-	uint64_t start = rdtsc();
+	uint64_t start = bench_time();
 
 	vmrun_once(&l2->regs, l2->vmcb);
-	return rdtsc() - start;
+	return bench_time() - start;
 }
 
 void bench_trip(struct l2 *l2, enum l2_snippet snippet, uint64_t exit_code)

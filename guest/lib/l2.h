@@ -96,6 +96,9 @@ enum l2_snippet {
 	L2_TIME_WRITE,
 	L2_SUM_PAGES,
 	L2_ADD_PAGES,
+	L2_FENCED_CPUID,
+	L2_FENCED_READ,
+	L2_FENCED_WRITE,
 };
 
 /* A mode of L2. */

@@ -29,6 +29,8 @@ test_bios_memory_SRC := boot/bios_memory.c tests/unit/fake_int15.c boot/memmap.c
 test_load_SRC      := $(test_linux_SRC) tests/unit/load_images.c
 test_load2_SRC     := $(test_load_SRC)
 test_decode_SRC   := svm/decode/decode.c svm/decode/operand.c mmu/walk.c mmu/format.c
+test_lengths_SRC  := $(test_decode_SRC)
+test_lengths_OBJ  := $(UNIT_O)/guest/hardware/instructions.asm.o
 test_start_state_SRC := svm/start/start_state.c
 test_startup_SRC   := svm/start/start_state.c
 test_l1_memory_SRC := svm/memory/l1_memory.c
@@ -44,9 +46,13 @@ $(UNIT_O)/%.o: %.c
 	@mkdir -p $(@D)
 	$(CC) $(UNIT_CFLAGS) -c $< -o $@
 
-# A program's sources come from a list of its name: one rule each.
+$(UNIT_O)/%.asm.o: %.asm
+	@mkdir -p $(@D)
+	$(NASM) -f elf64 -o $@ $<
+
+# A program's sources come from a list of its name, what is no C from another: one rule each.
 define UNIT_RULE
-$(BUILD)/unit/$(1): $(UNIT_O)/tests/unit/$(1).o $(patsubst %.c,$(UNIT_O)/%.o,$($(1)_SRC))
+$(BUILD)/unit/$(1): $(UNIT_O)/tests/unit/$(1).o $(patsubst %.c,$(UNIT_O)/%.o,$($(1)_SRC)) $($(1)_OBJ)
 	$(CC) $(UNIT_CFLAGS) $$^ -o $$@ -lcmocka
 endef
 $(foreach test,$(UNIT_TESTS:tests/unit/%.c=%),$(eval $(call UNIT_RULE,$(test))))
