@@ -9,9 +9,9 @@ GUEST_BOTH := bench hardware stress startup counters smp hostile svm chaos
 GUEST_NAMES  := $(GUEST_32) $(GUEST_64) $(GUEST_BOTH:%=%32) $(GUEST_BOTH:%=%64)
 GUEST_IMAGES := $(GUEST_NAMES:%=$(O)/guest/%.elf)
 
-# hv's text, serial and drawing functions are pure: the images have them compiled for themselves.
+# hv's text, serial, drawing and waiting functions are pure: the images have them compiled for themselves.
 GUEST_C   := $(sort $(wildcard guest/lib/*.c guest/points/*.c)) hv/string.c hv/print.c hv/serial.c \
-	hv/framebuffer.c hv/font.c
+	hv/framebuffer.c hv/font.c hv/delay.c
 GUEST_ASM := $(sort $(wildcard guest/lib/*.asm))
 
 # L1 leaves the FPU alone, too: what L2 has in it is none of L1's business.

@@ -35,7 +35,9 @@ static uint64_t measure(void)
 		reads++;
 	begin = rdtsc() - begin;
 	outb(PORT_SPEAKER, speaker);
-	return reads == 0 || reads == PATIENCE ? FASTEST_TSC_KHZ : begin / MEASURED_MS;
+	if (reads == 0 || reads == PATIENCE || begin > UINT32_MAX)
+		return FASTEST_TSC_KHZ;
+	return (uint32_t)begin / MEASURED_MS; /* 32-bit L1 images have no division of 64 bits */
 }
 
 uint64_t ticks_per_ms(void)

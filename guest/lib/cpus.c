@@ -4,6 +4,7 @@
 #include "guest/lib/cpus.h"
 #include "guest/lib/exception.h"
 #include "guest/lib/machine.h"
+#include "hv/delay.h"
 #include "hv/string.h"
 
 enum {
@@ -13,6 +14,10 @@ enum {
 	EARLY_NMIS_AT = 0x5ffc,      /* as in cpus_start.asm */
 	TRIES = 20,
 	SIPIS_BARE = 10, /* for each INIT */
+
+	INIT_MS = 10,    /* between INIT and SIPI, and until the next SIPI */
+	FIRST_MS = 3000, /* on a busy host even the first of them may take long */
+	MORE_MS = 200,   /* behind each that has come */
 };
 
 extern const char cpus_code[], cpus_nmi[], cpus_code_end[];
@@ -135,13 +140,44 @@ volatile uint32_t *cpus_init(void)
 	return early_nmis;
 }
 
+static uint32_t starts_of_all(void)
+{
+	uint32_t starts = 0;
+
+	for (uint32_t id = 0; id < CPUS_MAX; id++)
+		starts += cpus[id].starts;
+	return starts;
+}
+
+/* Waits until one more has come than so many times, or for so long. */
+static bool one_more_comes(uint32_t starts, unsigned int ms)
+{
+	uint64_t begin = rdtsc(), ticks = ms * ticks_per_ms();
+
+	while (starts_of_all() == starts) {
+		if (rdtsc() - begin > ticks)
+			return false;
+		cpu_relax();
+	}
+	return true;
+}
+
 void cpus_find(void)
 {
+	uint32_t starts = starts_of_all();
+
 	cpus_init();
 	cpus_send_init(0, ICR_OTHERS);
-	cpus_pause();
+	delay_ms(INIT_MS);
 	cpus_send_sipi(0, ICR_OTHERS, CPUS_PAGE);
-	cpus_pause();
+	if (!one_more_comes(starts, INIT_MS)) {
+		cpus_send_sipi(0, ICR_OTHERS, CPUS_PAGE);
+		if (!one_more_comes(starts, FIRST_MS))
+			return;
+	}
+	do
+		starts = starts_of_all();
+	while (one_more_comes(starts, MORE_MS));
 }
 
 /*

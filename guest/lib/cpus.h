@@ -63,7 +63,10 @@ void cpus_send_sipi(uint32_t id, uint32_t shorthand, uint32_t page);
  */
 volatile uint32_t *cpus_init(void);
 
-/* Starts all others; each then waits for cpu_call(). Does what cpus_init() does. */
+/*
+ * Starts all others; each then waits for cpu_call(). Nobody says how many there are: it ends when
+ * none has come for a time. Does what cpus_init() does.
+ */
 void cpus_find(void);
 
 /*

@@ -92,25 +92,45 @@ static void tell_unknown(uint32_t command, uint32_t destination)
 	         (command & ICR_MODE) == ICR_MODE_INIT ? "INIT" : "STARTUP", destination);
 }
 
+static void give(struct vcpu *target, uint32_t command)
+{
+	uint32_t mode = command & ICR_MODE;
+
+	if (mode == ICR_MODE_NMI)
+		vcpu_nmi(target);
+	else if (mode == ICR_MODE_INIT)
+		vcpu_init(target);
+	else
+		vcpu_sipi(target, command & ICR_VECTOR);
+}
+
+/* Most name one processor, by the id that it has had from reset on: that is found at once. */
+static struct vcpu *only_target(uint32_t command, uint32_t destination)
+{
+	struct vcpu *target = NULL;
+
+	if (!(command & (ICR_SHORTHAND | ICR_LOGICAL)))
+		target = vcpu_by_id(destination);
+	return target && target->apic.id == destination ? target : NULL;
+}
+
 static void send(const struct vcpu *sender, uint32_t command, uint32_t destination)
 {
 	uint32_t mode = command & ICR_MODE;
-	bool known = false;
+	struct vcpu *only = only_target(command, destination);
+	bool known = only;
 
 	if (mode == ICR_MODE_INIT && (command & (ICR_LEVEL | ICR_ASSERT)) == ICR_LEVEL)
 		return; /* the end of a level, which means nothing */
-	for (unsigned int i = 0; i < vcpu_count(); i++) {
+	if (only)
+		give(only, command);
+	for (unsigned int i = 0; !only && i < vcpu_count(); i++) {
 		struct vcpu *target = vcpu_at(i);
 
 		if (!is_target(sender, target, command, destination))
 			continue;
 		known = true;
-		if (mode == ICR_MODE_NMI)
-			vcpu_nmi(target);
-		else if (mode == ICR_MODE_INIT)
-			vcpu_init(target);
-		else
-			vcpu_sipi(target, command & ICR_VECTOR);
+		give(target, command);
 	}
 	if (!known && mode != ICR_MODE_NMI && !(command & (ICR_SHORTHAND | ICR_LOGICAL)))
 		tell_unknown(command, destination);

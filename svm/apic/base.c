@@ -15,24 +15,30 @@
 #define APIC_ON    ((uint64_t)(APIC_BASE_X2APIC | APIC_BASE_ENABLE))
 #define BASE_FLAGS (APIC_ON | APIC_BASE_BSP)
 
-/* The pages that some APIC has: one, unless L1 moves them apart. */
+/*
+ * The pages that some APIC has: one, unless L1 moves them apart; and how many have it. So a move
+ * costs the same however many processors there are.
+ */
 enum { PAGES_MAX = 8 };
 
-static uint64_t pages[PAGES_MAX];
+static struct apic_page {
+	uint64_t gpa;
+	unsigned int users;
+} pages[PAGES_MAX];
 static unsigned int page_count;
 
-static bool has_page(uint64_t gpa, uint64_t size)
+static struct apic_page *find_page(uint64_t gpa, uint64_t size)
 {
 	for (unsigned int i = 0; i < page_count; i++) {
-		if (overlap(pages[i], PAGE_SIZE, gpa, size))
-			return true;
+		if (overlap(pages[i].gpa, PAGE_SIZE, gpa, size))
+			return &pages[i];
 	}
-	return false;
+	return NULL;
 }
 
 bool apic_covers(uint64_t gpa, uint64_t size)
 {
-	return has_page(gpa, size) || kept_covers(gpa, size);
+	return find_page(gpa, size) || kept_covers(gpa, size);
 }
 
 static uint64_t address_of(uint64_t base)
@@ -53,20 +59,30 @@ void apic_read_names(struct vcpu *vcpu)
 		__atomic_store_n(&apic->dfr, apic_read(vcpu, APIC_DFR), __ATOMIC_RELAXED);
 }
 
-/* The pages of all processors, anew. False: they are too many. */
-static bool collect_pages(void)
+/* One more APIC is there; in x2APIC mode it is nowhere. False: they are in too many places. */
+static bool enter_page(uint64_t gpa)
 {
-	page_count = 0;
-	for (unsigned int i = 0; i < vcpu_count(); i++) {
-		uint64_t page = vcpu_at(i)->apic.page;
+	struct apic_page *page;
 
-		if (page == APIC_NO_PAGE || !page || has_page(page, PAGE_SIZE))
-			continue;
-		if (page_count == PAGES_MAX)
-			return false;
-		pages[page_count++] = page;
+	if (gpa == APIC_NO_PAGE || !gpa)
+		return true;
+	page = find_page(gpa, PAGE_SIZE);
+	if (!page && page_count == PAGES_MAX)
+		return false;
+	if (!page) {
+		page = &pages[page_count++];
+		*page = (struct apic_page){.gpa = gpa};
 	}
+	page->users++;
 	return true;
+}
+
+static void leave_page(uint64_t gpa)
+{
+	struct apic_page *page = find_page(gpa, PAGE_SIZE);
+
+	if (gpa != APIC_NO_PAGE && page && !--page->users)
+		*page = pages[--page_count];
 }
 
 static void intercept_x2apic(struct vcpu *vcpu)
@@ -85,7 +101,7 @@ void apic_init(struct vcpu *vcpu)
 	apic->base = rdmsr(MSR_APIC_BASE);
 	apic->page = (apic->base & APIC_BASE_X2APIC) ? APIC_NO_PAGE : address_of(apic->base);
 	apic_read_names(vcpu);
-	collect_pages();
+	enter_page(apic->page);
 	intercept_x2apic(vcpu);
 }
 
@@ -118,23 +134,23 @@ static bool may_be_at(uint64_t page)
 	return page && page < SIZE_4G && !l1_page(NULL, page);
 }
 
+/* What guests may do at a page changes when the first APIC comes there, or the last one goes. */
 static bool set_page(struct vcpu *vcpu, uint64_t page)
 {
 	uint64_t old = vcpu->apic.page;
-	bool fits;
+	bool was_there = find_page(page, PAGE_SIZE);
 
 	if (page == old)
 		return true;
-	vcpu->apic.page = page;
-	fits = collect_pages();
-	if (!fits) {
-		vcpu->apic.page = old;
-		collect_pages();
+	leave_page(old);
+	if (!enter_page(page)) {
+		enter_page(old);
 		return false;
 	}
-	if (old != APIC_NO_PAGE)
+	vcpu->apic.page = page;
+	if (old != APIC_NO_PAGE && !find_page(old, PAGE_SIZE))
 		mmu_drop_page(&mmu, old);
-	if (page != APIC_NO_PAGE)
+	if (page != APIC_NO_PAGE && !was_there)
 		mmu_drop_page(&mmu, page);
 	return true;
 }

@@ -37,7 +37,7 @@ uint8_t code[INSTRUCTION_MAX];
 unsigned int code_length;
 uint64_t in_delivery, memory_at, data_at;
 uint32_t data;
-unsigned int intercepted, lines;
+unsigned int intercepted, lines, looked_at;
 static unsigned int current; /* the processor that the test is on */
 const unsigned int pages_max = PAGES_MAX;
 
@@ -93,7 +93,17 @@ unsigned int vcpu_count(void)
 struct vcpu *vcpu_at(unsigned int index)
 {
 	assert_true(index < count);
+	looked_at++;
 	return &vcpus[index];
+}
+
+struct vcpu *vcpu_by_id(uint32_t apic_id)
+{
+	for (unsigned int i = 0; i < count; i++) {
+		if (vcpus[i].cpu.apic_id == apic_id)
+			return &vcpus[i];
+	}
+	return NULL;
 }
 
 void vcpu_init(struct vcpu *target)
@@ -203,7 +213,7 @@ void forget(void)
 	for (unsigned int i = 0; i < MAX; i++)
 		got[i] = NOTHING;
 	exception = NOTHING;
-	finished = drops = 0;
+	finished = drops = looked_at = 0;
 }
 
 void on(unsigned int processor)
@@ -214,8 +224,8 @@ void on(unsigned int processor)
 
 void machine(unsigned int processors)
 {
-	memset(vcpus, 0, sizeof(vcpus));
-	memset(registers, 0, sizeof(registers));
+	memset(vcpus, 0, RIG_MAX == RIG_FEW ? sizeof(vcpus) : 0);
+	memset(registers, 0, RIG_MAX == RIG_FEW ? sizeof(registers) : 0);
 	memset(&vmcb, 0, sizeof(vmcb));
 	memset(x2_msr, 0, sizeof(x2_msr));
 	vmcb.save.cs.attributes = SEG_ATTR_DB;
@@ -232,9 +242,10 @@ void machine(unsigned int processors)
 	for (unsigned int i = 0; i < processors; i++) {
 		current = i;
 		registers[i][APIC_ID / 4] = 2 * i << 24;
-		registers[i][APIC_LDR / 4] = 1u << i << 24;
+		registers[i][APIC_LDR / 4] = (1u << i % 8) << 24;
 		registers[i][APIC_DFR / 4] = 0xffffffff;
 		vcpus[i].vmcb = &vmcb;
+		vcpus[i].cpu.apic_id = 2 * i;
 		apic_init(&vcpus[i]);
 	}
 	on(0);

@@ -38,6 +38,7 @@ test_window_SRC    :=
 test_layout_SRC    := boot/layout.c boot/memmap.c
 test_apic_SRC      := tests/unit/apic_rig.c
 test_apic_base_SRC := tests/unit/apic_rig.c
+test_apic_many_SRC :=
 -include tests/unit/nested.mk
 -include tests/unit/mmu.mk
 -include tests/fuzz/fuzz.mk

@@ -15,6 +15,8 @@ linux_runs "strict, 4-level" amd64 $some BOOT=direct STRICT=1 CPU=max,la57=off
 linux_runs "no nested paging" amd64 $some BOOT=direct CPU=max,npt=off
 linux_bare "4 processors, bare" amd64 processors BARE=1 SMP=4
 linux_runs "4 processors, GRUB from UEFI" amd64 processors BOOT=grub-efi SMP=4
+linux_bare "16 processors, bare" amd64 processors BARE=1 SMP=16
+linux_runs "16 processors" amd64 processors BOOT=direct SMP=16
 bare_tap= # there are no counters
 linux_runs "nestling-stat" amd64 stat BOOT=direct SMP=2
 done_testing
