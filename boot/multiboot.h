@@ -69,6 +69,8 @@ struct multiboot1_info {
 	uint64_t framebuffer_addr;
 	uint32_t framebuffer_pitch, framebuffer_width, framebuffer_height;
 	uint8_t framebuffer_bpp, framebuffer_type;
+	/* Version 1 has the colours here; but in GRUB's own structure they are aligned to 4. */
+	uint8_t framebuffer_gap[2];
 	struct multiboot_color red, green, blue;
 };
 _Static_assert(offsetof(struct multiboot1_info, cmdline) == 16, "Multiboot 3.3");
@@ -77,7 +79,8 @@ _Static_assert(offsetof(struct multiboot1_info, mmap_length) == 44, "Multiboot 3
 _Static_assert(offsetof(struct multiboot1_info, boot_loader_name) == 64, "Multiboot 3.3");
 _Static_assert(offsetof(struct multiboot1_info, framebuffer_addr) == 88, "Multiboot 3.3");
 _Static_assert(offsetof(struct multiboot1_info, framebuffer_type) == 109, "Multiboot 3.3");
-_Static_assert(offsetof(struct multiboot1_info, blue) == 114, "Multiboot 3.3");
+_Static_assert(offsetof(struct multiboot1_info, red) == 112, "as GRUB has it");
+_Static_assert(offsetof(struct multiboot1_info, blue) == 116, "as GRUB has it");
 _Static_assert(sizeof(struct multiboot1_info) == 120, "Multiboot 3.3");
 
 struct multiboot1_module {

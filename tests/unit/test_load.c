@@ -66,7 +66,7 @@ static void loads_multiboot1(void **state)
 	assert_true(memmap_covers(&rig.map, RIG_STAGE, RIG_STAGE_SIZE, MEM_USABLE));
 }
 
-/* The fields behind 88 bytes, by their offsets (Multiboot 3.3). */
+/* The fields behind 88 bytes, by their offsets (Multiboot 3.3; the colours: GRUB). */
 static void tells_of_the_screen(void **state)
 {
 	static const uint8_t colors[] = {16, 8, 8, 7, 1, 6};
@@ -85,7 +85,7 @@ static void tells_of_the_screen(void **state)
 	assert_int_equal(get32(info + 100), 1024);
 	assert_int_equal(get32(info + 104), 768);
 	assert_int_equal(get16(info + 108), 1 << 8 | 32);
-	assert_memory_equal(at(info + 110), colors, sizeof(colors));
+	assert_memory_equal(at(info + 112), colors, sizeof(colors)); /* as GRUB has it */
 	put_text_screen();
 	rig_map();
 	rig_good();
