@@ -25,6 +25,7 @@ test_efi_map_SRC   := boot/efi_map.c boot/memmap.c
 test_text_SRC      := boot/efi/text.c
 test_framebuffer_SRC := hv/framebuffer.c hv/font.c
 test_l1_ranges_SRC := boot/l1_ranges.c boot/acpi.c boot/efi_table.c boot/memmap.c $(BOOT_RIG)
+test_page_SRC      := guest/lib/page.c guest/lib/about.c hv/print.c
 test_bios_memory_SRC := boot/bios_memory.c tests/unit/fake_int15.c boot/memmap.c $(BOOT_RIG)
 test_load_SRC      := $(test_linux_SRC) tests/unit/load_images.c
 test_load2_SRC     := $(test_load_SRC)
