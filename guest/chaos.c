@@ -45,7 +45,7 @@ static void works_on(void)
 	}
 }
 
-static void run(void)
+static void prepare(void)
 {
 	if (machine.bare && !machine.qemu && !machine.bochs)
 		run_skipped("not on a real machine, bare: what is no memory may be a device of it");
@@ -57,6 +57,10 @@ static void run(void)
 	memory_init();
 	valid_init();
 	intact_init();
+}
+
+static void run(void)
+{
 	if (tap_group("chaos", chaos.race ? "race" : "vmrun"))
 		run_all();
 	if (tap_group("chaos", "after"))
@@ -64,4 +68,5 @@ static void run(void)
 	point_end();
 }
 
-const struct image image = {.name = "chaos", .format = format, .run = run, .maps_4g = true};
+const struct image image = {
+	.name = "chaos", .format = format, .prepare = prepare, .run = run, .maps_4g = true};

@@ -36,6 +36,16 @@ $(O)/guest/library32.a $(O)/guest/library64.a:
 all: $(GUEST_IMAGES)
 guest: $(GUEST_IMAGES) ## build the bundled L1 images only
 
+# What git calls the sources; the file changes, and what has it is built again, if that does.
+VERSION := $(shell git describe --always --dirty --abbrev=10 2>/dev/null || echo unknown)
+.PHONY: version
+$(BUILD)/version: version
+	@mkdir -p $(@D)
+	@echo '$(VERSION)' | cmp -s - $@ || echo '$(VERSION)' >$@
+$(O)/guest/32/guest/lib/version.o $(O)/guest/64/guest/lib/version.o: $(BUILD)/version
+$(O)/guest/32/guest/lib/version.o: GUEST_CFLAGS_32 += -DNESTLING_VERSION='"$(VERSION)"'
+$(O)/guest/64/guest/lib/version.o: GUEST_CFLAGS_64 += -DNESTLING_VERSION='"$(VERSION)"'
+
 $(O)/guest/32/%.o: %.c
 	@mkdir -p $(@D)
 	$(CC) $(GUEST_CFLAGS_32) -c $< -o $@

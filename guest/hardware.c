@@ -8,7 +8,6 @@
 
 static void run(void)
 {
-	hardware_machine();
 	hardware_walker();
 	hardware_rights();
 	hardware_length();
@@ -28,5 +27,8 @@ static void run(void)
 	bench_flush();
 }
 
-const struct image image = {
-	.name = "hardware", .format = pt_format_of_width, .run = run, .maps_4g = true};
+const struct image image = {.name = "hardware",
+                            .format = pt_format_of_width,
+                            .prepare = hardware_machine,
+                            .run = run,
+                            .maps_4g = true};

@@ -138,7 +138,8 @@ void hostile_all_answer(unsigned int first)
 	point_end();
 }
 
-static void run(void)
+/* What the command line asks for instead of the groups is done here, for it is none. */
+static void prepare(void)
 {
 	const char *name = cmdline_value("case");
 
@@ -150,16 +151,21 @@ static void run(void)
 		hostile_end(name);
 		point_fail("# the machine goes on\n");
 		point_end();
-		return;
+	} else if (!cmdline_value("s3") && cmdline_value("fpu")) {
+		hostile_fpu(cmdline_number("fpu", 0));
 	}
+}
+
+static void run(void)
+{
+	if (cmdline_value("case"))
+		return;
 	if (cmdline_value("s3")) {
 		hostile_sleep();
 		return;
 	}
-	if (cmdline_value("fpu")) {
-		hostile_fpu(cmdline_number("fpu", 0));
+	if (cmdline_value("fpu"))
 		return;
-	}
 	hostile_init();
 	hostile_messages();
 	hostile_storms();
@@ -172,4 +178,5 @@ static void run(void)
 	hostile_apic(); /* turns one off for good */
 }
 
-const struct image image = {.name = "hostile", .format = pt_format_of_width, .run = run};
+const struct image image = {
+	.name = "hostile", .format = pt_format_of_width, .prepare = prepare, .run = run};

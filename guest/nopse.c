@@ -9,4 +9,5 @@ static const struct pt_format *format(void)
 	return &pt_2level;
 }
 
-const struct image image = {.name = "nopse", .format = format, .run = points_2level};
+const struct image image = {
+	.name = "nopse", .format = format, .prepare = points_2level_prepare, .run = points_2level};

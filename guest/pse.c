@@ -11,4 +11,5 @@ static const struct pt_format *format(void)
 	return &pt_pse;
 }
 
-const struct image image = {.name = "pse", .format = format, .run = points_2level};
+const struct image image = {
+	.name = "pse", .format = format, .prepare = points_2level_prepare, .run = points_2level};

@@ -222,7 +222,7 @@ static const struct {
 	{"random", mixed},
 };
 
-static void run(void)
+static void prepare(void)
 {
 	testers_init();
 	if (tester_count < 2)
@@ -231,6 +231,10 @@ static void run(void)
 	many = 2 * few;
 	scene_memory_init();
 	shoot_init();
+}
+
+static void run(void)
+{
 	for (unsigned int i = 0; i < sizeof(groups) / sizeof(*groups); i++) {
 		if (tap_group("smp", groups[i].name))
 			groups[i].run(l2_widest());
@@ -238,5 +242,8 @@ static void run(void)
 	}
 }
 
-const struct image image = {
-	.name = "smp", .format = pt_format_of_width, .run = run, .maps_4g = true};
+const struct image image = {.name = "smp",
+                            .format = pt_format_of_width,
+                            .prepare = prepare,
+                            .run = run,
+                            .maps_4g = true};

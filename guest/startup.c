@@ -210,10 +210,14 @@ static void everybody(void)
 	check("runs", is_alive(), true);
 }
 
-static void run(void)
+static void prepare(void)
 {
 	put_code();
 	target = apic_id() + 1;
+}
+
+static void run(void)
+{
 	startup();
 	many();
 	everybody();
@@ -232,4 +236,5 @@ static void run(void)
 	point_end();
 }
 
-const struct image image = {.name = "startup", .format = pt_format_of_width, .run = run};
+const struct image image = {
+	.name = "startup", .format = pt_format_of_width, .prepare = prepare, .run = run};

@@ -15,7 +15,6 @@ static const struct {
 
 static void run(void)
 {
-	stress_memory_init();
 	stress_own();
 	for (unsigned int i = 0; i < sizeof(nested) / sizeof(*nested); i++) {
 		if (!l2_lacks_nesting) {
@@ -28,5 +27,8 @@ static void run(void)
 	}
 }
 
-const struct image image = {
-	.name = "stress", .format = pt_format_of_width, .run = run, .maps_4g = true};
+const struct image image = {.name = "stress",
+                            .format = pt_format_of_width,
+                            .prepare = stress_memory_init,
+                            .run = run,
+                            .maps_4g = true};

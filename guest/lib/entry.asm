@@ -3,7 +3,7 @@
 ; Relies on the entry state of the multiboot specification only.
 
 MULTIBOOT_MAGIC equ 0x1badb002
-MULTIBOOT_FLAGS equ 0x3                 ; modules page-aligned, memory information wanted
+MULTIBOOT_FLAGS equ 0x7                 ; modules page-aligned, memory and screen wanted
 CODE32 equ 0x08                         ; selectors of the GDT below; guest/lib/svm.h has them, too
 DATA   equ 0x10
 CODE64 equ 0x18
@@ -13,6 +13,7 @@ CR4_LA57 equ 1 << 12
 MSR_EFER equ 0xc0000080
 EFER_LME equ 1 << 8
 COM1 equ 0x3f8
+POLLS equ 10000
 STACK_BYTES equ 32768
 
 extern l1_start
@@ -22,6 +23,8 @@ section .multiboot progbits alloc noexec nowrite align=4
 	dd MULTIBOOT_MAGIC
 	dd MULTIBOOT_FLAGS
 	dd -(MULTIBOOT_MAGIC + MULTIBOOT_FLAGS)
+	times 5 dd 0                    ; addresses: those of the ELF file count
+	dd 0, 0, 0, 0                   ; a framebuffer, of any width, height and depth
 
 section .text
 bits 32
@@ -102,10 +105,11 @@ no_long_mode:
 	mov ebx, no_long_text
 .next:
 	mov dx, COM1 + 5                ; line status
+	mov ecx, POLLS                  ; there may be no such port
 .wait:
 	in al, dx
-	test al, 1 << 5                 ; room for a byte; a port that is not there reads as 0xff
-	jz .wait
+	test al, 1 << 5                 ; room for a byte
+	loopz .wait
 	mov dx, COM1
 	mov al, [ebx]
 	test al, al

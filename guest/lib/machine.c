@@ -2,6 +2,8 @@
  * CPUID and the emulator under L1. Relies on hv/x86.h.
  */
 #include "guest/lib/machine.h"
+#include "guest/lib/keyboard.h"
+#include "guest/lib/screen.h"
 #include "hv/string.h"
 #include "hv/x86.h"
 #include "svm/look/interface.h"
@@ -143,6 +145,11 @@ void machine_end(bool success)
 	outb(PORT_QEMU_EXIT, success ? 0 : 1);
 	for (unsigned int i = 0; shutdown[i]; i++)
 		outb(PORT_BOCHS_SHUTDOWN, (uint8_t)shutdown[i]);
+	if (keyboard_is_there()) {
+		screen_key();
+		keyboard_wait();
+		machine_restart();
+	}
 	for (;;)
 		__asm__ volatile("cli; hlt");
 }

@@ -36,7 +36,10 @@ void machine_init(void);
 bool emulator_is(enum emulator emulator);
 const char *emulator_name(enum emulator emulator);
 
-/* Ends the run: QEMU's isa-debug-exit with 0 or 1, Bochs' shutdown port, then a halt forever. */
+/*
+ * Ends the run: QEMU's isa-debug-exit with 0 or 1, Bochs' shutdown port; a machine that has neither
+ * waits for a key, and restarts, or halts forever where there is no keyboard.
+ */
 _Noreturn void machine_end(bool success);
 
 #endif

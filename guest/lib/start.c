@@ -2,6 +2,7 @@
  * From the entry to the image's run() and on to the end of the machine. Relies on entry.asm.
  */
 #include "guest/lib/guest.h"
+#include "guest/lib/screen.h"
 #include "hv/serial.h"
 
 enum {
@@ -58,10 +59,12 @@ void l1_start(uint32_t magic, uint32_t information)
 
 	cmdline_init(magic, information);
 	memory_map_init(magic, information);
+	screen_init(magic, information);
 	serial_init();
 	tap_begin();
 	exception_init();
 	machine_init();
+	screen_begin(image.name);
 	if (!machine.svm)
 		run_skipped("no SVM: CPUID 8000_0001 ECX bit 2 is 0");
 	if (!machine.nx)
@@ -71,6 +74,10 @@ void l1_start(uint32_t magic, uint32_t information)
 	svm_init();
 	apic_init();
 	l2_init(format);
+	if (image.prepare)
+		image.prepare();
+	if (screen_is_on())
+		screen_groups(tap_count_groups(image.run));
 	image.run();
 	tap_end();
 }

@@ -3,6 +3,7 @@
  */
 #include "guest/lib/tap.h"
 #include "guest/lib/cmdline.h"
+#include "guest/lib/screen.h"
 #include "hv/print.h"
 #include "hv/serial.h"
 #include "hv/string.h"
@@ -22,6 +23,8 @@ static struct {
 static char group[LINE_BYTES];
 static unsigned int points, failures;
 static void (*describe)(void);
+static bool counting; /* groups that begin, in `counted`, and nothing else */
+static unsigned int counted;
 
 void say(const char *format, ...)
 {
@@ -58,6 +61,10 @@ void point_end(void)
 	serial_write(now.diagnostics, now.length);
 	if (now.failed && describe)
 		describe();
+	if (now.failed)
+		screen_failed(group, now.name, now.diagnostics);
+	else
+		screen_point(now.skip, now.known);
 	now.name = NULL;
 }
 
@@ -120,13 +127,29 @@ bool check_known(const char *what, uint64_t got, uint64_t expected, uint64_t dev
 bool tap_group(const char *family, const char *name)
 {
 	const char *filter = cmdline_value("filter");
+	bool wanted;
 
 	point_end();
 	snprint(group, sizeof(group), "%s.%s", family, name);
-	if (!filter || glob_match(filter, group))
-		return true;
-	say("# filtered: %s\n", group);
-	return false;
+	wanted = !filter || glob_match(filter, group);
+	if (counting) {
+		counted += wanted;
+		return false;
+	}
+	if (wanted)
+		screen_group(group);
+	else
+		say("# filtered: %s\n", group);
+	return wanted;
+}
+
+unsigned int tap_count_groups(void (*run)(void))
+{
+	counted = 0;
+	counting = true;
+	run();
+	counting = false;
+	return counted;
 }
 
 void tap_describe_with(void (*function)(void))
@@ -142,19 +165,19 @@ void tap_begin(void)
 void tap_end(void)
 {
 	point_end();
-	if (!points) {
-		say("1..0 # SKIP no group matches the filter\n");
-		machine_end(false);
-	}
+	if (!points)
+		run_skipped("no group matches the filter");
 	say("1..%u\n", points);
 	if (failures)
 		say("# %u of %u points failed\n", failures, points);
+	screen_end(PAGE_DONE, NULL);
 	machine_end(!failures);
 }
 
 void run_skipped(const char *reason)
 {
 	say("1..0 # SKIP %s\n", reason);
+	screen_end(PAGE_SKIPPED, reason);
 	machine_end(false);
 }
 
@@ -171,5 +194,6 @@ void run_failed(const char *format, ...)
 	describe = NULL; /* it may be what went wrong */
 	point_end();
 	say("Bail out! L1 cannot go on\n");
+	screen_end(PAGE_STOPPED, NULL);
 	machine_end(false);
 }

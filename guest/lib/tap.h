@@ -1,7 +1,7 @@
 /*
  * Results, as TAP version 13 on COM1. A point is opened by its name and collects checks; the next
  * point(), or the end of the group, prints its line, so a crash has a name as well. Relies on
- * hv/serial.h, hv/print.h and machine.h.
+ * hv/serial.h, hv/print.h, screen.h and machine.h.
  */
 #ifndef GUEST_TAP_H
 #define GUEST_TAP_H
@@ -19,6 +19,9 @@ void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
  * names other groups: the caller then skips it.
  */
 bool tap_group(const char *family, const char *name);
+
+/* How many groups run() would begin. None runs. */
+unsigned int tap_count_groups(void (*run)(void));
 
 /* Opens a point of the group; its line is printed when the next one opens. The name is not copied.
  */

@@ -8,6 +8,7 @@
 #include "guest/lib/guest.h"
 
 /* points_all(), and what only 2-level nested tables have. */
+void points_2level_prepare(void); /* the image's prepare() */
 void points_2level(void);
 
 /* Everything below: for each kind of L2 that this image can run, and once for the machine. */

@@ -271,11 +271,15 @@ static void edges(void)
 	l2_check_value(l2, (uint32_t)pt_get(&l2->npt, 0, 2));
 }
 
-void points_2level(void)
+void points_2level_prepare(void)
 {
 	if (!l2_lacks_nesting && emulator_is(QEMU_BARE) && !walked())
 		l2_lacks_nesting =
 			"qemu: 2-level nested tables are not walked, ngpa is used as hpa";
+}
+
+void points_2level(void)
+{
 	points_all();
 	if (!tap_group("nested", "2level"))
 		return;
