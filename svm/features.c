@@ -4,6 +4,7 @@
  */
 #include "svm/features.h"
 #include "hv/exception.h"
+#include "hv/lock.h"
 #include "hv/x86.h"
 #include "svm/cpuid.h"
 #include "svm/look/interface.h"
@@ -222,6 +223,7 @@ static void choose_barriers(const struct feature_choice *choice)
 
 void features_init(const struct feature_choice *choice)
 {
+	static const struct cpuid_bit hypervisor = {LEAF_FEATURES, 'c', 31};
 	struct cpuid_regs svm, extended;
 
 	features.npt = choice->npt;
@@ -235,6 +237,7 @@ void features_init(const struct feature_choice *choice)
 	features.nx = extended.edx & (1u << 20);
 	features.la57 = choice->la57;
 	features.tcg = on_tcg();
+	lock_any_order = cpuid_has(&hypervisor);
 	choose_registers();
 	choose_svm(choice->untried);
 	choose_barriers(choice);

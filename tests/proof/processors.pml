@@ -20,6 +20,9 @@
 #ifndef FLUSHERS
 #define FLUSHERS N /* and up to this one some of it takes the lock */
 #endif
+#ifndef ANY_ORDER
+#define ANY_ORDER 0 /* the lock goes to whoever finds it free */
+#endif
 #ifndef LOSSES
 #define LOSSES 0 /* NMIs that get lost on their way */
 #endif
@@ -78,8 +81,12 @@ inline ask(t)
 
 inline lock()
 {
+#if ANY_ORDER
+	atomic { tickets == serving -> tickets = (tickets + 1) % (N + 1) } /* P18 */
+#else
 	atomic { ticket = tickets; tickets = (tickets + 1) % (N + 1) }; /* P4 */
 	serving == ticket
+#endif
 }
 
 inline unlock()

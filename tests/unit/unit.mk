@@ -52,9 +52,10 @@ $(UNIT_O)/%.asm.o: %.asm
 	@mkdir -p $(@D)
 	$(NASM) -f elf64 -o $@ $<
 
-# A program's sources come from a list of its name, what is no C from another: one rule each.
+# A program's sources come from a list of its name, what is no C from another: one rule each. What asks
+# for locks stands in many.
 define UNIT_RULE
-$(BUILD)/unit/$(1): $(UNIT_O)/tests/unit/$(1).o $(patsubst %.c,$(UNIT_O)/%.o,$($(1)_SRC)) $($(1)_OBJ)
+$(BUILD)/unit/$(1): $(UNIT_O)/tests/unit/$(1).o $(patsubst %.c,$(UNIT_O)/%.o,$($(1)_SRC) hv/lock.c) $($(1)_OBJ)
 	$(CC) $(UNIT_CFLAGS) $$^ -o $$@ -lcmocka
 endef
 $(foreach test,$(UNIT_TESTS:tests/unit/%.c=%),$(eval $(call UNIT_RULE,$(test))))
