@@ -5,7 +5,10 @@
 #include "mmu/region.h"
 #include "mmu/track.h"
 
-enum { KICK_AFTER = 4 }; /* frames read in vain: about what a message and an exit cost */
+enum {
+	KICK_AFTER = 4, /* frames read in vain: about what a message and an exit cost */
+	MANY = 48,      /* tracked frames, or regions */
+};
 
 /* Has the processor flushed since D bits of its NPT01 were cleared? */
 static bool is_armed(const struct mmu *mmu, struct mmu_cpu *cpu)
@@ -110,26 +113,21 @@ static inline uint64_t any_of_64(const uint64_t *e)
 }
 
 /*
- * Those of 64 entries, named by bits, in which the processor has set the mark, A or D. Mostly it
- * has not, so several are looked at together: one of them costs little more than to load it.
+ * Those of the page's 64 entries, named by bits, in which the processor has set the mark, A or D.
+ * Mostly it has not: where there are many they are looked at together first.
  */
-static uint64_t find_marked(const uint64_t *entries, uint64_t bits, uint64_t mark)
+static inline uint64_t find_marked(const struct shadow_page *page, unsigned int word, uint64_t bits,
+                                   uint64_t mark)
 {
-	uint64_t found = 0, eight;
+	const uint64_t *entries = page->table + word * 64;
+	uint64_t found = 0;
 
 	__atomic_signal_fence(__ATOMIC_SEQ_CST); /* they are read now */
-	if (bits == ~0ull && !(any_of_64(entries) & mark))
+	if (page->tracked_count > MANY && !(any_of_64(entries) & mark))
 		return 0;
-	for (; bits; bits &= ~eight) {
-		unsigned int first = (unsigned int)__builtin_ctzll(bits) & ~7u;
-
-		eight = 0xffull << first;
-		if (!(any_of_8(entries + first) & mark))
-			continue;
-		for (uint64_t left = bits & eight; left; left &= left - 1) {
-			if (entries[__builtin_ctzll(left)] & mark)
-				found |= left & -left;
-		}
+	for (; bits; bits &= bits - 1) {
+		if (entries[__builtin_ctzll(bits)] & mark)
+			found |= bits & -bits;
 	}
 	return found;
 }
@@ -156,39 +154,20 @@ static bool is_open(const struct mmu *mmu, const struct mmu_cpu *cpu,
 	       (has_noted(mmu, region->gpa) || has_large_writers(mmu, region->gpa));
 }
 
-static bool fall(struct shadow_page *page, bool self)
-{
-	if (page->quiet != AWAKE)
-		return false;
-	__atomic_and_fetch(page->parent, ~PTE_A, __ATOMIC_SEQ_CST); /* T10 */
-	page->quiet = self ? QUIET : FALLING;                       /* T11 */
-	return true;
-}
-
 /*
  * As the processor has to flush, it may as well set A again where it comes by. It might have
  * flushed just now, before A was cleared: so it is asked again.
  */
-static void let_fall(struct mmu *mmu, struct mmu_cpu *cpu)
+static inline void let_fall(const struct mmu *mmu, struct mmu_cpu *cpu, struct shadow_page *page)
 {
-	bool self = cpu == mmu->self, any = false;
+	bool self = cpu == mmu->self;
 
-	for (struct shadow_page *giant = cpu->giants; giant; giant = giant->next_giant) {
-		any |= fall(giant, self);
-		for (unsigned int words = giant->words; words; words &= words - 1) {
-			unsigned int word = (unsigned int)__builtin_ctz(words);
-
-			for (uint64_t bits = giant->awake[word]; bits; bits &= bits - 1) {
-				struct shadow_page *region = region_at(mmu, giant, word, bits);
-
-				any |= fall(region, self);
-				if (region->quiet == QUIET && !is_open(mmu, cpu, region))
-					giant->awake[word] &= ~(bits & -bits);
-			}
-		}
-	}
-	if (any)
-		__atomic_store_n(&cpu->flush_direct, true, __ATOMIC_SEQ_CST); /* T12 */
+	if (page->quiet != AWAKE ||
+	    (!__atomic_load_n(&cpu->flush_direct, __ATOMIC_RELAXED) && !(self && cpu->flushes_all)))
+		return;
+	__atomic_and_fetch(page->parent, ~PTE_A, __ATOMIC_SEQ_CST);   /* T10 */
+	page->quiet = self ? QUIET : FALLING;                         /* T11 */
+	__atomic_store_n(&cpu->flush_direct, true, __ATOMIC_SEQ_CST); /* T12 */
 }
 
 static void collect_region(struct mmu *mmu, struct mmu_cpu *cpu, struct shadow_page *region,
@@ -205,7 +184,7 @@ static void collect_region(struct mmu *mmu, struct mmu_cpu *cpu, struct shadow_p
 
 		if (written && armed)
 			region->unarmed[word] = 0; /* T7 */
-		written |= find_marked(region->table + word * 64, bits, PTE_D);
+		written |= find_marked(region, word, bits, PTE_D);
 		for (bits = open ? bits : written; bits; bits &= bits - 1) {
 			unsigned int index = word * 64 + (unsigned int)__builtin_ctzll(bits);
 			bool by_others = (frames[index] & others) || large;
@@ -216,39 +195,37 @@ static void collect_region(struct mmu *mmu, struct mmu_cpu *cpu, struct shadow_p
 	}
 }
 
-static bool any_awake(const struct shadow_page *giant)
+/* L1 or others may have come to the region. Returns whether it is to be looked at next time. */
+static bool ask_region(struct mmu *mmu, struct mmu_cpu *cpu, struct shadow_page *region, bool armed)
 {
-	uint64_t any = 0;
+	bool open = is_open(mmu, cpu, region);
 
-	for (unsigned int word = 0; word < WORDS; word++)
-		any |= giant->awake[word];
-	return any;
+	if (!is_quiet(region, armed) || open)
+		collect_region(mmu, cpu, region, open, armed);
+	let_fall(mmu, cpu, region);
+	return open || region->quiet != QUIET;
 }
 
 static void collect_giant(struct mmu *mmu, struct mmu_cpu *cpu, struct shadow_page *giant,
                           bool armed)
 {
-	if (is_quiet(giant, armed) && !any_awake(giant)) {
-		mmu->counters->giants_skipped++;
-		return;
-	}
+	bool quiet = is_quiet(giant, armed), skipped = quiet;
+
 	for (unsigned int words = giant->words; words; words &= words - 1) {
 		unsigned int word = (unsigned int)__builtin_ctz(words);
-		uint64_t bits = giant->tracked[word], *awake = &giant->awake[word];
+		uint64_t *awake = &giant->awake[word], bits = *awake;
 
-		bits = *awake | find_marked(giant->table + word * 64, bits & ~*awake, PTE_A);
+		if (!quiet)
+			bits |= find_marked(giant, word, giant->tracked[word] & ~bits, PTE_A);
+		skipped = skipped && !bits;
 		for (; bits; bits &= bits - 1) {
-			struct shadow_page *region = region_at(mmu, giant, word, bits);
-			bool open = is_open(mmu, cpu, region), quiet = is_quiet(region, armed);
-
-			if (region->quiet == QUIET && !open)
-				*awake &= ~(bits & -bits);
-			else
+			*awake &= ~(bits & -bits); /* what is noted amid it sets it again */
+			if (ask_region(mmu, cpu, region_at(mmu, giant, word, bits), armed))
 				*awake |= bits & -bits;
-			if (!quiet || open)
-				collect_region(mmu, cpu, region, open, armed);
 		}
 	}
+	mmu->counters->giants_skipped += skipped;
+	let_fall(mmu, cpu, giant);
 }
 
 void regions_collect(struct mmu *mmu)
@@ -258,9 +235,6 @@ void regions_collect(struct mmu *mmu)
 
 		for (struct shadow_page *giant = cpu->giants; giant; giant = giant->next_giant)
 			collect_giant(mmu, cpu, giant, armed);
-		if (__atomic_load_n(&cpu->flush_direct, __ATOMIC_RELAXED) ||
-		    (cpu == mmu->self && cpu->flushes_all))
-			let_fall(mmu, cpu);
 	}
 	mmu->self->flushes_all = false;
 }

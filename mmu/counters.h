@@ -24,6 +24,7 @@
 	X(tables_read, "tables read for it")                                                       \
 	X(copies_used, "of these, read by comparison with a copy")                                 \
 	X(sptes_changed, "entries found to have changed")                                          \
+	X(leaves_moved, "of these, to another page beside the one before")                         \
 	X(catch_ups, "roots entered after others changed tables")                                  \
 	X(collects, "searches for written tables")                                                 \
 	X(frames_dirty, "written tables found")                                                    \

@@ -135,14 +135,24 @@ bool mmu_direct_fault(struct mmu *mmu, struct mmu_cpu *cpu, uint64_t gpa)
 	return true;
 }
 
-/* A table that takes the place of a larger leaf maps all that the leaf mapped. */
+/*
+ * A table that takes the place of a larger leaf maps all that the leaf mapped. To be called where
+ * ops->map() says that it is one page: so the leaves of 4 KiB are alike.
+ */
 static void populate(struct mmu *mmu, struct shadow_page *page)
 {
-	for (unsigned int i = 0; i < SHADOW_ENTRIES; i++) {
-		struct target target = spte_target(mmu, NULL, page, i, 0, false);
+	struct target target = {.kind = TARGET_NONE};
 
-		if (target.kind == TARGET_LEAF && !(page->table[i] & PTE_P))
-			spte_set(mmu, page, i, target.spte);
+	for (uint64_t i = 0; i < SHADOW_ENTRIES; i++) {
+		if (page->role.level > 1 || !i)
+			target = spte_target(mmu, NULL, page, (unsigned int)i, 0, false);
+		else
+			target.spte = ((target.spte + (1ull << PT_PAGE_SHIFT)) & ~PTE_D) |
+			              untracked_d(mmu, page->gpa + (i << PT_PAGE_SHIFT));
+		if (target.kind == TARGET_LEAF && !(page->table[i] & PTE_P)) {
+			write_spte(&page->table[i], target.spte);
+			count_spte(page, (unsigned int)i);
+		}
 	}
 }
 

@@ -67,11 +67,11 @@ struct mmu_cpu {
 	struct shadow_page *giants;  /* pages of NPT01 with regions that have tracked frames */
 	struct way way;              /* to the last nested fault */
 	/*
-	 * What ops->map() said of a page larger than 4 KiB, begins at mapped_gpa, and when by
-	 * mmu->maps. The hpa is that of gpa 0.
+	 * What ops->map() said of a page larger than 4 KiB without a type of its own, which begins
+	 * at mapped_gpa, and when by mmu->maps. The offset makes a gpa there an hpa.
 	 */
-	struct host_mapping mapped;
-	uint64_t mapped_gpa, mapped_mask, mapped_at;
+	uint64_t mapped_gpa, mapped_mask, mapped_at, mapped_offset;
+	int mapped_level;
 	struct mmu_cpu *next;
 	/*
 	 * NPT01 changed in a way that the processor may not have seen: whoever enters a guest that

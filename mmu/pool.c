@@ -10,7 +10,9 @@
 enum {
 	RECLAIM_BATCH = 32, /* one flush serves this many pages */
 	PAGES_A_COPY = 12,  /* of so many pages in use one may be a copy */
-	COPY_PROBES = 64,
+	HOT = 32,           /* entries */
+	FEW_COPIES = 8,     /* so many are there for the asking */
+	COPY_PROBES = 8,
 };
 
 static uint32_t hash_buckets(uint32_t page_count)
@@ -56,6 +58,7 @@ void mmu_init(struct mmu *mmu, uint64_t *tables, uint64_t tables_hpa, void *meta
 	mmu->tables_hpa = tables_hpa;
 	mmu->page_count = page_count;
 	mmu->free_count = page_count;
+	mmu->hot = HOT;
 	mmu->maps = 1; /* of processors that have asked nothing yet it is 0 */
 	mmu->free = NULL;
 	mmu->free_chunks = NULL;
@@ -129,12 +132,12 @@ void page_make_newest(struct mmu *mmu, struct shadow_page *page)
 static struct shadow_page *take_copy(struct mmu *mmu)
 {
 	for (unsigned int i = 0; i < COPY_PROBES; i++) {
-		struct shadow_page *copy = &mmu->pages[mmu->copy_hand++ % mmu->page_count];
+		struct shadow_page *copy = &mmu->pages[mmu->copy_hand++ % mmu->pages_used];
 
 		if (!copy->live || !is_copy(copy))
 			continue;
 		copy->copy->copy = NULL;
-		copy->copy->reads = 0;
+		copy->copy->heat = 0;
 		return copy;
 	}
 	return NULL;
@@ -146,7 +149,7 @@ void give_copy(struct mmu *mmu, struct shadow_page *page)
 	struct shadow_page *copy;
 	bool found;
 
-	if (mmu->copies * PAGES_A_COPY > in_use) {
+	if (mmu->copies >= FEW_COPIES && mmu->copies * PAGES_A_COPY > in_use) {
 		copy = take_copy(mmu);
 	} else if (mmu->free_count > pages_for(mmu, PT_MAX_LEVEL)) {
 		copy = page_get(mmu, page->gpa, (union shadow_role){.local = 1}, &found);
@@ -264,12 +267,14 @@ struct shadow_page *page_get(struct mmu *mmu, uint64_t gpa, union shadow_role ro
 	page = mmu->free;
 	mmu->free = page->hash_next;
 	mmu->free_count--;
+	if (mmu->pages_used <= page - mmu->pages)
+		mmu->pages_used = (uint32_t)(page - mmu->pages) + 1;
 	page->gpa = gpa;
 	page->role = role;
 	page->serial = ++mmu->serial;
 	page->used = mmu->serial;
 	page->live = true;
-	page->reads = 0;
+	page->heat = 0;
 	page->groups = 0;
 	page->hash_next = NULL;
 	if (!role.local) {

@@ -52,8 +52,8 @@ struct shadow_page {
 	struct shadow_page *next_giant; /* of the processor's, with tracked frames */
 	uint32_t tracked_count;
 	uint8_t words;   /* those of tracked[] that are not 0 */
-	uint8_t quiet;   /* region, giant: what A of the entry above tells, mmu/region.c */
-	uint8_t reads;   /* how often the table was read again, up to what makes it hot */
+	uint8_t quiet;   /* region, giant: what A of the entry above tells, mmu/region.h */
+	uint16_t heat;   /* how many entries of the table were read again, up to what is hot */
 	uint32_t groups; /* of GROUP_ENTRIES sptes each: those that may have one */
 	/*
 	 * What was read last of a table that is read again and again stands in a page of the pool,
@@ -178,7 +178,10 @@ struct mmu {
 	uint64_t unlinks; /* counts sptes that led to tables and went */
 	uint64_t maps;    /* counts changes of what ops->map() says */
 
-	uint32_t copies, copy_hand; /* how many there are, and where to look for one next */
+	/* How many copies there are, where to look for one next, and how many pages were ever used.
+	 */
+	uint32_t copies, copy_hand, pages_used;
+	uint16_t hot; /* so many entries that are read again make a table hot: it gets a copy */
 
 	uint64_t frames_tracked, frames_watched;
 	struct mmu_counters *counters; /* of the processor at work */

@@ -70,9 +70,41 @@ static unsigned int combined_type(unsigned int memory, unsigned int leaf)
 	return memory == TYPE_UC ? TYPE_UC : TYPE_UC_MINUS;
 }
 
-unsigned int type_over(const struct host_mapping *host, unsigned int type)
+/* Both types are indexes into HOST_PAT. */
+static unsigned int type_over(const struct host_mapping *host, unsigned int type)
 {
 	return host_pat_index(combined_type(host->type, HOST_PAT >> (8 * type) & 7));
+}
+
+struct host_mapping host_of(const struct mmu *mmu, uint64_t gpa)
+{
+	struct mmu_cpu *cpu = mmu->self;
+	uint64_t now = mmu->maps;
+	struct host_mapping host;
+
+	if (is_mapped(mmu, cpu, gpa))
+		return (struct host_mapping){.hpa = gpa + cpu->mapped_offset,
+		                             .level = cpu->mapped_level};
+	host = mmu->ops->map(mmu->context, gpa);
+	if (cpu && host.level > 1 && !host.typed) {
+		cpu->mapped_mask = ~0ull << shadow_shift(host.level);
+		cpu->mapped_gpa = gpa & cpu->mapped_mask;
+		cpu->mapped_at = now;
+		cpu->mapped_level = host.level;
+		cpu->mapped_offset = host.hpa - gpa;
+	}
+	return host;
+}
+
+uint64_t small_leaf_over(const struct mmu *mmu, uint64_t gpa, unsigned int type, uint64_t rights)
+{
+	struct host_mapping host = host_of(mmu, gpa);
+
+	if (host.typed)
+		type = type_over(&host, type);
+	if (host.read_only)
+		rights &= ~PTE_W;
+	return leaf_spte(host.hpa, 1, type, rights);
 }
 
 /* Maps a page of L1's memory at the spte's level or, where L0 may not, through a direct table. */

@@ -31,52 +31,41 @@ static inline uint64_t leaf_spte(uint64_t hpa, int level, unsigned int type, uin
 /* What of a last-level entry chooses its memory type. */
 #define TYPE_BITS (PTE_PWT | PTE_PCD | PTE_PAT)
 
-/* The memory type (both are indexes into HOST_PAT) of a leaf over memory that has one itself. */
-unsigned int type_over(const struct host_mapping *host, unsigned int type);
+/* Has ops->map() said last what holds here, too? */
+static inline bool is_mapped(const struct mmu *mmu, const struct mmu_cpu *cpu, uint64_t gpa)
+{
+	return cpu && cpu->mapped_at == mmu->maps && (gpa & cpu->mapped_mask) == cpu->mapped_gpa;
+}
 
 /*
  * Where a page of L1's is. An answer for a larger page than 4 KiB holds for all of it, so that the
  * next question mostly needs none.
  */
-static inline struct host_mapping host_of(const struct mmu *mmu, uint64_t gpa)
-{
-	struct mmu_cpu *cpu = mmu->self;
-	uint64_t now = mmu->maps;
-	struct host_mapping host;
+struct host_mapping host_of(const struct mmu *mmu, uint64_t gpa);
 
-	if (cpu && cpu->mapped_at == now && (gpa & cpu->mapped_mask) == cpu->mapped_gpa) {
-		host = cpu->mapped;
-		host.hpa += gpa;
-		return host;
-	}
-	host = mmu->ops->map(mmu->context, gpa);
-	if (cpu && host.level > 1) {
-		cpu->mapped_mask = ~0ull << shadow_shift(host.level);
-		cpu->mapped_gpa = gpa & cpu->mapped_mask;
-		cpu->mapped_at = now;
-		cpu->mapped = host;
-		cpu->mapped.hpa -= gpa;
-	}
-	return host;
-}
+/* The leaf over a page of L1's, of this type (index into HOST_PAT), with rights (of SPTE_RIGHTS).
+ */
+uint64_t small_leaf_over(const struct mmu *mmu, uint64_t gpa, unsigned int type, uint64_t rights);
 
 /* The leaf for an entry of level 1 that the processor may use, under nested paging. */
-static inline uint64_t small_leaf(const struct mmu *mmu, const struct paging_mode *mode,
-                                  const struct shadow_page *page, uint64_t entry)
+static inline __attribute__((always_inline)) uint64_t small_leaf(const struct mmu *mmu,
+                                                                 const struct paging_mode *mode,
+                                                                 const struct shadow_page *page,
+                                                                 uint64_t entry)
 {
-	struct host_mapping host = host_of(mmu, leaf_frame(mode, 1, entry));
+	const struct mmu_cpu *cpu = mmu->self;
+	uint64_t gpa = leaf_frame(mode, 1, entry), rights = entry & SPTE_RIGHTS;
 	unsigned int type = page->role.pat;
-	uint64_t rights = entry & SPTE_RIGHTS;
 
 	if (__builtin_expect(entry & TYPE_BITS, 0)) /* mostly it is the first of the types */
 		type >>= 3 * leaf_pat_index(1, entry);
 	type = host_pat_index(type);
-	if (host.typed)
-		type = type_over(&host, type);
 	/* Until D is set the page is not writable, so that the first write sets it. */
-	if (!(entry & PTE_D) || host.read_only)
+	if (!(entry & PTE_D))
 		rights &= ~PTE_W;
-	return leaf_spte(host.hpa, 1, type, rights);
+	return __builtin_expect(is_mapped(mmu, cpu, gpa), 1)
+	               ? leaf_spte(gpa + cpu->mapped_offset, 1, type, rights)
+	               : small_leaf_over(mmu, gpa, type, rights);
 }
 
 /* Where an spte is to lead: to a page of memory, to another table, or nowhere. */
@@ -125,12 +114,19 @@ static inline bool is_used(const struct paging_mode *mode, uint64_t entry)
 	return (entry & used) == used;
 }
 
-/* What the guest's entry behind spte number index of an indirect page says now. */
+/* Where L0 sees the guest's entry behind spte number index of an indirect page, and what it says.
+ */
+static inline const void *place_behind(const struct mmu *mmu, const struct paging_mode *mode,
+                                       const struct shadow_page *page, unsigned int index)
+{
+	return guest_table(&mmu->memory, page->gpa + guest_index_of(mode, page, index) *
+	                                                     mode->format->entry_size);
+}
+
 static inline uint64_t entry_behind(const struct mmu *mmu, const struct paging_mode *mode,
                                     const struct shadow_page *page, unsigned int index)
 {
-	return table_entry(guest_table(&mmu->memory, page->gpa), guest_index_of(mode, page, index),
-	                   mode->format->entry_size);
+	return entry_or_ones(place_behind(mmu, mode, page, index), mode->format->entry_size);
 }
 
 /* sync.c */

@@ -7,9 +7,6 @@
 #include "mmu/spte.h"
 #include "mmu/track.h"
 
-/* So many readings make a table hot. */
-enum { HOT = 4 };
-
 /*
  * Most entries of a table that was written are as they were; told from the two words alone, as the
  * loop goes over whole tables. False when it takes more than that.
@@ -34,24 +31,73 @@ static bool unchanged(const struct mmu *mmu, const struct paging_mode *mode, boo
 	       !((spte ^ entry) & SPTE_RIGHTS);
 }
 
-static void sync_spte(struct mmu *mmu, const struct paging_mode *mode, struct shadow_page *page,
-                      unsigned int index, uint64_t entry)
+/* What the spte is to be for this entry: a leaf, what it is, or 0: that comes with the next fault.
+ */
+static uint64_t wanted_spte(const struct mmu *mmu, const struct paging_mode *mode,
+                            const struct shadow_page *page, unsigned int index, uint64_t entry)
 {
-	uint64_t spte = page->table[index];
 	struct target target = spte_target(mmu, mode, page, index, entry, false);
 
-	if (same_table(mmu, page, spte, &target) ||
-	    (target.kind == TARGET_LEAF && spte == target.spte))
+	if (target.kind == TARGET_LEAF)
+		return target.spte;
+	return same_table(mmu, page, page->table[index], &target) ? page->table[index] : 0;
+}
+
+/*
+ * Spte number index comes to say something new by this entry, which was read at this place (NULL:
+ * all ones): does the entry still say so, behind the note?
+ */
+static inline bool noted(struct mmu *mmu, const struct shadow_page *page, unsigned int index,
+                         const void *at, unsigned int size, uint64_t entry)
+{
+	note_change(mmu, page, index, false);    /* A5 */
+	return entry_or_ones(at, size) == entry; /* A6 */
+}
+
+static bool is_small(const struct paging_mode *mode, const struct shadow_page *page)
+{
+	return page->role.level == 1 && (mode->flags & MODE_NESTED);
+}
+
+/* Brings a present spte in line with its entry, which was read at this place. */
+static void sync_spte(struct mmu *mmu, const struct paging_mode *mode, struct shadow_page *page,
+                      unsigned int index, const void *at, uint64_t entry)
+{
+	bool small = is_small(mode, page);
+	uint64_t wanted = 0;
+
+	if (!small)
+		wanted = wanted_spte(mmu, mode, page, index, entry);
+	else if (is_used(mode, entry) && !entry_reserved(mode, 1, entry))
+		wanted = small_leaf(mmu, mode, page, entry);
+	if (wanted == page->table[index])
 		return;
 	mmu->counters->sptes_changed++;
-	if (target.kind == TARGET_LEAF) {
-		note_change(mmu, page, index, false);                /* A5 */
-		if (entry_behind(mmu, mode, page, index) == entry) { /* A6 */
-			spte_set(mmu, page, index, target.spte);
-			return;
-		}
-	}
-	spte_clear(mmu, page, index); /* what is there now comes with the next fault */
+	if (!wanted || !noted(mmu, page, index, at, mode->format->entry_size, entry))
+		spte_clear(mmu, page, index);
+	else if (small)
+		set_leaf(mmu, page, index, 1, wanted);
+	else
+		spte_set(mmu, page, index, wanted);
+}
+
+/*
+ * The same for a small leaf whose entry says what it said but for the page, if L0 has both in a
+ * row: so then are the sptes. False: it takes more.
+ */
+static inline bool move_leaf(struct mmu *mmu, const struct paging_mode *mode,
+                             struct shadow_page *page, unsigned int index, const uint64_t *at,
+                             uint64_t was, uint64_t entry)
+{
+	uint64_t old = was & mode->address_mask, gpa = entry & mode->address_mask;
+
+	if ((was ^ old) != (entry ^ gpa) || !is_mapped(mmu, mmu->self, old) ||
+	    !is_mapped(mmu, mmu->self, gpa) || !noted(mmu, page, index, at, 8, entry))
+		return false;
+	mmu->counters->sptes_changed++;
+	mmu->counters->leaves_moved++;
+	set_leaf(mmu, page, index, 1, page->table[index] + (gpa - old));
+	return true;
 }
 
 static inline bool same_four(const uint64_t *table, const uint64_t *copy)
@@ -69,16 +115,19 @@ static inline bool same_group(const uint64_t *table, const uint64_t *copy)
 	       same_four(table + 8, copy + 8) && same_four(table + 12, copy + 12);
 }
 
-static bool may_have_copy(const struct mmu *mmu, const struct paging_mode *mode,
-                          const struct shadow_page *page, const void *table)
+static bool may_have_copy(const struct paging_mode *mode, const struct shadow_page *page,
+                          const void *table)
 {
-	return table && !mmu->own_paging && !page->role.local && mode->format->entry_size == 8;
+	return table && (mode->flags & MODE_NESTED) && !page->role.local &&
+	       mode->format->entry_size == 8;
 }
 
 /* What differs from the copy is derived again. What is read is what becomes copy and spte. */
 static void sync_copied(struct mmu *mmu, const struct paging_mode *mode, struct shadow_page *page,
                         const uint64_t *table, uint64_t *copy)
 {
+	bool small = is_small(mode, page);
+
 	mmu->counters->copies_used++;
 	page_touch(mmu, page->copy);
 	for (uint32_t groups = page->groups; groups; groups &= groups - 1) {
@@ -88,13 +137,14 @@ static void sync_copied(struct mmu *mmu, const struct paging_mode *mode, struct 
 		if (same_group(table + i, copy + i))
 			continue;
 		for (; i < end; i++) {
-			uint64_t entry = entry_at(table + i, 8);
+			uint64_t entry = entry_at(table + i, 8), was = copy[i];
 
-			if (copy[i] == entry)
+			if (was == entry)
 				continue;
 			copy[i] = entry;
-			if (page->table[i] & PTE_P)
-				sync_spte(mmu, mode, page, i, entry);
+			if ((page->table[i] & PTE_P) &&
+			    !(small && move_leaf(mmu, mode, page, i, table + i, was, entry)))
+				sync_spte(mmu, mode, page, i, table + i, entry);
 		}
 	}
 }
@@ -102,7 +152,8 @@ static void sync_copied(struct mmu *mmu, const struct paging_mode *mode, struct 
 static void sync_page(struct mmu *mmu, const struct paging_mode *mode, struct shadow_page *page)
 {
 	bool registers = in_registers(mode, page->role.level);
-	const void *table = registers ? mode->pdptes : guest_table(&mmu->memory, page->gpa);
+	const char *table =
+		registers ? (const char *)mode->pdptes : guest_table(&mmu->memory, page->gpa);
 	unsigned int size = mode->format->entry_size;
 	bool plain_wb = mmu->identity && host_pat_index(page->role.pat & 7) == 0;
 	int level = page->role.level;
@@ -110,15 +161,16 @@ static void sync_page(struct mmu *mmu, const struct paging_mode *mode, struct sh
 
 	mmu->counters->tables_read++;
 	if (page->copy) {
-		sync_copied(mmu, mode, page, table, page->copy->table);
+		sync_copied(mmu, mode, page, (const uint64_t *)table, page->copy->table);
 		return;
 	}
-	if (page->reads < HOT)
-		page->reads++;
-	else if (may_have_copy(mmu, mode, page, table))
+	if (page->heat < mmu->hot)
+		page->heat = (uint16_t)(page->heat + left);
+	else if (may_have_copy(mode, page, table))
 		give_copy(mmu, page);
 	for (unsigned int i = 0; left; i++) {
 		uint64_t spte = page->table[i], entry;
+		const void *at = NULL;
 
 		if (!(page->groups >> i / GROUP_ENTRIES & 1)) {
 			i += GROUP_ENTRIES - 1;
@@ -127,20 +179,23 @@ static void sync_page(struct mmu *mmu, const struct paging_mode *mode, struct sh
 		if (!(spte & PTE_P))
 			continue;
 		left--;
-		entry = table_entry(table, size == 8 ? i : guest_index_of(mode, page, i), size);
+		if (table)
+			at = table + (size_t)(size == 8 ? i : guest_index_of(mode, page, i)) * size;
+		entry = entry_or_ones(at, size);
 		copy_entry(page, i, entry);
 		if (!unchanged(mmu, mode, plain_wb, level, spte, entry))
-			sync_spte(mmu, mode, page, i, entry);
+			sync_spte(mmu, mode, page, i, at, entry);
 	}
 }
 
 void sync_leaf(struct mmu *mmu, const struct paging_mode *mode, struct shadow_page *page,
                unsigned int index)
 {
-	uint64_t entry = entry_behind(mmu, mode, page, index);
+	const void *at = place_behind(mmu, mode, page, index);
+	uint64_t entry = entry_or_ones(at, mode->format->entry_size);
 
 	copy_entry(page, index, entry);
-	sync_spte(mmu, mode, page, index, entry);
+	sync_spte(mmu, mode, page, index, at, entry);
 }
 
 static const struct paging_mode *mode_of(struct mmu *mmu, union shadow_role role)

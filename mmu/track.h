@@ -40,19 +40,37 @@ void untrack_table(struct mmu *mmu, uint64_t gpa);
 void track_leaf(struct mmu *mmu, uint64_t spte, int level);
 void untrack_leaf(struct mmu *mmu, uint64_t spte, int level);
 
+/*
+ * Of most frames that a leaf of 4 KiB lets L2 write only the count changes: by 1 or -1. False:
+ * there is more to it.
+ */
+static inline bool count_writer(struct mmu *mmu, uint64_t spte, int level, int by)
+{
+	uint64_t frame = spte_frame(spte);
+
+	if (level != 1 || frame >= mmu->frame_count || mmu->frames[frame] > FRAME_WRITERS)
+		return false;
+	if (mmu->frames[frame] < FRAME_WRITERS)
+		mmu->frames[frame] = (uint8_t)(mmu->frames[frame] + by);
+	return true;
+}
+
 /* spte_set() where there is no table before, not in NPT01, and under nested paging. */
 static inline void set_leaf(struct mmu *mmu, struct shadow_page *page, unsigned int index,
                             int level, uint64_t spte)
 {
 	uint64_t old = page->table[index];
 
-	if (spte_is_writable(spte))
+	if (spte_is_writable(spte) && !count_writer(mmu, spte, level, 1))
 		track_leaf(mmu, spte, level);
 	write_spte(&page->table[index], spte);
 	if (!(old & PTE_P))
 		count_spte(page, index);
-	else if (spte_is_writable(old))
-		untrack_leaf(mmu, old, level);
+	else if (spte_is_writable(old)) {
+		mmu->stale_writers = true;
+		if (!count_writer(mmu, old, level, -1))
+			untrack_leaf(mmu, old, level);
+	}
 }
 
 /* The largest level at which NPT01 may map this gpa; then, whether D begins at 0 there. */
@@ -62,6 +80,12 @@ static inline bool is_tracked(const struct mmu *mmu, uint64_t gpa)
 	uint64_t frame = gpa >> PT_PAGE_SHIFT;
 
 	return frame < mmu->frame_count && (mmu->frames[frame] & FRAME_TRACKED);
+}
+
+/* D of a leaf of NPT01 for it: the processor tells of the next write to a tracked frame. */
+static inline uint64_t untracked_d(const struct mmu *mmu, uint64_t gpa)
+{
+	return is_tracked(mmu, gpa) ? 0 : PTE_D;
 }
 
 enum { BLOCK_SHIFT = 9, GIANT_SHIFT = 18 }; /* frames in 2 MiB, in 1 GiB */

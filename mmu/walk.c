@@ -33,7 +33,7 @@ static enum walk_status walk_once(const struct guest_memory *memory, const struc
 			step.entry = mode->pdptes[index];
 		} else {
 			at = guest_table(memory, table + index * size);
-			step.entry = table_entry(at, 0, size);
+			step.entry = entry_or_ones(at, size);
 		}
 		status = walk_step(memory, mode, mode->flags & MODE_NESTED, level, at,
 		                   table + index * size, size, access, &step);
@@ -94,7 +94,7 @@ bool guest_peek(const struct guest_memory *memory, const struct paging_mode *mod
 		uint64_t entry =
 			in_registers(mode, level)
 				? mode->pdptes[index]
-				: table_entry(guest_table(memory, table + index * size), 0, size);
+				: entry_or_ones(guest_table(memory, table + index * size), size);
 
 		if (!(entry & PTE_P))
 			return false;

@@ -75,12 +75,12 @@ static inline uint64_t entry_at(const void *at, unsigned int size)
 	                 : __atomic_load_n((const uint32_t *)at, __ATOMIC_RELAXED);
 }
 
-/* The same in a table. Where there is no memory it is all ones. */
-static inline uint64_t table_entry(const void *table, unsigned int index, unsigned int size)
+/* The same where there may be no memory, but ones. */
+static inline uint64_t entry_or_ones(const void *at, unsigned int size)
 {
-	if (!table)
+	if (!at)
 		return size == 8 ? ~0ull : 0xffffffffu;
-	return entry_at((const char *)table + (size_t)index * size, size);
+	return entry_at(at, size);
 }
 
 /* Does this level stand in the processor's registers, as the PDPTEs of L1's own PAE tables do? */

@@ -97,14 +97,14 @@ bool load_pdptes(struct vcpu *vcpu, unsigned int owner, const struct vmcb_save *
 	struct shadowed_paging *own = &vcpu->shadowed.paging[owner];
 	uint64_t pdptes[PDPTES];
 	struct paging_mode mode;
-	const void *table;
+	const uint64_t *table;
 
 	if (!has_pdptes(save))
 		return true;
 	paging_mode_init(&mode, PT_PAE, processor_flags(), features.phys_bits);
 	table = guest_table(&mmu.memory, paging_root(&mode, save->cr3));
 	for (unsigned int i = 0; i < PDPTES; i++) {
-		pdptes[i] = table_entry(table, i, sizeof(pdptes[i]));
+		pdptes[i] = entry_or_ones(table ? table + i : NULL, sizeof(*table));
 		if ((pdptes[i] & PTE_P) && entry_reserved(&mode, SHADOW_PDPT_LEVELS, pdptes[i]))
 			return false;
 	}

@@ -153,12 +153,16 @@ void entries_edit(const struct entries *entries, const struct op *op)
 		entry ^= 1ull << op->value % (8 * size);
 		break;
 	case 7: /* what stands for another address, perhaps under another root */
-	case 8:
 		from = find_entry(entries, op->how & 0x20 ? entries->cr3 : entries->other,
 		                  entries_address(op->value), &other);
 		if (other != level)
 			return;
 		entry = read_entry(entries, from);
+		break;
+	case 8: /* a page beside it */
+	case 10:
+	case 11:
+		entry ^= (op->value & 63ull) << 12;
 		break;
 	case 9:
 		entry = entry * 0x9e3779b97f4a7c15ull + op->value * 0x94d049bb133111ebull;

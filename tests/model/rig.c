@@ -53,7 +53,7 @@ static struct host_mapping map_for_mmu(void *context, uint64_t gpa)
 
 	if (rig->on_map)
 		rig->on_map(rig, gpa);
-	rig->mmu.maps += rig->asked++ & 1; /* every other answer is not remembered */
+	rig->mmu.maps += !(rig->asked++ & 3); /* one answer of four is not remembered */
 	if (rig->hole_level && map.level > rig->hole_level)
 		map.level = rig->hole_level;
 	if (rig->typed && gpa >= rig->typed_from) {
@@ -140,6 +140,7 @@ struct rig *rig_new(int host_levels, bool host_1g, uint32_t pages)
 	rig->mmu.phys_bits = 52;
 	rig->mmu.host_1g = host_1g;
 	mmu_init(&rig->mmu, rig->tables, RIG_TABLES_HPA, rig->metadata, pages);
+	rig->mmu.hot = RIG_HOT;
 	rig->host = (struct host_tables){table_at, rig, host_levels, host_1g, false};
 	return rig;
 }

@@ -10,7 +10,7 @@
 #include "tests/model/ram.h"
 #include "tests/model/ref_walk.h"
 
-enum { RIG_CPUS = 3 };
+enum { RIG_CPUS = 3, RIG_HOT = 4 };
 
 #define RIG_TABLES_HPA 0x10000000ull
 /* Where a frame leads that L1 does not own. */

@@ -147,6 +147,7 @@ void world_init(struct world *world, const struct setting *setting)
 	world->rig->on_opens = on_opens;
 	world->rig->on_kick = on_kick;
 	world->heeds_kicks = setting->map & 0x10;
+	world->near = setting->map & 0x40;
 	world->rig->hole_level = setting->map % 4;
 	world->cpus = 1 + setting->cpus % RIG_CPUS;
 	for (int i = 0; i < 2; i++) {
@@ -170,8 +171,9 @@ void world_init(struct world *world, const struct setting *setting)
 
 /* What regions at rest have been good for, in all scripts. */
 static uint64_t slept, woken, held;
-/* Faults that took the short way, tables that were compared with a copy. */
-static uint64_t short_ways, copies_used;
+/* Faults that took the short way; tables that were compared with a copy, and leaves set in place.
+ */
+static uint64_t short_ways, copies_used, moved;
 
 void world_end(struct world *world)
 {
@@ -179,6 +181,7 @@ void world_end(struct world *world)
 		slept += world->rig->cpu[cpu].counters.giants_skipped;
 		short_ways += world->rig->cpu[cpu].counters.short_ways;
 		copies_used += world->rig->cpu[cpu].counters.copies_used;
+		moved += world->rig->cpu[cpu].counters.leaves_moved;
 	}
 	woken += world->woken;
 	held += world->watched.held;
@@ -192,6 +195,7 @@ static const char *missed(void)
 	       : !held        ? "marks that held"
 	       : !short_ways  ? "a fault beside the last one"
 	       : !copies_used ? "a table with a copy"
+	       : !moved       ? "a leaf that is set in place"
 	                      : NULL;
 }
 

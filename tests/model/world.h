@@ -41,6 +41,7 @@ struct world {
 	uint64_t pat[2];
 	unsigned int cpus, self; /* self: the processor at work */
 	bool heeds_kicks;
+	bool near;     /* what L2 uses lies in a row */
 	bool tracking; /* frames: L1's writes show in D bits of NPT01 */
 	struct world_cpu cpu[RIG_CPUS];
 	struct cached_point point[WORLD_POINTS];

@@ -50,10 +50,19 @@ static const uint64_t frames[] = {4ull << 30,
                                   0x00200000,
                                   (7ull << 30) + (2 << 20) + 0x5000,
                                   0x00200000}; /* guest memory itself */
+/* All in that GiB, which L0 has in a row; and guest memory. */
+static const uint64_t near[] = {4ull << 30,
+                                (4ull << 30) + (2 << 20),
+                                (4ull << 30) + 0x8000,
+                                (4ull << 30) + (6 << 20) + 0x10000,
+                                (4ull << 30) + (2 << 20),
+                                0x00200000,
+                                (4ull << 30) + 0x40000,
+                                0x00200000};
 
 uint64_t world_frame(const struct world *world, unsigned int value, unsigned int shift)
 {
-	return entries_frame(&world->mode[0], frames, value, shift);
+	return entries_frame(&world->mode[0], world->near ? near : frames, value, shift);
 }
 
 static void store(void *context, const struct op *op, uint64_t gpa, unsigned int size,
@@ -73,7 +82,7 @@ struct entries world_entries(struct world *world, const struct op *op)
 	                        .mode = world_mode(world, root),
 	                        .cr3 = world_tables(world, root).root,
 	                        .other = world_tables(world, other).root,
-	                        .frames = frames,
+	                        .frames = world->near ? near : frames,
 	                        .flags = flags,
 	                        .store = store,
 	                        .world = world};

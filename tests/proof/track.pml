@@ -82,7 +82,7 @@ bit l0_wrote; /* so it does by a write of L0's that is not noted yet */
 /* The lock; and what belongs to the one who has it. */
 bit locked;
 byte q, i;
-bit armed, look, others, seen, fell;
+bit armed, look, others, seen;
 bit must;             /* he flushes, and what was written before is not in the shadow yet */
 bit walked;           /* a fault has read the table ... */
 bit outdated;         /* and it has been written since: by a guest, */
@@ -114,7 +114,7 @@ inline lock(p)
 inline unlock()
 {
 	d_step {
-		q = 0; armed = 0; look = 0; others = 0; seen = 0; fell = 0;
+		q = 0; armed = 0; look = 0; others = 0; seen = 0;
 		must = 0; walked = 0; outdated = 0; outdated_by_l0 = 0;
 		locked = 0
 	}
@@ -199,34 +199,29 @@ inline collect_region(p)
 
 inline let_fall(p)
 {
-#if REST == 2
-	if
-	:: tracked && cpu[q].map == SMALL && cpu[q].quiet2 == AWAKE ->
-		d_step {
-			cpu[q].A2 = 0; /* T10 */
-			cpu[q].quiet2 = (q == p -> QUIET : FALLING); /* T11 */
-			fell = 1
-		}
-	:: else
-	fi;
-#endif
 #if REST
 	if
 	:: tracked && cpu[q].map == SMALL && cpu[q].quiet == AWAKE ->
 		d_step {
 			cpu[q].A = 0; /* T10 */
-			cpu[q].quiet = (q == p -> QUIET : FALLING); /* T11 */
-			fell = 1
-		}
+			cpu[q].quiet = (q == p -> QUIET : FALLING) /* T11 */
+		};
+		cpu[q].flush_direct = 1 /* T12 */
 	:: else
 	fi;
-	d_step {
-		cpu[q].flush_direct = cpu[q].flush_direct || fell; /* T12 */
-		fell = 0
-	}
-#else
-	skip
 #endif
+#if REST == 2
+	if
+	:: tracked && cpu[q].map == SMALL && cpu[q].quiet2 == AWAKE ->
+		d_step {
+			cpu[q].A2 = 0; /* T10 */
+			cpu[q].quiet2 = (q == p -> QUIET : FALLING) /* T11 */
+		};
+		cpu[q].flush_direct = 1 /* T12 */
+	:: else
+	fi;
+#endif
+	skip
 }
 
 inline collect(p)

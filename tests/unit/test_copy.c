@@ -83,6 +83,102 @@ static void only_what_differs_is_derived_again(void **state)
 	assert_int_equal(leads(m, BESIDE(3)), 0);
 }
 
+/* A leaf that goes to a page beside the one before is set in place, and counts as it did. */
+static void what_moves_is_set_in_place(void **state)
+{
+	struct machine *m = *state;
+	struct mmu_counters before;
+
+	heat(m, 1);
+	for (uint64_t i = 0; i < 4; i++) {
+		uint64_t from = FRAME_A + 0x10000 * i, to = from + 0x10000;
+
+		put(m, 0, to | E_PAGE); /* by the whole way, which asks where it is */
+		m->mmu->maps++;
+		flush_and_run(m);
+		before = m->cpu[0].counters;
+		put(m, 0, from | E_PAGE);
+		m->rig->asked = 1; /* what is said is remembered */
+		flush_and_run(m);
+		put(m, 0, to | E_PAGE);
+		flush_and_run(m);
+		assert_true(m->cpu[0].counters.leaves_moved > before.leaves_moved);
+		assert_int_equal(leads(m, ADDRESS), to);
+		assert_true(rig_walk(m->rig, m->root, ADDRESS).write);
+	}
+	/* All else that changes takes the whole way. */
+	before = m->cpu[0].counters;
+	put(m, 0, FRAME_B | E_READ_ONLY | PTE_D);
+	flush_and_run(m);
+	assert_int_equal(m->cpu[0].counters.leaves_moved, before.leaves_moved);
+	assert_int_equal(leads(m, ADDRESS), FRAME_B);
+	assert_false(rig_walk(m->rig, m->root, ADDRESS).write);
+}
+
+/* A page that L0 maps alone is in no row with others: it may have other rights. */
+static void what_moves_from_or_to_elsewhere(void **state)
+{
+	struct machine *m = *state;
+	uint64_t apart = FRAME_A + 64 * MIB;
+
+	heat(m, 1);
+	m->rig->hole_level = 2;
+	m->rig->read_only = FRAME_A;
+	mmu_drop_leaves(m->mmu);
+	put(m, 0, apart | E_PAGE);
+	m->rig->asked = 1; /* what is said is remembered */
+	touch(m, 0);
+	put(m, 0, FRAME_A | E_PAGE);
+	flush_and_run(m);
+	assert_int_equal(leads(m, ADDRESS), FRAME_A);
+	assert_false(rig_walk(m->rig, m->root, ADDRESS).write);
+	put(m, 0, apart | E_PAGE);
+	flush_and_run(m);
+	assert_int_equal(leads(m, ADDRESS), apart);
+	assert_true(rig_walk(m->rig, m->root, ADDRESS).write);
+}
+
+/* Another ASID never sees what this one was shown. */
+static void what_moves_is_noted(void **state)
+{
+	struct machine *m = *state;
+	uint64_t moved = m->cpu[0].counters.leaves_moved;
+
+	heat(m, 1);
+	put(m, 0, FRAME_B | E_PAGE);
+	m->rig->asked = 1;
+	m->mmu->maps++;
+	flush_and_run(m); /* and where that lies is remembered */
+	mmu_load_root(m->mmu, m->cpu, &m->tables, ASID + 1);
+	put(m, 0, FRAME_A | E_PAGE);
+	mmu_flush_asid(m->cpu, ASID + 1);
+	mmu_load_root(m->mmu, m->cpu, &m->tables, ASID + 1);
+	assert_true(m->cpu[0].counters.leaves_moved > moved);
+	put(m, 0, (FRAME_A + 0x9000) | E_PAGE);
+	m->root = mmu_load_root(m->mmu, m->cpu, &m->tables, ASID);
+	assert_int_equal(leads(m, ADDRESS), FRAME_A + 0x9000);
+}
+
+/* L2 may still have the page cached by which it wrote what becomes a table. */
+static void what_moves_away_may_be_written(void **state)
+{
+	struct machine *m = *state;
+	uint64_t frame = rig_new_table(m->rig), other = ADDRESS + 4 * MIB;
+	unsigned int flushes;
+
+	heat(m, 1);
+	put(m, 0, frame | E_PAGE);
+	flush_and_run(m);
+	assert_true(rig_walk(m->rig, m->root, ADDRESS).write);
+	put(m, 0, FRAME_B | E_PAGE);
+	flush_and_run(m);
+	flushes = m->rig->flushes;
+	put_at(m, other, 2, frame | E_TABLE);
+	put_at(m, other, 1, FRAME_B | E_PAGE);
+	assert_int_equal(rig_access(m->rig, 0, &m->tables, other, 0), RIG_OK);
+	assert_int_equal(m->rig->flushes, flushes + 1);
+}
+
 /* What a fault has filled is what the copy has to differ from. */
 static void what_is_filled_is_copied(void **state)
 {
@@ -169,16 +265,13 @@ static void what_is_caught_up_is_copied(void **state)
 	assert_int_equal(leads(m, BESIDE(50)), FRAME_B);
 }
 
-/* Another processor writes when the table is looked at for the second time. */
-static unsigned int looks;
-
+/* Another processor writes when the entry has been read, and its frame is looked for. */
 static void write_amid(struct rig *rig, uint64_t gpa)
 {
-	const struct guest_tables *tables = rig->context;
-
-	if (gpa != (rig_entry(rig, tables, ADDRESS, 1) & ~0xfffull) || ++looks != 2)
+	if (gpa != FRAME_B)
 		return;
-	rig_put(rig, tables, ADDRESS, 1, 4 * GIB + 0x9000 + E_PAGE);
+	rig->on_map = NULL;
+	rig_put(rig, rig->context, ADDRESS, 1, 4 * GIB + 0x9000 + E_PAGE);
 }
 
 /* The copy never says anything else than what the spte was made of. */
@@ -188,12 +281,11 @@ static void what_changes_amid_the_comparison(void **state)
 
 	heat(m, 1);
 	put(m, 0, FRAME_B | E_PAGE);
-	looks = 0;
 	m->rig->context = &m->tables;
-	m->rig->on_page = write_amid;
+	m->rig->on_map = write_amid;
+	m->mmu->maps++; /* so that the map is asked */
 	flush_and_run(m);
-	m->rig->on_page = NULL;
-	assert_in_range(looks, 2, 100);
+	assert_null(m->rig->on_map);
 	assert_int_not_equal(leads(m, ADDRESS), FRAME_B);
 	touch(m, 0);
 	assert_int_equal(leads(m, ADDRESS), 4 * GIB + 0x9000);
@@ -247,7 +339,7 @@ static void a_table_outlives_its_copy(void **state)
 static void copies_are_few(void **state)
 {
 	struct machine *m = *state;
-	enum { TABLES = 8 };
+	enum { TABLES = 16, FEW = 8 };
 	uint32_t used;
 
 	begin(m);
@@ -264,7 +356,7 @@ static void copies_are_few(void **state)
 			assert_int_equal(leads(m, address), i % 2 ? FRAME_A : FRAME_B);
 		}
 		used = m->mmu->page_count - m->mmu->free_count;
-		assert_true(m->mmu->copies <= used / 12 + 1);
+		assert_true(m->mmu->copies <= FEW || m->mmu->copies <= used / 12 + 1);
 	}
 	assert_true(m->mmu->copies > 0);
 }
@@ -307,6 +399,10 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(only_what_differs_is_derived_again),
+		TEST(what_moves_is_set_in_place),
+		TEST(what_moves_from_or_to_elsewhere),
+		TEST(what_moves_is_noted),
+		TEST(what_moves_away_may_be_written),
 		TEST(what_is_filled_is_copied),
 		TEST(what_is_linked_is_copied),
 		TEST(what_a_device_wrote_is_copied),

@@ -246,6 +246,7 @@ static void dropping_leaves(void **state)
 	assert_int_equal(own_touch(b, window(table), 0), RIG_OK);
 	assert_false(writable(b, window(table)));
 	b->rig->hole_level = 1;
+	b->mmu->maps++;
 	write_to(b, FAR);
 	assert_int_equal(own_look(b, FAR).level, 1);
 }
