@@ -5,7 +5,7 @@
 #include "hv/print.h"
 #include "hv/string.h"
 
-enum { SHOWN_SIZE = 64 };
+enum { SHOWN_SIZE = 64, LIMIT_MOST = 0x10000 };
 
 struct parser {
 	const char *word; /* where the word begins, for messages */
@@ -153,6 +153,13 @@ static bool read_msr(struct parser *parser, struct config *config)
 	return read_flag(parser, names, &config->open_msrs, ": use strict or open");
 }
 
+static bool read_bare(struct parser *parser, struct config *config)
+{
+	static const char *const names[] = {"off", "on", NULL};
+
+	return read_flag(parser, names, &config->bare, ": use on or off");
+}
+
 static bool read_barriers(struct parser *parser, struct config *config)
 {
 	return read_auto_on_off(parser, &config->barriers);
@@ -252,14 +259,45 @@ static bool read_cmdline(struct parser *parser, struct config *config)
 	return read_text(parser, config->cmdline, sizeof(config->cmdline), &config->cmdline_given);
 }
 
+static bool read_everything(struct parser *parser, struct config *config)
+{
+	return read_text(parser, config->everything, sizeof(config->everything),
+	                 &config->everything_given);
+}
+
+static bool read_limit(struct parser *parser, struct config *config)
+{
+	char value[8] = "";
+	uint32_t number = 0;
+
+	if (!read_value(parser, value, sizeof(value)))
+		return false;
+	for (const char *c = value; *c; c++) {
+		if (*c < '0' || *c > '9')
+			number = LIMIT_MOST;
+		else
+			number = number * 10 + (uint32_t)(*c - '0');
+		if (number >= LIMIT_MOST)
+			break;
+	}
+	if (!number || number >= LIMIT_MOST)
+		return complain(parser, "bad value in", ": use seconds, 1 to 65535");
+	config->limit = number;
+	return true;
+}
+
 static const struct {
 	const char *name;
 	bool (*read)(struct parser *parser, struct config *config);
 } keys[] = {
-	{"la57", read_la57},     {"npt", read_npt},         {"log", read_log},
-	{"pool", read_pool},     {"l1", read_l1},           {"initrd", read_initrd},
-	{"module", read_module}, {"cmdline", read_cmdline}, {"hotkey", read_hotkey},
-	{"svm", read_svm},       {"msr", read_msr},         {"barriers", read_barriers},
+	{"la57", read_la57},     {"npt", read_npt},
+	{"log", read_log},       {"pool", read_pool},
+	{"l1", read_l1},         {"initrd", read_initrd},
+	{"module", read_module}, {"cmdline", read_cmdline},
+	{"hotkey", read_hotkey}, {"svm", read_svm},
+	{"msr", read_msr},       {"barriers", read_barriers},
+	{"bare", read_bare},     {"everything", read_everything},
+	{"limit", read_limit},
 };
 enum { KEYS = sizeof(keys) / sizeof(keys[0]) };
 

@@ -23,13 +23,17 @@ struct config {
 	bool hotkey;
 	bool untried;          /* svm=all */
 	bool open_msrs;        /* msr=open */
+	bool bare;             /* L1 gets the machine itself, without SVM under it */
 	unsigned int barriers; /* of enum in svm/features.h: auto, on, off */
 	uint64_t pool_bytes;   /* for shadow pages; 0: not given, so the default */
 
 	/* For the EFI program only: elsewhere the loader's module lines name these files. */
 	char l1[CONFIG_PATH_SIZE], cmdline[CONFIG_CMDLINE_SIZE];
 	bool l1_given, cmdline_given;
-	bool files_given; /* initrd= or module=, which config_next_file() has */
+	bool files_given;                     /* initrd= or module=, which config_next_file() has */
+	char everything[CONFIG_CMDLINE_SIZE]; /* the images to run one after the other */
+	bool everything_given;
+	uint32_t limit; /* seconds that each of them may take; 0: not given */
 };
 
 /* A module of L1's: initrd=FILE or module="FILE WORDS". */
@@ -40,11 +44,11 @@ struct config_file {
 
 /*
  * Reads words of the form key=value: la57=auto|on|off, npt=auto|on|off, log=quiet|info|debug,
- * hotkey=on|off, svm=tried|all, msr=strict|open, barriers=auto|on|off, pool=NUMBER with the suffix
- * K, M or G, l1=PATH, cmdline=TEXT, and any number of initrd=PATH and module="PATH WORDS". Blanks
- * and newlines separate words; double quotes in a value hold blanks; a word that begins with # and
- * the rest of its line are a comment. Returns false, and one line in error that names the word,
- * when it does not know or like a word.
+ * hotkey=on|off, svm=tried|all, msr=strict|open, barriers=auto|on|off, bare=off|on, pool=NUMBER
+ * with the suffix K, M or G, l1=PATH, cmdline=TEXT, everything=IMAGE,IMAGE..., limit=SECONDS, and
+ * any number of initrd=PATH and module="PATH WORDS". Blanks and newlines separate words; double
+ * quotes in a value hold blanks; a word that begins with # and the rest of its line are a comment.
+ * Returns false, and one line in error that names the word, when it does not know or like a word.
  */
 bool config_parse(const char *words, struct config *config, char *error, size_t error_size);
 

@@ -4,6 +4,7 @@
  */
 #include "boot/acpi.h"
 #include "boot/acpi_sleep.h"
+#include "boot/bare.h"
 #include "boot/bios_memory.h"
 #include "boot/check_svm.h"
 #include "boot/config.h"
@@ -83,9 +84,10 @@ static void read_configuration(uint32_t magic, uint64_t information)
 	if (!config_parse(info.cmdline, &config, text, sizeof(text)))
 		stop("%s", text);
 	if (info.source != BOOT_EFI &&
-	    (config.l1_given || config.files_given || config.cmdline_given))
-		stop("l1=, initrd=, module= and cmdline= are for the EFI program: here modules "
-		     "name L1 (GRUB: module2, QEMU: -initrd)");
+	    (config.l1_given || config.files_given || config.cmdline_given ||
+	     config.everything_given || config.limit))
+		stop("l1=, initrd=, module=, cmdline=, everything= and limit= are for the EFI "
+		     "program: here modules name L1 (GRUB: module2, QEMU: -initrd)");
 	log_set_level(config.log);
 	smbios_keep(&info);
 	if (info.efi.system_table && !info.efi.map_bytes)
@@ -443,7 +445,8 @@ _Noreturn void start(uint32_t magic, uint64_t information, uint64_t image_at)
 	features_init(&(struct feature_choice){la57, npt, config.untried, config.barriers});
 	msr_list_open = config.open_msrs;
 	read_memory_map(image_at);
-	find_others();
+	if (!config.bare) /* else they stay as the firmware left them */
+		find_others();
 	find_memory();
 	layout = choose_layout(&pages);
 	begin_heap(&layout);
@@ -457,6 +460,8 @@ _Noreturn void start(uint32_t magic, uint64_t information, uint64_t image_at)
 	watch_ports();
 	load(stage_modules(), &loaded);
 	log_memory_map();
+	if (config.bare)
+		bare_run(&loaded);
 	l1 = start_state(&loaded.entry);
 	machine_init_mmu(&(struct mmu_memory){layout.tables, layout.metadata, pages}, memory_end(),
 	                 la57 ? 5 : 4);

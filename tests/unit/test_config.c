@@ -104,6 +104,25 @@ static void registers(void **state)
 	bad("msr=all", "bad value in configuration word \"msr=all\": use strict or open");
 }
 
+static void everything(void **state)
+{
+	(void)state;
+	good("");
+	assert_false(config.bare || config.everything_given);
+	assert_int_equal(config.limit, 0);
+	good("bare=on everything=pae.elf,long.elf+levels=5 limit=65535");
+	assert_true(config.bare && config.everything_given);
+	assert_string_equal(config.everything, "pae.elf,long.elf+levels=5");
+	assert_int_equal(config.limit, 65535);
+	good("bare=off limit=1");
+	assert_false(config.bare);
+	bad("bare=auto", "bad value in configuration word \"bare=auto\": use on or off");
+	bad("limit=0", "bad value in configuration word \"limit=0\": use seconds, 1 to 65535");
+	bad("limit=65536",
+	    "bad value in configuration word \"limit=65536\": use seconds, 1 to 65535");
+	bad("limit=1m", "bad value in configuration word \"limit=1m\": use seconds, 1 to 65535");
+}
+
 static void sizes(void **state)
 {
 	(void)state;
@@ -307,21 +326,14 @@ static void harmless_messages(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(defaults),
-		cmocka_unit_test(choices),
-		cmocka_unit_test(barriers),
-		cmocka_unit_test(registers),
-		cmocka_unit_test(hotkey),
-		cmocka_unit_test(sizes),
-		cmocka_unit_test(texts),
-		cmocka_unit_test(files),
-		cmocka_unit_test(many_files),
-		cmocka_unit_test(unknown_words),
-		cmocka_unit_test(bad_values),
-		cmocka_unit_test(missing_quotes),
-		cmocka_unit_test(twice),
-		cmocka_unit_test(long_values),
-		cmocka_unit_test(harmless_messages),
+		cmocka_unit_test(defaults),       cmocka_unit_test(choices),
+		cmocka_unit_test(barriers),       cmocka_unit_test(registers),
+		cmocka_unit_test(hotkey),         cmocka_unit_test(everything),
+		cmocka_unit_test(sizes),          cmocka_unit_test(texts),
+		cmocka_unit_test(files),          cmocka_unit_test(many_files),
+		cmocka_unit_test(unknown_words),  cmocka_unit_test(bad_values),
+		cmocka_unit_test(missing_quotes), cmocka_unit_test(twice),
+		cmocka_unit_test(long_values),    cmocka_unit_test(harmless_messages),
 	};
 
 	return cmocka_run_group_tests_name("config", tests, NULL, NULL);
