@@ -6,15 +6,12 @@
 
 enum {
 	PORT_DATA = 0x60,
-	PORT_STATUS = 0x64, /* written: a command */
+	PORT_STATUS = 0x64,
 	STATUS_FULL = 1 << 0,
 	STATUS_MOUSE = 1 << 5, /* the byte is a mouse's */
 	NO_CONTROLLER = 0xff,
-	COMMAND_RESET = 0xfe,
 	RELEASED = 1 << 7,  /* and what is no key's code */
 	QUIET_POLLS = 2000, /* under Nestling each is an exit, for A20's sake */
-	PORT_RESET = 0xcf9,
-	RESET_FULL = 0x0e,
 };
 
 bool keyboard_is_there(void)
@@ -40,19 +37,4 @@ void keyboard_wait(void)
 		pressed();
 	while (!pressed())
 		cpu_relax();
-}
-
-void machine_restart(void)
-{
-	struct {
-		uint16_t limit;
-		uintptr_t base;
-	} __attribute__((packed)) nothing = {0, 0};
-
-	outb(PORT_RESET, RESET_FULL);
-	outb(PORT_STATUS, COMMAND_RESET);
-	for (unsigned int i = 0; i < QUIET_POLLS; i++)
-		inb(PORT_STATUS);
-	for (;;)
-		__asm__ volatile("lidt %0; int3" : : "m"(nothing));
 }

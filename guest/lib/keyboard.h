@@ -1,5 +1,5 @@
 /*
- * The keyboard, polled, and the restart that it asks for. USB keyboards: what the firmware makes of
+ * The keyboard, polled. USB keyboards: what the firmware makes of
  * them. Relies on hv/x86.h.
  */
 #ifndef GUEST_KEYBOARD_H
@@ -12,8 +12,5 @@ bool keyboard_is_there(void);
 
 /* Waits until a key is pressed that was not before. */
 void keyboard_wait(void);
-
-/* Resets the machine. */
-_Noreturn void machine_restart(void);
 
 #endif

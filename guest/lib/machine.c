@@ -2,7 +2,10 @@
  * CPUID and the emulator under L1. Relies on hv/x86.h.
  */
 #include "guest/lib/machine.h"
+#include "guest/lib/cmdline.h"
 #include "guest/lib/keyboard.h"
+#include "guest/lib/report.h"
+#include "guest/lib/reset.h"
 #include "guest/lib/screen.h"
 #include "hv/string.h"
 #include "hv/x86.h"
@@ -142,13 +145,16 @@ void machine_end(bool success)
 {
 	static const char shutdown[] = "Shutdown";
 
+	report_end(success);
+	if (cmdline_value("reset"))
+		reset_warm();
 	outb(PORT_QEMU_EXIT, success ? 0 : 1);
 	for (unsigned int i = 0; shutdown[i]; i++)
 		outb(PORT_BOCHS_SHUTDOWN, (uint8_t)shutdown[i]);
 	if (keyboard_is_there()) {
 		screen_key();
 		keyboard_wait();
-		machine_restart();
+		reset_warm();
 	}
 	for (;;)
 		__asm__ volatile("cli; hlt");

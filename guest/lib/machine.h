@@ -38,7 +38,8 @@ const char *emulator_name(enum emulator emulator);
 
 /*
  * Ends the run: QEMU's isa-debug-exit with 0 or 1, Bochs' shutdown port; a machine that has neither
- * waits for a key, and restarts, or halts forever where there is no keyboard.
+ * waits for a key, and restarts, or halts forever where there is no keyboard. With the word
+ * reset=warm on the command line the machine is reset instead.
  */
 _Noreturn void machine_end(bool success);
 

@@ -2,6 +2,7 @@
  * From the entry to the image's run() and on to the end of the machine. Relies on entry.asm.
  */
 #include "guest/lib/guest.h"
+#include "guest/lib/report.h"
 #include "guest/lib/screen.h"
 #include "hv/serial.h"
 
@@ -34,6 +35,7 @@ static void paging_on(const struct pt_format *format)
 		pt_map_range(&l1_tables, apic, apic, SIZE_4G - apic, 2, PT_RW);
 	} else {
 		pt_map_range(&l1_tables, 0, 0, bytes, 2, PT_RW);
+		report_map(&l1_tables);
 	}
 	pt_map(&l1_tables, apic_base(), apic_base(), 1,
 	       PT_RW | PT_PCD | PT_PWT | (format->nx ? PT_NX : 0));
@@ -59,6 +61,7 @@ void l1_start(uint32_t magic, uint32_t information)
 
 	cmdline_init(magic, information);
 	memory_map_init(magic, information);
+	report_init();
 	screen_init(magic, information);
 	serial_init();
 	tap_begin();

@@ -3,6 +3,7 @@
  */
 #include "guest/lib/tap.h"
 #include "guest/lib/cmdline.h"
+#include "guest/lib/report.h"
 #include "guest/lib/screen.h"
 #include "hv/print.h"
 #include "hv/serial.h"
@@ -26,6 +27,12 @@ static void (*describe)(void);
 static bool counting; /* groups that begin, in `counted`, and nothing else */
 static unsigned int counted;
 
+static void put(const char *text, size_t length)
+{
+	serial_write(text, length);
+	report_write(text, length);
+}
+
 void say(const char *format, ...)
 {
 	char text[LINE_BYTES];
@@ -35,7 +42,7 @@ void say(const char *format, ...)
 	va_start(args, format);
 	length = vsnprint(text, sizeof(text), format, args);
 	va_end(args);
-	serial_write(text, length < LINE_BYTES ? (size_t)length : LINE_BYTES - 1);
+	put(text, length < LINE_BYTES ? (size_t)length : LINE_BYTES - 1);
 }
 
 static void diagnose(const char *format, va_list args)
@@ -58,7 +65,7 @@ void point_end(void)
 	else if (now.known && !now.failed)
 		say(" # TODO %s: %s", emulator_name(now.known_emulator), now.known);
 	say("\n");
-	serial_write(now.diagnostics, now.length);
+	put(now.diagnostics, now.length);
 	if (now.failed && describe)
 		describe();
 	if (now.failed)

@@ -1,0 +1,26 @@
+/*
+ * What the image says, kept where it outlives a warm reset, for the command line's report=ADDRESS:
+ * the EFI program made the region there (boot/efi/report.h) and looks into it after the reset.
+ * Relies on cmdline.h; without the word nothing here does anything.
+ */
+#ifndef GUEST_REPORT_H
+#define GUEST_REPORT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct pt;
+
+/* Finds the region; an address that has none is not written to. */
+void report_init(void);
+
+/* Maps it for L1, address for address. */
+void report_map(struct pt *tables);
+
+/* Adds text; what no longer fits is dropped, and the report ends as a bad one then. */
+void report_write(const char *text, size_t length);
+
+/* Notes how the image ended. */
+void report_end(bool success);
+
+#endif
