@@ -6,8 +6,9 @@ EFI_PROGRAM := $(O)/nestling.efi
 EFI_CFLAGS := $(CSTD) $(WARN) -O2 -g -m64 -I/usr/include/efi -I/usr/include/efi/x86_64 \
 	-DGNU_EFI_USE_MS_ABI -fpic -fshort-wchar -mno-red-zone -mgeneral-regs-only \
 	-fno-stack-protector -fno-asynchronous-unwind-tables -fcf-protection=none \
-	-fno-strict-aliasing -MMD -MP
-EFI_C   := $(sort $(wildcard boot/efi/*.c)) boot/config.c boot/check_svm.c boot/efi_map.c boot/memmap.c hv/print.c hv/string.c
+	-fno-strict-aliasing -DPHYS_WINDOW=0ull -MMD -MP
+EFI_C   := $(sort $(wildcard boot/efi/*.c)) boot/acpi.c boot/config.c boot/check_svm.c boot/efi_map.c \
+	boot/efi_table.c boot/ids.c boot/memmap.c hv/print.c hv/string.c
 EFI_OBJ := $(EFI_C:%.c=$(O)/efi/%.o) $(O)/efi/boot/efi/switch.asm.o
 
 all: $(EFI_PROGRAM)

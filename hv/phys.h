@@ -9,7 +9,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#ifndef PHYS_WINDOW /* the EFI program has its own: 0, as the firmware maps memory */
 #define PHYS_WINDOW 0xffff800000000000ull
+#endif
 
 /* The address at which L0 sees the hpa. Unit tests bring a function of their own. */
 #ifdef NESTLING_HOST_TEST

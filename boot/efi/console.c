@@ -8,19 +8,34 @@
 #include "hv/print.h"
 #include "hv/x86.h"
 
-void efi_error(const char *format, ...)
+static void say(const CHAR16 *before, const char *format, va_list args)
 {
 	char text[512];
 	CHAR16 wide[sizeof(text) + 2];
-	va_list args;
 
-	va_start(args, format);
 	vsnprint(text, sizeof(text), format, args);
-	va_end(args);
-	efi->ConOut->OutputString(efi->ConOut, (CHAR16 *)L"nestling: error: ");
+	efi->ConOut->OutputString(efi->ConOut, (CHAR16 *)before);
 	if (text_to_utf16(text, wide, sizeof(wide) / sizeof(wide[0])))
 		efi->ConOut->OutputString(efi->ConOut, wide);
 	efi->ConOut->OutputString(efi->ConOut, (CHAR16 *)L"\r\n");
+}
+
+void efi_error(const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	say(L"nestling: error: ", format, args);
+	va_end(args);
+}
+
+void efi_say(const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	say(L"nestling: ", format, args);
+	va_end(args);
 }
 
 const char *efi_status_text(EFI_STATUS status)
@@ -40,6 +55,10 @@ const char *efi_status_text(EFI_STATUS status)
 		return "the name is too long or not that of a file";
 	case EFI_END_OF_FILE:
 		return "the file ends before its size says";
+	case EFI_VOLUME_FULL:
+		return "the volume is full";
+	case EFI_WRITE_PROTECTED:
+		return "the volume is write-protected";
 	default:
 		return "the firmware reports an error";
 	}

@@ -19,12 +19,16 @@ extern EFI_SYSTEM_TABLE *efi;
 /* The volume and the directory that the program was started from. */
 struct efi_home {
 	EFI_FILE *volume;
+	EFI_HANDLE device;              /* the volume's */
 	char directory[EFI_PATH_BYTES]; /* ends with a backslash */
 	char name[EFI_PATH_BYTES];      /* the program's own file name */
 };
 
 /* One line on the firmware's console: "nestling: error: " and the text. */
 void efi_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* The same for what is no error: "nestling: " and the text. */
+void efi_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* The firmware's name of a status that file and memory services return. */
 const char *efi_status_text(EFI_STATUS status);
@@ -46,6 +50,13 @@ EFI_STATUS efi_read_file(const struct efi_home *home, const char *path, void **b
 
 /* Writes the system table, ACPI's root pointer and the screen's EDID into info. */
 void efi_tell(struct boot_info *info);
+
+/*
+ * Reads a file that is L1 or a module of L1's, and adds it to info with the path and the words as
+ * its command line. what names it in the line that says what went wrong.
+ */
+EFI_STATUS efi_load_module(const struct efi_home *home, const char *what, const char *path,
+                           const char *words, struct boot_info *info);
 
 /*
  * Leaves the firmware: writes the memory map, as it is and as e820 has it, into info and calls

@@ -80,7 +80,7 @@ static EFI_STATUS open_volume(EFI_HANDLE device, EFI_FILE **volume)
  * GRUB may have read the program from a file system that the firmware does not know (a CD's):
  * then the volume is the first one that has the same file.
  */
-static EFI_STATUS find_volume(const struct efi_home *home, EFI_FILE **volume)
+static EFI_STATUS find_volume(struct efi_home *home)
 {
 	EFI_GUID guid = EFI_SIMPLE_FILE_SYSTEM_PROTOCOL_GUID;
 	struct efi_home candidate = *home;
@@ -97,7 +97,8 @@ static EFI_STATUS find_volume(const struct efi_home *home, EFI_FILE **volume)
 			continue;
 		if (!EFI_ERROR(open_file(&candidate, home->name, &file))) {
 			file->Close(file);
-			*volume = candidate.volume;
+			home->volume = candidate.volume;
+			home->device = devices[i];
 			return EFI_SUCCESS;
 		}
 		candidate.volume->Close(candidate.volume);
@@ -120,9 +121,10 @@ EFI_STATUS efi_find_home(EFI_LOADED_IMAGE *image, struct efi_home *home)
 	if (!directory)
 		home->directory[directory++] = '\\';
 	home->directory[directory] = '\0';
-	if (!EFI_ERROR(open_volume(image->DeviceHandle, &home->volume)))
+	home->device = image->DeviceHandle;
+	if (!EFI_ERROR(open_volume(home->device, &home->volume)))
 		return EFI_SUCCESS;
-	return find_volume(home, &home->volume);
+	return find_volume(home);
 }
 
 static EFI_STATUS file_size(EFI_FILE *file, UINT64 *size)

@@ -4,6 +4,7 @@
  * is one line on the firmware's console, and a return to the firmware.
  */
 #include "boot/efi/efi_program.h"
+#include "boot/efi/everything.h"
 #include "boot/efi/text.h"
 
 #include "boot/check_svm.h"
@@ -115,8 +116,8 @@ static EFI_STATUS read_words(EFI_LOADED_IMAGE *image, const struct efi_home *hom
 	return decode(&text, home->directory, CONFIG_FILE, words);
 }
 
-static EFI_STATUS load_module(const struct efi_home *home, const char *what, const char *path,
-                              const char *words, struct boot_info *info)
+EFI_STATUS efi_load_module(const struct efi_home *home, const char *what, const char *path,
+                           const char *words, struct boot_info *info)
 {
 	struct boot_module *module = &info->modules[info->module_count];
 	size_t bytes = strlen(path) + 1 + strlen(words) + 1,
@@ -151,7 +152,7 @@ static EFI_STATUS load_files(const struct efi_home *home, struct boot_info *info
 	EFI_STATUS status = EFI_SUCCESS;
 
 	while (!EFI_ERROR(status) && config_next_file(&at, &file))
-		status = load_module(home, file.key, file.path, file.words, info);
+		status = efi_load_module(home, file.key, file.path, file.words, info);
 	return status;
 }
 
@@ -177,6 +178,8 @@ static EFI_STATUS prepare(EFI_LOADED_IMAGE *image, struct boot_info *info)
 		efi_error("%s", error);
 		return EFI_INVALID_PARAMETER;
 	}
+	if (config.everything_given)
+		return everything_prepare(&home, &config, info);
 	missing = svm_missing(config.npt);
 	if (missing) {
 		efi_error("%s", missing);
@@ -186,7 +189,7 @@ static EFI_STATUS prepare(EFI_LOADED_IMAGE *image, struct boot_info *info)
 		efi_error("no L1 is named: put l1=FILE into %s%s", home.directory, CONFIG_FILE);
 		return EFI_INVALID_PARAMETER;
 	}
-	status = load_module(&home, "l1", config.l1, config.cmdline, info);
+	status = efi_load_module(&home, "l1", config.l1, config.cmdline, info);
 	return EFI_ERROR(status) ? status : load_files(&home, info);
 }
 
