@@ -17,4 +17,6 @@ says_in_firmware "unknown word" 'unknown configuration word "color=blue"' \
 says_in_firmware "malformed word" 'bad value in configuration word "la57=7"' \
 	CONFIG="l1=pae.elf la57=7"
 says_in_firmware "too long" "shorten it" CONFIG="l1=pae.elf cmdline=$(printf '%2100s' '' | tr ' ' x)"
+says_in_firmware "everything of nothing" "everything= names no image" CONFIG="everything=pae.elf,"
+says_in_firmware "everything and L1" "everything= goes with neither l1=" CONFIG="l1=pae.elf everything=pae.elf"
 done_testing
