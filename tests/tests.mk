@@ -37,6 +37,17 @@ $(O)/canary: tests/system/canary.c
 
 -include $(O)/canary.d
 
+# An L1 that tells what it was given (given.t), by both versions of multiboot.
+all: $(O)/given1.elf $(O)/given2.elf
+$(O)/given1.elf $(O)/given2.elf: $(O)/given%.elf: tests/system/given.asm $(O)/guest/32/tests/system/given.o \
+                                 $(O)/guest/32/boot/memmap.o $(O)/guest/library32.a
+	@mkdir -p $(@D)
+	$(NASM) -f elf32 -DVERSION=$* -o $(O)/given$*.o $<
+	$(LD) -m elf_i386 $(GUEST_LDFLAGS) -Ttext-segment=0x400000 -e entry -o $@ $(O)/given$*.o \
+		$(filter %.o %.a,$^)
+
+-include $(O)/guest/32/tests/system/given.d
+
 # What reads text from QEMU's pictures of the screen; one for both builds.
 READ_SCREEN := $(BUILD)/read-screen
 all: $(READ_SCREEN)
@@ -116,7 +127,8 @@ define VARIABLES
 Variables of make run, and their defaults:
   L1=pae              an image's name (ls guest/, README), or the path of any image that
                       QEMU's -kernel takes
-  CMDLINE= INITRD=    L1's command line and initrd (its first module)
+  CMDLINE= INITRD=    L1's command line and initrd (its first module; more with commas between)
+  MODULES=            L1's modules, "FILE WORDS,FILE WORDS" (two commas are one of a word)
   L0CMDLINE=          Nestling's own words: la57=, npt=auto|on|off, log=, pool=, hotkey=, svm=
   BOOT=uefi           uefi, grub, grub-efi, direct; stick, stick-efi, cd, cd-efi: make image's file
   BARE=0              1: the image on the same machine without Nestling

@@ -10,6 +10,10 @@ says_in_firmware "L1 is missing" "cannot read the file of l1=nothing.elf: there 
 says_in_firmware "L1 is a directory" "cannot read the file of l1=\\EFI" CONFIG='l1=\EFI'
 says_in_firmware "initrd is missing" "cannot read the file of initrd=a/b: there is no such file" \
 	CONFIG="l1=pae.elf initrd=a/b"
+says_in_firmware "a module is missing" "cannot read the file of module=c: there is no such file" \
+	CONFIG='l1=pae.elf module="pae.elf a" module="c d" initrd=e'
+says_in_firmware "a module without a name" 'bad value in configuration word "module=" a"": begin it' \
+	CONFIG='l1=pae.elf module=" a"'
 says_in_firmware "no L1" "no L1 is named" CONFIG="la57=off"
 says_in_firmware "empty configuration" "no L1 is named" CONFIG=""
 says_in_firmware "unknown word" 'unknown configuration word "color=blue"' \

@@ -24,8 +24,8 @@ tiny_image poweroff 0x100000 $'mov dx, 0xcf8\nmov eax, 0x8000f840\nout dx, eax\n
 mov dx, 0xcf8\nmov eax, 0x8000f844\nout dx, eax\nmov dx, 0xcfc\nmov eax, 0x80\nout dx, eax
 mov dx, 0x604\nmov ax, 0x2000\nout dx, ax'
 
-ends success 0 ''
-ends failure 1 'the image reports failure (3)'
+ends success 0 "the image's exit status is 0 (QEMU's: 1)"
+ends failure 1 "the image reports failure (3): its exit status, QEMU's is 7"
 ends reset 1 'the machine was reset'
 ends hang 2 'no end within 3 seconds' TIMEOUT=3
 ends poweroff 0 'the machine powered off'
@@ -35,7 +35,28 @@ ends success 2 'BOOT=floppy is unknown' BOOT=floppy
 ends success 2 'MEM=much is no size' MEM=much
 ends success 2 'SMP=0 is no number' SMP=0
 ends success 2 'there is no such file' L1=./nothing.elf
-ends success 2 'there is no such file' INITRD=./nothing
+ends success 2 'there is no such file as ./nothing' INITRD="$dir/hang.elf,./nothing"
+ends success 2 'there is no such file as ./nothing' MODULES="$dir/hang.elf a b,./nothing c"
+mkdir "$dir/other"
+cp "$dir/success.elf" "$dir/other/hang.elf"
+ends success 2 'have one name on the machine: rename one' MODULES="$dir/hang.elf" INITRD="$dir/other/hang.elf"
+
+# What kvm-unit-tests's images take: an environment file as the only module, words; and their status.
+tiny_image environment 0x100000 '
+	cmp	dword [ebx + 20], 1	; one module
+	jne	.end
+	mov	esi, [ebx + 24]
+	mov	esi, [esi]
+	cmp	dword [esi], "KEY="
+	jne	.end
+	movzx	eax, byte [esi + 4]
+	sub	eax, "0"
+	.end:	mov	dx, 0xf4
+	out	dx, al'
+echo KEY=5 >"$dir/env"
+for bare in 0 1; do
+	ends environment 1 'the image reports failure (5)' INITRD="$dir/env" BOOT=direct BARE=$bare
+done
 
 # What the comparison of points must tell apart.
 tap() { printf '%s\n' "${@:2}" >"$dir/$1.tap"; }
