@@ -127,6 +127,9 @@
 #define MSR_VM_HSAVE_PA       0xc0010117u
 #define MSR_SVM_KEY           0xc0010118u
 
+/* L0's, on every processor; entries 0 to 3 are those of a reset, and 5 is write-combining. */
+#define PAT_OF_L0 0x0007010500070406ull
+
 /* SYSCFG; APM vol. 2, section 3.2.1. */
 #define SYSCFG_FIX_DRAM_EN     (1u << 18)
 #define SYSCFG_FIX_DRAM_MOD_EN (1u << 19)
