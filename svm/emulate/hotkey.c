@@ -1,5 +1,4 @@
-/* Relies on svm/emulate/ports.h, svm/look/hypercall.h and, for the port's registers, on
- * hv/serial.h. */
+/* Relies on svm/emulate/ports.h, svm/look/hypercall.h and, for the port, on hv/serial.h. */
 #include "svm/emulate/hotkey.h"
 #include "hv/serial.h"
 #include "svm/look/hypercall.h"
@@ -7,7 +6,8 @@
 
 static void has_read(const struct port_access *access)
 {
-	if (access->port == COM1_DATA && (access->value & 0xff) == HOTKEY && serial_shows_data())
+	if (access->port == serial_port() && (access->value & 0xff) == HOTKEY &&
+	    serial_shows_data())
 		counters_dump();
 }
 
@@ -15,5 +15,5 @@ static const struct port_watcher watcher = {.read = has_read};
 
 void hotkey_init(void)
 {
-	ports_watch(COM1_DATA, 1, &watcher);
+	ports_watch(serial_port(), 1, &watcher);
 }

@@ -1,5 +1,5 @@
 /*
- * The hot key: a byte on COM1 at which Nestling dumps its counters there. Relies on
+ * The hot key: a byte on the serial port at which Nestling dumps its counters there. Relies on
  * svm/emulate/ports.h.
  */
 #ifndef SVM_EMULATE_HOTKEY_H
@@ -9,8 +9,8 @@
 enum { HOTKEY = 0x1e };
 
 /*
- * From now on L0 looks at what L1 reads from COM1. L0 takes no interrupt and reads no byte of L1's
- * itself: an L1 that does not read the port has no hot key.
+ * From now on L0 looks at what L1 reads from serial_port(), which is not 0. L0 takes no interrupt
+ * and reads no byte of L1's itself: an L1 that does not read the port has no hot key.
  */
 void hotkey_init(void);
 
