@@ -6,6 +6,8 @@
 #ifndef BOOT_BOOT_INFO_H
 #define BOOT_BOOT_INFO_H
 
+#include "hv/framebuffer.h"
+
 #include <stddef.h>
 #include <stdint.h>
 
@@ -49,12 +51,18 @@ struct boot_module {
 	uint32_t reserved;
 };
 
-/* What the firmware's screen is, as far as the loader told. */
+/*
+ * What the firmware's screen is, as far as the loader told. console_find_screen() leaves none of
+ * the last three, nor what lies where no screen is.
+ */
 enum boot_screen {
 	SCREEN_UNKNOWN,
 	SCREEN_PIXELS,
 	SCREEN_TEXT, /* VGA's: base, pitch and bits of a cell; width and height in cells, no colours
 	              */
+	SCREEN_PALETTE, /* pixels are numbers of colours */
+	SCREEN_BROKEN,  /* what is told is cut short, or of a kind that nobody knows */
+	SCREEN_BLT,     /* the firmware draws; it shows no framebuffer */
 };
 
 enum { BOOT_EDID_SIZE = 128 };

@@ -3,6 +3,7 @@
  */
 #include "boot/config.h"
 #include "hv/print.h"
+#include "hv/serial.h"
 #include "hv/string.h"
 
 enum { SHOWN_SIZE = 64, LIMIT_MOST = 0x10000 };
@@ -119,6 +120,65 @@ static bool read_log(struct parser *parser, struct config *config)
 		return false;
 	config->log = (enum log_level)choice;
 	return true;
+}
+
+static bool read_screen(struct parser *parser, struct config *config)
+{
+	static const char *const names[] = {"auto", "keep", "off", NULL};
+	unsigned int choice = 0;
+
+	if (!read_choice(parser, names, &choice, ": use auto, keep or off"))
+		return false;
+	config->screen = (enum config_screen)choice;
+	return true;
+}
+
+static int digit_of(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	c |= 'a' ^ 'A';
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* 0x and digits up to the last port that has eight registers from there on; 0: it is none. */
+static uint16_t port_of(const char *text)
+{
+	uint32_t port = 0;
+
+	if (text[0] != '0' || (text[1] | ('a' ^ 'A')) != 'x')
+		return 0;
+	for (text += 2; *text; text++) {
+		if (digit_of(*text) < 0)
+			return 0;
+		port = port << 4 | (uint32_t)digit_of(*text);
+		if (port > UINT16_MAX + 1 - SERIAL_PORTS)
+			return 0;
+	}
+	return (uint16_t)port;
+}
+
+static bool read_serial(struct parser *parser, struct config *config)
+{
+	static const struct {
+		const char *name;
+		uint16_t port;
+	} names[] = {{"com1", COM1_DATA}, {"com2", COM2_DATA}, {"off", 0}};
+	char value[16];
+
+	if (!read_value(parser, value, sizeof(value)))
+		return false;
+	config->serial_given = true;
+	for (unsigned int i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		if (!strcmp(value, names[i].name)) {
+			config->serial_port = names[i].port;
+			return true;
+		}
+	}
+	config->serial_port = port_of(value);
+	return config->serial_port ||
+	       complain(parser, "bad value in",
+	                ": use com1, com2, off or a port, for instance serial=0x3e8");
 }
 
 /* The second of two names. */
@@ -297,7 +357,8 @@ static const struct {
 	{"hotkey", read_hotkey}, {"svm", read_svm},
 	{"msr", read_msr},       {"barriers", read_barriers},
 	{"bare", read_bare},     {"everything", read_everything},
-	{"limit", read_limit},
+	{"limit", read_limit},   {"screen", read_screen},
+	{"serial", read_serial},
 };
 enum { KEYS = sizeof(keys) / sizeof(keys[0]) };
 

@@ -14,12 +14,17 @@
 enum config_la57 { LA57_AUTO, LA57_ON, LA57_OFF };
 enum config_npt { NPT_AUTO, NPT_ON, NPT_OFF };
 
+enum config_screen { SCREEN_AUTO, SCREEN_KEEP, SCREEN_OFF };
+
 enum { CONFIG_PATH_SIZE = 256, CONFIG_CMDLINE_SIZE = 1024 };
 
 struct config {
 	enum config_la57 la57;
 	enum config_npt npt;
 	enum log_level log;
+	enum config_screen screen;
+	bool serial_given;
+	uint16_t serial_port; /* 0: off */
 	bool hotkey;
 	bool untried;          /* svm=all */
 	bool open_msrs;        /* msr=open */
@@ -44,11 +49,12 @@ struct config_file {
 
 /*
  * Reads words of the form key=value: la57=auto|on|off, npt=auto|on|off, log=quiet|info|debug,
- * hotkey=on|off, svm=tried|all, msr=strict|open, barriers=auto|on|off, bare=off|on, pool=NUMBER
- * with the suffix K, M or G, l1=PATH, cmdline=TEXT, everything=IMAGE,IMAGE..., limit=SECONDS, and
- * any number of initrd=PATH and module="PATH WORDS". Blanks and newlines separate words; double
- * quotes in a value hold blanks; a word that begins with # and the rest of its line are a comment.
- * Returns false, and one line in error that names the word, when it does not know or like a word.
+ * screen=auto|keep|off, serial=com1|com2|0xPORT|off, hotkey=on|off, svm=tried|all, msr=strict|open,
+ * barriers=auto|on|off, bare=off|on, pool=NUMBER with the suffix K, M or G, l1=PATH, cmdline=TEXT,
+ * everything=IMAGE,IMAGE..., limit=SECONDS, and any number of initrd=PATH and module="PATH WORDS".
+ * Blanks and newlines separate words; double quotes in a value hold blanks; a word that begins with
+ * # and the rest of its line are a comment. Returns false, and one line in error that names the
+ * word, when it does not know or like a word.
  */
 bool config_parse(const char *words, struct config *config, char *error, size_t error_size);
 

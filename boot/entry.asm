@@ -11,7 +11,9 @@ MULTIBOOT1_FLAGS	equ 0x00010003		; modules page aligned, memory information, add
 MULTIBOOT2_MAGIC	equ 0xe85250d6
 TAG_ADDRESS		equ 2
 TAG_ENTRY		equ 3
+TAG_FRAMEBUFFER	equ 5
 TAG_MODULE_ALIGN	equ 6
+TAG_OPTIONAL	equ 1				; flag: who cannot do it goes on without
 
 CR0_PG		equ 1 << 31
 CR0_WP		equ 1 << 16
@@ -23,6 +25,8 @@ EFER_NXE	equ 1 << 11
 PTE_TABLE	equ 0x003			; present, writable
 PTE_LARGE	equ 0x083			; present, writable, large page
 CODE64		equ 0x08			; selectors of early_gdt
+VGA_TEXT	equ 0xb8000
+VGA_GREY	equ 0x07			; on black
 
 IMAGE_BASE	equ 0xffffffff80000000		; as in linker.ld
 LOAD_ADDRESS	equ 0x100000
@@ -60,6 +64,10 @@ multiboot2:
 	dw	TAG_ENTRY, 0
 	dd	12
 	dd	LOADED(entry32), 0
+	dw	TAG_FRAMEBUFFER, TAG_OPTIONAL
+	dd	20
+	dd	0, 0, 0				; of any width, height and depth
+	dd	0				; aligns the next tag
 	dw	TAG_MODULE_ALIGN, 0
 	dd	8
 	dw	0, 0				; end of tags
@@ -155,8 +163,17 @@ entry32:
 	push	eax
 	retf					; into the 64-bit segment
 
-; In: EDI = text.
+; In: EDI = text. It goes to the screen, too, if that is VGA's in text mode; else nobody sees it there.
 refuse:
+	mov	esi, edi
+	mov	edx, VGA_TEXT
+	mov	ah, VGA_GREY
+.show:	lodsb
+	cmp	al, ' '
+	jb	.next				; the end, or that of the line
+	mov	[edx], ax
+	add	edx, 2
+	jmp	.show
 .next:	mov	dx, 0x3fd			; COM1's line status
 	in	al, dx
 	test	al, 0x20			; can it take a byte?

@@ -364,6 +364,35 @@ static const char *read_efi_mmap(uint64_t at, uint32_t size, struct boot_info *b
 	return NULL;
 }
 
+/* Whatever is wrong with it, the machine boots all the same. */
+static void read_screen(uint64_t at, uint32_t size, struct boot_info *boot)
+{
+	static const uint8_t kinds[] = {
+		[MULTIBOOT_FRAMEBUFFER_PALETTE] = SCREEN_PALETTE,
+		[MULTIBOOT_FRAMEBUFFER_RGB] = SCREEN_PIXELS,
+		[MULTIBOOT_FRAMEBUFFER_TEXT] = SCREEN_TEXT,
+	};
+	const uint32_t whole = MULTIBOOT2_FRAMEBUFFER_RGB_SIZE;
+	struct multiboot2_framebuffer from = {0};
+
+	boot->screen_kind = SCREEN_BROKEN;
+	memcpy(&from, phys(at), size < whole ? size : whole);
+	if (size < MULTIBOOT2_FRAMEBUFFER_TEXT_SIZE || from.type >= sizeof(kinds) ||
+	    (from.type == MULTIBOOT_FRAMEBUFFER_RGB && size < whole))
+		return;
+	boot->screen_kind = kinds[from.type];
+	boot->screen = (struct framebuffer){
+		.base = from.addr,
+		.pitch = from.pitch,
+		.width = from.width,
+		.height = from.height,
+		.bits = from.bpp,
+		.red = {from.red.at, from.red.size},
+		.green = {from.green.at, from.green.size},
+		.blue = {from.blue.at, from.blue.size},
+	};
+}
+
 /* What tags of lesser worth say, for when better ones are missing. */
 struct fallback {
 	bool have_meminfo;
@@ -384,6 +413,9 @@ static const char *read_tag(uint64_t at, uint32_t type, uint32_t size, struct bo
 		return read_module2(at, size, boot);
 	case MULTIBOOT2_TAG_MMAP:
 		return read_mmap2(at, size, boot);
+	case MULTIBOOT2_TAG_FRAMEBUFFER:
+		read_screen(at, size, boot);
+		return NULL;
 	case MULTIBOOT2_TAG_MEMINFO:
 		if (size < sizeof(fallback->meminfo))
 			return damaged;

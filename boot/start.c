@@ -8,6 +8,7 @@
 #include "boot/bios_memory.h"
 #include "boot/check_svm.h"
 #include "boot/config.h"
+#include "boot/console.h"
 #include "boot/efi_map.h"
 #include "boot/holes.h"
 #include "boot/ids.h"
@@ -24,6 +25,7 @@
 #include "hv/mtrr.h"
 #include "hv/paging.h"
 #include "hv/phys.h"
+#include "hv/screen.h"
 #include "hv/serial.h"
 #include "hv/string.h"
 #include "hv/x86.h"
@@ -58,6 +60,7 @@ static struct memmap free_map;                      /* where nothing lies that i
 static struct memmap told_map;                      /* as L1 is told */
 static struct window_range memory[BOOT_MAX_RANGES]; /* what may be L1's, and L0's among it */
 static unsigned int memory_count;
+static uint64_t firmware_pat;
 
 static uint64_t align_up(uint64_t value, uint64_t to)
 {
@@ -66,7 +69,7 @@ static uint64_t align_up(uint64_t value, uint64_t to)
 
 static void read_configuration(uint32_t magic, uint64_t information)
 {
-	const char *error;
+	const char *error = NULL;
 	char text[160];
 
 	if (magic == BOOT_INFO_MAGIC) {
@@ -77,18 +80,20 @@ static void read_configuration(uint32_t magic, uint64_t information)
 			stop("the EFI program is of another version than the core: reinstall both");
 	} else {
 		error = boot_info_from_multiboot(magic, information, &info);
-		if (error)
-			stop("%s", error);
 	}
 	info.cmdline[BOOT_CONFIG_SIZE - 1] = '\0';
-	if (!config_parse(info.cmdline, &config, text, sizeof(text)))
-		stop("%s", text);
+	if (!error && !config_parse(info.cmdline, &config, text, sizeof(text)))
+		error = text;
+	console_find_screen(&info, config.screen != SCREEN_OFF); /* what is wrong should be seen */
+	if (error)
+		stop("%s", error);
 	if (info.source != BOOT_EFI &&
 	    (config.l1_given || config.files_given || config.cmdline_given ||
 	     config.everything_given || config.limit))
 		stop("l1=, initrd=, module=, cmdline=, everything= and limit= are for the EFI "
 		     "program: here modules name L1 (GRUB: module2, QEMU: -initrd)");
 	log_set_level(config.log);
+	console_choose(&config, info.rsdp);
 	smbios_keep(&info);
 	if (info.efi.system_table && !info.efi.map_bytes)
 		log_info("EFI's memory map is missing or has more than %u KiB: L1 gets none of "
@@ -316,6 +321,7 @@ static struct l1_start start_state(const struct l1_entry *entry)
 		.ds = entry->ds,
 		.gdt_base = entry->gdt_base,
 		.gdt_limit = entry->gdt_limit,
+		.pat = firmware_pat,
 	};
 }
 
@@ -336,8 +342,10 @@ static void watch_ports(void)
 	acpi_sleep_states(info.rsdp, &sleep);
 	sleep_refuse(&sleep, may_be_kept);
 	a20_keep();
-	if (config.hotkey)
+	if (config.hotkey && serial_port())
 		hotkey_init();
+	else if (config.hotkey)
+		log_info("hotkey=on has no effect: there is no serial port");
 }
 
 /* Where no table tells of one, there is one all the same. */
@@ -436,8 +444,10 @@ _Noreturn void start(uint32_t magic, uint64_t information, uint64_t image_at)
 	bool la57, npt;
 
 	image_hpa = image_at;
-	serial_init();
+	console_begin();
 	exception_init();
+	firmware_pat = rdmsr(MSR_PAT);
+	wrmsr(MSR_PAT, PAT_OF_L0); /* the screen is mapped by it */
 	read_configuration(magic, information);
 	check_machine();
 	la57 = choose_la57();
@@ -454,6 +464,7 @@ _Noreturn void start(uint32_t magic, uint64_t information, uint64_t image_at)
 	keep_others();
 	paging_move_image(layout.below.base, memory, memory_count, la57);
 	paging_forget_identity();
+	screen_map();
 
 	tell_l1_memory(&layout);
 	watch_io_apics();
@@ -479,5 +490,6 @@ _Noreturn void start(uint32_t magic, uint64_t information, uint64_t image_at)
 	         MIB(layout.below.size), (unsigned long long)layout.below.base, vcpu_count(),
 	         vcpu_count() > 1 ? "s" : "", loaded.protocol, npt ? "" : ", no nested paging");
 	log_set_serial(false);
+	log_set_screen(config.screen == SCREEN_KEEP);
 	vcpu_run(vcpu);
 }

@@ -1,9 +1,10 @@
 /*
  * The log ring, and the two ways to end: stop() for what a person got wrong, panic() for what
- * cannot be. Relies on hv/print.h and hv/serial.h.
+ * cannot be. Relies on hv/print.h, hv/serial.h and hv/screen.h.
  */
 #include "hv/log.h"
 #include "hv/print.h"
+#include "hv/screen.h"
 #include "hv/serial.h"
 #include "hv/string.h"
 #include "hv/x86.h"
@@ -20,7 +21,7 @@ static struct {
 } ring = {.name = "NESTLING-LOG", .size = RING_SIZE};
 
 static enum log_level log_level = LOG_INFO;
-static bool to_serial = true;
+static bool to_serial = true, to_screen = true;
 static bool busy; /* some processor writes a line */
 static void (*panic_report)(void);
 
@@ -61,6 +62,8 @@ static void put_line(const char *prefix, bool serial, const char *format, va_lis
 	ring_write(line, length);
 	if (serial)
 		serial_write(line, length);
+	if (to_screen)
+		screen_write(line, length);
 	if (mine)
 		__atomic_store_n(&busy, false, __ATOMIC_RELEASE);
 }
@@ -73,6 +76,11 @@ void log_set_level(enum log_level level)
 void log_set_serial(bool on)
 {
 	to_serial = on;
+}
+
+void log_set_screen(bool on)
+{
+	to_screen = on;
 }
 
 void log_info(const char *format, ...)
@@ -108,6 +116,14 @@ void log_debug(const char *format, ...)
 	va_end(args);
 }
 
+/* Whoever owns the consoles, they are for this now. */
+static void take_consoles(void)
+{
+	to_serial = true;
+	if (!to_screen)
+		to_screen = screen_take_back();
+}
+
 static _Noreturn void halt(void)
 {
 	for (;;)
@@ -118,7 +134,7 @@ void stop(const char *format, ...)
 {
 	va_list args;
 
-	to_serial = true;
+	take_consoles();
 	va_start(args, format);
 	put_line("error: ", to_serial, format, args);
 	va_end(args);
@@ -140,12 +156,14 @@ void panic(const char *format, ...)
 	va_list args;
 
 	panic_report = NULL; /* a panic within the report must end, too */
-	to_serial = true;
+	take_consoles();
 	va_start(args, format);
 	put_line("panic: ", to_serial, format, args);
 	va_end(args);
 	if (report)
 		report();
+	if (to_screen)
+		screen_redraw(); /* other processors may have run L1 up to the report */
 	halt();
 }
 

@@ -1,6 +1,6 @@
 /*
- * What L0 says: a ring in memory and, while it boots or dies, COM1. Relies on hv/print.h and
- * hv/serial.h.
+ * What L0 says: a ring in memory and, while it boots or dies, the serial port and the screen.
+ * Relies on hv/print.h, hv/serial.h and hv/screen.h.
  */
 #ifndef HV_LOG_H
 #define HV_LOG_H
@@ -13,14 +13,15 @@ enum log_level { LOG_QUIET, LOG_INFO, LOG_DEBUG };
 /* Lines above the level are dropped. */
 void log_set_level(enum log_level level);
 
-/* Whether lines go to COM1, too; L1 owns the port once it runs. */
+/* Whether lines go to the serial port and to the screen, too; L1 owns both once it runs. */
 void log_set_serial(bool on);
+void log_set_screen(bool on);
 
 /* One line, without its newline. */
 void log_info(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void log_debug(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/* A line that a person should see though L1 owns COM1: for what happens once. */
+/* A line for the serial port though L1 owns it: for what happens once. */
 void log_aloud(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* Says it by log_info or log_aloud, only the first time that any processor comes by. */
@@ -33,13 +34,14 @@ void log_aloud(const char *format, ...) __attribute__((format(printf, 1, 2)));
 	} while (0)
 
 /*
- * For what a person can get wrong: says "nestling: error: ..." on COM1 and halts. The text says
+ * For what a person can get wrong: says "nestling: error: ..." and halts. The text says
  * what is wrong and what to do.
  */
 _Noreturn void stop(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /*
  * For what cannot be: says "nestling: panic: ...", what panic_set_report() asked for, and halts.
+ * The screen is taken back from L1 for that.
  */
 _Noreturn void panic(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void panic_set_report(void (*report)(void));

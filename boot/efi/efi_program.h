@@ -39,6 +39,12 @@ const char *efi_status_text(EFI_STATUS status);
  */
 void *efi_allocate_low(EFI_MEMORY_TYPE type, UINT64 bytes);
 
+/*
+ * Fills it from the firmware's graphics output (UEFI 2.10, 12.9); of several from the one that its
+ * console is on. The mode stays as it is.
+ */
+void efi_find_screen(struct boot_info *info);
+
 /* Finds the volume and the directory of this program. */
 EFI_STATUS efi_find_home(EFI_LOADED_IMAGE *image, struct efi_home *home);
 

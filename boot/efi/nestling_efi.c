@@ -224,6 +224,7 @@ EFI_STATUS efi_main(EFI_HANDLE handle, EFI_SYSTEM_TABLE *table)
 	if (EFI_ERROR(status))
 		return status;
 
+	efi_find_screen(info);
 	memcpy(core, efi_core, (size_t)(efi_core_end - efi_core));
 	memcpy(page, efi_switch, (size_t)(efi_switch_end - efi_switch));
 	status = efi_leave(handle, info);

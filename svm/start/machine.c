@@ -201,6 +201,8 @@ static void stop_recording(struct vcpu *vcpu)
 	perf_init(vcpu);
 }
 
+_Static_assert(HOST_PAT == PAT_OF_L0, "boot/start.c and mmu/ mean the same one");
+
 /* Makes this processor a host. What VMLOAD loads stays as it is, and is L1's from now on. */
 static void become_host(struct vcpu *vcpu)
 {
@@ -239,6 +241,7 @@ struct vcpu *machine_init_vcpu(const struct l1_start *start)
 	processors_add(vcpu);
 	memory_types_init(vcpu, true);
 	become_host(vcpu);
+	vcpu->vmcb01->save.g_pat = start->pat;
 	l1_start = start;
 	machine_init_segments(vcpu, set_start);
 	vcpu->gpr[GPR_RBX] = start->ebx;

@@ -18,6 +18,7 @@ struct l1_start {
 	uint16_t cs, ds;
 	uint32_t gdt_base;
 	uint16_t gdt_limit;
+	uint64_t pat; /* as the firmware left it; L0's is in the register already */
 };
 
 /* What the shared mmu stands on: hpas. */

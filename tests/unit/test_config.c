@@ -67,6 +67,42 @@ static void choices(void **state)
 	assert_int_equal(config.la57, LA57_OFF);
 }
 
+static void screen_and_serial(void **state)
+{
+	static const char hint[] = ": use com1, com2, off or a port, for instance serial=0x3e8";
+	static const char *const none[] = {
+		"",    "on",     "COM1",    "com3",        "3f8",  "0x",    "0x0",
+		"0xg", "0xfff9", "0x10000", "0x1000003f8", "0x-1", "0x3f8x"};
+	char words[32], message[160];
+
+	(void)state;
+	good("");
+	assert_int_equal(config.screen, SCREEN_AUTO);
+	assert_false(config.serial_given);
+	good("screen=keep serial=com2");
+	assert_int_equal(config.screen, SCREEN_KEEP);
+	assert_true(config.serial_given);
+	assert_int_equal(config.serial_port, 0x2f8);
+	good("screen=off serial=off");
+	assert_int_equal(config.screen, SCREEN_OFF);
+	assert_true(config.serial_given);
+	assert_int_equal(config.serial_port, 0);
+	good("screen=auto serial=com1");
+	assert_int_equal(config.screen, SCREEN_AUTO);
+	assert_int_equal(config.serial_port, 0x3f8);
+	good("serial=0x3e8");
+	assert_int_equal(config.serial_port, 0x3e8);
+	good("serial=0XFfF8");
+	assert_int_equal(config.serial_port, 0xfff8);
+	bad("screen=on", "bad value in configuration word \"screen=on\": use auto, keep or off");
+	for (unsigned int i = 0; i < sizeof(none) / sizeof(none[0]); i++) {
+		snprintf(words, sizeof(words), "serial=%s", none[i]);
+		snprintf(message, sizeof(message), "bad value in configuration word \"%s\"%s",
+		         words, hint);
+		bad(words, message);
+	}
+}
+
 static void hotkey(void **state)
 {
 	(void)state;
@@ -326,14 +362,23 @@ static void harmless_messages(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(defaults),       cmocka_unit_test(choices),
-		cmocka_unit_test(barriers),       cmocka_unit_test(registers),
-		cmocka_unit_test(hotkey),         cmocka_unit_test(everything),
-		cmocka_unit_test(sizes),          cmocka_unit_test(texts),
-		cmocka_unit_test(files),          cmocka_unit_test(many_files),
-		cmocka_unit_test(unknown_words),  cmocka_unit_test(bad_values),
-		cmocka_unit_test(missing_quotes), cmocka_unit_test(twice),
-		cmocka_unit_test(long_values),    cmocka_unit_test(harmless_messages),
+		cmocka_unit_test(defaults),
+		cmocka_unit_test(choices),
+		cmocka_unit_test(barriers),
+		cmocka_unit_test(registers),
+		cmocka_unit_test(hotkey),
+		cmocka_unit_test(everything),
+		cmocka_unit_test(sizes),
+		cmocka_unit_test(texts),
+		cmocka_unit_test(files),
+		cmocka_unit_test(many_files),
+		cmocka_unit_test(unknown_words),
+		cmocka_unit_test(bad_values),
+		cmocka_unit_test(missing_quotes),
+		cmocka_unit_test(twice),
+		cmocka_unit_test(long_values),
+		cmocka_unit_test(harmless_messages),
+		cmocka_unit_test(screen_and_serial),
 	};
 
 	return cmocka_run_group_tests_name("config", tests, NULL, NULL);

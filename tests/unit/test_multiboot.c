@@ -391,6 +391,66 @@ static void mutate(const uint64_t *bases, const uint32_t *sizes, uint32_t count)
 	}
 }
 
+/* The tag of a framebuffer with numbers of its own everywhere. */
+static void put_screen2(uint8_t type, uint32_t size)
+{
+	static const uint8_t colors[] = {16, 8, 11, 5, 3, 7};
+	uint64_t tag = put_tag(8, size);
+
+	put64(tag + 8, 0x1234567000);
+	put32(tag + 16, 4096);
+	put32(tag + 20, 1000);
+	put32(tag + 24, 700);
+	*(uint8_t *)at(tag + 28) = 32;
+	*(uint8_t *)at(tag + 29) = type;
+	if (size >= 38)
+		memcpy(at(tag + 32), colors, sizeof(colors));
+}
+
+static void expect_screen2(uint8_t type, uint32_t size, uint32_t kind)
+{
+	tags = INFO + 8;
+	put_screen2(type, size);
+	put_meminfo2();
+	put_tag(0, 8);
+	good(MULTIBOOT2_BOOT_MAGIC);
+	assert_int_equal(boot.screen_kind, kind);
+}
+
+/* A screen that cannot be used does not keep the machine from booting. */
+static void reads_the_screen(void **state)
+{
+	static const struct framebuffer zero;
+	const struct framebuffer *screen = &boot.screen;
+
+	(void)state;
+	tags = INFO + 8;
+	put_meminfo2();
+	put_tag(0, 8);
+	good(MULTIBOOT2_BOOT_MAGIC);
+	assert_int_equal(boot.screen_kind, SCREEN_UNKNOWN);
+
+	expect_screen2(1, 38, SCREEN_PIXELS);
+	assert_true(screen->base == 0x1234567000);
+	assert_int_equal(screen->pitch, 4096);
+	assert_int_equal(screen->width, 1000);
+	assert_int_equal(screen->height, 700);
+	assert_int_equal(screen->bits, 32);
+	assert_int_equal(screen->red.at << 8 | screen->red.size, 16 << 8 | 8);
+	assert_int_equal(screen->green.at << 8 | screen->green.size, 11 << 8 | 5);
+	assert_int_equal(screen->blue.at << 8 | screen->blue.size, 3 << 8 | 7);
+
+	expect_screen2(2, 32, SCREEN_TEXT);
+	assert_int_equal(screen->height, 700);
+	expect_screen2(0, 34, SCREEN_PALETTE);
+	expect_screen2(3, 38, SCREEN_BROKEN);
+	expect_screen2(255, 38, SCREEN_BROKEN);
+	expect_screen2(1, 37, SCREEN_BROKEN);
+	expect_screen2(2, 31, SCREEN_BROKEN);
+	expect_screen2(1, 8, SCREEN_BROKEN);
+	assert_memory_equal(screen, &zero, sizeof(zero));
+}
+
 static void survives_random_information(void **state)
 {
 	static const uint64_t bases1[] = {INFO, MODULES, MMAP, STRINGS};
@@ -417,6 +477,7 @@ static void survives_random_information(void **state)
 		put_line2("nestling log=info");
 		put_module2(0x100000, 0x100456, "root=/dev/x y");
 		put_meminfo2();
+		put_screen2(1, 38);
 		put_mmap2(24);
 		put_rsdp(put_tag(15, 44) + 8, 2, 0, 0);
 		put_efi();
@@ -438,6 +499,7 @@ int main(void)
 		TEST(takes_so_much_text),     TEST(keeps_what_efi_left),
 		TEST(keeps_tags_for_l1),      TEST(finds_smbios),
 		TEST(reads_no_further),       TEST(survives_random_information),
+		TEST(reads_the_screen),
 	};
 
 	return cmocka_run_group_tests_name("multiboot", tests, NULL, NULL);
