@@ -26,16 +26,15 @@ static inline bool still_say(const struct way *way, unsigned int size)
 /* What a walk would do at the leaf, an entry of this size. WALK_RETRY: it takes a whole walk. */
 static inline __attribute__((always_inline)) enum walk_status
 walk_leaf(const struct mmu *mmu, const struct way *way, const struct paging_mode *mode,
-          unsigned int size, const struct page_fault *fault, struct step *step)
+          unsigned int size, unsigned int index, uint32_t access, struct step *step)
 {
-	uint64_t offset = (uint64_t)shadow_index(1, fault->address) * size;
+	uint64_t offset = (uint64_t)index * size;
 	void *at = way->at + offset;
 
 	if (!still_say(way, size))
 		return WALK_RETRY;
 	step->entry = entry_at(at, size);
-	return walk_step(&mmu->memory, mode, true, 1, at, way->table + offset, size, fault->access,
-	                 step);
+	return walk_step(&mmu->memory, mode, true, 1, at, way->table + offset, size, access, step);
 }
 
 /* The leaf is what is left. False: it takes the whole way, which begins anew. */
@@ -44,26 +43,28 @@ static inline bool short_way(struct mmu *mmu, struct mmu_cpu *cpu, const struct 
 {
 	const struct way *way = &cpu->way;
 	struct shadow_page *page = way->page;
+	unsigned int index = shadow_index(1, fault->address);
 	struct step step = {.rights = way->rights};
-	enum walk_status status = mode->format->entry_size == 8
-	                                  ? walk_leaf(mmu, way, mode, 8, fault, &step)
-	                                  : walk_leaf(mmu, way, mode, 4, fault, &step);
+	enum walk_status status =
+		mode->format->entry_size == 8
+			? walk_leaf(mmu, way, mode, 8, index, fault->access, &step)
+			: walk_leaf(mmu, way, mode, 4, index, fault->access, &step);
 
 	if (status == WALK_FAULT) {
 		fault->code = step.code;
-		mmu->counters->faults_reflected++;
+		cpu->counters.faults_reflected++;
 		*result = FAULT_REFLECT;
 	} else if (status == WALK_OK &&
-	           apply_leaf(mmu, mode, page, shadow_index(1, fault->address), step.entry,
-	                      small_leaf(mmu, mode, page, step.entry), true)) {
+	           apply_leaf(mmu, mode, page, index, step.entry,
+	                      small_leaf(mmu, cpu, mode, page, step.entry), true)) {
 		page_touch(mmu, page);
-		mmu->counters->fills++;
+		cpu->counters.fills++;
 		saw_changes(mmu, cpu); /* A8 */
 		*result = FAULT_FILLED;
 	} else {
 		return false;
 	}
-	mmu->counters->short_ways++;
+	cpu->counters.short_ways++;
 	return true;
 }
 

@@ -11,6 +11,16 @@ const uint8_t pat_index_of_type[8] = {
 	[TYPE_UC] = 3, [TYPE_WP] = 4, [TYPE_WC] = 5,
 	[2] = 3,       [3] = 3,
 };
+const uint8_t small_type_bits[8] = {
+	[TYPE_WB] = 0,
+	[TYPE_WT] = PTE_PWT,
+	[TYPE_UC_MINUS] = PTE_PCD,
+	[TYPE_UC] = PTE_PCD | PTE_PWT,
+	[TYPE_WP] = PTE_PAT,
+	[TYPE_WC] = PTE_PAT | PTE_PWT,
+	[2] = PTE_PCD | PTE_PWT,
+	[3] = PTE_PCD | PTE_PWT,
+};
 
 uint32_t pack_pat(uint64_t pat)
 {
@@ -100,6 +110,7 @@ uint64_t small_leaf_over(const struct mmu *mmu, uint64_t gpa, unsigned int type,
 {
 	struct host_mapping host = host_of(mmu, gpa);
 
+	type = host_pat_index(type);
 	if (host.typed)
 		type = type_over(&host, type);
 	if (host.read_only)
@@ -191,7 +202,7 @@ struct target spte_target(const struct mmu *mmu, const struct paging_mode *mode,
 	}
 	if (level == 1 && (mode->flags & MODE_NESTED)) {
 		target.kind = TARGET_LEAF;
-		target.spte = small_leaf(mmu, mode, page, entry);
+		target.spte = small_leaf(mmu, mmu->self, mode, page, entry);
 		return target;
 	}
 	if (entry_is_leaf(mode, level, entry)) {

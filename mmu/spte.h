@@ -14,6 +14,12 @@ static inline unsigned int host_pat_index(unsigned int type)
 	return pat_index_of_type[type & 7];
 }
 
+/* The guest's entries have A, and D if writable: the processor need not set them in a leaf. */
+#define LEAF_BITS (PTE_P | PTE_A | PTE_D)
+
+/* What chooses a memory type in an spte of level 1. */
+extern const uint8_t small_type_bits[8];
+
 /* A leaf at a level, of a memory type (index into HOST_PAT), with rights (of SPTE_RIGHTS). */
 static inline uint64_t leaf_spte(uint64_t hpa, int level, unsigned int type, uint64_t rights)
 {
@@ -24,8 +30,7 @@ static inline uint64_t leaf_spte(uint64_t hpa, int level, unsigned int type, uin
 		pat |= level == 1 ? PTE_PAT : PTE_PAT_LARGE;
 	if (level > 1)
 		pat |= PTE_PS;
-	/* The guest's entries have A, and D if writable: the processor need not set them here. */
-	return frame | pat | rights | PTE_P | PTE_A | PTE_D;
+	return frame | pat | rights | LEAF_BITS;
 }
 
 /* What of a last-level entry chooses its memory type. */
@@ -43,29 +48,25 @@ static inline bool is_mapped(const struct mmu *mmu, const struct mmu_cpu *cpu, u
  */
 struct host_mapping host_of(const struct mmu *mmu, uint64_t gpa);
 
-/* The leaf over a page of L1's, of this type (index into HOST_PAT), with rights (of SPTE_RIGHTS).
- */
+/* The leaf over a page of L1's, of this memory type, with rights (of SPTE_RIGHTS). */
 uint64_t small_leaf_over(const struct mmu *mmu, uint64_t gpa, unsigned int type, uint64_t rights);
 
 /* The leaf for an entry of level 1 that the processor may use, under nested paging. */
-static inline __attribute__((always_inline)) uint64_t small_leaf(const struct mmu *mmu,
-                                                                 const struct paging_mode *mode,
-                                                                 const struct shadow_page *page,
-                                                                 uint64_t entry)
+static inline __attribute__((always_inline)) uint64_t
+small_leaf(const struct mmu *mmu, const struct mmu_cpu *cpu, const struct paging_mode *mode,
+           const struct shadow_page *page, uint64_t entry)
 {
-	const struct mmu_cpu *cpu = mmu->self;
 	uint64_t gpa = leaf_frame(mode, 1, entry), rights = entry & SPTE_RIGHTS;
 	unsigned int type = page->role.pat;
 
 	if (__builtin_expect(entry & TYPE_BITS, 0)) /* mostly it is the first of the types */
 		type >>= 3 * leaf_pat_index(1, entry);
-	type = host_pat_index(type);
 	/* Until D is set the page is not writable, so that the first write sets it. */
 	if (!(entry & PTE_D))
 		rights &= ~PTE_W;
-	return __builtin_expect(is_mapped(mmu, cpu, gpa), 1)
-	               ? leaf_spte(gpa + cpu->mapped_offset, 1, type, rights)
-	               : small_leaf_over(mmu, gpa, type, rights);
+	if (__builtin_expect(!is_mapped(mmu, cpu, gpa), 0))
+		return small_leaf_over(mmu, gpa, type, rights);
+	return (gpa + cpu->mapped_offset) | small_type_bits[type & 7] | rights | LEAF_BITS;
 }
 
 /* Where an spte is to lead: to a page of memory, to another table, or nowhere. */

@@ -69,7 +69,7 @@ static void sync_spte(struct mmu *mmu, const struct paging_mode *mode, struct sh
 	if (!small)
 		wanted = wanted_spte(mmu, mode, page, index, entry);
 	else if (is_used(mode, entry) && !entry_reserved(mode, 1, entry))
-		wanted = small_leaf(mmu, mode, page, entry);
+		wanted = small_leaf(mmu, mmu->self, mode, page, entry);
 	if (wanted == page->table[index])
 		return;
 	mmu->counters->sptes_changed++;
@@ -149,6 +149,12 @@ static void sync_copied(struct mmu *mmu, const struct paging_mode *mode, struct 
 	}
 }
 
+/* No spte is before this one. */
+static unsigned int first_in(const struct shadow_page *page)
+{
+	return page->groups ? (unsigned int)__builtin_ctz(page->groups) * GROUP_ENTRIES : 0;
+}
+
 static void sync_page(struct mmu *mmu, const struct paging_mode *mode, struct shadow_page *page)
 {
 	bool registers = in_registers(mode, page->role.level);
@@ -168,7 +174,7 @@ static void sync_page(struct mmu *mmu, const struct paging_mode *mode, struct sh
 		page->heat = (uint16_t)(page->heat + left);
 	else if (may_have_copy(mode, page, table))
 		give_copy(mmu, page);
-	for (unsigned int i = 0; left; i++) {
+	for (unsigned int i = first_in(page); left; i++) {
 		uint64_t spte = page->table[i], entry;
 		const void *at = NULL;
 

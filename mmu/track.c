@@ -292,7 +292,8 @@ void frame_tell(struct mmu *mmu, uint64_t frame)
 
 void frame_written(struct mmu *mmu, uint64_t frame)
 {
-	frame_clear(mmu, frame, FRAME_DIRTY);
+	if (mmu->frames[frame] & FRAME_DIRTY)
+		frame_clear(mmu, frame, FRAME_DIRTY);
 	mmu->counters->frames_dirty++;
 	sync_frame(mmu, frame << PT_PAGE_SHIFT); /* T9 */
 	frame_tell(mmu, frame);
