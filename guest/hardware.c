@@ -20,6 +20,7 @@ static void run(void)
 	hardware_pause();
 	hardware_tsc();
 	hardware_spec_ctrl();
+	hardware_implicit();
 	hardware_cycles();
 	bench_l1();
 	bench_world();

@@ -21,7 +21,8 @@ void hardware_vnmi(void);
 void hardware_pause(void);
 void hardware_tsc(void);
 void hardware_spec_ctrl(void);
-void hardware_cycles(void); /* of VMRUN and #VMEXIT; the rest is in guest/bench */
+void hardware_implicit(void); /* SMAP, RFLAGS.AC, and what the processor writes for itself */
+void hardware_cycles(void);   /* of VMRUN and #VMEXIT; the rest is in guest/bench */
 
 /*
  * Opens the group. Where the processor has not all of these SVM_FEATURE_* the group is one point,

@@ -270,6 +270,35 @@ static void no_write_no_dirty(void)
 	check("A and D", bits(l2, PAGE(1), 1), AD);
 }
 
+/*
+ * CMP [rSI], 0; JE over MOV [rBX], EAX: taken for what it did so many times before, while the flag
+ * comes from memory.
+ */
+static void speculation(void)
+{
+	static const struct code guarded = CODE("\x83\x3e\x00\x74\x02\x89\x03");
+	enum { TRAINING = 64 };
+	volatile uint32_t *flag;
+	struct l2 *l2;
+
+	point("a write that the processor only guesses sets no D");
+	l2 = written(PAGE(1));
+	flag = l2_small_frame(l2, 3);
+	clear(l2, PAGE(2), 1, AD);
+	l2->regs.rsi = l2->alias + PAGE(3);
+	l2->flush = true;
+	for (unsigned int i = 0; i <= TRAINING; i++) {
+		*flag = i < TRAINING;
+		l2->regs.rbx = l2->alias + PAGE(i < TRAINING ? 1 : 2);
+		__asm__ volatile("clflush %0; mfence" : : "m"(*flag) : "memory");
+		run_code(l2, &guarded);
+		check_through(l2, guarded.length);
+	}
+	check("D", bits(l2, PAGE(2), 1) & PT_DIRTY, 0);
+	seen("A of a page that is written by a guess %s",
+	     bits(l2, PAGE(2), 1) & PT_ACCESSED ? "comes" : "stays clear");
+}
+
 static void two_pages(void)
 {
 	struct l2 *l2;
@@ -319,6 +348,7 @@ void hardware_walker(void)
 		after(&flushes[i]);
 	other_asid();
 	no_write_no_dirty();
+	speculation();
 	two_pages();
 	what_is_cached();
 	point_end();
