@@ -44,7 +44,7 @@ static bool choose_one(const struct memmap *map, const struct layout_need *need,
 
 	if (!find(map, all, 0, SIZE_4G, &layout->below))
 		return false;
-	layout->above.size = 0;
+	layout->above = (struct mem_range){0};
 	put_parts(layout, need, layout->below.base + need->near, true, true);
 	return true;
 }

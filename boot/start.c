@@ -205,6 +205,16 @@ static uint64_t pool_bytes(void)
 	return pool + other_count * POOL_EACH;
 }
 
+static _Noreturn void stop_too_small(const struct layout_need *need)
+{
+	uint64_t all = need->near + need->processors + need->tables + need->metadata;
+	bool above = all > LAYOUT_BELOW_MOST && !need->tables_below && memory_end() > SIZE_4G;
+
+	stop("too little memory: Nestling needs %llu MiB in one piece %s 4 GiB, and this machine "
+	     "has %llu MiB in all: add memory, or make pool= smaller",
+	     MIB(align_up(all, SIZE_2M)), above ? "above" : "below", MIB(memory_size()));
+}
+
 /* All that is L0's; L1 is told that it is reserved. pages: of the pool. */
 static struct layout choose_layout(uint32_t *pages)
 {
@@ -220,12 +230,7 @@ static struct layout choose_layout(uint32_t *pages)
 	need.metadata = align_up(machine_metadata_size(memory_end(), *pages), PAGE_SIZE);
 	if (!layout_choose(spared_map(), &need, &layout) &&
 	    !layout_choose(&free_map, &need, &layout))
-		stop("too little memory: Nestling needs %llu MiB in one piece below 4 GiB, and "
-		     "this "
-		     "machine has %llu MiB in all: add memory, or make pool= smaller",
-		     MIB(align_up(need.near + need.processors + need.tables + need.metadata,
-		                  SIZE_2M)),
-		     MIB(memory_size()));
+		stop_too_small(&need);
 	keep_free_of(layout.below.base, layout.below.size);
 	keep_free_of(layout.above.base, layout.above.size);
 	memmap_add(&told_map, layout.below.base, layout.below.size, MEM_RESERVED);

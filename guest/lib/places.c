@@ -25,6 +25,18 @@ static void add(const char *kind, uint64_t gpa, bool write)
 		places[count++] = (struct place){kind, gpa, write};
 }
 
+/* Does usable memory above 4 GiB end where the range begins? A hypervisor may have cut it off. */
+static bool is_cut_off(const struct memory_range *range)
+{
+	if (range->start < SIZE_4G)
+		return false;
+	for (unsigned int i = 0; memory_range(i); i++) {
+		if (memory_range(i)->usable && memory_range(i)->end == range->start)
+			return true;
+	}
+	return false;
+}
+
 void places_find(uint64_t top, bool last_is_free)
 {
 	count = 0;
@@ -41,8 +53,8 @@ void places_find(uint64_t top, bool last_is_free)
 		uint64_t from = r->start & ~(PAGE_SIZE - 1ull),
 			 middle = (r->start + r->end) / 2 & ~(PAGE_SIZE - 1ull);
 
-		if (r->usable || from < NEAR_TOP || r->start > top + NEAR_TOP ||
-		    r->end > top + NEAR_TOP)
+		if (r->usable || from < NEAR_TOP ||
+		    (!is_cut_off(r) && (r->start > top + NEAR_TOP || r->end > top + NEAR_TOP)))
 			continue;
 		add(place_reserved, from, true);
 		add(place_reserved, middle, true);

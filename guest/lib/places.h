@@ -1,6 +1,7 @@
 /*
  * Places where no L1 has memory of its own: beyond memory, at MMIO, in ROM, in what the map says is
- * reserved near the top of memory, where a hypervisor under L1 may live. Relies on memory_map.h.
+ * reserved near the top of memory or cut off memory above 4 GiB, where a hypervisor under L1 may
+ * live. Relies on memory_map.h.
  */
 #ifndef GUEST_PLACES_H
 #define GUEST_PLACES_H

@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 enum {
@@ -97,6 +98,13 @@ static void open_processors(void)
 {
 	char path[64];
 	int error = ENOENT;
+	struct rlimit files;
+
+	/* One file for each processor may be more than a shell allows at first. */
+	if (!getrlimit(RLIMIT_NOFILE, &files)) {
+		files.rlim_cur = files.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &files);
+	}
 
 	for (unsigned int i = 0; i < PROCESSORS_MAX; i++) {
 		snprintf(path, sizeof(path), "/dev/cpu/%u/msr", i);

@@ -11,7 +11,7 @@ struct l1_memory_range {
 	uint64_t base, end; /* gpa, page aligned */
 };
 
-enum { L1_MAX_RANGES = 512, L1_HIDDEN = 2 };
+enum { L1_HIDDEN = 2, L1_MAX_RANGES = 512 + L1_HIDDEN }; /* each piece may cut one in two */
 
 /* L0's own memory, hpa, of which there are L1_HIDDEN pieces at most: nothing of L1's may name it.
  */

@@ -147,6 +147,7 @@ static bool choose(const struct machine *machine, bool tables_below)
 	need.tables = machine->pool + (machine->cpus - 1) * POOL_EACH;
 	need.metadata = (need.tables / 8 + end / 4096) & ~0xfffull;
 	need.tables_below = tables_below;
+	memset(&layout, 0x5a, sizeof(layout));
 	found = layout_choose(&map, &need, &layout);
 	/* In the end it is a small part of the machine: 1/32 of memory, and what processors are. */
 	assert_true(!found || layout.below.size + layout.above.size <=
@@ -171,7 +172,7 @@ static void assert_good(void)
 	             {layout.metadata, need.metadata}};
 
 	assert_true(layout.below.base && layout.below.base + layout.below.size <= 4 * GIB);
-	assert_true(!layout.above.size || layout.above.base >= 4 * GIB);
+	assert_true(layout.above.size ? layout.above.base >= 4 * GIB : !layout.above.base);
 	for (unsigned int i = 0; i < 4; i++) {
 		assert_true(lies_in(parts[i].base, parts[i].size, &layout.below) ||
 		            (layout.above.size &&

@@ -155,6 +155,40 @@ static void finds(void **state)
 	assert_int_equal(memmap_usable_end(&map, 0xa000), 0xa000);
 }
 
+#define GIB (1ull << 30)
+#define TIB (1ull << 40)
+
+/* A terabyte with a hole at its end, 12 of them, and a few far from each other. */
+static void large_and_sparse(void **state)
+{
+	static const struct mem_range ranges[] = {
+		{0, 0x9f000, MEM_USABLE, 0},
+		{0x100000, 2 * GIB - 0x100000, MEM_USABLE, 0},
+		{0xfd00000000, 12 * GIB, MEM_RESERVED, 0},
+		{4 * GIB, TIB - 4 * GIB, MEM_USABLE, 0}, /* the hole included */
+		{TIB, 11 * TIB, MEM_USABLE, 0},
+		{40 * TIB, GIB, MEM_USABLE, 0},
+		{(1ull << 52) - GIB, GIB, MEM_USABLE, 0},
+	};
+
+	(void)state;
+	for (unsigned int i = 0; i < sizeof(ranges) / sizeof(*ranges); i++)
+		assert_true(memmap_add(&map, ranges[i].base, ranges[i].size, ranges[i].type));
+	assert_int_equal(map.count, 7);
+	assert_false(memmap_covers(&map, 0xfcfffff000, 0x2000, MEM_USABLE));
+	assert_true(memmap_covers(&map, TIB, 11 * TIB, MEM_USABLE));
+	assert_int_equal(memmap_largest(&map, 0, UINT64_MAX), 11 * TIB);
+	assert_int_equal(memmap_find_high(&map, 3 * GIB, 0x200000, 4 * GIB, UINT64_MAX),
+	                 12 * TIB - 3 * GIB);
+	assert_int_equal(memmap_find_high(&map, GIB, 0x200000, 4 * GIB, UINT64_MAX),
+	                 (1ull << 52) - GIB);
+	assert_int_equal(memmap_find_high(&map, 3 * GIB, 0x200000, 0, 4 * GIB), 0);
+	assert_int_equal(memmap_find_high(&map, GIB, 0x200000, 0, 4 * GIB), GIB);
+	assert_int_equal(memmap_find_low(&map, 2 * GIB, GIB, 0, UINT64_MAX), 4 * GIB);
+	assert_int_equal(memmap_find_low(&map, TIB, GIB, 0, UINT64_MAX), TIB);
+	assert_int_equal(memmap_find_high(&map, 8 * GIB, 0x1000, 0, TIB), 0xfd00000000 - 8 * GIB);
+}
+
 enum { MODEL_SIZE = 64 };
 
 static void check_model(const uint8_t *model)
@@ -212,6 +246,7 @@ int main(void)
 		cmocka_unit_test_setup(keeps_what_it_has_when_full, empty),
 		cmocka_unit_test_setup(covers, empty),
 		cmocka_unit_test_setup(finds, empty),
+		cmocka_unit_test_setup(large_and_sparse, empty),
 		cmocka_unit_test_setup(agrees_with_a_model, empty),
 	};
 

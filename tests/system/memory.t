@@ -1,0 +1,30 @@
+#!/bin/bash
+# A machine with memory above 4 GiB, where Nestling has what it needs more than a little of: L1 does not
+# reach it there, either.
+. "$(dirname "$0")/lib.sh"
+
+export MEM=6G
+
+# lies_above NAME VARIABLE=VALUE...: image_passes, and most of Nestling's memory is above 4 GiB.
+lies_above() {
+	local name=$1
+	shift
+	image_passes "$name" "$@"
+	grep -qaE ': [0-9]+ MiB more at [1-9a-f][0-9a-f]{8}' "$log"
+	ok $? "$name: most of Nestling's memory is above 4 GiB"
+}
+
+export L1=hostile64 BOOT=direct
+bare_passes "hostile L1, bare"
+lies_above "hostile L1, strict" STRICT=1 L0CMDLINE=pool=160M
+grep -qaE ', 2 MiB at [0-9a-f]{8},' "$log"
+ok $? "hostile L1, strict: and little of it below"
+image_passes "hostile L1, all below" L0CMDLINE=pool=16M
+! grep -qa 'MiB more at' "$log"
+ok $? "hostile L1, all below: in one piece"
+export L1=hostile32
+bare_passes "hostile L1, 32 bits, bare"
+lies_above "hostile L1, 32 bits, npt=off" "L0CMDLINE=pool=160M npt=off"
+bare_tap=
+lies_above "EFI program, 2 processors" L1=long SMP=2 BOOT=uefi L0CMDLINE=pool=160M
+done_testing
