@@ -144,11 +144,13 @@ static void populate(struct mmu *mmu, struct shadow_page *page)
 	struct target target = {.kind = TARGET_NONE};
 
 	for (uint64_t i = 0; i < SHADOW_ENTRIES; i++) {
+		uint64_t gpa = page->gpa + (i << PT_PAGE_SHIFT);
+
 		if (page->role.level > 1 || !i)
 			target = spte_target(mmu, NULL, page, (unsigned int)i, 0, false);
 		else
 			target.spte = ((target.spte + (1ull << PT_PAGE_SHIFT)) & ~PTE_D) |
-			              untracked_d(mmu, page->gpa + (i << PT_PAGE_SHIFT));
+			              (is_tracked(mmu, gpa) ? 0 : PTE_D);
 		if (target.kind == TARGET_LEAF && !(page->table[i] & PTE_P)) {
 			write_spte(&page->table[i], target.spte);
 			count_spte(page, (unsigned int)i);

@@ -149,12 +149,6 @@ static void sync_copied(struct mmu *mmu, const struct paging_mode *mode, struct 
 	}
 }
 
-/* No spte is before this one. */
-static unsigned int first_in(const struct shadow_page *page)
-{
-	return page->groups ? (unsigned int)__builtin_ctz(page->groups) * GROUP_ENTRIES : 0;
-}
-
 static void sync_page(struct mmu *mmu, const struct paging_mode *mode, struct shadow_page *page)
 {
 	bool registers = in_registers(mode, page->role.level);
@@ -174,7 +168,7 @@ static void sync_page(struct mmu *mmu, const struct paging_mode *mode, struct sh
 		page->heat = (uint16_t)(page->heat + left);
 	else if (may_have_copy(mode, page, table))
 		give_copy(mmu, page);
-	for (unsigned int i = first_in(page); left; i++) {
+	for (unsigned int i = 0; left; i++) {
 		uint64_t spte = page->table[i], entry;
 		const void *at = NULL;
 

@@ -82,12 +82,6 @@ static inline bool is_tracked(const struct mmu *mmu, uint64_t gpa)
 	return frame < mmu->frame_count && (mmu->frames[frame] & FRAME_TRACKED);
 }
 
-/* D of a leaf of NPT01 for it: the processor tells of the next write to a tracked frame. */
-static inline uint64_t untracked_d(const struct mmu *mmu, uint64_t gpa)
-{
-	return is_tracked(mmu, gpa) ? 0 : PTE_D;
-}
-
 enum { BLOCK_SHIFT = 9, GIANT_SHIFT = 18 }; /* frames in 2 MiB, in 1 GiB */
 
 /* Is a frame tracked in the 2 MiB, in the 1 GiB around gpa? */
