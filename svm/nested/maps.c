@@ -91,26 +91,47 @@ static struct merged_map *replace_oldest(struct vcpu *vcpu, struct merged_maps *
 	return merged;
 }
 
-static bool forget(struct merged_maps *maps, uint64_t gpa)
+static void forget(struct merged_maps *maps, uint64_t gpa)
+{
+	for (unsigned int i = 0; i < maps->count; i++) {
+		if (gpa - maps->map[i].gpa < size_of(maps))
+			__atomic_store_n(&maps->map[i].valid, false, __ATOMIC_SEQ_CST);
+	}
+}
+
+void nested_map_written(struct vcpu *vcpu, uint64_t gpa)
+{
+	forget(&vcpu->nested.msrpms, gpa);
+	forget(&vcpu->nested.iopms, gpa);
+}
+
+/* Behind forget(): who lends a copy from then on finds it out of use. */
+static bool take_back(struct merged_maps *maps, uint64_t gpa)
 {
 	bool any = false;
 
 	for (unsigned int i = 0; i < maps->count; i++) {
-		struct merged_map *map = &maps->map[i];
-
-		if (gpa - map->gpa >= size_of(maps) || !map->valid)
-			continue;
-		__atomic_store_n(&map->valid, false, __ATOMIC_SEQ_CST);
-		any = true;
+		if (gpa - maps->map[i].gpa < size_of(maps))
+			any |= __atomic_exchange_n(&maps->map[i].lent, false, __ATOMIC_SEQ_CST);
 	}
 	return any;
 }
 
-bool nested_map_written(struct vcpu *vcpu, uint64_t gpa)
+bool nested_map_opens(struct vcpu *vcpu, uint64_t gpa)
 {
-	bool msr = forget(&vcpu->nested.msrpms, gpa), io = forget(&vcpu->nested.iopms, gpa);
+	bool msr, io;
 
+	nested_map_written(vcpu, gpa);
+	msr = take_back(&vcpu->nested.msrpms, gpa);
+	io = take_back(&vcpu->nested.iopms, gpa);
 	return msr || io;
+}
+
+/* Before it is asked whether the copy is valid; mostly it is lent already. */
+static inline void lend(struct merged_map *map)
+{
+	if (!__atomic_load_n(&map->lent, __ATOMIC_SEQ_CST))
+		__atomic_store_n(&map->lent, true, __ATOMIC_SEQ_CST);
 }
 
 /* Without the lock: whoever ends a copy's use asks for another flush after that. */
@@ -166,6 +187,7 @@ static __attribute__((noinline)) uint64_t merge_anew(struct vcpu *vcpu, struct m
 	else if (!merged->valid)
 		merge(maps, merged);
 	merged->marked = mmu_watch_marks(&mmu, gpa, maps->pages, &merged->marks) ? key : ~0ull;
+	lend(merged);
 	lock_release(&mmu_lock);
 	return open ? hpa_of(all_ones) : merged->hpa;
 }
@@ -173,9 +195,10 @@ static __attribute__((noinline)) uint64_t merge_anew(struct vcpu *vcpu, struct m
 /* Mostly the copy used last is good: what says so is asked without the lock. */
 static inline uint64_t merged_map(struct vcpu *vcpu, struct merged_maps *maps, uint64_t base)
 {
-	const struct merged_map *last = maps->last;
+	struct merged_map *last = maps->last;
 	uint64_t key = (base & ~(uint64_t)(PAGE_SIZE - 1)) | vcpu->nested.ctl.nested_ctl;
 
+	lend(last);
 	return last->marked == key && mmu_watch_holds(&last->marks) &&
 	                       __atomic_load_n(&last->valid, __ATOMIC_SEQ_CST)
 	               ? last->hpa

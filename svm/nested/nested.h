@@ -41,9 +41,6 @@ void nested_exit(struct vcpu *vcpu, uint64_t code, uint64_t info1, uint64_t info
  */
 void nested_refused(struct vcpu *vcpu);
 
-/* L2 has exited: to L1 or to L0, decided here. */
-void handle_l2_exit(struct vcpu *vcpu);
-
 /* instructions.c: L1's SVM instructions, and L2's that L1 does not intercept. */
 void handle_vmrun(struct vcpu *vcpu);
 void handle_vmload(struct vcpu *vcpu);
@@ -94,11 +91,14 @@ uint64_t iopm_for_l2(struct vcpu *vcpu);
 /* That for a step of string I/O: as L1 has it now, whoever may write it. */
 uint64_t iopm_for_step(struct vcpu *vcpu);
 
+/* L1 wrote a frame that a map of this processor's may be in. The mmu's lock is held. */
+void nested_map_written(struct vcpu *vcpu, uint64_t gpa);
+
 /*
- * L1 wrote a frame that a map of this processor's is in. Returns whether a copy is out of use that
- * was not before. The mmu's lock is held.
+ * L0 did, or L2 is about to be able to. Returns whether L2 may run on by a copy, out of use for
+ * long or not: then a flush has to come first. The mmu's lock is held.
  */
-bool nested_map_written(struct vcpu *vcpu, uint64_t gpa);
+bool nested_map_opens(struct vcpu *vcpu, uint64_t gpa);
 
 /*
  * Before L2 is entered again without a VMRUN: where a copy of a map is out of use all accesses

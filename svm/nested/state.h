@@ -51,6 +51,7 @@ struct merged_map {
 	uint64_t hpa;
 	uint64_t gpa; /* of L1's map */
 	bool used, valid;
+	bool lent; /* L2 may run by the copy until its processor flushes, valid or not */
 	uint64_t marked; /* gpa, with NP_ENABLE, if marks tell of writes; else all ones */
 	struct watch_marks marks;
 };
@@ -81,9 +82,9 @@ struct nested {
 	struct nested_control ctl; /* of VMCB12, while guest_mode */
 	struct vmcb *vmcb12;       /* in the window */
 	uint64_t vmcb02_changes;
-	struct guest_tables tables; /* L1's nested tables, if it uses any */
-	uint64_t key;               /* of tables.mode and tables.pat: what they were made from */
-	uint64_t pat;
+	struct guest_tables tables;   /* L1's nested tables, if it uses any */
+	uint64_t key;                 /* of tables.mode, which was made from it */
+	uint64_t cr3, cr4, efer, pat; /* nCR3 and L1's: tables are what they say */
 	struct merged_maps msrpms, iopms;
 	struct string_step string_step;
 };

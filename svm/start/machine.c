@@ -49,7 +49,7 @@ static void frame_opens(void *context, uint64_t gpa)
 
 	(void)context;
 	for (unsigned int i = 0; i < vcpu_count(); i++)
-		used |= nested_map_written(vcpu_at(i), gpa);
+		used |= nested_map_opens(vcpu_at(i), gpa);
 	if (used)
 		processors_flush_all();
 }
