@@ -28,6 +28,7 @@ struct cached_root {
 	uint64_t gpa;
 	union shadow_role role;
 	struct shadow_page *page;
+	uint64_t hpa; /* of its table */
 	uint64_t serial;
 	uint64_t used;
 	uint32_t asid;

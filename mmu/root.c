@@ -97,12 +97,12 @@ static void make_current(struct mmu *mmu, struct mmu_cpu *cpu, struct shadow_pag
 	cpu->current = page;
 }
 
-/* Is the root in use the one for this table, however it is read? */
+/* Is the root in use, cpu->last if there is one, that for this table, however it is read? */
 static inline bool is_in_use(const struct mmu_cpu *cpu, uint64_t gpa, uint32_t asid)
 {
 	const struct cached_root *root = cpu->last;
 
-	return root && root->gpa == gpa && root->asid == asid && root->page == cpu->current &&
+	return root->gpa == gpa && root->asid == asid && root->page == cpu->current &&
 	       root->serial == root->page->serial;
 }
 
@@ -111,7 +111,7 @@ static bool is_wanted(const struct mmu_cpu *cpu, const struct guest_tables *tabl
 {
 	const struct cached_root *root = cpu->last;
 
-	return is_in_use(cpu, tables->root, asid) && root->role.direct == tables->direct &&
+	return root && is_in_use(cpu, tables->root, asid) && root->role.direct == tables->direct &&
 	       (tables->direct || (root->role.pat == tables->pat &&
 	                           root->role.mode == shadow_flags(tables->mode.flags) &&
 	                           root->role.format == tables->mode.id));
@@ -135,13 +135,13 @@ static inline bool is_fresh(const struct mmu *mmu, const struct mmu_cpu *cpu)
 uint64_t mmu_current_root(const struct mmu *mmu, const struct mmu_cpu *cpu,
                           const struct guest_tables *tables, uint32_t asid)
 {
-	return is_fresh(mmu, cpu) && is_wanted(cpu, tables, asid) ? page_hpa(mmu, cpu->current) : 0;
+	return is_fresh(mmu, cpu) && is_wanted(cpu, tables, asid) ? cpu->last->hpa : 0;
 }
 
 uint64_t mmu_same_root(const struct mmu *mmu, const struct mmu_cpu *cpu, uint64_t gpa,
                        uint32_t asid)
 {
-	return is_fresh(mmu, cpu) && is_in_use(cpu, gpa, asid) ? page_hpa(mmu, cpu->current) : 0;
+	return is_fresh(mmu, cpu) && is_in_use(cpu, gpa, asid) ? cpu->last->hpa : 0;
 }
 
 static struct cached_root *find_root(struct mmu *mmu, struct mmu_cpu *cpu,
@@ -160,6 +160,7 @@ static struct cached_root *find_root(struct mmu *mmu, struct mmu_cpu *cpu,
 		root->role = role;
 		root->asid = asid;
 		root->page = page_get(mmu, tables->root, role, &found);
+		root->hpa = page_hpa(mmu, root->page);
 		root->serial = root->page->serial;
 		root->fresh = false;
 		mmu->counters->roots_built += !found;

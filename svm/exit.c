@@ -21,7 +21,15 @@
 
 enum { EXIT_CODES = INTERCEPT_WORDS * 32 };
 
-_Static_assert((int)EXIT_CODES == (int)EXIT_SLOT_NPF, "each intercept's exit has a counter");
+_Static_assert((int)EXIT_CODES == (int)EXIT_SLOT_NPF, "each intercept's exit has a slot");
+
+/* Its place in the tables here, and its counter. */
+static inline unsigned int slot_of(uint64_t code)
+{
+	if (__builtin_expect(code < EXIT_CODES, true))
+		return (unsigned int)code;
+	return code == VMEXIT_NPF ? EXIT_SLOT_NPF : EXIT_SLOT_OTHER;
+}
 
 /* GIF=0 discards breakpoints, but not single steps and INT1; APM vol. 2, table 15-10. */
 static bool discard_breakpoint(struct vcpu *vcpu)
@@ -79,7 +87,34 @@ static void handle_io(struct vcpu *vcpu)
 		nested_step_string(vcpu);
 }
 
-static void (*const handlers[EXIT_CODES])(struct vcpu *vcpu) = {
+static _Noreturn void nobody_asked(const struct vcpu *vcpu)
+{
+	panic("exit %llx of %s, which nothing asked for",
+	      (unsigned long long)vcpu->vmcb->control.exit_code, vcpu->guest_mode ? "L2" : "L1");
+}
+
+static void handle_npf(struct vcpu *vcpu)
+{
+	if (vcpu->guest_mode)
+		handle_l2_npf(vcpu);
+	else
+		direct_fault(vcpu);
+}
+
+/* No intercept's: VMRUN was refused. */
+static void handle_other(struct vcpu *vcpu)
+{
+	/* QEMU writes 32 bits only. */
+	if (low32(vcpu->vmcb->control.exit_code) != low32(VMEXIT_INVALID))
+		nobody_asked(vcpu);
+	if (refused_cr_write(vcpu))
+		return;
+	if (!vcpu->guest_mode)
+		panic("the processor refused VMCB01");
+	nested_refused(vcpu);
+}
+
+static void (*const handlers[EXIT_SLOTS])(struct vcpu *vcpu) = {
 	[VMEXIT_CR0_READ] = handle_cr_read,
 	[VMEXIT_CR3_READ] = handle_cr_read,
 	[VMEXIT_CR4_READ] = handle_cr_read,
@@ -114,64 +149,79 @@ static void (*const handlers[EXIT_CODES])(struct vcpu *vcpu) = {
 	[VMEXIT_ICEBP] = handle_icebp,
 	[VMEXIT_XSETBV] = handle_xsetbv,
 	[VMEXIT_INVPCID] = handle_invpcid,
+	[EXIT_SLOT_NPF] = handle_npf,
+	[EXIT_SLOT_OTHER] = handle_other,
 };
 
-static void handle_invalid(struct vcpu *vcpu)
+/* On L1's behalf, whether L1 or L2 ran. */
+static inline void perform(struct vcpu *vcpu, unsigned int slot)
 {
-	if (refused_cr_write(vcpu))
-		return;
-	if (!vcpu->guest_mode)
-		panic("the processor refused VMCB01");
-	nested_refused(vcpu);
+	void (*handler)(struct vcpu *) = handlers[slot];
+
+	if (__builtin_expect(!handler, false))
+		nobody_asked(vcpu);
+	handler(vcpu);
 }
 
-void handle_exit(struct vcpu *vcpu, uint64_t code)
-{
-	if (code < EXIT_CODES && handlers[code])
-		handlers[code](vcpu);
-	else if (code == VMEXIT_NPF)
-		direct_fault(vcpu);
-	else if (low32(code) == low32(VMEXIT_INVALID)) /* QEMU writes 32 bits only */
-		handle_invalid(vcpu);
-	else
-		panic("exit %llx of %s, which nothing asked for", (unsigned long long)code,
-		      vcpu->guest_mode ? "L2" : "L1");
-}
+/* Whose an exit of L2 is: its intercept says so, where there is nothing else here. */
+static const enum owner {
+	BY_INTERCEPT,
+	BY_MORE,
+	L0S
+} owners[EXIT_SLOTS] = {
+	[VMEXIT_EXCP_BASE + VEC_DB] = BY_MORE,
+	[VMEXIT_EXCP_BASE + VEC_PF] = BY_MORE,
+	[VMEXIT_MSR] = BY_MORE,
+	[VMEXIT_IOIO] = BY_MORE,
+	[VMEXIT_WBINVD] = BY_MORE,
+	/* First L0 has to know whether it is L1's at all. */
+	[VMEXIT_NMI] = L0S,
+	[VMEXIT_INIT] = L0S,
+	[EXIT_SLOT_NPF] = L0S,
+	[EXIT_SLOT_OTHER] = L0S,
+};
 
-/* Whose is an exit of L2? */
-static bool is_l1s(struct vcpu *vcpu, uint64_t code)
+static bool is_l1s_by_more(struct vcpu *vcpu, unsigned int code)
 {
-	if (code >= EXIT_CODES)
-		return false;
-	if (vcpu->event.stepping_iret && code == VMEXIT_EXCP_BASE + VEC_DB)
-		return false; /* L0's own step */
-	if (code == VMEXIT_EXCP_BASE + VEC_PF && !features.npt)
-		return false; /* first L0 has to know whether L1's tables deny the access */
 	if (code == VMEXIT_MSR)
 		return msr_is_intercepted(vcpu, low32(vcpu->gpr[GPR_RCX]),
 		                          vcpu->vmcb->control.exit_info1 & 1);
 	if (code == VMEXIT_IOIO)
 		return io_is_intercepted(vcpu, vcpu->vmcb->control.exit_info1);
+	if (code == VMEXIT_EXCP_BASE + VEC_DB && vcpu->event.stepping_iret)
+		return false; /* L0's own step */
+	if (code == VMEXIT_EXCP_BASE + VEC_PF && !features.npt)
+		return false; /* first L0 has to know whether L1's tables deny the access */
 	if (code == VMEXIT_WBINVD && !l1_intercepts(vcpu, code))
 		code = VMEXIT_INVD;
 	return l1_intercepts(vcpu, code);
 }
 
-void handle_l2_exit(struct vcpu *vcpu)
+static inline void handle_l2_exit(struct vcpu *vcpu, unsigned int slot)
 {
 	const struct vmcb_control *control = &vcpu->vmcb->control;
-	uint64_t code = control->exit_code;
+	enum owner owner = owners[slot];
 
 	if (__builtin_expect(vcpu->nested.string_step.on, false) && nested_string_stepped(vcpu))
 		return;
-	if (code == VMEXIT_NPF)
-		handle_l2_npf(vcpu);
-	else if (code == VMEXIT_NMI || code == VMEXIT_INIT)
-		handle_signal(vcpu); /* first L0 has to know whether it is L1's at all */
-	else if (is_l1s(vcpu, code))
-		nested_exit(vcpu, code, control->exit_info1, control->exit_info2);
+	if (owner == BY_INTERCEPT ? l1_intercepts(vcpu, slot)
+	                          : owner == BY_MORE && is_l1s_by_more(vcpu, slot))
+		nested_exit(vcpu, control->exit_code, control->exit_info1, control->exit_info2);
 	else
-		handle_exit(vcpu, code);
+		perform(vcpu, slot);
+}
+
+void handle_exit(struct vcpu *vcpu)
+{
+	unsigned int slot = slot_of(vcpu->vmcb->control.exit_code);
+
+	if (vcpu->guest_mode) {
+		vcpu->counters.exits[EXITS_OF_L2][slot]++;
+		handle_l2_exit(vcpu, slot);
+	} else {
+		vcpu->counters.exits[EXITS_OF_L1][slot]++;
+		perform(vcpu, slot);
+	}
 }
 
 /*
@@ -202,9 +252,9 @@ static void flush(struct vcpu *vcpu)
  * From here on others take this processor to be in a guest, and kick it if they want something.
  * What they wanted before that comes first.
  */
-static inline bool may_enter(struct vcpu *vcpu)
+static inline bool may_enter(struct vcpu *vcpu, bool plain)
 {
-	if (vcpu->cpu.alone)
+	if (plain || vcpu->cpu.alone)
 		vcpu->cpu.run++; /* nobody looks, and what is locked takes its time */
 	else
 		__atomic_add_fetch(&vcpu->cpu.run, 1, __ATOMIC_SEQ_CST); /* P13 */
@@ -212,68 +262,66 @@ static inline bool may_enter(struct vcpu *vcpu)
 	return !__builtin_expect(__atomic_load_n(&vcpu->cpu.wanted, __ATOMIC_RELAXED), false);
 }
 
-static inline void has_left(struct vcpu *vcpu)
+static inline void has_left(struct vcpu *vcpu, bool plain)
 {
 	__asm__ volatile("incq %0" : "+m"(vcpu->cpu.run) : : "memory"); /* P15: one store */
-	if (!features.npt)
+	if (!plain && !features.npt)
 		shadowed_exit(vcpu);
-}
-
-static inline void count_exit(uint64_t counters[EXIT_SLOTS], uint64_t code)
-{
-	if (code >= EXIT_CODES)
-		code = code == VMEXIT_NPF ? EXIT_SLOT_NPF : EXIT_SLOT_OTHER;
-	counters[code]++;
 }
 
 /* Something is wanted of this processor. */
 static __attribute__((noinline)) void attend(struct vcpu *vcpu)
 {
-	has_left(vcpu);
+	has_left(vcpu, false);
 	if (vcpu->cpu.flush)
 		flush(vcpu);
 	if (vcpu->cpu.startup)
 		startup_attend(vcpu);
 }
 
+/* plain: what else a processor may need around its guest is not asked for at each entry. */
+static inline __attribute__((always_inline)) void run_guest(struct vcpu *vcpu, bool plain)
+{
+	struct vmcb_control *control = &vcpu->vmcb->control;
+
+	if (!plain && !features.npt)
+		shadowed_enter(vcpu); /* may want a flush */
+	if (vcpu->mmu_cpu.flush_direct || (!plain && !features.npt && vcpu->cpu.flush))
+		flush(vcpu);
+	if (!may_enter(vcpu, plain)) {
+		attend(vcpu);
+		return;
+	}
+	vcpu->event.injected = control->event_inj;
+	if (__builtin_expect(vcpu->event.injected, false))
+		vcpu->event.entry_rip = vcpu->vmcb->save.rip;
+	strict_check(vcpu);
+	if (!plain && features.untrain && vcpu->guest_mode)
+		ENTER_GUEST(svm_enter_untrain, vcpu);
+	else
+		ENTER_GUEST(svm_enter, vcpu);
+	has_left(vcpu, plain);
+	strict_ran(vcpu);
+	control = &vcpu->vmcb->control; /* no register has kept it */
+	if (features.clean)
+		control->clean = CLEAN_ALL;
+	control->tlb_control = TLB_CONTROL_NONE;
+	control->event_inj = 0;
+	handle_exit(vcpu);
+}
+
 void vcpu_run(struct vcpu *vcpu)
 {
+	bool plain = vcpu->cpu.alone && features.npt && !features.untrain;
+
 	if (take_signals(vcpu)) /* from here on GIF is 0 in L0 */
 		vcpu_nmi(vcpu);
 	for (;;) {
-		struct vmcb_control *control;
-
 		if (__builtin_expect(vcpu->event.due.any != 0, false))
 			settle(vcpu);
-		control = &vcpu->vmcb->control;
-		if (!features.npt)
-			shadowed_enter(vcpu); /* may want a flush */
-		if (vcpu->mmu_cpu.flush_direct || (!features.npt && vcpu->cpu.flush))
-			flush(vcpu);
-		if (!may_enter(vcpu)) {
-			attend(vcpu);
-			continue;
-		}
-		vcpu->event.injected = control->event_inj;
-		if (__builtin_expect(vcpu->event.injected, false))
-			vcpu->event.entry_rip = vcpu->vmcb->save.rip;
-		strict_check(vcpu);
-		if (__builtin_expect(features.untrain, false) && vcpu->guest_mode)
-			ENTER_GUEST(svm_enter_untrain, vcpu);
+		if (plain)
+			run_guest(vcpu, true);
 		else
-			ENTER_GUEST(svm_enter, vcpu);
-		has_left(vcpu);
-		strict_ran(vcpu);
-		if (features.clean)
-			control->clean = CLEAN_ALL;
-		control->tlb_control = TLB_CONTROL_NONE;
-		control->event_inj = 0;
-		if (vcpu->guest_mode) {
-			count_exit(vcpu->counters.exits[EXITS_OF_L2], control->exit_code);
-			handle_l2_exit(vcpu);
-		} else {
-			count_exit(vcpu->counters.exits[EXITS_OF_L1], control->exit_code);
-			handle_exit(vcpu, control->exit_code);
-		}
+			run_guest(vcpu, false);
 	}
 }

@@ -6,8 +6,8 @@
 
 #include "svm/vcpu.h"
 
-/* Handles the exit of the VMCB in use on L1's behalf, whether L1 or L2 ran. */
-void handle_exit(struct vcpu *vcpu, uint64_t code);
+/* Handles the exit of the VMCB in use, and counts it; one of L2's may be L1's: decided here. */
+void handle_exit(struct vcpu *vcpu);
 
 /*
  * svm/settle.c: acts on the outcome that the exit's handler left, and on what else is due. To be

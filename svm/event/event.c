@@ -6,7 +6,6 @@
 #include "hv/log.h"
 #include "hv/x86.h"
 #include "svm/features.h"
-#include "svm/strict.h"
 
 bool has_error_code(unsigned int vector)
 {
@@ -57,32 +56,21 @@ void shut_down(struct vcpu *vcpu)
 	leave(vcpu, OUTCOME_SHUTDOWN, (struct outcome){VMEXIT_SHUTDOWN, 0, 0});
 }
 
-bool exit_length(struct vcpu *vcpu, unsigned int *length)
+/* Behind the instruction; false: but a single step traps first. */
+static inline bool step(struct vmcb *vmcb, unsigned int length)
 {
-	const struct vmcb *vmcb = vcpu->vmcb;
-	const struct instruction *instruction;
+	struct vmcb_save *save = &vmcb->save;
+	uint64_t rip = save->rip + length, rflags = save->rflags;
 
-	if (has(SVM_FEATURE_NRIP)) {
-		*length = (unsigned int)(vmcb->control.next_rip - vmcb->save.rip);
-		strict_check_length(vcpu, *length);
-		return true;
-	}
-	instruction = decode(vcpu, vmcb->control.exit_code);
-	if (!instruction)
-		return false;
-	*length = instruction->length;
-	return true;
+	save->rip = in_64bit_code(save) ? rip : low32(rip);
+	save->rflags = rflags & ~(uint64_t)RFLAGS_RF;
+	vmcb->control.int_state &= ~INT_STATE_SHADOW;
+	return !(rflags & RFLAGS_TF);
 }
 
 void step_over(struct vcpu *vcpu, unsigned int length)
 {
-	struct vmcb_save *save = &vcpu->vmcb->save;
-
-	save->rip += length;
-	if (!in_64bit_code(save))
-		save->rip = low32(save->rip);
-	vcpu->vmcb->control.int_state &= ~INT_STATE_SHADOW;
-	save->rflags &= ~(uint64_t)RFLAGS_RF;
+	step(vcpu->vmcb, length);
 }
 
 void trap_step(struct vcpu *vcpu)
@@ -98,8 +86,8 @@ void trap_step(struct vcpu *vcpu)
 
 void finish_instruction(struct vcpu *vcpu, unsigned int length)
 {
-	step_over(vcpu, length);
-	trap_step(vcpu);
+	if (!step(vcpu->vmcb, length))
+		trap_step(vcpu);
 }
 
 uint64_t interrupted_event(struct vcpu *vcpu)

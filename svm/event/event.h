@@ -6,6 +6,8 @@
 #define SVM_EVENT_EVENT_H
 
 #include "svm/decode/decode.h"
+#include "svm/features.h"
+#include "svm/strict.h"
 #include "svm/vcpu.h"
 
 /*
@@ -44,7 +46,21 @@ void trap_step(struct vcpu *vcpu);
  * The length of the instruction that exited, from nRIP where the processor has it. False: let the
  * guest try again, see decode().
  */
-bool exit_length(struct vcpu *vcpu, unsigned int *length);
+static inline bool exit_length(struct vcpu *vcpu, unsigned int *length)
+{
+	const struct vmcb *vmcb = vcpu->vmcb;
+	const struct instruction *instruction;
+
+	if (has(SVM_FEATURE_NRIP)) {
+		*length = (unsigned int)(vmcb->control.next_rip - vmcb->save.rip);
+		strict_check_length(vcpu, *length);
+		return true;
+	}
+	instruction = decode(vcpu, vmcb->control.exit_code);
+	if (instruction)
+		*length = instruction->length;
+	return instruction != NULL;
+}
 
 /*
  * EXITINTINFO of the VMCB in use. QEMU's own emulation calls an interrupt an exception there, and
@@ -71,6 +87,9 @@ void set_gif(struct vcpu *vcpu, bool gif);
 
 /* The same for VMRUN, which has set GIF and is in guest mode: from VMCB01 to VMCB02. */
 void gate_to_l2(struct vcpu *vcpu);
+
+/* ... and for #VMEXIT to L1, which clears GIF and is not in guest mode any more. */
+void gate_to_l1(struct vcpu *vcpu);
 
 /*
  * Takes the NMI or the INIT that is pending, and an SMI, which is the firmware's. True: there is an

@@ -63,13 +63,22 @@ static void open_gate(struct vcpu *vcpu, struct vmcb_control *control)
 
 void update_interrupt_gate(struct vcpu *vcpu)
 {
-	(vcpu->event.gif ? open_gate : close_gate)(vcpu, &vcpu->vmcb->control);
+	if (vcpu->event.gif)
+		open_gate(vcpu, &vcpu->vmcb->control);
+	else
+		close_gate(vcpu, &vcpu->vmcb->control);
 }
 
 void gate_to_l2(struct vcpu *vcpu)
 {
 	carry_tpr(vcpu, &vcpu->vmcb01->control, false);
 	open_gate(vcpu, &vcpu->vmcb02->control);
+}
+
+void gate_to_l1(struct vcpu *vcpu)
+{
+	vcpu->event.gif = false;
+	close_gate(vcpu, &vcpu->vmcb01->control);
 }
 
 void set_gif(struct vcpu *vcpu, bool gif)

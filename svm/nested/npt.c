@@ -33,28 +33,39 @@ static void set_root(struct vmcb *vmcb02, uint64_t root, uint64_t g_pat)
 	vmcb02->save.g_pat = g_pat;
 }
 
-/* Reads L1's paging registers, of which key is made, anew. */
-static __attribute__((noinline)) uint64_t load_as(struct vcpu *vcpu, const struct vmcb_save *l1,
-                                                  uint64_t key)
+/* Reads L1's paging registers and nCR3 anew. */
+static __attribute__((noinline)) uint64_t load_anew(struct vcpu *vcpu, const struct vmcb_save *l1)
 {
-	if (key != vcpu->nested.key) {
-		vcpu->nested.key = key;
+	struct nested *nested = &vcpu->nested;
+	uint64_t key = paging_key(l1);
+
+	if (key != nested->key) {
+		nested->key = key;
 		read_mode(vcpu, l1);
 	}
-	if (l1->g_pat != vcpu->nested.pat) {
-		vcpu->nested.pat = l1->g_pat;
-		vcpu->nested.tables.pat = pack_pat(l1->g_pat);
+	if (l1->g_pat != nested->pat) {
+		nested->pat = l1->g_pat;
+		nested->tables.pat = pack_pat(l1->g_pat);
 	}
-	vcpu->nested.tables.root =
-		paging_root(&vcpu->nested.tables.mode, vcpu->nested.ctl.nested_cr3);
-	return load_root(vcpu, &vcpu->nested.tables, vcpu->nested.ctl.asid);
+	nested->cr4 = l1->cr4;
+	nested->efer = l1->efer;
+	nested->cr3 = nested->ctl.nested_cr3;
+	nested->tables.root = paging_root(&nested->tables.mode, nested->cr3);
+	return load_root(vcpu, &nested->tables, nested->ctl.asid);
+}
+
+/* Is all that it reads what it was? */
+static inline bool reads_as_before(const struct nested *nested, const struct vmcb_save *l1)
+{
+	return nested->cr3 == nested->ctl.nested_cr3 && nested->cr4 == l1->cr4 &&
+	       nested->efer == l1->efer && nested->pat == l1->g_pat;
 }
 
 void nested_load_root(struct vcpu *vcpu)
 {
 	const struct vmcb_save *l1 = &vcpu->vmcb01->save;
 	struct vmcb *vmcb02 = vcpu->vmcb02;
-	uint64_t key = paging_key(l1), root = 0;
+	uint64_t root = 0;
 
 	if (!features.npt) { /* L1 is not offered it either */
 		set_root(vmcb02, 0, l1->g_pat);
@@ -67,14 +78,11 @@ void nested_load_root(struct vcpu *vcpu)
 		set_root(vmcb02, vcpu->npt01, l1->g_pat);
 		return;
 	}
-	if (__builtin_expect(key == vcpu->nested.key && l1->g_pat == vcpu->nested.pat, true)) {
-		vcpu->nested.tables.root =
-			paging_root(&vcpu->nested.tables.mode, vcpu->nested.ctl.nested_cr3);
+	if (__builtin_expect(reads_as_before(&vcpu->nested, l1), true))
 		root = mmu_same_root(&mmu, &vcpu->mmu_cpu, vcpu->nested.tables.root,
 		                     vcpu->nested.ctl.asid);
-	}
 	if (__builtin_expect(!root, false))
-		root = load_as(vcpu, l1, key);
+		root = load_anew(vcpu, l1);
 	set_root(vmcb02, root, vmcb02->save.g_pat);
 }
 

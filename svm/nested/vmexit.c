@@ -89,7 +89,7 @@ void nested_exit(struct vcpu *vcpu, uint64_t code, uint64_t info1, uint64_t info
 	vcpu->guest_mode = false;
 	vcpu->vmcb = vcpu->vmcb01;
 	vcpu->vmcb_hpa = vcpu->vmcb01_hpa;
-	set_gif(vcpu, false);
+	gate_to_l1(vcpu);
 	if (vcpu->perf.split)
 		perf_switch(vcpu);
 	if (vcpu->event.nmi_blocked)

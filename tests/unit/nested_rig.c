@@ -176,9 +176,11 @@ uint64_t load_root(struct vcpu *of, const struct guest_tables *tables, uint32_t 
 
 uint64_t mmu_same_root(const struct mmu *of, const struct mmu_cpu *cpu, uint64_t gpa, uint32_t asid)
 {
-	(void)gpa, (void)asid;
+	(void)asid;
 	assert_true(of == &mmu && cpu == &vcpu.mmu_cpu);
-	return 0;
+	assert_int_equal(gpa, noted.tables.root);
+	noted.same_roots += noted.same_root != 0;
+	return noted.same_root;
 }
 
 uint32_t pack_pat(uint64_t pat)
@@ -437,6 +439,7 @@ static void init_vcpu(void)
 	for (unsigned int i = 0; i <= VMCB02S; i++)
 		vcpu.seen[i] = &seen[i];
 	vcpu.event.gif = true;
+	vcpu.cpu.alone = true;
 	vcpu.efer = EFER_SVME;
 	vcpu.npt01 = NPT01_HPA;
 	vcpu.msrpm01 = msrpm01;

@@ -61,7 +61,9 @@ struct noted {
 	struct guest_tables tables; /* ... the last one */
 	uint32_t root_asid;
 	unsigned int flushes_before_root;
-	unsigned int written; /* notes of writes to L1's memory */
+	uint64_t same_root;      /* what mmu/ says of the root in use; 0: it will not do */
+	unsigned int same_roots; /* ... how often it was not 0 */
+	unsigned int written;    /* notes of writes to L1's memory */
 	uint64_t written_at;
 	unsigned int ended_early; /* guests, to look behind an event */
 	unsigned int untrained;   /* world switches that leave nothing of the guest's predictions */

@@ -58,6 +58,11 @@ uint64_t interrupted_event(struct vcpu *of)
 	return 0;
 }
 
+void strict_check_length(struct vcpu *of, unsigned int length)
+{
+	(void)of, (void)length;
+}
+
 const struct instruction *decode(struct vcpu *of, uint64_t exit_code)
 {
 	static struct instruction instruction;
@@ -65,13 +70,6 @@ const struct instruction *decode(struct vcpu *of, uint64_t exit_code)
 	(void)of, (void)exit_code;
 	instruction = (struct instruction){.length = LENGTH, .address_size = decoded_size};
 	return &instruction;
-}
-
-bool exit_length(struct vcpu *of, unsigned int *length)
-{
-	(void)of;
-	*length = LENGTH;
-	return true;
 }
 
 void step_over(struct vcpu *of, unsigned int length)

@@ -21,7 +21,7 @@ static void l1_exit(void)
 {
 	vcpu.vmcb->control.exit_code = code_to_come;
 	vcpu.vmcb->control.event_inj = 0;
-	handle_exit(&vcpu, code_to_come);
+	handle_exit(&vcpu);
 	settle(&vcpu);
 }
 

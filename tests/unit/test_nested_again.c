@@ -405,6 +405,36 @@ static void vmcb02s_stay_with_their_processor(void **state)
 	            other.vmcb02 < others + VMCB02S);
 }
 
+/* mmu/ is not told how L1's tables are read, or which they are, only if that is as it was. */
+static void how_tables_are_read(void **state)
+{
+	const struct vmcb_save good = {.cr0 = CR0_PE | CR0_PG,
+	                               .cr4 = CR4_PAE | CR4_PSE,
+	                               .efer = EFER_SVME | EFER_NXE | EFER_LME | EFER_LMA,
+	                               .g_pat = HOST_PAT};
+	uint64_t *const decides[] = {&vmcb01.save.cr4, &vmcb01.save.efer, &vmcb01.save.g_pat,
+	                             &vmcb12->control.nested_cr3};
+	const uint64_t flips[] = {CR4_PSE, EFER_NXE, 1, PAGE_SIZE};
+
+	(void)state;
+	for (unsigned int i = 0; i < sizeof(flips) / sizeof(*flips); i++) {
+		machine_of_many(ALL_FEATURES);
+		vmcb01.save.cr0 = good.cr0;
+		vmcb01.save.cr4 = good.cr4;
+		vmcb01.save.efer = good.efer;
+		vmcb01.save.g_pat = good.g_pat;
+		vmcb12->control.nested_ctl = NESTED_CTL_NP_ENABLE;
+		vmcb12->control.nested_cr3 = NCR3;
+		trip(VMCB12);
+		noted.same_root = NPT02_HPA;
+		trip(VMCB12);
+		assert_true(noted.roots == 1 && noted.same_roots == 1);
+		*decides[i] ^= flips[i];
+		trip(VMCB12);
+		assert_true(noted.roots == 2 && noted.same_roots == 1);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -414,6 +444,7 @@ int main(void)
 		cmocka_unit_test(a_page_is_a_vmcb_again),
 		cmocka_unit_test(a_flush_is_the_processors),
 		cmocka_unit_test(vmcb02s_stay_with_their_processor),
+		cmocka_unit_test(how_tables_are_read),
 		cmocka_unit_test(scripts_of_changes),
 	};
 

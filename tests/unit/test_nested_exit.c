@@ -3,6 +3,7 @@
  * APM vol. 2, sections 15.5, 15.6, 15.20).
  */
 #include "tests/unit/nested_rig.h"
+#include "svm/exit.h"
 #include "hv/phys.h"
 
 #define DB_EVENT (VEC_DB | (uint64_t)EVENT_EXCEPTION << EVENT_TYPE_SHIFT | EVENT_VALID)
@@ -282,13 +283,13 @@ static void five_levels_where_there_are_four(void **state)
 static void refused(void)
 {
 	vcpu.vmcb->control.exit_code = VMEXIT_INVALID;
-	handle_l2_exit(&vcpu);
+	handle_exit(&vcpu);
 }
 
 static void refused_in_32_bits(void)
 {
 	vcpu.vmcb->control.exit_code = 0xffffffff;
-	handle_l2_exit(&vcpu);
+	handle_exit(&vcpu);
 }
 
 /* STRICT builds, as these tests are, say that a rule is missing. */

@@ -17,7 +17,7 @@ static void come(void)
 {
 	vcpu.vmcb->control.exit_code = code_to_come;
 	vcpu.vmcb->control.exit_info1 = info_to_come;
-	handle_l2_exit(&vcpu);
+	handle_exit(&vcpu);
 	if (vcpu.event.due.outcome)
 		settle(&vcpu);
 }

@@ -56,9 +56,9 @@ void update_interrupt_gate(struct vcpu *of)
 	(void)of;
 }
 
-void set_gif(struct vcpu *of, bool gif)
+void gate_to_l1(struct vcpu *of)
 {
-	of->event.gif = gif;
+	of->event.gif = false;
 }
 
 void break_off_iret(struct vcpu *of)
