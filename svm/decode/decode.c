@@ -134,10 +134,11 @@ static void *page_noted(void *context, uint64_t gpa)
 }
 
 /*
- * Where L0 sees the code at a linear address, by a walk whose entries are remembered. NULL where
- * that does not go: then fetch() has to do.
+ * Where L0 sees so many bytes of code at a linear address, by a walk whose entries are remembered.
+ * NULL where that does not go: then fetch() has to do.
  */
-static const uint8_t *walk_code(struct vcpu *vcpu, struct decode_cache *cache, uint64_t linear)
+static const uint8_t *walk_code(struct vcpu *vcpu, struct decode_cache *cache, uint64_t linear,
+                                unsigned int bytes)
 {
 	struct noted_walk walk = {vcpu, cache};
 	const struct guest_memory memory = {.page = page_noted, .context = &walk};
@@ -145,7 +146,7 @@ static const uint8_t *walk_code(struct vcpu *vcpu, struct decode_cache *cache, u
 	uint64_t gpa = linear;
 	const uint8_t *code;
 
-	if ((linear & (PAGE_SIZE - 1)) > PAGE_SIZE - INSTRUCTION_MAX)
+	if ((linear & (PAGE_SIZE - 1)) > PAGE_SIZE - bytes)
 		return NULL;
 	if (save->cr0 & CR0_PG) {
 		const struct paging_mode *mode = own_mode(vcpu);
@@ -332,7 +333,8 @@ still_true(const struct decode_cache *cache, const struct vcpu *vcpu, uint64_t e
 _Static_assert(DECODE_WORDS_L1 == 4, "still_true() looks at four without a loop");
 
 /* Begins anew; what leads to the code is noted. NULL: then nothing is remembered. */
-static const uint8_t *find_code(struct vcpu *vcpu, struct decode_cache *cache, uint64_t exit_code)
+static const uint8_t *find_code(struct vcpu *vcpu, struct decode_cache *cache, uint64_t exit_code,
+                                unsigned int bytes)
 {
 	const struct vmcb_save *save = &vcpu->vmcb->save;
 
@@ -352,7 +354,7 @@ static const uint8_t *find_code(struct vcpu *vcpu, struct decode_cache *cache, u
 		cache->nested_root = vcpu->nested.tables.root;
 		cache->nested_key = vcpu->nested.key;
 	}
-	cache->code = walk_code(vcpu, cache, linear_rip(save));
+	cache->code = walk_code(vcpu, cache, linear_rip(save), bytes);
 	cache->more = vcpu->guest_mode || cache->words > DECODE_WORDS_L1;
 	if (cache->code)
 		__builtin_memcpy(&cache->word, cache->code, sizeof(cache->word));
@@ -366,7 +368,8 @@ decode_anew(struct vcpu *vcpu, uint64_t exit_code, struct decode_cache *cache)
 	const struct opcode *opcode = &opcodes[exit_code];
 	struct instruction *instruction = &cache->instruction;
 
-	if (find_code(vcpu, cache, exit_code) && (cache->word & opcode->mask) == opcode->value) {
+	if (find_code(vcpu, cache, exit_code, sizeof(cache->word)) &&
+	    (cache->word & opcode->mask) == opcode->value) {
 		instruction->modrm = (uint8_t)(cache->word >> (8 * opcode->length));
 		instruction->length = (uint8_t)(opcode->length + opcode->modrm);
 		return instruction;
@@ -400,5 +403,5 @@ const uint8_t *code_at_rip(struct vcpu *vcpu)
 
 	if (still_true(cache, vcpu, VMEXIT_NPF) && (!cache->more || rest_is_true(cache, vcpu)))
 		return cache->code;
-	return find_code(vcpu, cache, VMEXIT_NPF);
+	return find_code(vcpu, cache, VMEXIT_NPF, INSTRUCTION_MAX);
 }

@@ -269,6 +269,11 @@ static void other_ways(void **state)
 	assert_looked(3);
 
 	machine();
+	vmcb.save.rip = RIP + PAGE_SIZE - 4;
+	memcpy(code(L1_CODE) + PAGE_SIZE - 4, "\x0f\xa2\x90\x90", 4);
+	remember();
+
+	machine();
 	vmcb.save.rip = RIP + PAGE_SIZE - 2;
 	memcpy(code(L1_CODE) + PAGE_SIZE - 2, "\x0f\xa2", 2);
 	assert_looked(2);
