@@ -49,8 +49,7 @@ static void handle_exception(struct vcpu *vcpu)
 {
 	const struct vmcb_control *control = &vcpu->vmcb->control;
 
-	if (control->exit_code == VMEXIT_EXCP_BASE + VEC_DB &&
-	    (iret_is_done(vcpu) || discard_breakpoint(vcpu)))
+	if (control->exit_code == VMEXIT_EXCP_BASE + VEC_DB && discard_breakpoint(vcpu))
 		return;
 	raise_exception(vcpu, (unsigned int)control->exit_code - VMEXIT_EXCP_BASE,
 	                low32(control->exit_info1));
@@ -169,7 +168,6 @@ static const enum owner {
 	BY_MORE,
 	L0S
 } owners[EXIT_SLOTS] = {
-	[VMEXIT_EXCP_BASE + VEC_DB] = BY_MORE,
 	[VMEXIT_EXCP_BASE + VEC_PF] = BY_MORE,
 	[VMEXIT_MSR] = BY_MORE,
 	[VMEXIT_IOIO] = BY_MORE,
@@ -188,8 +186,6 @@ static bool is_l1s_by_more(struct vcpu *vcpu, unsigned int code)
 		                          vcpu->vmcb->control.exit_info1 & 1);
 	if (code == VMEXIT_IOIO)
 		return io_is_intercepted(vcpu, vcpu->vmcb->control.exit_info1);
-	if (code == VMEXIT_EXCP_BASE + VEC_DB && vcpu->event.stepping_iret)
-		return false; /* L0's own step */
 	if (code == VMEXIT_EXCP_BASE + VEC_PF && !features.npt)
 		return false; /* first L0 has to know whether L1's tables deny the access */
 	if (code == VMEXIT_WBINVD && !l1_intercepts(vcpu, code))
@@ -202,8 +198,6 @@ static inline void handle_l2_exit(struct vcpu *vcpu, unsigned int slot)
 	const struct vmcb_control *control = &vcpu->vmcb->control;
 	enum owner owner = owners[slot];
 
-	if (__builtin_expect(vcpu->nested.string_step.on, false) && nested_string_stepped(vcpu))
-		return;
 	if (owner == BY_INTERCEPT ? l1_intercepts(vcpu, slot)
 	                          : owner == BY_MORE && is_l1s_by_more(vcpu, slot))
 		nested_exit(vcpu, control->exit_code, control->exit_info1, control->exit_info2);
@@ -211,17 +205,23 @@ static inline void handle_l2_exit(struct vcpu *vcpu, unsigned int slot)
 		perform(vcpu, slot);
 }
 
+/* L0's own step has ended. Is all done for this exit? */
+static bool stepped(struct vcpu *vcpu)
+{
+	return vcpu->nested.string_step.on ? nested_string_stepped(vcpu) : iret_stepped(vcpu);
+}
+
 void handle_exit(struct vcpu *vcpu)
 {
 	unsigned int slot = slot_of(vcpu->vmcb->control.exit_code);
 
-	if (vcpu->guest_mode) {
-		vcpu->counters.exits[EXITS_OF_L2][slot]++;
+	vcpu->counters.exits[vcpu->guest_mode ? EXITS_OF_L2 : EXITS_OF_L1][slot]++;
+	if (__builtin_expect(vcpu->event.step.on, false) && stepped(vcpu))
+		return;
+	if (vcpu->guest_mode)
 		handle_l2_exit(vcpu, slot);
-	} else {
-		vcpu->counters.exits[EXITS_OF_L1][slot]++;
+	else
 		perform(vcpu, slot);
-	}
 }
 
 /*

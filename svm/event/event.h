@@ -128,13 +128,27 @@ void watch_iret(struct vcpu *vcpu);
 /* #VMEXIT(IRET): an NMI's handler is about to end. */
 void handle_iret(struct vcpu *vcpu);
 
-/* L1 gets L2 before that IRET is done: NMIs stay blocked. */
-void break_off_iret(struct vcpu *vcpu);
+/* L0's step over that IRET ends. Returns whether all is done for this exit. */
+bool iret_stepped(struct vcpu *vcpu);
+
+/* step.c: lets the guest's next instruction pass, alone. */
+void step_begin(struct vcpu *vcpu);
 
 /*
- * Is this #DB only the step over the IRET that ended an NMI's handler? NMIs are not blocked then,
- * nor if it is the guest's own step, too.
+ * The next exit, whatever it is, ends that: the VMCB is as it was. loads_rflags: if the instruction
+ * is done TF is what it has loaded.
  */
-bool iret_is_done(struct vcpu *vcpu);
+enum step_end {
+	STEP_DONE,      /* and the #DB is L0's only */
+	STEP_TRAPS,     /* done, but the #DB is the guest's, too */
+	STEP_CUT_SHORT, /* the instruction is not done */
+};
+enum step_end step_end(struct vcpu *vcpu, bool loads_rflags);
+
+/*
+ * Behind STEP_CUT_SHORT: was the exit for the step's sake only? Then the guest gets what it is
+ * about, and all is done.
+ */
+bool step_was_all(struct vcpu *vcpu);
 
 #endif

@@ -149,7 +149,6 @@ void watch_iret(struct vcpu *vcpu)
 {
 	struct vmcb_control *control = &vcpu->vmcb->control;
 
-	vcpu->event.stepping_iret = false; /* over one that did not come to its end */
 	control->intercepts[INTERCEPT_MISC1] |= MISC1_IRET;
 	control->clean &= ~CLEAN_I;
 	control_edited(vcpu);
@@ -174,28 +173,17 @@ void handle_iret(struct vcpu *vcpu)
 		vcpu->event.nmi_blocked = false;
 		return;
 	}
-	/* IRET loads RFLAGS: TF lasts for this instruction only. */
-	vcpu->event.stepping_iret = true;
-	vcpu->event.iret_traps = vmcb->save.rflags & RFLAGS_TF;
-	vmcb->save.rflags |= RFLAGS_TF;
+	step_begin(vcpu);
 }
 
-void break_off_iret(struct vcpu *vcpu)
+bool iret_stepped(struct vcpu *vcpu)
 {
-	if (!vcpu->event.iret_traps)
-		vcpu->vmcb->save.rflags &= ~(uint64_t)RFLAGS_TF;
-	vcpu->event.stepping_iret = false;
-}
+	enum step_end end = step_end(vcpu, true);
 
-bool iret_is_done(struct vcpu *vcpu)
-{
-	if (!vcpu->event.stepping_iret)
-		return false;
-	vcpu->event.stepping_iret = false;
+	if (end == STEP_CUT_SHORT) { /* by a fault of it, maybe: the next IRET may be another */
+		watch_iret(vcpu);
+		return step_was_all(vcpu);
+	}
 	vcpu->event.nmi_blocked = false;
-	if (vcpu->event.iret_traps)
-		return false;
-	vcpu->vmcb->save.dr6 &= ~(uint64_t)DR6_BS;
-	vcpu->vmcb->control.clean &= ~CLEAN_DRX;
-	return true;
+	return end == STEP_DONE;
 }

@@ -30,7 +30,7 @@ static bool may_take_nmi(const struct vcpu *vcpu)
 
 static enum next first_due(const struct vcpu *vcpu)
 {
-	if (!vcpu->event.gif || vcpu->nested.string_step.on) /* from that an exit is near */
+	if (!vcpu->event.gif || vcpu->event.step.on) /* from that an exit is near */
 		return NEXT_NOTHING;
 	if (vcpu->event.due.machine_check)
 		return NEXT_MACHINE_CHECK;

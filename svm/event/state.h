@@ -32,6 +32,13 @@ union due {
 	};
 };
 
+/* An instruction of the guest's under a TF of L0's, and what VMCB had before: svm/event/step.c. */
+struct step {
+	bool on, guests; /* guests: it has set TF, too */
+	uint32_t exceptions, misc1;
+	uint64_t dr6;
+};
+
 struct event {
 	union due due; /* to be settled before the guest runs */
 	struct outcome outcome;
@@ -40,8 +47,8 @@ struct event {
 	bool gif;                     /* L1's */
 	uint8_t tpr_carried; /* V_TPR as set when the real TPR went into VMCB01 or VMCB02 */
 	bool tpr_in_vmcb;    /* ... which it is while V_INTR_MASKING is L0's doing */
-	bool stepping_iret, iret_traps;
-	bool nmi_blocked; /* until L1's IRET */
+	bool nmi_blocked;    /* until L1's IRET */
+	struct step step;    /* over that IRET, or of string I/O: nested.string_step */
 };
 
 #endif

@@ -51,7 +51,7 @@ struct merged_map {
 	uint64_t hpa;
 	uint64_t gpa; /* of L1's map */
 	bool used, valid;
-	bool lent; /* L2 may run by the copy until its processor flushes, valid or not */
+	bool lent;       /* L2 may run by the copy until its processor flushes, valid or not */
 	uint64_t marked; /* gpa, with NP_ENABLE, if marks tell of writes; else all ones */
 	struct watch_marks marks;
 };
@@ -69,11 +69,10 @@ struct merged_maps {
 	struct merged_map map[MERGED_MSRPMS];
 };
 
-/* What VMCB02 had before the step: svm/nested/string_io.c. */
+/* L0 steps over string I/O of L2's, and what VMCB02 had before: svm/nested/string_io.c. */
 struct string_step {
-	bool on, l2_steps;
-	uint32_t exceptions, misc1;
-	uint64_t iopm, dr6;
+	bool on;
+	uint64_t iopm;
 };
 
 struct nested {

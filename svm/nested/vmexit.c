@@ -74,8 +74,6 @@ void nested_exit(struct vcpu *vcpu, uint64_t code, uint64_t info1, uint64_t info
 	 */
 	if (vcpu->vmcb02->control.tlb_control != TLB_CONTROL_NONE)
 		vcpu->cpu.flush = true; /* P16 */
-	if (vcpu->event.stepping_iret)
-		break_off_iret(vcpu);
 	nested_give_state(&vcpu->nested.vmcb12->save, &vcpu->vmcb02->save,
 	                  nested_npt_enabled(vcpu));
 	if (vcpu->quirks.l2_lme_held)

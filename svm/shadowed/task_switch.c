@@ -122,8 +122,6 @@ static uint32_t old_eflags(const struct change *change)
 		eflags |= RFLAGS_RF;
 	if (change->task.cause == BY_IRET)
 		eflags &= ~RFLAGS_NT;
-	if (change->task.vcpu->event.stepping_iret)
-		eflags &= ~RFLAGS_TF; /* L0's own: svm/event/interrupt.c */
 	return eflags;
 }
 
@@ -197,10 +195,8 @@ static void commit(const struct change *change, const struct task_state *state)
 	task_clear_segments(save, state);
 	vmcb->control.int_state &= ~INT_STATE_SHADOW;
 	vmcb->control.clean &= ~(CLEAN_CRX | CLEAN_DRX | CLEAN_SEG);
-	if (vcpu->event.stepping_iret) { /* the IRET that ends an NMI's handler is done */
-		vcpu->event.stepping_iret = false;
+	if (change->task.cause == BY_IRET)
 		vcpu->event.nmi_blocked = false;
-	}
 }
 
 /* Only with paging on, and only a 32-bit TSS has one. Bad PDPTEs are #GP, as of MOV CR3. */

@@ -33,7 +33,7 @@ static void take_init(struct vcpu *vcpu)
 	vcpu->quirks.l2_lme_held = vcpu->nested.string_step.on = false;
 	/* S12 */
 	vcpu->event.due.nmi = vcpu->event.due.init = vcpu->event.nmi_blocked =
-		vcpu->event.stepping_iret = false;
+		vcpu->event.step.on = false;
 	vcpu->event.tpr_in_vmcb = false;
 	for (unsigned int i = 0; i < GPRS; i++)
 		vcpu->gpr[i] = 0;

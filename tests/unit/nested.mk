@@ -2,7 +2,7 @@
 NESTED_RIG := tests/unit/nested_rig.c tests/unit/nested_never.c tests/unit/fake_cpuid.c \
 	svm/nested/vmrun.c svm/nested/vmcb02.c svm/nested/snapshot.c svm/nested/vmexit.c \
 	svm/nested/check.c svm/nested/extensions.c \
-	svm/nested/maps.c svm/nested/npt.c svm/event/event.c svm/event/priority.c svm/apic/fault.c svm/emulate/intercepts.c svm/quirks/quirks.c svm/emulate/msr.c svm/emulate/msr_list.c svm/emulate/perf.c svm/emulate/ports.c svm/strict.c mmu/format.c
+	svm/nested/maps.c svm/nested/npt.c svm/event/event.c svm/event/step.c svm/event/priority.c svm/apic/fault.c svm/emulate/intercepts.c svm/quirks/quirks.c svm/emulate/msr.c svm/emulate/msr_list.c svm/emulate/perf.c svm/emulate/ports.c svm/strict.c mmu/format.c
 
 NESTED_TESTS := nested_extensions nested_entry nested_check nested_exit nested_reads nested_owner \
 	nested_maps nested_again strict machine_check

@@ -148,54 +148,102 @@ static void shutdown_of_l2(void **state)
 	assert_non_null(strstr(panicked, "reset by"));
 }
 
+/* L2 is about to execute the IRET that ends an NMI's handler, and may step by itself. */
+static void begin_iret(uint64_t tf, uint32_t exceptions)
+{
+	machine(ALL_FEATURES, true);
+	vmcb12->control.nested_ctl = NESTED_CTL_NP_ENABLE;
+	vmcb12->control.nested_cr3 = NCR3;
+	vmcb12->control.intercepts[INTERCEPT_EXCEPTION] = exceptions;
+	vmcb12->save.rflags |= tf;
+	vmcb12->save.dr6 = DR6_FIXED | DR6_BS;
+	assert_true(vmrun());
+	l2_exits(VMEXIT_NMI, 0, 0);
+	l2_exits(VMEXIT_IRET, 0, 0);
+	assert_true(vcpu.guest_mode && vcpu.event.step.on && vcpu.event.nmi_blocked);
+	assert_true(vmcb02.save.rflags & RFLAGS_TF);
+}
+
+/* The IRET is done, and has loaded TF. */
+static void loads_tf(struct vmcb *vmcb)
+{
+	vmcb->save.rflags = RFLAGS_FIXED | RFLAGS_TF;
+	vmcb->save.dr6 |= DR6_BS;
+}
+
+static void meets_a_breakpoint(struct vmcb *vmcb)
+{
+	loads_tf(vmcb);
+	vmcb->save.dr6 |= 1;
+}
+
 static void l0s_own_step_is_no_exit(void **state)
 {
 	(void)state;
-	machine(ALL_FEATURES, true);
-	vmcb12->control.intercepts[INTERCEPT_EXCEPTION] = 1u << VEC_DB;
-	assert_true(vmrun());
-	vcpu.event.stepping_iret = vcpu.event.nmi_blocked = true;
-	assert_false(reflected(VMEXIT_EXCP_BASE + VEC_DB, 0));
-	assert_false(vcpu.event.nmi_blocked);
-	assert_true(reflected(VMEXIT_EXCP_BASE + VEC_DB, 0));
-	/* But for an L2 that steps by itself. */
-	assert_true(vmrun());
-	vcpu.event.stepping_iret = vcpu.event.iret_traps = vcpu.event.nmi_blocked = true;
-	assert_true(reflected(VMEXIT_EXCP_BASE + VEC_DB, 0));
-	assert_false(vcpu.event.nmi_blocked || vcpu.event.stepping_iret);
-	/* Nor is it the end of an IRET of L1's that did not get there. */
-	vcpu.event.stepping_iret = vcpu.event.nmi_blocked = true;
-	assert_true(reflected(VMEXIT_EXCP_BASE + VEC_DB, 0));
-	assert_true(vcpu.event.nmi_blocked);
+	begin_iret(0, 1u << VEC_DB);
+	processor_runs = loads_tf;
+	l2_exits(VMEXIT_EXCP_BASE + VEC_DB, 0, 0);
+	assert_true(vcpu.guest_mode && !vcpu.event.nmi_blocked && !vcpu.event.step.on);
+	assert_int_equal(vmcb02.save.rflags, RFLAGS_FIXED | RFLAGS_TF);
+	assert_int_equal(vmcb02.save.dr6, DR6_FIXED | DR6_BS); /* L2's own, from before */
+	processor_runs = NULL;
+	l2_exits(VMEXIT_EXCP_BASE + VEC_DB, 0, 0);
+	assert_false(vcpu.guest_mode);
+	/* But for an L2 that steps by itself, and where a breakpoint comes at the same time. */
+	begin_iret(RFLAGS_TF, 1u << VEC_DB);
+	l2_exits(VMEXIT_EXCP_BASE + VEC_DB, 0, 0);
+	assert_false(vcpu.guest_mode || vcpu.event.nmi_blocked || vcpu.event.step.on);
+	begin_iret(0, 1u << VEC_DB);
+	processor_runs = meets_a_breakpoint;
+	l2_exits(VMEXIT_EXCP_BASE + VEC_DB, 0, 0);
+	processor_runs = NULL;
+	assert_false(vcpu.guest_mode || vcpu.event.nmi_blocked);
+	assert_true(vmcb12->save.dr6 & 1);
 }
 
 /* L1 gets L2 amid that step: L0's TF is not in VMCB12, and L1's next #DB is not the step's. */
 static void l0s_own_step_is_broken_off(void **state)
 {
-	static const uint64_t codes[] = {VMEXIT_EXCP_BASE + VEC_GP, VMEXIT_INTR, VMEXIT_NPF};
+	static const uint64_t codes[] = {VMEXIT_EXCP_BASE + VEC_GP, VMEXIT_NPF};
 
 	(void)state;
-	for (unsigned int i = 0; i < 3 * 2; i++) {
+	for (unsigned int i = 0; i < 2 * 2; i++) {
 		uint64_t tf = i & 1 ? RFLAGS_TF : 0;
 
-		machine(ALL_FEATURES, true);
-		vmcb12->control.nested_ctl = NESTED_CTL_NP_ENABLE;
-		vmcb12->control.nested_cr3 = NCR3;
-		vmcb12->control.intercepts[INTERCEPT_EXCEPTION] = 1u << VEC_GP;
-		vmcb12->control.intercepts[INTERCEPT_MISC1] = MISC1_INTR;
-		vmcb12->save.rflags |= tf;
-		assert_true(vmrun());
-		l2_exits(VMEXIT_NMI, 0, 0);
-		l2_exits(VMEXIT_IRET, 0, 0);
-		assert_true(vcpu.guest_mode && vcpu.event.stepping_iret);
-		assert_true(vmcb02.save.rflags & RFLAGS_TF);
+		begin_iret(tf, 1u << VEC_GP);
 		l2_exits(codes[i / 2], NPF_USER, 0x7002);
 		assert_false(vcpu.guest_mode);
 		assert_int_equal(vmcb12->save.rflags, RFLAGS_FIXED | tf);
-		assert_true(vcpu.event.nmi_blocked);
-		assert_false(vcpu.event.stepping_iret);
+		assert_true(vcpu.event.nmi_blocked && !vcpu.event.step.on);
 		assert_true(vmrun());
 		assert_true(vmcb02.control.intercepts[INTERCEPT_MISC1] & MISC1_IRET);
+	}
+}
+
+/* What is L2's own, or L0's, amid that step: L0's TF is nowhere, and the IRET is watched again. */
+static void l0s_own_step_is_in_no_frame(void **state)
+{
+	static const uint64_t codes[] = {VMEXIT_EXCP_BASE + VEC_GP, VMEXIT_EXCP_BASE + VEC_PF,
+	                                 VMEXIT_INTR, VMEXIT_TASK_SWITCH};
+	const uint64_t fault = EVENT_VALID | EVENT_ERROR_VALID | 0x10ull << EVENT_ERROR_SHIFT |
+	                       EVENT_EXCEPTION << EVENT_TYPE_SHIFT;
+
+	(void)state;
+	for (unsigned int i = 0; i < 4 * 2; i++) {
+		uint64_t tf = i & 1 ? RFLAGS_TF : 0, code = codes[i / 2];
+		uint64_t vector = code - VMEXIT_EXCP_BASE;
+
+		begin_iret(tf, 0);
+		assert_int_equal(vmcb02.control.intercepts[INTERCEPT_EXCEPTION], ~0u);
+		assert_true(vmcb02.control.intercepts[INTERCEPT_MISC1] & MISC1_INTR);
+		l2_exits(code, 0x10, 0x7002);
+		assert_true(vcpu.guest_mode && vcpu.event.nmi_blocked && !vcpu.event.step.on);
+		assert_int_equal(vmcb02.save.rflags & RFLAGS_TF, tf);
+		assert_int_equal(vmcb02.save.dr6, DR6_FIXED | DR6_BS);
+		assert_true(vmcb02.control.intercepts[INTERCEPT_MISC1] & MISC1_IRET);
+		assert_false(vmcb02.control.intercepts[INTERCEPT_MISC1] & MISC1_INTR);
+		assert_false(vmcb02.control.intercepts[INTERCEPT_EXCEPTION] & 1u << VEC_PF);
+		assert_int_equal(vmcb02.control.event_inj, vector > 31 ? 0 : fault | vector);
 	}
 }
 
@@ -400,6 +448,7 @@ int main(void)
 		cmocka_unit_test(shutdown_of_l2),
 		cmocka_unit_test(l0s_own_step_is_no_exit),
 		cmocka_unit_test(l0s_own_step_is_broken_off),
+		cmocka_unit_test(l0s_own_step_is_in_no_frame),
 		cmocka_unit_test(page_faults_without_nested_paging),
 		cmocka_unit_test(invd_as_wbinvd),
 		cmocka_unit_test(nmis),

@@ -61,12 +61,6 @@ void gate_to_l1(struct vcpu *of)
 	of->event.gif = false;
 }
 
-void break_off_iret(struct vcpu *of)
-{
-	(void)of;
-	fail();
-}
-
 void watch_iret(struct vcpu *of)
 {
 	(void)of;

@@ -159,6 +159,26 @@ void panic(const char *format, ...)
 	__builtin_unreachable();
 }
 
+void step_begin(struct vcpu *of)
+{
+	(void)of;
+	fail();
+}
+
+enum step_end step_end(struct vcpu *of, bool loads_rflags)
+{
+	(void)of, (void)loads_rflags;
+	fail();
+	return STEP_DONE;
+}
+
+bool step_was_all(struct vcpu *of)
+{
+	(void)of;
+	fail();
+	return false;
+}
+
 void raise_exception(struct vcpu *of, unsigned int vector, uint32_t error_code)
 {
 	assert_ptr_equal(of, &vcpu);
