@@ -62,6 +62,7 @@ static struct cpuid_regs ask(uint32_t leaf, uint32_t subleaf)
 	vcpu.vmcb = &vmcb;
 	vmcb.save.rax = 0xffffffff00000000 | leaf;
 	vcpu.gpr[GPR_RCX] = 0xffffffff00000000 | subleaf;
+	vmcb.control.next_rip = vmcb.save.rip + LENGTH;
 	finished = 0;
 	emulate_cpuid(&vcpu);
 	assert_int_equal(finished, LENGTH);
