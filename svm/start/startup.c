@@ -32,8 +32,8 @@ static void take_init(struct vcpu *vcpu)
 		perf_switch(vcpu);
 	vcpu->quirks.l2_lme_held = vcpu->nested.string_step.on = false;
 	/* S12 */
-	vcpu->event.due.nmi = vcpu->event.due.init = vcpu->event.nmi_blocked =
-		vcpu->event.step.on = false;
+	vcpu->event.due.nmi = vcpu->event.due.init = vcpu->event.nmi_blocked = vcpu->event.step.on =
+		false;
 	vcpu->event.tpr_in_vmcb = false;
 	for (unsigned int i = 0; i < GPRS; i++)
 		vcpu->gpr[i] = 0;
