@@ -126,8 +126,22 @@ nested="on Nestling, in QEMU"
 export MEM=128M
 
 shows "text, bare" 32 "$bare" 80 25 0 L1=pae BARE=1 BOOT=direct "$some"
-shows "text, Nestling" 64 "$nested" 80 25 0 L1=long BOOT=direct "$some"
-shows "text, Nestling, npt=off" 32 "$nested" 80 25 0 L1=pae BOOT=direct L0CMDLINE=npt=off "$some"
-shows "BIOS, 800x600x16, bare" 32 "$bare" 100 37 1 L1=pae BARE=1 BOOT=grub SCREEN=800x600x16 "$some"
-shows "BIOS, 1024x768x24, bare" 64 "$bare" 128 48 1 L1=long BARE=1 BOOT=grub SCREEN=1024x768x24 "$some"
+shows "text, npt=off" 64 "$nested" 80 25 0 L1=long BOOT=direct L0CMDLINE=npt=off "$some"
+# A processor that is not there does not answer.
+shows "points that fail" 32 "$bare" 80 25 0 L1=startup32 BARE=1 BOOT=direct SMP=1 CMDLINE=filter=startup.many
+grep -q '^ startup.many: NMIs, one after the other' "$dir/screen" && grep -q '^   # NMIs: got 0x0, expected 0x32' "$dir/screen"
+ok $? "points that fail: they are named, and what was wrong"
+shows "nothing to test" 64 "$bare" 80 25 0 L1=svm64 BARE=1 BOOT=direct CMDLINE=filter=none.such
+grep -q 'Not run: no group matches the filter' "$dir/page"
+ok $? "nothing to test: it says why"
+shows "BIOS, 800x600x16" 32 "$bare" 100 37 1 L1=pae BARE=1 BOOT=grub SCREEN=800x600x16 "$some"
+shows "BIOS, 2560x1440x32" 64 "$bare" 160 45 2 L1=long BARE=1 BOOT=grub SCREEN=2560x1440x32 \
+	CMDLINE="levels=5 ${some#CMDLINE=}"
+shows "OVMF, 1024x768x32" 64 "$bare" 128 48 1 L1=svm64 BARE=1 BOOT=grub-efi SCREEN=1024x768x32 MEM=256M "$some"
+
+# In memory, or with colours by index, or none: COM1 has the report all the same.
+image_passes "no screen" L1=pae BARE=1 BOOT=direct "$some" QEMUFLAGS="-vga none"
+image_passes "colours by index" L1=pae BARE=1 BOOT=grub SCREEN=640x480x8 "$some"
+grep -qaF '# the screen has colours by index, which cannot be drawn' "$log"
+ok $? "colours by index: one line says so"
 done_testing
