@@ -10,6 +10,7 @@
 #include "guest/lib/tap.h"
 #include "guest/lib/version.h"
 #include "hv/print.h"
+#include "hv/serial.h"
 #include "hv/string.h"
 #include "hv/x86.h"
 #include "svm/look/interface.h"
@@ -185,7 +186,7 @@ void screen_begin(const char *image)
 	page.image = image;
 	page.version = version;
 	page.bits = sizeof(uintptr_t) * 8;
-	page.serial = true;
+	page.serial = serial_port();
 	describe_machine();
 	draw(true);
 }

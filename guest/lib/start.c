@@ -63,7 +63,7 @@ void l1_start(uint32_t magic, uint32_t information)
 	memory_map_init(magic, information);
 	report_init();
 	screen_init(magic, information);
-	serial_init();
+	serial_use(serial_answers(COM1_DATA) ? COM1_DATA : 0);
 	tap_begin();
 	exception_init();
 	machine_init();
