@@ -1,8 +1,9 @@
 #!/bin/bash
 # A machine with memory above 4 GiB, where Nestling has what it needs more than a little of: L1 does not
-# reach it there, either.
+# reach it there, either. And one with as much as TCG's processor can address.
 . "$(dirname "$0")/lib.sh"
 
+temporary_dir
 export MEM=6G
 
 # lies_above NAME VARIABLE=VALUE...: image_passes, and most of Nestling's memory is above 4 GiB.
@@ -17,7 +18,7 @@ lies_above() {
 export L1=hostile64 BOOT=direct
 bare_passes "hostile L1, bare"
 lies_above "hostile L1, strict" STRICT=1 L0CMDLINE=pool=160M
-grep -qaE ', 2 MiB at [0-9a-f]{8},' "$log"
+grep -qaE ', [246] MiB at [0-9a-f]{8},' "$log"
 ok $? "hostile L1, strict: and little of it below"
 image_passes "hostile L1, all below" L0CMDLINE=pool=16M
 ! grep -qa 'MiB more at' "$log"
@@ -27,4 +28,15 @@ bare_passes "hostile L1, 32 bits, bare"
 lies_above "hostile L1, 32 bits, npt=off" "L0CMDLINE=pool=160M npt=off"
 bare_tap=
 lies_above "EFI program, 2 processors" L1=long SMP=2 BOOT=uefi L0CMDLINE=pool=160M
+
+# Ends by itself at once. None of the memory is there before somebody writes to it.
+tiny_image end 0x200000 '
+	xor eax, eax
+	mov dx, 0xf4		; isa-debug-exit
+	out dx, al'
+run "900 GiB" L1="$dir/end.elf" BOOT=direct MEM=900G \
+	QEMUFLAGS="-object memory-backend-ram,id=ram,size=900G,reserve=off -machine memory-backend=ram"
+ok "$status" "900 GiB: L1 runs"
+grep -qaE ': [0-9]+ MiB more at e[0-9a-f]{9}' "$log" && grep -qaE ', [246] MiB at [0-9a-f]{8},' "$log"
+ok $? "900 GiB: Nestling has a byte for each page, and that at the top"
 done_testing
