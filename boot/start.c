@@ -495,6 +495,6 @@ _Noreturn void start(uint32_t magic, uint64_t information, uint64_t image_at)
 	         MIB(layout.below.size), (unsigned long long)layout.below.base, vcpu_count(),
 	         vcpu_count() > 1 ? "s" : "", loaded.protocol, npt ? "" : ", no nested paging");
 	log_set_serial(false);
-	log_set_screen(config.screen == SCREEN_KEEP);
+	log_share_screen(config.screen == SCREEN_KEEP);
 	vcpu_run(vcpu);
 }

@@ -22,7 +22,8 @@ static struct {
 
 static enum log_level log_level = LOG_INFO;
 static bool to_serial = true, to_screen = true;
-static bool busy; /* some processor writes a line */
+static bool screen_is_shared; /* L1 writes to it, whether L0 goes on or not */
+static bool busy;             /* some processor writes a line */
 static void (*panic_report)(void);
 
 static void ring_write(const char *text, size_t length)
@@ -78,9 +79,10 @@ void log_set_serial(bool on)
 	to_serial = on;
 }
 
-void log_set_screen(bool on)
+void log_share_screen(bool on)
 {
 	to_screen = on;
+	screen_is_shared = true;
 }
 
 void log_info(const char *format, ...)
@@ -120,8 +122,9 @@ void log_debug(const char *format, ...)
 static void take_consoles(void)
 {
 	to_serial = true;
-	if (!to_screen)
+	if (screen_is_shared)
 		to_screen = screen_take_back();
+	screen_is_shared = false;
 }
 
 static _Noreturn void halt(void)

@@ -13,9 +13,11 @@ enum log_level { LOG_QUIET, LOG_INFO, LOG_DEBUG };
 /* Lines above the level are dropped. */
 void log_set_level(enum log_level level);
 
-/* Whether lines go to the serial port and to the screen, too; L1 owns both once it runs. */
+/* Whether lines go to the serial port, too; L1 owns it once it runs. */
 void log_set_serial(bool on);
-void log_set_screen(bool on);
+
+/* L1 owns the screen from now on. Whether lines go there all the same; a panic takes it back. */
+void log_share_screen(bool on);
 
 /* One line, without its newline. */
 void log_info(const char *format, ...) __attribute__((format(printf, 1, 2)));

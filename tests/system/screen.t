@@ -209,8 +209,8 @@ lies nobody 38 1 0xc0000000 "the screen at c0000000 lies in no display's memory"
 lies short 37 1 0xfd000000 "is told in a way that Nestling does not know"
 lies palette 38 0 0xfd000000 "is in a mode with a palette"
 
-# A panic. L1 draws over everything, moves the screen or not, and waits for a word at 5000h; then it
-# runs CPUID, whose handler in L0 is overwritten by now: with INT3. The machine's memory is a file.
+# A panic. L1 draws over everything, moves the screen or not, says so, and waits for a word at 5000h; then
+# it runs CPUID, whose handler in L0 is overwritten by now: with INT3. The machine's memory is a file.
 symbols=$(nm "$BUILD/release/nestling.elf")
 address_of() { awk -v name="$1" '$3 == name { print "0x" $1 }' <<<"$symbols"; }
 dies() {
@@ -227,16 +227,19 @@ dies() {
 		cld
 		rep stosd
 		$3
+		mov	dx, 0x3f8
+		mov	al, '!'
+		out	dx, al
 	.wait:	cmp	byte [0x5000], 0x5a
 		jne	.wait
 		cpuid"
 	flags="-object memory-backend-file,id=ram,size=$MEM,mem-path=$dir/ram,share=on -machine memory-backend=ram"
+	rm -f "$dir/ram" # of the run before, which has the word
 	begin "$1" L1="$dir/dies.elf" "${@:4}"
 	for i in {1..200}; do
-		grep -qa "L1 by" "$log" && break
+		grep -qa '^!' "$log" && break
 		sleep 0.2
 	done
-	sleep 2
 	poke=$((0x$(grep -a "L1 by" "$log" | sed -E 's/.* at ([0-9a-f]+),.*/\1/') +
 		$(address_of emulate_cpuid) - $(address_of image_base)))
 	printf '\xcc' | dd of="$dir/ram" bs=1 seek=$poke conv=notrunc status=none
