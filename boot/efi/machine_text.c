@@ -7,16 +7,18 @@
 #include "hv/string.h"
 #include "hv/x86.h"
 
+#define CPUID_HYPERVISOR         0x40000000u
+#define CPUID_EXTENDED           0x80000000u
+#define CPUID_FEATURES           0x80000001u
+#define CPUID_BRAND              0x80000002u
+#define CPUID_SVM                0x8000000au
+#define FEATURE_1_ECX_HYPERVISOR (1u << 31)
+#define CPUID_BRAND_LAST         (CPUID_BRAND + CPUID_BRAND_LEAVES - 1)
+
 enum {
-	CPUID_EXTENDED = 0x80000000u,
-	CPUID_FEATURES = 0x80000001u,
-	CPUID_BRAND = 0x80000002u,
 	CPUID_BRAND_LEAVES = 3,
-	CPUID_SVM = 0x8000000au,
-	CPUID_HYPERVISOR = 0x40000000u,
 	LEAVES_MAX = 64,
 	SUBLEAVES_MAX = 16,
-	FEATURE_1_ECX_HYPERVISOR = 1u << 31,
 	FEATURE_1_EDX_APIC = 1 << 9,
 	FEATURE_1_EDX_MTRR = 1 << 12,
 	FEATURE_1_EDX_PAT = 1 << 16,
@@ -75,7 +77,7 @@ static void processor(struct out *out)
 	char name[sizeof(words) + 1] = "";
 	uint32_t family = r.eax >> 8 & 0xf, model = r.eax >> 4 & 0xf;
 
-	if (cpuid(CPUID_EXTENDED, 0).eax >= CPUID_BRAND + CPUID_BRAND_LEAVES - 1)
+	if (cpuid(CPUID_EXTENDED, 0).eax >= CPUID_BRAND_LAST)
 		brand_text(brand);
 	if (family == 0xf)
 		family += r.eax >> 20 & 0xff;
