@@ -6,11 +6,12 @@
 #include "hv/image.h"
 #include "hv/log.h"
 #include "hv/paging.h"
+#include "hv/x86.h"
 
 /* boot/bare.asm; image is the hpa of image_base, below 4 GiB. */
 _Noreturn void bare_enter(uint32_t image, uint32_t eip, uint32_t eax, uint32_t ebx);
 
-void bare_run(const struct load_result *loaded)
+void bare_run(const struct load_result *loaded, uint64_t pat)
 {
 	const struct l1_entry *entry = &loaded->entry;
 
@@ -19,6 +20,7 @@ void bare_run(const struct load_result *loaded)
 		     "bare=on out, or boot it by GRUB",
 		     loaded->protocol);
 	log_info("bare: L1 by %s", loaded->protocol);
+	wrmsr(MSR_PAT, pat);
 	paging_remember_identity();
 	bare_enter((uint32_t)image_hpa, entry->eip, entry->eax, entry->ebx);
 }

@@ -8,9 +8,10 @@
 #include "boot/load.h"
 
 /*
- * Enters what was loaded as its multiboot protocol says, with paging, long mode and all of CR4 off.
- * L0's memory stays reserved in the map that L1 was told. Stops where L1 is of another protocol.
+ * Enters what was loaded as its multiboot protocol says, with paging, long mode and all of CR4 off,
+ * and the register PAT as the firmware had it. L0's memory stays reserved in the map that L1 was
+ * told. Stops where L1 is of another protocol.
  */
-_Noreturn void bare_run(const struct load_result *loaded);
+_Noreturn void bare_run(const struct load_result *loaded, uint64_t pat);
 
 #endif

@@ -477,7 +477,7 @@ _Noreturn void start(uint32_t magic, uint64_t information, uint64_t image_at)
 	load(stage_modules(), &loaded);
 	log_memory_map();
 	if (config.bare)
-		bare_run(&loaded);
+		bare_run(&loaded, firmware_pat);
 	l1 = start_state(&loaded.entry);
 	machine_init_mmu(&(struct mmu_memory){layout.tables, layout.metadata, pages}, memory_end(),
 	                 la57 ? 5 : 4);

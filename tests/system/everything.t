@@ -84,6 +84,13 @@ volume() {
 		mcopy -i "$dir/stick" "$dir/nestling.cfg" "$@" ::/EFI/BOOT
 }
 
+# What a bare image begins with: registers as the firmware left them, or as multiboot has them.
+tiny_image traces 0x100000 $'mov ecx, 0x277\nrdmsr\ncmp eax, 0x00070406\njne bad\ncmp edx, 0x00070406\njne bad
+mov ecx, 0xc0000080\nrdmsr\ntest eax, eax\njnz bad\nmov eax, cr4\ntest eax, eax\njnz bad
+mov eax, cr0\ncmp eax, 0x11\njne bad\nmov dx, 0xf4\nxor eax, eax\nout dx, al\nbad: mov dx, 0xf4\nmov al, 3\nout dx, al'
+run "bare=on" BOOT=direct L0CMDLINE=bare=on L1="$dir/traces.elf"
+ok "$status" "bare=on: L0 leaves no trace in PAT, EFER and control registers"
+
 images=$BUILD/release/guest
 pae=$images/pae.elf
 
