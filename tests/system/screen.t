@@ -67,7 +67,8 @@ await() {
 
 # same_as_log: the screen's lines are those of L0's on the serial port, as its width breaks them.
 same_as_log() {
-	tr -d '\r' <"$log" | grep -a '^nestling: ' | fold -w "$columns" | diff - <(sed '/./,$!d' "$dir/screen") >"$dir/differs"
+	tr -d '\r' <"$log" | grep -a '^nestling: ' | fold -w "$columns" | diff - <(sed '/./,$!d' "$dir/screen") >"$dir/differs" &&
+		grep -q 'nestling: ' "$dir/screen"
 	ok $? "$name: the screen has every line of the serial port, and no other"
 	sed 's/^/# /' "$dir/differs"
 }
