@@ -51,11 +51,14 @@ static bool matches_logical(const struct local_apic *apic, uint32_t destination)
 	}
 }
 
+static bool is_broadcast(const struct vcpu *sender, uint32_t destination)
+{
+	return destination == (sender->apic.page == APIC_NO_PAGE ? BROADCAST_X2 : BROADCAST);
+}
+
 static bool is_target(const struct vcpu *sender, const struct vcpu *vcpu, uint32_t command,
                       uint32_t destination)
 {
-	bool x2apic = sender->apic.page == APIC_NO_PAGE;
-
 	switch (command & ICR_SHORTHAND) {
 	case ICR_TO_SELF:
 		return vcpu == sender;
@@ -66,7 +69,7 @@ static bool is_target(const struct vcpu *sender, const struct vcpu *vcpu, uint32
 	default:
 		break;
 	}
-	if (destination == (x2apic ? BROADCAST_X2 : BROADCAST))
+	if (is_broadcast(sender, destination))
 		return true;
 	if (command & ICR_LOGICAL)
 		return matches_logical(&vcpu->apic, destination);
@@ -105,11 +108,11 @@ static void give(struct vcpu *target, uint32_t command)
 }
 
 /* Most name one processor, by the id that it has had from reset on: that is found at once. */
-static struct vcpu *only_target(uint32_t command, uint32_t destination)
+static struct vcpu *only_target(const struct vcpu *sender, uint32_t command, uint32_t destination)
 {
 	struct vcpu *target = NULL;
 
-	if (!(command & (ICR_SHORTHAND | ICR_LOGICAL)))
+	if (!(command & (ICR_SHORTHAND | ICR_LOGICAL)) && !is_broadcast(sender, destination))
 		target = vcpu_by_id(destination);
 	return target && target->apic.id == destination ? target : NULL;
 }
@@ -117,7 +120,7 @@ static struct vcpu *only_target(uint32_t command, uint32_t destination)
 static void send(const struct vcpu *sender, uint32_t command, uint32_t destination)
 {
 	uint32_t mode = command & ICR_MODE;
-	struct vcpu *only = only_target(command, destination);
+	struct vcpu *only = only_target(sender, command, destination);
 	bool known = only;
 
 	if (mode == ICR_MODE_INIT && (command & (ICR_LEVEL | ICR_ASSERT)) == ICR_LEVEL)

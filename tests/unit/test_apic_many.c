@@ -206,6 +206,24 @@ static void modes_are_mixed(void **state)
 	}
 }
 
+/* Id FFh is one processor's in x2APIC mode, and everybody's name for who is not in it. */
+static void broadcast_is_no_id(void **state)
+{
+	enum { FEW = 200, OUT = 5 };
+
+	(void)state;
+	in_x2apic_mode(FEW);
+	on(OUT);
+	assert_true(apic_write_base(&vcpus[OUT], PAGE));
+	assert_true(apic_write_base(&vcpus[OUT], PAGE | ON));
+	real_base = PAGE | ON;
+	forget();
+	command(0xff, 0x4500);
+	assert_who(ALL, 0, INIT);
+	send_x2(0, 0xff00004500);
+	assert_who(ONE, 0xff - IDS_FROM, INIT);
+}
+
 /* Firmware may have given APICs other ids than they had at reset. */
 static void ids_of_firmware(void **state)
 {
@@ -227,7 +245,7 @@ int main(void)
 		cmocka_unit_test(one_gets_it),        cmocka_unit_test(ids_have_32_bits),
 		cmocka_unit_test(all_get_it),         cmocka_unit_test(clusters),
 		cmocka_unit_test(they_move_together), cmocka_unit_test(modes_are_mixed),
-		cmocka_unit_test(ids_of_firmware),
+		cmocka_unit_test(broadcast_is_no_id), cmocka_unit_test(ids_of_firmware),
 	};
 
 	return cmocka_run_group_tests_name("apic_many", tests, NULL, NULL);
