@@ -27,6 +27,10 @@ static struct apic_page {
 } pages[PAGES_MAX];
 static unsigned int page_count;
 
+/* A processor has an id that no xAPIC can send to. */
+static bool wide_ids;
+enum { XAPIC_IDS = 0xff };
+
 static struct apic_page *find_page(uint64_t gpa, uint64_t size)
 {
 	for (unsigned int i = 0; i < page_count; i++) {
@@ -102,6 +106,7 @@ void apic_init(struct vcpu *vcpu)
 	apic->page = (apic->base & APIC_BASE_X2APIC) ? APIC_NO_PAGE : address_of(apic->base);
 	apic_read_names(vcpu);
 	enter_page(apic->page);
+	wide_ids |= vcpu->cpu.apic_id >= XAPIC_IDS;
 	intercept_x2apic(vcpu);
 }
 
@@ -170,14 +175,17 @@ static bool write_base_in_place(struct vcpu *vcpu, uint64_t value)
 	return true;
 }
 
-/* Modes follow one another in a certain order; APM vol. 2, section 16.9. */
+/*
+ * Modes follow one another in a certain order; APM vol. 2, section 16.9. Where a processor could
+ * not be kicked from xAPIC mode x2APIC mode is for good, as firmware may lock it elsewhere.
+ */
 static bool is_mode_change(uint64_t old, uint64_t new)
 {
 	bool x2apic = old & APIC_BASE_X2APIC, enabled = new &APIC_BASE_ENABLE;
 
 	if (new &APIC_BASE_X2APIC)
 		return enabled && (old & APIC_BASE_ENABLE);
-	return !x2apic || !enabled;
+	return !x2apic || (!enabled && !wide_ids);
 }
 
 static bool write_base(struct vcpu *vcpu, uint64_t value)

@@ -237,6 +237,7 @@ void machine(unsigned int processors)
 	wrmsr_faults = false;
 	in_delivery = memory_at = 0;
 	page_count = 0;
+	wide_ids = false;
 	kept_count = 1; /* messages */
 	real_base = PAGE | ON;
 	for (unsigned int i = 0; i < processors; i++) {

@@ -163,7 +163,8 @@ static void they_move_together(void **state)
 		assert_true(drops == 1 && dropped[0] == PAGE);
 		assert_int_equal(looked_at, 0);
 		assert_int_equal(page_count, 0);
-		/* And back, by disabling. */
+		/* And back, by disabling; as if ids were small. */
+		wide_ids = false;
 		forget();
 		for (unsigned int i = 0; i < counts[n]; i++) {
 			current = i;
@@ -212,16 +213,35 @@ static void broadcast_is_no_id(void **state)
 	enum { FEW = 200, OUT = 5 };
 
 	(void)state;
-	in_x2apic_mode(FEW);
+	machine(FEW);
+	for (unsigned int i = 0; i < FEW; i++) {
+		vcpus[i].cpu.apic_id = id_of(i);
+		if (i != OUT)
+			to_x2apic(i);
+	}
 	on(OUT);
-	assert_true(apic_write_base(&vcpus[OUT], PAGE));
-	assert_true(apic_write_base(&vcpus[OUT], PAGE | ON));
-	real_base = PAGE | ON;
 	forget();
+	icr_writes = 0;
 	command(0xff, 0x4500);
 	assert_who(ALL, 0, INIT);
 	send_x2(0, 0xff00004500);
 	assert_who(ONE, 0xff - IDS_FROM, INIT);
+}
+
+/* Else its kicks, which L0 waits for, would come to another one, or to all. */
+static void no_way_back_if_ids_are_wide(void **state)
+{
+	(void)state;
+	for (unsigned int n = 0; n < COUNTS; n++) {
+		bool wide = 2 * (counts[n] - 1) >= 0xff; /* as machine() gives them */
+
+		machine(counts[n]);
+		to_x2apic(0);
+		assert_int_equal(apic_write_base(&vcpus[0], PAGE), !wide);
+		assert_false(apic_write_base(&vcpus[0], PAGE | ON | X2) != wide);
+		assert_int_equal(apic_write_base(&vcpus[0], PAGE | ON), !wide);
+		assert_int_equal(vcpus[0].apic.page == PAGE, !wide);
+	}
 }
 
 /* Firmware may have given APICs other ids than they had at reset. */
@@ -245,7 +265,8 @@ int main(void)
 		cmocka_unit_test(one_gets_it),        cmocka_unit_test(ids_have_32_bits),
 		cmocka_unit_test(all_get_it),         cmocka_unit_test(clusters),
 		cmocka_unit_test(they_move_together), cmocka_unit_test(modes_are_mixed),
-		cmocka_unit_test(broadcast_is_no_id), cmocka_unit_test(ids_of_firmware),
+		cmocka_unit_test(broadcast_is_no_id), cmocka_unit_test(no_way_back_if_ids_are_wide),
+		cmocka_unit_test(ids_of_firmware),
 	};
 
 	return cmocka_run_group_tests_name("apic_many", tests, NULL, NULL);
