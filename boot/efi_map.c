@@ -54,23 +54,27 @@ uint64_t efi_map_out_size(const struct boot_efi *efi, uint32_t ranges)
 struct output {
 	const struct boot_efi *efi;
 	const uint8_t *from; /* what the pieces have behind the known fields */
-	uint8_t *to;
+	uint8_t *to;         /* NULL: they are only counted */
 	uint32_t bytes;
 };
 
 static void put(struct output *output, struct efi_descriptor piece, uint64_t base, uint64_t end,
                 uint32_t type)
 {
-	uint8_t *to = output->to + output->bytes;
+	uint32_t at = output->bytes;
+	uint8_t *to;
 
 	if (base >= end)
 		return;
+	output->bytes += output->efi->descriptor_bytes;
+	if (!output->to)
+		return;
+	to = output->to + at;
 	piece.type = type;
 	piece.base = base;
 	piece.pages = (end - base) >> PAGE_SHIFT;
 	memcpy(to, output->from, output->efi->descriptor_bytes);
 	memcpy(to, &piece, sizeof(piece));
-	output->bytes += output->efi->descriptor_bytes;
 }
 
 static bool is_free(uint32_t type)
@@ -108,14 +112,33 @@ static void cut(struct output *output, const struct efi_descriptor *d, const str
 	put(output, *d, base, end, d->type);
 }
 
+/* Bytes of the pieces of one descriptor that are more than its own. */
+static uint32_t growth(const struct boot_efi *efi, const struct efi_descriptor *d,
+                       const struct memmap *told)
+{
+	struct output counted = {.efi = efi};
+
+	cut(&counted, d, told);
+	return counted.bytes ? counted.bytes - efi->descriptor_bytes : 0;
+}
+
 uint32_t efi_map_out(const struct boot_efi *efi, const struct memmap *told, uint8_t *to)
 {
 	struct output output = {.efi = efi, .to = to};
+	uint64_t spare = efi_map_out_size(efi, told->count) - efi->map_bytes;
 	struct efi_descriptor d;
 
 	for (uint32_t at = 0; read(efi, at, &d); at += efi->descriptor_bytes) {
 		output.from = efi->map + at;
 		if (is_free(d.type)) {
+			uint32_t more = growth(efi, &d, told);
+
+			/* Only descriptors that overlap are cut by one range again and again. */
+			if (more > spare) {
+				put(&output, d, d.base, end_of(&d), EFI_MEMORY_RESERVED);
+				continue;
+			}
+			spare -= more;
 			cut(&output, &d, told);
 			continue;
 		}

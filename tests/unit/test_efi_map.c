@@ -134,6 +134,22 @@ static void survives_broken_descriptors(void **state)
 	assert_false(efi_map_valid(8192, 8192));
 }
 
+/* Each of them would be cut by the same ranges: there is no room for that. */
+static void bounds_what_overlaps(void **state)
+{
+	(void)state;
+	for (uint32_t i = 0; i < 20; i++)
+		memmap_add(&told, 0x400000 + i * 0x2000, 0x1000, MEM_RESERVED);
+	for (uint32_t i = 0; i < 50; i++)
+		put(EFI_MEMORY_FREE, 0x300000, 0x1000, WRITE_BACK);
+	put(RUNTIME_DATA, 0x220000, 0x10, RUNTIME | WRITE_BACK);
+	write_out();
+	/* The first one is cut; the last ones are reserved, and what is the firmware's is there. */
+	is(4, EFI_MEMORY_FREE, 0x300000, 0x100, WRITE_BACK);
+	is(out_bytes / BYTES - 2, EFI_MEMORY_RESERVED, 0x300000, 0x1000, WRITE_BACK);
+	is(out_bytes / BYTES - 1, RUNTIME_DATA, 0x220000, 0x10, RUNTIME | WRITE_BACK);
+}
+
 static void spares_boot_services(void **state)
 {
 	(void)state;
@@ -158,6 +174,7 @@ int main(void)
 		TEST(reserves_what_is_not_told),
 		TEST(leaves_the_firmware_alone),
 		TEST(survives_broken_descriptors),
+		TEST(bounds_what_overlaps),
 		TEST(spares_boot_services),
 	};
 
