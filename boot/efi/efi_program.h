@@ -41,7 +41,7 @@ void *efi_allocate_low(EFI_MEMORY_TYPE type, UINT64 bytes);
 
 /*
  * Fills it from the firmware's graphics output (UEFI 2.10, 12.9); of several from the one that its
- * console is on. The mode stays as it is.
+ * console is on, or the first if that shows no pixels. The mode stays as it is.
  */
 void efi_find_screen(struct boot_info *info);
 

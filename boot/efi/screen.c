@@ -4,18 +4,53 @@
  */
 #include "boot/efi/efi_program.h"
 
+#include <stdbool.h>
+
 typedef EFI_GRAPHICS_OUTPUT_PROTOCOL gop;
 
-/* The one of the console, else the first that there is; NULL without one. */
-static gop *find_output(void)
+static bool shows_pixels(const gop *output)
+{
+	return output->Mode && output->Mode->Info &&
+	       output->Mode->Info->PixelFormat < PixelBltOnly && output->Mode->FrameBufferBase;
+}
+
+/* The first one that shows its pixels, else the first one at all; NULL without one. */
+static const gop *find_any(void)
+{
+	EFI_GUID guid = EFI_GRAPHICS_OUTPUT_PROTOCOL_GUID;
+	const gop *first = NULL;
+	EFI_HANDLE *handles;
+	UINTN count;
+
+	if (EFI_ERROR(efi->BootServices->LocateHandleBuffer(ByProtocol, &guid, NULL, &count,
+	                                                    &handles)))
+		return NULL;
+	for (UINTN i = 0; i < count; i++) {
+		void *output;
+
+		if (EFI_ERROR(efi->BootServices->HandleProtocol(handles[i], &guid, &output)))
+			continue;
+		if (shows_pixels(output))
+			return output;
+		first = first ? first : output;
+	}
+	return first;
+}
+
+/*
+ * The one of the console, unless that is of many screens at once, as EDK2's is where there is more
+ * than one graphics card: such a one can draw, but has no pixels of its own.
+ */
+static const gop *find_output(void)
 {
 	EFI_GUID guid = EFI_GRAPHICS_OUTPUT_PROTOCOL_GUID;
 	void *output;
 
 	if (efi->ConsoleOutHandle &&
-	    !EFI_ERROR(efi->BootServices->HandleProtocol(efi->ConsoleOutHandle, &guid, &output)))
+	    !EFI_ERROR(efi->BootServices->HandleProtocol(efi->ConsoleOutHandle, &guid, &output)) &&
+	    shows_pixels(output))
 		return output;
-	return EFI_ERROR(efi->BootServices->LocateProtocol(&guid, NULL, &output)) ? NULL : output;
+	return find_any();
 }
 
 static struct color_field field_of(UINT32 mask)
@@ -54,7 +89,7 @@ void efi_find_screen(struct boot_info *info)
 		return;
 	mode = output->Mode->Info;
 	info->screen_kind = SCREEN_BLT;
-	if (mode->PixelFormat >= PixelBltOnly || !output->Mode->FrameBufferBase)
+	if (!shows_pixels(output))
 		return;
 	mask = mode->PixelFormat == PixelBitMask ? &mode->PixelInformation
 	                                         : &named[mode->PixelFormat];
