@@ -94,9 +94,12 @@ uint32_t load_info_string(struct loader *loader, const char *text)
 	return at;
 }
 
+/* Bytes of whole pages: an empty one has a place, too. */
 static uint64_t module_pages(const struct boot_module *module)
 {
-	return ((module->size + PAGE_SIZE - 1) & ~(PAGE_SIZE - 1ull)) + (module->size == 0);
+	uint64_t size = module->size ? module->size : 1;
+
+	return (size + PAGE_SIZE - 1) & ~(PAGE_SIZE - 1ull);
 }
 
 static enum load_error place_module(struct loader *loader, uint32_t i, uint64_t at)

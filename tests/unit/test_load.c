@@ -390,10 +390,12 @@ static void gives_empty_modules_a_place(void **state)
 
 	(void)state;
 	rig_add_module(RIG_INITRD, 0, "a");
+	rig_add_module(RIG_INITRD2, 0x10, "b");
 	rig_good();
 	mods = get32(rig.result.entry.ebx + 24);
 	assert_int_equal(get32(mods), IMAGE_END);
 	assert_int_equal(get32(mods + 4), IMAGE_END);
+	assert_int_equal(get32(mods + 16), IMAGE_END + 0x1000); /* on a page, too */
 }
 
 static void shows_acpi(void **state)
