@@ -114,17 +114,24 @@ EFI_STATUS boot_next_set(const struct efi_home *home, const char *words)
 	return EFI_ERROR(status) ? status : keep(L"BootNext", number, sizeof(number));
 }
 
-bool boot_next_was_ours(void)
+static bool is_ours(CHAR16 *name)
 {
 	UINT16 number = 0;
 	UINTN size = sizeof(number);
 
-	return !EFI_ERROR(efi->RuntimeServices->GetVariable(L"BootCurrent", &global, NULL, &size,
-	                                                    &number)) &&
-	       number == OUR_NUMBER;
+	return !EFI_ERROR(efi->RuntimeServices->GetVariable(name, &global, NULL, &size, &number)) &&
+	       size == sizeof(number) && number == OUR_NUMBER;
 }
 
+bool boot_next_was_ours(void)
+{
+	return is_ours(L"BootCurrent");
+}
+
+/* Firmware that does not look at BootNext does not take it away, either. */
 void boot_next_forget(void)
 {
+	if (is_ours(L"BootNext"))
+		efi->RuntimeServices->SetVariable(L"BootNext", &global, KEPT, 0, NULL);
 	efi->RuntimeServices->SetVariable(OUR_NAME, &global, KEPT, 0, NULL);
 }

@@ -15,7 +15,7 @@ EFI_STATUS boot_next_set(const struct efi_home *home, const char *words);
 /* Has the firmware started this program by that entry? */
 bool boot_next_was_ours(void);
 
-/* Takes the entry away. */
+/* Takes the entry away, and what names it for the next boot. */
 void boot_next_forget(void);
 
 #endif
