@@ -391,12 +391,15 @@ static uint64_t low_page(void)
 static void find_others(void)
 {
 	enum { LIST_SIZE = PROCESSORS_MAX * sizeof(uint32_t) };
-	uint64_t lists = memmap_find_low(&free_map, 2 * LIST_SIZE, PAGE_SIZE, SIZE_1M, SIZE_4G);
-	uint32_t *told = phys(lists);
+	uint64_t lists = memmap_find_low(spared_map(), 2 * LIST_SIZE, PAGE_SIZE, SIZE_1M, SIZE_4G);
+	uint32_t *told;
 	unsigned int count;
 
 	if (!lists)
+		lists = memmap_find_low(&free_map, 2 * LIST_SIZE, PAGE_SIZE, SIZE_1M, SIZE_4G);
+	if (!lists)
 		return; /* choose_layout() will find none, either */
+	told = phys(lists);
 	memmap_add(&free_map, lists, 2 * LIST_SIZE, MEM_RESERVED);
 	count = ids_sort(told, acpi_cpu_ids(info.rsdp, told, PROCESSORS_MAX));
 	others = phys(lists + LIST_SIZE);
