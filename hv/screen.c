@@ -71,7 +71,7 @@ static void clear(void)
 /* False: there is none. */
 static bool next_line(void)
 {
-	bool last = screen.row + 1 == screen.rows;
+	bool last = screen.row + 1 >= screen.rows;
 
 	if (last && screen.stays)
 		return false;
@@ -80,9 +80,20 @@ static bool next_line(void)
 		screen.row++;
 		return true;
 	}
+	screen.row = screen.rows - 1;
 	memmove(text[0], text[1], (screen.rows - 1) * sizeof(text[0]));
-	memset(text[screen.row], ' ', sizeof(text[0]));
+	memset(text[screen.rows - 1], ' ', sizeof(text[0]));
 	return true;
+}
+
+/* Two may write at once when one has died (hv/log.c): the line may be any, but it is a cell's. */
+static void put_next(char c)
+{
+	unsigned int column = screen.column, row = screen.row;
+
+	if (column < screen.columns && row < screen.rows)
+		text[row][column] = c >= FONT_FIRST && c <= FONT_LAST ? c : '?';
+	screen.column = column + 1;
 }
 
 /* A newline takes effect with the next character: the last line is not lost to an empty one. */
@@ -90,14 +101,13 @@ void screen_write(const char *from, size_t length)
 {
 	for (size_t i = 0; i < length && screen.kind != KIND_NONE; i++) {
 		bool ends = from[i] == '\n';
-		bool wraps = screen.column == screen.columns && !ends;
+		bool wraps = screen.column >= screen.columns && !ends;
 
 		if ((screen.new_line || wraps) && !next_line())
 			break;
 		screen.new_line = ends;
 		if (!ends)
-			text[screen.row][screen.column++] =
-				from[i] >= FONT_FIRST && from[i] <= FONT_LAST ? from[i] : '?';
+			put_next(from[i]);
 	}
 	show();
 }

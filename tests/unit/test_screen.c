@@ -176,6 +176,19 @@ static void draws_what_differs(void **state)
 }
 
 /* L1 has drawn everywhere; what a panic says first stays. */
+/* Who dies beside one that hangs amid a line does not wait for ever: then two write at once. */
+static void stays_within(void **state)
+{
+	(void)state;
+	use_pixels();
+	screen.column = COLUMNS + 1;
+	screen.row = ROWS;
+	say("xyz");
+	assert_true(screen.column <= COLUMNS);
+	assert_true(screen.row < ROWS);
+	assert_memory_equal(text[ROWS - 1], "xyz ", 4);
+}
+
 static void is_taken_back(void **state)
 {
 	(void)state;
@@ -221,6 +234,7 @@ int main(void)
 		cmocka_unit_test_setup(wraps, setup),
 		cmocka_unit_test_setup(scrolls, setup),
 		cmocka_unit_test_setup(draws_what_differs, setup),
+		cmocka_unit_test_setup(stays_within, setup),
 		cmocka_unit_test_setup(is_taken_back, setup),
 		cmocka_unit_test_setup(is_not_taken_back, setup),
 	};
