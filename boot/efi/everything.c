@@ -17,8 +17,8 @@
 #include "hv/x86.h"
 
 enum {
-	LIMIT_USUAL = 600, /* seconds for an image */
-	TEXT_ROOM = 1 << 16,
+	LIMIT_USUAL = 600,   /* seconds for an image */
+	TEXT_ROOM = 1 << 17, /* the machine's part is the longest: all of a large memory map */
 	CHUNK = 1 << 12,
 	WORDS_ROOM = 2 * CONFIG_CMDLINE_SIZE,
 };

@@ -76,7 +76,8 @@ static bool start_told(uint64_t rsdp, uint32_t seconds)
 
 	if (!hpa || acpi_table_length(hpa, "WDRT") < sizeof(*wdrt) || wdrt->control.space ||
 	    wdrt->count.space || !wdrt->control.hpa || !wdrt->count.hpa || !wdrt->unit ||
-	    wdrt->unit >= sizeof(per_second) / sizeof(per_second[0]))
+	    wdrt->unit >= sizeof(per_second) / sizeof(per_second[0]) ||
+	    wdrt->most < per_second[wdrt->unit]) /* it would end at once */
 		return false;
 	timer = (struct timer){wdrt->control.hpa, wdrt->count.hpa, wdrt->most,
 	                       per_second[wdrt->unit]};
