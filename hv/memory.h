@@ -1,6 +1,6 @@
 /*
- * L0's own memory: one region below 4 GiB that holds the image, a heap that only grows and the
- * pool of shadow pages. Relies on hv/image.h and hv/phys.h.
+ * L0's own memory: where the image is, and a heap that only grows; boot/layout.h has where they
+ * lie. Relies on hv/image.h and hv/phys.h.
  */
 #ifndef HV_MEMORY_H
 #define HV_MEMORY_H

@@ -23,7 +23,7 @@ test_linux_SRC     := boot/load.c boot/loader.c boot/load_image.c boot/load_mult
 	boot/memmap.c boot/acpi.c boot/efi_table.c hv/print.c boot/bios_memory.c tests/unit/fake_int15.c tests/unit/load_rig.c tests/unit/load_screen.c $(BOOT_RIG)
 test_efi_map_SRC   := boot/efi_map.c boot/memmap.c
 test_efi_screen_SRC := boot/efi/screen.c
-test_boot_next_SRC := boot/efi/boot_next.c boot/efi/text.c
+test_efi_boot_next_SRC := boot/efi/boot_next.c boot/efi/text.c
 test_text_SRC      := boot/efi/text.c
 test_framebuffer_SRC := hv/framebuffer.c hv/font.c
 test_report_SRC    := boot/efi/report.c boot/efi/run_state.c boot/efi/tap_read.c boot/efi/out.c hv/print.c
@@ -56,7 +56,7 @@ $(UNIT_O)/%.o: %.c
 	$(CC) $(UNIT_CFLAGS) -c $< -o $@
 
 # What calls the firmware's services does so by its convention; a file that uses none is the same.
-EFI_TESTED := test_efi_screen test_boot_next
+EFI_TESTED := test_efi_screen test_efi_boot_next
 $(foreach test,$(EFI_TESTED),$(UNIT_O)/tests/unit/$(test).o $($(test)_SRC:%.c=$(UNIT_O)/%.o)): \
 	UNIT_CFLAGS += -I/usr/include/efi -I/usr/include/efi/x86_64 -DGNU_EFI_USE_MS_ABI -fshort-wchar
 
