@@ -55,7 +55,7 @@ void paging_move_image(uint64_t new_image_hpa, const struct window_range *memory
 	}
 	image_hpa = new_image_hpa;
 	move_and_switch(new_image_hpa, image_base, image_size(), hpa_of(root),
-	                CR4_PAE | (la57 ? CR4_LA57 : 0));
+	                (read_cr4() & CR4_MCE) | CR4_PAE | (la57 ? CR4_LA57 : 0));
 }
 
 void paging_forget_identity(void)

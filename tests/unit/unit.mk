@@ -43,6 +43,7 @@ test_start_state_SRC := svm/start/start_state.c
 test_startup_SRC   := svm/start/start_state.c
 test_l1_memory_SRC := svm/memory/l1_memory.c
 test_window_SRC    :=
+test_paging_SRC    :=
 test_layout_SRC    := boot/layout.c boot/memmap.c
 test_apic_SRC      := tests/unit/apic_rig.c
 test_apic_base_SRC := tests/unit/apic_rig.c
