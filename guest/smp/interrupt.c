@@ -19,6 +19,7 @@ static void loop(struct cpu *cpu)
 	t->interrupts = 0;
 	l2_aim(t->l2, L2_COMPUTE);
 	sti();
+	clgi(); /* an interrupt from here on waits for VMRUN, and ends the L2 */
 	looping++;
 	svm_run_on(cpu->host, &t->l2->regs, t->l2->vmcb);
 	for (unsigned int i = 0; i < cpus_polls && !t->interrupts; i++)

@@ -2,8 +2,7 @@
 # Several processors that run L2s, or L1's own code, on shared tables while one of them edits these
 # (guest/smp.c): bare first, then with nested paging, with the smallest pool, and with npt=off.
 #
-# L0's lock goes from one processor to the next in the order in which they asked, and where the host
-# has fewer processors each turn waits for the host's scheduler: so four of them do a part only.
+# Where the host has fewer processors, four of them take their time: so they do a part only.
 RUN_TIMEOUT=${RUN_TIMEOUT:-300}
 . "$(dirname "$0")/lib.sh"
 
