@@ -5,6 +5,7 @@
  */
 #include "boot/acpi.h"
 #include "boot/efi_table.h"
+#include "boot/firmware_memory.h"
 #include "hv/phys.h"
 #include "hv/string.h"
 #include "hv/x86.h"
@@ -45,20 +46,6 @@ enum {
 	MADT_LOCAL_X2APIC_SIZE = 16,
 	MADT_ENABLED = 1 << 0,
 };
-
-static bool is_low(uint64_t hpa, uint64_t size)
-{
-	return hpa < SIZE_4G && size <= SIZE_4G - hpa;
-}
-
-static bool sum_is_zero(const uint8_t *bytes, size_t size)
-{
-	uint8_t sum = 0;
-
-	while (size--)
-		sum = (uint8_t)(sum + *bytes++);
-	return !sum;
-}
 
 size_t acpi_read_rsdp(uint64_t rsdp, struct acpi_rsdp *to)
 {
@@ -118,14 +105,6 @@ uint64_t acpi_find_rsdp(void)
 	return found ? found : scan(BIOS_SCAN_BASE, BIOS_SCAN_END);
 }
 
-static uint64_t read_pointer(uint64_t hpa, uint32_t size)
-{
-	uint64_t value = 0;
-
-	memcpy(&value, phys(hpa), size);
-	return value;
-}
-
 uint64_t acpi_rsdp_from_efi(uint64_t system_table, bool wide)
 {
 	static const uint8_t guids[][EFI_GUID_SIZE] = {
@@ -170,7 +149,7 @@ static uint64_t find_table(uint64_t root, const char *root_signature, uint32_t p
 
 	for (uint32_t at = sizeof(struct acpi_header); length && pointer_size <= length - at;
 	     at += pointer_size) {
-		uint64_t table = read_pointer(root + at, pointer_size);
+		uint64_t table = read_low(root + at, pointer_size);
 
 		if (acpi_table_length(table, signature) && !(*n)--)
 			return table;

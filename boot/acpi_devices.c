@@ -1,8 +1,7 @@
-/* SPCR and IVRS. Relies on boot/acpi.h, hv/phys.h and hv/string.h. */
+/* SPCR and IVRS. Relies on boot/acpi.h and boot/firmware_memory.h. */
 #include "boot/acpi_devices.h"
 #include "boot/acpi.h"
-#include "hv/phys.h"
-#include "hv/string.h"
+#include "boot/firmware_memory.h"
 
 enum {
 	SPCR_TYPE = 36,
@@ -24,14 +23,6 @@ enum {
 	IVRS_BLOCK_END = 16,
 };
 
-static uint64_t read_bytes(const uint8_t *from, size_t size)
-{
-	uint64_t value = 0;
-
-	memcpy(&value, from, size);
-	return value;
-}
-
 static bool is_16550(const struct acpi_serial *serial, uint8_t bits)
 {
 	bool type = serial->type == TYPE_16550 || serial->type == TYPE_16450 ||
@@ -52,7 +43,7 @@ bool acpi_serial_port(uint64_t rsdp, struct acpi_serial *serial)
 		return false;
 	serial->type = table[SPCR_TYPE];
 	serial->space = table[SPCR_ADDRESS + GAS_SPACE];
-	serial->address = read_bytes(table + SPCR_ADDRESS + GAS_VALUE, sizeof(uint64_t));
+	serial->address = read_low(at + SPCR_ADDRESS + GAS_VALUE, sizeof(uint64_t));
 	if (is_16550(serial, table[SPCR_ADDRESS + GAS_BITS]))
 		serial->port = (uint16_t)serial->address;
 	return true;
@@ -80,9 +71,9 @@ unsigned int acpi_iommus(uint64_t rsdp, uint64_t *hpas, unsigned int max)
 	unsigned int count = 0;
 
 	for (uint32_t block = IVRS_BLOCKS; block + IVRS_BLOCK_END <= length; block += size) {
-		uint64_t base = read_bytes(table + block + IVRS_BLOCK_BASE, sizeof(base));
+		uint64_t base = read_low(at + block + IVRS_BLOCK_BASE, sizeof(base));
 
-		size = (uint32_t)read_bytes(table + block + IVRS_BLOCK_LENGTH, sizeof(uint16_t));
+		size = (uint32_t)read_low(at + block + IVRS_BLOCK_LENGTH, sizeof(uint16_t));
 		if (size < IVRS_BLOCK_END || size > length - block)
 			break;
 		/* One unit has a block of each type. */

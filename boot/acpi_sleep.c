@@ -5,6 +5,7 @@
  */
 #include "boot/acpi_sleep.h"
 #include "boot/acpi.h"
+#include "boot/firmware_memory.h"
 #include "hv/phys.h"
 #include "hv/string.h"
 
@@ -45,11 +46,7 @@ enum {
 
 static uint64_t field(uint64_t table, uint32_t length, uint32_t at, uint32_t size)
 {
-	uint64_t value = 0;
-
-	if (size <= length && at <= length - size)
-		memcpy(&value, phys(table + at), size);
-	return value;
+	return size <= length && at <= length - size ? read_low(table + at, size) : 0;
 }
 
 static void add_register(struct sleep_states *states, uint64_t at, bool memory, uint8_t value)

@@ -1,10 +1,8 @@
 /*
- * EFI's configuration tables. Relies on hv/phys.h and hv/string.h.
+ * EFI's configuration tables. Relies on boot/firmware_memory.h.
  */
 #include "boot/efi_table.h"
-#include "hv/phys.h"
-#include "hv/string.h"
-#include "hv/x86.h"
+#include "boot/firmware_memory.h"
 
 /* No firmware has more; what says it has is broken. */
 enum { TABLES_MOST = 4096 };
@@ -13,19 +11,6 @@ struct layout {
 	uint32_t count, table; /* offsets in the system table */
 	uint32_t pointer;      /* bytes of a pointer */
 };
-
-static bool is_low(uint64_t hpa, uint64_t size)
-{
-	return hpa < SIZE_4G && size <= SIZE_4G - hpa;
-}
-
-static uint64_t read_pointer(uint64_t hpa, uint32_t size)
-{
-	uint64_t value = 0;
-
-	memcpy(&value, phys(hpa), size);
-	return value;
-}
 
 uint64_t efi_table(uint64_t system_table, bool wide, const uint8_t guid[EFI_GUID_SIZE],
                    uint32_t *index)
@@ -37,15 +22,15 @@ uint64_t efi_table(uint64_t system_table, bool wide, const uint8_t guid[EFI_GUID
 	if (!system_table || !is_low(system_table, layout->table + layout->pointer) ||
 	    memcmp(phys(system_table), "IBI SYST", 8) != 0)
 		return 0;
-	count = read_pointer(system_table + layout->count, layout->pointer);
-	table = read_pointer(system_table + layout->table, layout->pointer);
+	count = read_low(system_table + layout->count, layout->pointer);
+	table = read_low(system_table + layout->table, layout->pointer);
 	if (count > TABLES_MOST || !is_low(table, count * entry_size))
 		return 0;
 	while (*index < count) {
 		uint64_t entry = table + entry_size * (*index)++;
 
 		if (!memcmp(phys(entry), guid, EFI_GUID_SIZE))
-			return read_pointer(entry + EFI_GUID_SIZE, layout->pointer);
+			return read_low(entry + EFI_GUID_SIZE, layout->pointer);
 	}
 	return 0;
 }

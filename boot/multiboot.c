@@ -5,6 +5,7 @@
 #include "boot/multiboot.h"
 #include "boot/acpi.h"
 #include "boot/efi_map.h"
+#include "boot/firmware_memory.h"
 #include "hv/phys.h"
 #include "hv/string.h"
 #include "hv/x86.h"
@@ -30,11 +31,6 @@ static const char bad_module[] = "a module from the boot loader ends before it b
 static const char many_ranges[] = "the firmware's memory map has more than 512 ranges, which is "
 				  "more than Nestling can hold";
 static const char no_map[] = "the boot loader gave no memory map: try another loader";
-
-static bool is_low(uint64_t hpa, uint64_t size)
-{
-	return hpa < SIZE_4G && size <= SIZE_4G - hpa;
-}
 
 /* Put before L1's line where it has no name; see multiboot.h. */
 static const char l1_name[] = "l1 ";

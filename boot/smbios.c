@@ -1,12 +1,10 @@
 /*
- * Where SMBIOS's tables begin. Relies on hv/phys.h for the first 4 GiB.
+ * Where SMBIOS's tables begin. Relies on boot/firmware_memory.h.
  */
 #include "boot/smbios.h"
 #include "boot/efi_table.h"
+#include "boot/firmware_memory.h"
 #include "boot/multiboot.h"
-#include "hv/phys.h"
-#include "hv/string.h"
-#include "hv/x86.h"
 
 enum { ENTRY_MOST = 64, SCAN_BASE = 0xf0000, SCAN_END = 0x100000, SCAN_ALIGN = 16 };
 
@@ -37,18 +35,14 @@ static const struct kind kinds[] = {
 static bool keep(struct boot_info *boot, uint64_t hpa, const struct kind *kind)
 {
 	struct multiboot2_smbios tag = {.tag = {.type = MULTIBOOT2_TAG_SMBIOS}};
-	uint8_t entry[ENTRY_MOST], sum = 0, length;
+	uint8_t entry[ENTRY_MOST], length;
 
-	if (!hpa || hpa > SIZE_4G - sizeof(entry))
+	if (!hpa || !is_low(hpa, sizeof(entry)))
 		return false;
 	memcpy(entry, phys(hpa), sizeof(entry));
 	length = entry[kind->length_at];
 	if (memcmp(entry, kind->anchor, strlen(kind->anchor)) != 0 || length < kind->least ||
-	    length > sizeof(entry))
-		return false;
-	for (uint8_t i = 0; i < length; i++)
-		sum = (uint8_t)(sum + entry[i]);
-	if (sum)
+	    length > sizeof(entry) || !sum_is_zero(entry, length))
 		return false;
 	tag.tag.size = (uint32_t)sizeof(tag) + length;
 	tag.major = entry[kind->version_at];
