@@ -11,8 +11,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "hv/framebuffer.h"
-
 /* EAX at entry when the EFI program starts the core; EBX is the hpa of a struct boot_info. */
 #define BOOT_INFO_MAGIC 0x4e53544cu
 

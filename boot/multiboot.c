@@ -383,9 +383,9 @@ static void read_screen(uint64_t at, uint32_t size, struct boot_info *boot)
 		.width = from.width,
 		.height = from.height,
 		.bits = from.bpp,
-		.red = {from.red.at, from.red.size},
-		.green = {from.green.at, from.green.size},
-		.blue = {from.blue.at, from.blue.size},
+		.red = from.red,
+		.green = from.green,
+		.blue = from.blue,
 	};
 }
 

@@ -51,11 +51,6 @@ enum {
 	MULTIBOOT_FRAMEBUFFER_TEXT = 2,
 };
 
-/* Of both protocols. */
-struct multiboot_color {
-	uint8_t at, size; /* bits */
-};
-
 struct multiboot1_info {
 	uint32_t flags;
 	uint32_t mem_lower, mem_upper; /* KiB from 0 and from 1 MiB */
@@ -75,7 +70,7 @@ struct multiboot1_info {
 	uint8_t framebuffer_bpp, framebuffer_type;
 	/* Version 1 has the colours here; but in GRUB's own structure they are aligned to 4. */
 	uint8_t framebuffer_gap[2];
-	struct multiboot_color red, green, blue;
+	struct color_field red, green, blue;
 };
 _Static_assert(offsetof(struct multiboot1_info, cmdline) == 16, "Multiboot 3.3");
 _Static_assert(offsetof(struct multiboot1_info, mods_count) == 20, "Multiboot 3.3");
@@ -218,7 +213,7 @@ struct multiboot2_framebuffer {
 	uint32_t pitch, width, height;
 	uint8_t bpp, type;
 	uint16_t reserved;
-	struct multiboot_color red, green, blue; /* of MULTIBOOT_FRAMEBUFFER_RGB only */
+	struct color_field red, green, blue; /* of MULTIBOOT_FRAMEBUFFER_RGB only */
 };
 _Static_assert(offsetof(struct multiboot2_framebuffer, addr) == 8, "Multiboot2 3.6.12");
 _Static_assert(offsetof(struct multiboot2_framebuffer, type) == 29, "Multiboot2 3.6.12");

@@ -84,11 +84,6 @@ static uint32_t module_end(const struct loader *loader, uint32_t i)
 	return loader->module_base[i] + (uint32_t)loader->boot->modules[i].size;
 }
 
-static struct multiboot_color color_of(const struct color_field *field)
-{
-	return (struct multiboot_color){.at = field->at, .size = field->size};
-}
-
 /* Nothing where no screen is known, as from a loader that knows none. */
 static void show_screen1(const struct boot_info *boot, struct multiboot1_info *info)
 {
@@ -106,9 +101,9 @@ static void show_screen1(const struct boot_info *boot, struct multiboot1_info *i
 	if (boot->screen_kind == SCREEN_TEXT)
 		return;
 	info->framebuffer_type = MULTIBOOT_FRAMEBUFFER_RGB;
-	info->red = color_of(&screen->red);
-	info->green = color_of(&screen->green);
-	info->blue = color_of(&screen->blue);
+	info->red = screen->red;
+	info->green = screen->green;
+	info->blue = screen->blue;
 }
 
 uint32_t multiboot1_out(struct loader *loader)
@@ -236,9 +231,9 @@ static void put_screen(struct loader *loader)
 	tag->type = text ? MULTIBOOT_FRAMEBUFFER_TEXT : MULTIBOOT_FRAMEBUFFER_RGB;
 	if (text)
 		return;
-	tag->red = color_of(&screen->red);
-	tag->green = color_of(&screen->green);
-	tag->blue = color_of(&screen->blue);
+	tag->red = screen->red;
+	tag->green = screen->green;
+	tag->blue = screen->blue;
 }
 
 /* The system table, and the map without which its runtime services are of no use. */

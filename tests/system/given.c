@@ -51,11 +51,6 @@ static void tell_module(uint32_t start, uint32_t end, const char *line)
 	tell("module: %s: %u bytes, sum %x", without_directory(line), end - start, sum);
 }
 
-static struct color_field color_of(const struct multiboot_color *color)
-{
-	return (struct color_field){color->at, color->size};
-}
-
 static void tell_screen(const struct framebuffer *screen, uint8_t type)
 {
 	tell("screen: %ux%u, %u bits, type %u, pitch %u, at %llx", screen->width, screen->height,
@@ -79,9 +74,9 @@ static void tell_multiboot1(const struct multiboot1_info *info)
 		                                  info->framebuffer_width,
 		                                  info->framebuffer_height,
 		                                  info->framebuffer_bpp,
-		                                  color_of(&info->red),
-		                                  color_of(&info->green),
-		                                  color_of(&info->blue),
+		                                  info->red,
+		                                  info->green,
+		                                  info->blue,
 		                                  {0}},
 		            info->framebuffer_type);
 }
@@ -156,9 +151,9 @@ static void tell_tag(const struct multiboot2_tag *tag)
 		                                  screen->width,
 		                                  screen->height,
 		                                  screen->bpp,
-		                                  color_of(&screen->red),
-		                                  color_of(&screen->green),
-		                                  color_of(&screen->blue),
+		                                  screen->red,
+		                                  screen->green,
+		                                  screen->blue,
 		                                  {0}},
 		            screen->type);
 		break;
