@@ -225,21 +225,25 @@ static bool read_barriers(struct parser *parser, struct config *config)
 	return read_auto_on_off(parser, &config->barriers);
 }
 
+/* Reads digits; what follows them, or a digit where it is more than any value may be. */
+static const char *read_digits(const char *c, uint64_t *number)
+{
+	for (*number = 0; *c >= '0' && *c <= '9' && *number <= UINT32_MAX; c++)
+		*number = *number * 10 + (uint64_t)(*c - '0');
+	return c;
+}
+
 static bool read_pool(struct parser *parser, struct config *config)
 {
 	static const char hint[] = ": use a number of K, M or G, for instance pool=16M";
 	const char *c;
 	char value[24];
-	uint64_t number = 0;
+	uint64_t number;
 	unsigned int shift;
 
 	if (!read_value(parser, value, sizeof(value)))
 		return false;
-	for (c = value; *c >= '0' && *c <= '9'; c++) {
-		if (number > UINT32_MAX) /* more than any machine has, and no overflow later */
-			return complain(parser, "bad value in", hint);
-		number = number * 10 + (uint64_t)(*c - '0');
-	}
+	c = read_digits(value, &number);
 	switch (*c) {
 	case 'K':
 		shift = 10;
@@ -327,22 +331,14 @@ static bool read_everything(struct parser *parser, struct config *config)
 
 static bool read_limit(struct parser *parser, struct config *config)
 {
-	char value[8] = "";
-	uint32_t number = 0;
+	uint64_t number;
+	char value[8];
 
 	if (!read_value(parser, value, sizeof(value)))
 		return false;
-	for (const char *c = value; *c; c++) {
-		if (*c < '0' || *c > '9')
-			number = LIMIT_MOST;
-		else
-			number = number * 10 + (uint32_t)(*c - '0');
-		if (number >= LIMIT_MOST)
-			break;
-	}
-	if (!number || number >= LIMIT_MOST)
+	if (*read_digits(value, &number) || !number || number >= LIMIT_MOST)
 		return complain(parser, "bad value in", ": use seconds, 1 to 65535");
-	config->limit = number;
+	config->limit = (uint32_t)number;
 	return true;
 }
 
