@@ -22,7 +22,6 @@ enum {
 #define LEAF_EXTENDED   0x80000000u
 #define LEAF_SIZES      0x80000008u
 #define LEAF_ENCRYPTION 0x8000001fu
-#define SYSCFG_SMEE     (1ull << 23) /* memory encryption is on: APM vol. 2, section 7.10.1 */
 #define HOLE_SIZE       (12ull << 30)
 
 static unsigned int family(void)
@@ -39,7 +38,8 @@ static unsigned int address_bits(void)
 	unsigned int bits = last >= LEAF_SIZES ? cpuid(LEAF_SIZES, 0).eax & 0xff : 0;
 	uint64_t syscfg = 0;
 
-	if (last >= LEAF_ENCRYPTION && rdmsr_safe(MSR_SYSCFG, &syscfg) && (syscfg & SYSCFG_SMEE))
+	if (last >= LEAF_ENCRYPTION && rdmsr_safe(MSR_SYSCFG, &syscfg) &&
+	    (syscfg & SYSCFG_MEM_ENCRYPT))
 		bits -= cpuid(LEAF_ENCRYPTION, 0).ebx >> REDUCTION_SHIFT & REDUCTION;
 	return bits;
 }
