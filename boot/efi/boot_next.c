@@ -21,6 +21,16 @@ enum {
 static EFI_GUID global = EFI_GLOBAL_VARIABLE;
 static UINT8 option[OPTION_BYTES], there[OPTION_BYTES];
 
+/* Characters before the NUL. */
+static UINTN length_of(const CHAR16 *text)
+{
+	UINTN length = 0;
+
+	while (text[length])
+		length++;
+	return length;
+}
+
 static bool add(UINTN *used, const void *from, UINTN bytes)
 {
 	if (bytes > sizeof(option) - *used)
@@ -46,18 +56,16 @@ static bool add_path(UINTN *used, const EFI_DEVICE_PATH *node)
 static bool add_file(UINTN *used, const struct efi_home *home)
 {
 	static CHAR16 path[2 * EFI_PATH_SIZE];
-	UINTN length = 0, node_at = *used, bytes;
+	UINTN node_at = *used, length, bytes;
 	EFI_DEVICE_PATH node = {MEDIA_DEVICE_PATH, MEDIA_FILEPATH_DP, {0, 0}};
 
 	if (!text_to_utf16(home->directory, path, EFI_PATH_SIZE))
 		return false;
-	while (path[length])
-		length++;
+	length = length_of(path);
 	if (!text_to_utf16(home->name, path + length, EFI_PATH_SIZE))
 		return false;
-	while (path[length])
-		length++;
-	if (!add(used, &node, sizeof(node)) || !add(used, path, (length + 1) * sizeof(path[0])))
+	if (!add(used, &node, sizeof(node)) ||
+	    !add(used, path, (length_of(path) + 1) * sizeof(path[0])))
 		return false;
 	bytes = *used - node_at;
 	node.Length[0] = (UINT8)bytes;
@@ -73,7 +81,7 @@ static UINTN make_option(const struct efi_home *home, const char *words)
 		END_DEVICE_PATH_TYPE, END_ENTIRE_DEVICE_PATH_SUBTYPE, {sizeof(end), 0}};
 	static CHAR16 wide[BOOT_CONFIG_SIZE];
 	EFI_GUID guid = EFI_DEVICE_PATH_PROTOCOL_GUID;
-	UINTN used = TEXT_AT, path_at, path_bytes, length = 0;
+	UINTN used = TEXT_AT, path_at, path_bytes;
 	UINT32 attributes = OPTION_ACTIVE;
 	EFI_DEVICE_PATH *device;
 
@@ -88,9 +96,7 @@ static UINTN make_option(const struct efi_home *home, const char *words)
 	path_bytes = used - path_at;
 	option[LIST_LENGTH_AT] = (UINT8)path_bytes;
 	option[LIST_LENGTH_AT + 1] = (UINT8)(path_bytes >> 8);
-	while (wide[length])
-		length++;
-	return add(&used, wide, (length + 1) * sizeof(wide[0])) ? used : 0;
+	return add(&used, wide, (length_of(wide) + 1) * sizeof(wide[0])) ? used : 0;
 }
 
 /* The store wears: what is there already is not written again. */

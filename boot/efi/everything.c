@@ -140,6 +140,12 @@ static bool find_state(void)
 	return true;
 }
 
+static void print_heading(uint32_t step)
+{
+	out_print(&text, "=== Step %u of %u: %s, %s\n", step + 1, run.state.count, name_of(step),
+	          kind(step));
+}
+
 static void say_result(const struct run_result *result, bool damaged)
 {
 	out_print(&text, "--- %s: %u points, %u failed%s\n", run_verdict_text(result->verdict),
@@ -181,8 +187,7 @@ static void collect(void)
 	if (run.region)
 		found = report_find(run.region, run.state.run, step, &report);
 	tap_judge(found, &report, &result);
-	out_print(&text, "=== Step %u of %u: %s, %s\n", step + 1, run.state.count, name_of(step),
-	          kind(step));
+	print_heading(step);
 	text_to_stick();
 	report_to_stick(&report);
 	say_result(&result, found == REPORT_DAMAGED);
@@ -248,8 +253,7 @@ static bool begin_step(struct boot_info *info)
 	efi_say("step %u of %u: %s, %s", step + 1, run.state.count, name_of(step), kind(step));
 	if (EFI_ERROR(efi_load_module(run.home, "everything", name_of(step), image_words(step),
 	                              info))) {
-		out_print(&text, "=== Step %u of %u: %s, %s\n", step + 1, run.state.count,
-		          name_of(step), kind(step));
+		print_heading(step);
 		say_result(&not_begun, false);
 		text_to_stick();
 		run_state_done(&run.state, &not_begun);

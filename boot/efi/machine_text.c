@@ -178,6 +178,14 @@ static void mtrrs(struct out *out)
 		fixed_mtrrs(out);
 }
 
+/* Nothing of one that has not begun. */
+static void show_range(struct out *out, UINT64 base, UINT64 end, UINT32 type, UINT64 attribute)
+{
+	if (end)
+		out_print(out, "memory: %llx-%llx type %u attribute %llx\n", wide(base), wide(end),
+		          type, wide(attribute));
+}
+
 /* Neighbours of one type and attribute are one line: firmware lists hundreds of small ones. */
 static void show_map(struct out *out, const UINT8 *map, UINTN bytes, UINTN each)
 {
@@ -188,18 +196,14 @@ static void show_map(struct out *out, const UINT8 *map, UINTN bytes, UINTN each)
 		const EFI_MEMORY_DESCRIPTOR *d = (const EFI_MEMORY_DESCRIPTOR *)map;
 
 		if (d->PhysicalStart != end || d->Type != type || d->Attribute != attribute) {
-			if (end)
-				out_print(out, "memory: %llx-%llx type %u attribute %llx\n",
-				          wide(base), wide(end), type, wide(attribute));
+			show_range(out, base, end, type, attribute);
 			base = d->PhysicalStart;
 			type = d->Type;
 			attribute = d->Attribute;
 		}
 		end = d->PhysicalStart + (d->NumberOfPages << PAGE_SHIFT);
 	}
-	if (end)
-		out_print(out, "memory: %llx-%llx type %u attribute %llx\n", wide(base), wide(end),
-		          type, wide(attribute));
+	show_range(out, base, end, type, attribute);
 }
 
 static void memory(struct out *out)
