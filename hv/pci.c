@@ -1,15 +1,10 @@
 /* Relies on hv/x86.h. */
 #include "hv/pci.h"
-#include "hv/x86.h"
 
 enum {
-	PORT_ADDRESS = 0xcf8,
-	PORT_DATA = 0xcfc,
 	FUNCTIONS = 1 << 16,
 	FUNCTIONS_OF_DEVICE = 8,
-	REG_ID = 0x00,
 	REG_COMMAND = 0x04,
-	REG_CLASS = 0x08,
 	REG_HEADER = 0x0c,
 	REG_BAR0 = 0x10,
 	REG_BARS_END = 0x28, /* of a device; bridges have two only, and are no displays */
@@ -26,30 +21,23 @@ enum {
 	BAR_WIDE = 4,
 	BAR_FLAGS = 0xf,
 };
-#define ADDRESS_ENABLE (1u << 31)
-#define NOBODY         0xffffffffu
-#define COMMAND_ONLY   0xffffu /* the status register above it forgets what is written as 1 */
+#define NOBODY       0xffffffffu
+#define COMMAND_ONLY 0xffffu /* the status register above it forgets what is written as 1 */
 
-static uint32_t read_config(unsigned int function, unsigned int offset)
+static void pci_write(unsigned int function, unsigned int offset, uint32_t value)
 {
-	outl(PORT_ADDRESS, ADDRESS_ENABLE | function << 8 | offset);
-	return inl(PORT_DATA);
-}
-
-static void write_config(unsigned int function, unsigned int offset, uint32_t value)
-{
-	outl(PORT_ADDRESS, ADDRESS_ENABLE | function << 8 | offset);
-	outl(PORT_DATA, value);
+	outl(PCI_PORT_ADDRESS, PCI_ENABLE | function << 8 | offset);
+	outl(PCI_PORT_DATA, value);
 }
 
 static struct pci_memory read_memory(unsigned int function, unsigned int offset)
 {
 	struct pci_memory memory = {.function = (uint16_t)function, .offset = (uint8_t)offset};
 
-	memory.low = read_config(function, offset);
+	memory.low = pci_read(function, offset);
 	memory.wide = (memory.low & BAR_KIND) == BAR_WIDE && offset + 4 < REG_BARS_END;
 	if (memory.wide)
-		memory.high = read_config(function, offset + 4);
+		memory.high = pci_read(function, offset + 4);
 	return memory;
 }
 
@@ -57,18 +45,18 @@ static struct pci_memory read_memory(unsigned int function, unsigned int offset)
 static uint64_t measure(const struct pci_memory *memory)
 {
 	unsigned int function = memory->function, offset = memory->offset;
-	uint32_t command = read_config(function, REG_COMMAND) & COMMAND_ONLY, high = NOBODY, low;
+	uint32_t command = pci_read(function, REG_COMMAND) & COMMAND_ONLY, high = NOBODY, low;
 
-	write_config(function, REG_COMMAND, command & ~(uint32_t)COMMAND_MEMORY);
-	write_config(function, offset, NOBODY);
-	low = read_config(function, offset) & ~(uint32_t)BAR_FLAGS;
-	write_config(function, offset, memory->low);
+	pci_write(function, REG_COMMAND, command & ~(uint32_t)COMMAND_MEMORY);
+	pci_write(function, offset, NOBODY);
+	low = pci_read(function, offset) & ~(uint32_t)BAR_FLAGS;
+	pci_write(function, offset, memory->low);
 	if (memory->wide) {
-		write_config(function, offset + 4, NOBODY);
-		high = read_config(function, offset + 4);
-		write_config(function, offset + 4, memory->high);
+		pci_write(function, offset + 4, NOBODY);
+		high = pci_read(function, offset + 4);
+		pci_write(function, offset + 4, memory->high);
 	}
-	write_config(function, REG_COMMAND, command);
+	pci_write(function, REG_COMMAND, command);
 	return -((uint64_t)high << 32 | low);
 }
 
@@ -85,7 +73,7 @@ static bool holds(const struct pci_memory *memory, uint64_t base, uint64_t bytes
 static bool function_holds(unsigned int function, uint64_t base, uint64_t bytes,
                            struct pci_memory *found)
 {
-	if (!(read_config(function, REG_COMMAND) & COMMAND_MEMORY))
+	if (!(pci_read(function, REG_COMMAND) & COMMAND_MEMORY))
 		return false;
 	for (unsigned int offset = REG_BAR0; offset < REG_BARS_END; offset += 4) {
 		*found = read_memory(function, offset);
@@ -99,7 +87,7 @@ static bool function_holds(unsigned int function, uint64_t base, uint64_t bytes,
 
 static bool is_display(unsigned int function)
 {
-	uint32_t class = read_config(function, REG_CLASS);
+	uint32_t class = pci_read(function, PCI_CLASS);
 
 	return class >> BASE_CLASS_SHIFT == BASE_CLASS_DISPLAY ||
 	       class >> CLASS_SHIFT == CLASS_VGA_OLD;
@@ -110,13 +98,13 @@ bool pci_find_display(uint64_t base, uint64_t bytes, struct pci_memory *found)
 	for (unsigned int function = 0; function < FUNCTIONS; function++) {
 		unsigned int header;
 
-		if (read_config(function, REG_ID) == NOBODY) {
+		if (pci_read(function, PCI_ID) == NOBODY) {
 			/* A device without its first function is none. */
 			if (function % FUNCTIONS_OF_DEVICE == 0)
 				function += FUNCTIONS_OF_DEVICE - 1;
 			continue;
 		}
-		header = read_config(function, REG_HEADER) >> HEADER_SHIFT;
+		header = pci_read(function, REG_HEADER) >> HEADER_SHIFT;
 		if (!(header & HEADER_KIND) && is_display(function) &&
 		    function_holds(function, base, bytes, found))
 			return true;
@@ -130,6 +118,6 @@ bool pci_has_not_moved(const struct pci_memory *memory)
 {
 	struct pci_memory now = read_memory(memory->function, memory->offset);
 
-	return (read_config(memory->function, REG_COMMAND) & COMMAND_MEMORY) &&
+	return (pci_read(memory->function, REG_COMMAND) & COMMAND_MEMORY) &&
 	       now.low == memory->low && now.high == memory->high && now.wide == memory->wide;
 }

@@ -1,7 +1,7 @@
 /*
  * Watchdogs. What Microsoft's WDRT specification calls its control and count registers is what
  * AMD's southbridges have; the TCO timer is Intel's, and counts twice to the end. Relies on
- * boot/acpi.h and boot/efi/pci.h.
+ * boot/acpi.h and hv/pci.h.
  */
 #include "boot/efi/watchdog.h"
 
@@ -9,7 +9,7 @@
 #include <stddef.h>
 
 #include "boot/acpi.h"
-#include "boot/efi/pci.h"
+#include "hv/pci.h"
 #include "hv/x86.h"
 
 /* Control, and the count 4 bytes behind it where no table says otherwise. */
@@ -86,7 +86,7 @@ static bool start_told(uint64_t rsdp, uint32_t seconds)
 
 /* AMD's FCH, by its SMBus function; Family 17h's PPR, section "Power Management Registers". */
 enum {
-	FCH_SMBUS = 0x14, /* device on bus 0, function 0 */
+	FCH_SMBUS = 0x14 << PCI_DEVICE_SHIFT,
 	FCH_HUDSON = 0x780b1022,
 	FCH_KERNCZ = 0x790b1022,
 	FCH_HUDSON_FIRST = 0x41, /* revisions before have another layout */
@@ -124,8 +124,8 @@ static void pm_write(bool mmio, uint8_t index, uint8_t value)
 static bool start_fch(uint32_t seconds)
 {
 	static const struct timer timer = {FCH_WATCHDOG, FCH_WATCHDOG + COUNT_AT, COUNT_MOST, 1};
-	uint32_t id = pci_read(FCH_SMBUS, 0, PCI_ID);
-	uint32_t revision = pci_read(FCH_SMBUS, 0, PCI_REVISION) & 0xff;
+	uint32_t id = pci_read(FCH_SMBUS, PCI_ID);
+	uint32_t revision = pci_read(FCH_SMBUS, PCI_CLASS) & 0xff;
 	bool mmio = revision >= FCH_KERNCZ_MMIO;
 
 	if (!(id == FCH_KERNCZ && revision >= FCH_KERNCZ_FIRST) &&
@@ -142,7 +142,7 @@ static bool start_fch(uint32_t seconds)
 
 /* Intel's ICH9, sections 13.1.13 (PMBASE), 10.1.75 (GCS) and 13.9 (TCO). */
 enum {
-	ICH9_LPC = 0x1f,
+	ICH9_LPC = 0x1f << PCI_DEVICE_SHIFT,
 	ICH9_ID = 0x29188086,
 	LPC_PMBASE = 0x40,
 	LPC_ACPI_CONTROL = 0x44,
@@ -169,12 +169,12 @@ enum {
 
 static bool start_ich9(uint32_t seconds)
 {
-	uint32_t rcba = pci_read(ICH9_LPC, 0, LPC_RCBA), ticks;
-	uint16_t pm = pci_read(ICH9_LPC, 0, LPC_PMBASE) & 0xff80, tco = pm + PM_TCO;
+	uint32_t rcba = pci_read(ICH9_LPC, LPC_RCBA), ticks;
+	uint16_t pm = pci_read(ICH9_LPC, LPC_PMBASE) & 0xff80, tco = pm + PM_TCO;
 	volatile uint32_t *gcs = at((rcba & ~(uint32_t)LPC_RCBA_ENABLED) + RCBA_GCS);
 
-	if (pci_read(ICH9_LPC, 0, PCI_ID) != ICH9_ID || !pm || !(rcba & LPC_RCBA_ENABLED) ||
-	    !(pci_read(ICH9_LPC, 0, LPC_ACPI_CONTROL) & LPC_ACPI_ENABLED))
+	if (pci_read(ICH9_LPC, PCI_ID) != ICH9_ID || !pm || !(rcba & LPC_RCBA_ENABLED) ||
+	    !(pci_read(ICH9_LPC, LPC_ACPI_CONTROL) & LPC_ACPI_ENABLED))
 		return false;
 	*gcs &= ~(uint32_t)GCS_NO_REBOOT;
 	if (*gcs & GCS_NO_REBOOT) /* a strap of the board's says so */
