@@ -142,11 +142,6 @@ void screen_use_text(void)
 	clear();
 }
 
-bool screen_is_there(void)
-{
-	return screen.kind != KIND_NONE;
-}
-
 void screen_map(void)
 {
 	if (screen.kind == KIND_PIXELS)

@@ -25,9 +25,6 @@ void screen_use_pixels(const struct framebuffer *framebuffer, const struct pci_m
 /* Likewise to the VGA, which shows text. */
 void screen_use_text(void);
 
-/* Is there one of them? */
-bool screen_is_there(void);
-
 /* To be called when L0's page tables are others. */
 void screen_map(void);
 

@@ -13,6 +13,11 @@
 
 #include "hv/screen.c"
 
+static bool screen_is_there(void)
+{
+	return screen.kind != KIND_NONE;
+}
+
 enum { WIDTH = 324, HEIGHT = 210, COLUMNS = 40, ROWS = 13 };
 
 static uint32_t pixels[HEIGHT][WIDTH];
