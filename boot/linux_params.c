@@ -31,7 +31,7 @@ static void fill_text(const struct framebuffer *screen, struct screen_info *info
 
 static void fill_pixels(const struct framebuffer *screen, bool efi, struct screen_info *info)
 {
-	uint64_t bytes = (uint64_t)screen->pitch * screen->height;
+	uint64_t bytes = framebuffer_bytes(screen);
 	unsigned int colors = screen->red.size + screen->green.size + screen->blue.size;
 
 	/* The fields are that wide. */

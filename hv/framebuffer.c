@@ -63,11 +63,6 @@ const char *framebuffer_error(const struct framebuffer *framebuffer)
 	return NULL;
 }
 
-uint64_t framebuffer_bytes(const struct framebuffer *framebuffer)
-{
-	return (uint64_t)framebuffer->pitch * framebuffer->height;
-}
-
 unsigned int framebuffer_scale(const struct framebuffer *framebuffer)
 {
 	return framebuffer->width >= FRAMEBUFFER_WIDTH_LARGE ? 2 : 1;

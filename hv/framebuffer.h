@@ -40,7 +40,10 @@ _Static_assert(sizeof(struct framebuffer) == 32, "the same layout for 32 and 64 
 const char *framebuffer_error(const struct framebuffer *framebuffer);
 
 /* Bytes from its base that are drawn into. For one without an error, as all below. */
-uint64_t framebuffer_bytes(const struct framebuffer *framebuffer);
+static inline uint64_t framebuffer_bytes(const struct framebuffer *framebuffer)
+{
+	return (uint64_t)framebuffer->pitch * framebuffer->height;
+}
 
 /* How many pixels high and wide a font's pixel should be, to be legible: 1 or 2. */
 unsigned int framebuffer_scale(const struct framebuffer *framebuffer);
