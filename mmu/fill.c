@@ -95,7 +95,8 @@ bool fill(struct mmu *mmu, const struct paging_mode *mode, struct shadow_page *r
 
 		page_touch(mmu, page);
 		target = spte_target(mmu, mode, page, index, entry, past_wp);
-		if (target.kind == TARGET_LEAF && mmu->own_paging && (access & ACCESS_WRITE)) {
+		if (target.kind == TARGET_LEAF && mmu->shadows_l1_paging &&
+		    (access & ACCESS_WRITE)) {
 			protect_note_write(mmu, walk->gpa);
 			target = spte_target(mmu, mode, page, index, entry, past_wp);
 		}

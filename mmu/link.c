@@ -85,7 +85,7 @@ static bool has_parents(const struct shadow_page *page)
 /* What a leaf let the guest write matters to those who watch for writes. */
 static void leaf_goes(struct mmu *mmu, const struct shadow_page *page, uint64_t *at, uint64_t spte)
 {
-	if (mmu->own_paging)
+	if (mmu->shadows_l1_paging)
 		unlist_leaf(mmu, at, spte, page->role.level);
 	else if (!is_npt01(page))
 		untrack_leaf(mmu, spte, page->role.level);
@@ -98,7 +98,7 @@ static void leaf_goes(struct mmu *mmu, const struct shadow_page *page, uint64_t 
  */
 static void note_large(struct mmu *mmu, const struct shadow_page *page)
 {
-	if (mmu->own_paging && page->role.level > 1)
+	if (mmu->shadows_l1_paging && page->role.level > 1)
 		mmu->ops->flush_all(mmu->context);
 }
 
@@ -150,7 +150,7 @@ void spte_set(struct mmu *mmu, struct shadow_page *page, unsigned int index, uin
 		spte_clear(mmu, page, index);
 		old = 0;
 	}
-	if (!mmu->own_paging && !is_npt01(page)) {
+	if (!mmu->shadows_l1_paging && !is_npt01(page)) {
 		set_leaf(mmu, page, index, level, spte);
 		return;
 	}
@@ -159,7 +159,7 @@ void spte_set(struct mmu *mmu, struct shadow_page *page, unsigned int index, uin
 		count_spte(page, index);
 	else
 		note_large(mmu, page);
-	if (!mmu->own_paging)
+	if (!mmu->shadows_l1_paging)
 		return;
 	if (old & PTE_P)
 		unlist_leaf(mmu, at, old, level);

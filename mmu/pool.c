@@ -36,7 +36,7 @@ uint32_t mmu_least_pages(const struct mmu *mmu, uint32_t cpus, uint32_t watched)
 	uint32_t pages = cpus + pages_for(mmu, PT_MAX_LEVEL);
 	uint64_t frames = (uint64_t)cpus * (watched + 1); /* and the root in use is a table */
 
-	if (mmu->own_paging)
+	if (mmu->shadows_l1_paging)
 		return pages; /* frames are protected, which pins nothing */
 	pages += cpus;
 	for (int level = 1; level < mmu->host_levels; level++) {

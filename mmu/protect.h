@@ -12,7 +12,7 @@
 /* Bytes that it takes for memory that ends at this gpa and for page_count shadow pages. */
 uint64_t protect_metadata_size(uint64_t memory_end, uint32_t page_count);
 
-/* Begins, after mmu_init() with own_paging set; metadata is zeroed. */
+/* Begins, after mmu_init() with shadows_l1_paging set; metadata is zeroed. */
 void protect_init(struct mmu *mmu, uint64_t memory_end, void *metadata);
 
 /* Takes the right to write from all leaves of a frame that has just become tracked. */

@@ -11,7 +11,7 @@
 /* Levels of the tables that the processor walks for these. */
 static unsigned int levels_for(const struct mmu *mmu, const struct guest_tables *tables)
 {
-	if (!mmu->own_paging)
+	if (!mmu->shadows_l1_paging)
 		return mmu->host_levels;
 	/* Outside of long mode that is PAE: the only one with 8-byte entries. */
 	return tables->direct || uses_local_roots(&tables->mode) ? 3 : tables->mode.format->levels;
@@ -21,7 +21,8 @@ static union shadow_role root_role(const struct mmu *mmu, const struct guest_tab
 {
 	const struct paging_mode *mode = &tables->mode;
 	unsigned int levels = levels_for(mmu, tables);
-	union shadow_role role = {.level = levels & 7, .pdptes = mmu->own_paging && levels == 3};
+	union shadow_role role = {.level = levels & 7,
+	                          .pdptes = mmu->shadows_l1_paging && levels == 3};
 
 	if (tables->direct) {
 		role.direct = 1;
@@ -181,7 +182,7 @@ uint64_t mmu_load_root(struct mmu *mmu, struct mmu_cpu *cpu, const struct guest_
 	root = cpu->last;
 	page_touch(mmu, root->page);
 	if (!root->fresh || root->flush_all != cpu->flush_all) {
-		if (mmu->own_paging)
+		if (mmu->shadows_l1_paging)
 			protect_collect(mmu, true);
 		freshen(mmu, &tables->mode, root->page);
 		root->fresh = true;

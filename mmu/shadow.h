@@ -136,7 +136,7 @@ struct mmu {
 	 * There is no nested paging: shadow pages stand for what guests have in CR3, in the formats
 	 * of the processor's own paging, and mmu/protect.h tells which tables were written.
 	 */
-	bool own_paging;
+	bool shadows_l1_paging;
 
 	struct shadow_page *pages; /* one descriptor per table, in order */
 	uint64_t *tables;
@@ -275,7 +275,7 @@ void pool_reserve(struct mmu *mmu, uint32_t count);
 /* What a descent of this many levels may take: where frames are tracked, NPT01's pages, too. */
 static inline uint32_t pages_for(const struct mmu *mmu, uint32_t levels)
 {
-	return mmu->frame_count && !mmu->own_paging ? levels * (1 + PT_MAX_LEVEL) : levels;
+	return mmu->frame_count && !mmu->shadows_l1_paging ? levels * (1 + PT_MAX_LEVEL) : levels;
 }
 
 /*

@@ -127,10 +127,10 @@ static struct target to_memory(const struct mmu *mmu, const struct shadow_page *
 	struct target target = {.kind = TARGET_LEAF};
 	bool npt01 = is_npt01(page);
 
-	if (npt01 || mmu->own_paging)
+	if (npt01 || mmu->shadows_l1_paging)
 		host.level = track_level(mmu, gpa, host.level);
 	if (host.level >= level && (level < 3 || (mmu->host_1g && !page->role.pdptes))) {
-		if (mmu->own_paging && is_protected(mmu, gpa))
+		if (mmu->shadows_l1_paging && is_protected(mmu, gpa))
 			rights &= ~PTE_W; /* the next write faults */
 		if (host.read_only)
 			rights &= ~PTE_W;

@@ -255,7 +255,7 @@ static void sync_all(struct mmu *mmu)
 void freshen(struct mmu *mmu, const struct paging_mode *mode, struct shadow_page *page)
 {
 	mmu->counters->syncs++;
-	if (mmu->own_paging) {
+	if (mmu->shadows_l1_paging) {
 		protect_collect(mmu, false);
 	} else if (mmu->frame_count) {
 		track_collect(mmu);

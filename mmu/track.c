@@ -103,10 +103,10 @@ static void track(struct mmu *mmu, uint64_t gpa)
 	mmu->block_tracked[frame >> BLOCK_SHIFT]++;
 	mmu->giant_tracked[frame >> GIANT_SHIFT]++;
 	mmu->frames_tracked++;
-	if (mmu->own_paging)
+	if (mmu->shadows_l1_paging)
 		protect_frame(mmu, frame);
 	flush_writers(mmu);
-	if (!mmu->own_paging)
+	if (!mmu->shadows_l1_paging)
 		regions_add(mmu, frame << PT_PAGE_SHIFT);
 }
 
@@ -114,7 +114,7 @@ static void untrack(struct mmu *mmu, uint64_t gpa)
 {
 	uint64_t frame = gpa >> PT_PAGE_SHIFT;
 
-	if (!mmu->own_paging)
+	if (!mmu->shadows_l1_paging)
 		regions_remove(mmu, gpa);
 	frame_clear(mmu, frame, FRAME_TRACKED | FRAME_DIRTY);
 	mmu->block_tracked[frame >> BLOCK_SHIFT]--;
@@ -132,7 +132,7 @@ void frames_open(struct mmu *mmu, uint64_t first, uint64_t count)
 
 bool mmu_watch_is_open(const struct mmu *mmu, uint64_t gpa)
 {
-	return is_tracked(mmu, gpa) && !mmu->own_paging &&
+	return is_tracked(mmu, gpa) && !mmu->shadows_l1_paging &&
 	       ((mmu->frames[gpa >> PT_PAGE_SHIFT] & FRAME_WRITERS) || has_large_writers(mmu, gpa));
 }
 
@@ -140,7 +140,7 @@ void track_table(struct mmu *mmu, uint64_t gpa)
 {
 	track(mmu, gpa);
 	/* A frame that is dirty is not noted again: it may be of an upper level from now on. */
-	if (mmu->own_paging)
+	if (mmu->shadows_l1_paging)
 		mmu->dirty_upper |= is_tracked(mmu, gpa) && !is_protected(mmu, gpa);
 }
 
@@ -156,7 +156,7 @@ void untrack_table(struct mmu *mmu, uint64_t gpa)
 void mmu_watch(struct mmu *mmu, struct mmu_cpu *cpu, uint64_t gpa)
 {
 	mmu_serve(mmu, cpu);
-	if (!mmu->own_paging) /* protecting takes no pages */
+	if (!mmu->shadows_l1_paging) /* protecting takes no pages */
 		pool_reserve(mmu, pages_for(mmu, 1));
 	track(mmu, gpa);
 	if (!is_tracked(mmu, gpa) || is_watched(mmu, gpa >> PT_PAGE_SHIFT))
@@ -176,7 +176,7 @@ void mmu_unwatch(struct mmu *mmu, uint64_t gpa)
 
 void mmu_note_write(struct mmu *mmu, uint64_t gpa)
 {
-	if (mmu->own_paging)
+	if (mmu->shadows_l1_paging)
 		protect_note_write(mmu, gpa);
 	else if (is_tracked(mmu, gpa)) {
 		frame_set(mmu, gpa >> PT_PAGE_SHIFT, FRAME_DIRTY); /* T22 */
@@ -187,7 +187,7 @@ void mmu_note_write(struct mmu *mmu, uint64_t gpa)
 bool mmu_wants_note(const struct mmu *mmu, uint64_t gpa)
 {
 	__atomic_thread_fence(__ATOMIC_SEQ_CST); /* T21 */
-	return mmu->own_paging || is_tracked(mmu, gpa);
+	return mmu->shadows_l1_paging || is_tracked(mmu, gpa);
 }
 
 /* A and D of an odd entry of 4 bytes are address bits of one of 8 bytes. */
@@ -309,7 +309,7 @@ bool mmu_watch_written(struct mmu *mmu, struct mmu_cpu *cpu, uint64_t gpa)
 {
 	uint64_t frame = gpa >> PT_PAGE_SHIFT;
 
-	if (mmu->own_paging)
+	if (mmu->shadows_l1_paging)
 		return protect_take_written(mmu, gpa);
 	if (!is_tracked(mmu, gpa))
 		return false;

@@ -117,7 +117,7 @@ void machine_init_mmu(const struct mmu_memory *memory, uint64_t memory_end, unsi
 	mmu.phys_bits = features.phys_bits;
 	mmu.host_1g = features.page_1g;
 	mmu.identity = true;
-	mmu.own_paging = !features.npt;
+	mmu.shadows_l1_paging = !features.npt;
 	mmu_init(&mmu, phys(memory->tables), memory->tables, phys(memory->metadata), memory->pages);
 	memset(phys(tracking), 0, tracking_size(memory_end, memory->pages));
 	(features.npt ? track_init : protect_init)(&mmu, memory_end, phys(tracking));

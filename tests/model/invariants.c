@@ -243,7 +243,7 @@ static const char *check_npt01(const struct mmu *mmu, const struct mmu_cpu *cpu,
 
 static const char *check_noted(const struct mmu *mmu)
 {
-	if (mmu->own_paging) /* dirty frames have a list there */
+	if (mmu->shadows_l1_paging) /* dirty frames have a list there */
 		return NULL;
 	for (uint64_t frame = 0; frame < mmu->frame_count; frame += 512) {
 		unsigned int noted = 0;

@@ -14,7 +14,7 @@ struct rig *own_rig_new(int host_levels, bool host_1g, uint32_t pages)
 
 	rig->hpa_bit = 0;
 	rig->mmu.identity = true;
-	rig->mmu.own_paging = true;
+	rig->mmu.shadows_l1_paging = true;
 	mmu_init(&rig->mmu, rig->tables, RIG_TABLES_HPA, rig->metadata, pages);
 	rig->tracking = calloc(1, protect_metadata_size(end, pages));
 	if (!rig->tracking)

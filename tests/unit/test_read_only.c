@@ -190,7 +190,7 @@ static void check_own(enum pt_format_id id)
 	own_end(b);
 }
 
-static void own_paging(void **state)
+static void l1_paging(void **state)
 {
 	(void)state;
 	for (enum pt_format_id id = PT_2LEVEL; id <= PT_5LEVEL; id++)
@@ -198,7 +198,7 @@ static void own_paging(void **state)
 }
 
 /* CR0.WP=0: a supervisor's write passes to what is read-only, and a user reads it afterwards. */
-static void own_paging_past_wp(void **state)
+static void l1_paging_past_wp(void **state)
 {
 	struct own_bench bench, *b = &bench;
 
@@ -214,7 +214,7 @@ static void own_paging_past_wp(void **state)
 	own_end(b);
 }
 
-static void own_paging_off(void **state)
+static void l1_paging_off(void **state)
 {
 	struct own_bench bench, *b = &bench;
 	struct guest_tables off = own_direct();
@@ -237,10 +237,10 @@ static void own_paging_off(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(npt01),          cmocka_unit_test(npt02),
-		cmocka_unit_test(it_moves),       cmocka_unit_test(it_moves_over_a_table),
-		cmocka_unit_test(own_paging),     cmocka_unit_test(own_paging_past_wp),
-		cmocka_unit_test(own_paging_off),
+		cmocka_unit_test(npt01),         cmocka_unit_test(npt02),
+		cmocka_unit_test(it_moves),      cmocka_unit_test(it_moves_over_a_table),
+		cmocka_unit_test(l1_paging),     cmocka_unit_test(l1_paging_past_wp),
+		cmocka_unit_test(l1_paging_off),
 	};
 
 	return cmocka_run_group_tests_name("read_only", tests, NULL, NULL);
