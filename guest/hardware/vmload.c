@@ -50,7 +50,7 @@ static void dirty(void)
 		if (i && !(machine.svm_features & SVM_FEATURE_FLUSH_ASID))
 			continue;
 		run_with(l2, L2_VMSAVE, TLB_CONTROL_NONE); /* cached with D=1 */
-		pt_set(&l2->npt, AT, 1, pt_get(&l2->npt, AT, 1) & ~(PT_ACCESSED | PT_DIRTY));
+		pt_clear(&l2->npt, AT, 1, PT_ACCESSED | PT_DIRTY);
 		l2->vmcb->save.rax = AT;
 		run_with(l2, L2_VMSAVE, controls[i]);
 		l2_check_done(l2);
@@ -60,7 +60,7 @@ static void dirty(void)
 
 	l2 = ready("VMLOAD sets no D of its page");
 	memcpy(&area(l2)->save, &l2->vmcb->save, sizeof(l2->vmcb->save));
-	pt_set(&l2->npt, AT, 1, pt_get(&l2->npt, AT, 1) & ~(PT_ACCESSED | PT_DIRTY));
+	pt_clear(&l2->npt, AT, 1, PT_ACCESSED | PT_DIRTY);
 	l2_start(l2, L2_VMLOAD);
 	l2_check_done(l2);
 	check("A and D", pt_get(&l2->npt, AT, 1) & (PT_ACCESSED | PT_DIRTY), PT_ACCESSED);
@@ -76,7 +76,7 @@ static void refused(void)
 	check("EXITINFO2", l2->vmcb->control.exit_info2 & ~(uint64_t)(PAGE_SIZE - 1), AT);
 
 	l2 = ready("VMSAVE to a read-only page is a nested fault");
-	pt_set(&l2->npt, AT, 1, pt_get(&l2->npt, AT, 1) & ~PT_WRITE);
+	pt_clear(&l2->npt, AT, 1, PT_WRITE);
 	l2_start(l2, L2_VMSAVE);
 	l2_check_exit(l2, VMEXIT_NPF);
 	check("P and W", l2->vmcb->control.exit_info1 & (NPF_PRESENT | NPF_WRITE),

@@ -26,7 +26,7 @@ static uint64_t bits(const struct l2 *l2, uint64_t ngpa, unsigned int level)
 
 static void clear(struct l2 *l2, uint64_t ngpa, unsigned int level, uint64_t which)
 {
-	pt_set(&l2->npt, ngpa, level, pt_get(&l2->npt, ngpa, level) & ~which);
+	pt_clear(&l2->npt, ngpa, level, which);
 }
 
 /* A PDPTE of a PAE table has no A. */
@@ -162,10 +162,8 @@ static void own_tables(const struct flush *flush)
 	l2 = written(L2_SCRATCH);
 	address = l2->alias + L2_SCRATCH;
 	for (unsigned int level = 1; level < l2->own.format->levels; level++) {
-		uint64_t old = pt_get(&l2->own, address, level);
-
 		page = table_page(l2, address, level);
-		pt_set(&l2->own, address, level, old & ~PT_ACCESSED);
+		pt_clear(&l2->own, address, level, PT_ACCESSED);
 		clear(l2, page, 1, AD);
 		read_with(l2, L2_SCRATCH, flush->control);
 		check("A of L2's entry", pt_get(&l2->own, address, level) & PT_ACCESSED,
@@ -173,7 +171,7 @@ static void own_tables(const struct flush *flush)
 		check("A and D of its page", bits(l2, page, 1), AD);
 	}
 	page = table_page(l2, address, 1);
-	pt_set(&l2->own, address, 1, pt_get(&l2->own, address, 1) & ~PT_DIRTY);
+	pt_clear(&l2->own, address, 1, PT_DIRTY);
 	read_with(l2, L2_SCRATCH, flush->control);
 	clear(l2, page, 1, PT_DIRTY);
 	write_with(l2, L2_SCRATCH, flush->control);
@@ -251,8 +249,7 @@ static void no_write_no_dirty(void)
 	point("a write that L2's own tables refuse sets no D");
 	l2 = written(L2_SCRATCH);
 	clear(l2, L2_SCRATCH, 1, AD);
-	pt_set(&l2->own, l2->alias + L2_SCRATCH, 1,
-	       pt_get(&l2->own, l2->alias + L2_SCRATCH, 1) & ~PT_WRITE);
+	pt_clear(&l2->own, l2->alias + L2_SCRATCH, 1, PT_WRITE);
 	l2->regs.rbx = l2->alias + L2_SCRATCH;
 	run_with(l2, L2_WRITE, TLB_CONTROL_FLUSH_ALL);
 	l2_check_vector(l2, VEC_PF);

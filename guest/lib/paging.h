@@ -81,6 +81,12 @@ uint64_t pt_entry_address(const struct pt *pt, uint64_t address, unsigned int le
 uint64_t pt_get(const struct pt *pt, uint64_t address, unsigned int level);
 void pt_set(struct pt *pt, uint64_t address, unsigned int level, uint64_t value);
 
+/* Takes these bits out of that entry. */
+static inline void pt_clear(struct pt *pt, uint64_t address, unsigned int level, uint64_t bits)
+{
+	pt_set(pt, address, level, pt_get(pt, address, level) & ~bits);
+}
+
 /* Maps one page of the level's size with the flags, and makes tables as needed. */
 void pt_map(struct pt *pt, uint64_t address, uint64_t to, unsigned int level, uint64_t flags);
 

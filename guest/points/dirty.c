@@ -11,7 +11,7 @@ static uint64_t bits(struct l2 *l2, uint64_t ngpa, unsigned int level)
 
 static void clear(struct l2 *l2, uint64_t ngpa, unsigned int level)
 {
-	pt_set(&l2->npt, ngpa, level, pt_get(&l2->npt, ngpa, level) & ~(PT_ACCESSED | PT_DIRTY));
+	pt_clear(&l2->npt, ngpa, level, PT_ACCESSED | PT_DIRTY);
 	l2->flush = true;
 }
 
@@ -69,7 +69,7 @@ void points_dirty(const struct l2_kind *kind)
 	check("A and D", bits(l2, L2_EXEC, 1), PT_ACCESSED);
 
 	point("a fault on a read-only page does not set D");
-	pt_set(&l2->npt, ngpa, 1, pt_get(&l2->npt, ngpa, 1) & ~PT_WRITE);
+	pt_clear(&l2->npt, ngpa, 1, PT_WRITE);
 	clear(l2, ngpa, 1);
 	l2_write(l2, ngpa, 3);
 	l2_check_exit(l2, l2_fault_exit(l2));

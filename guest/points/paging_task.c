@@ -77,7 +77,7 @@ static void int3(void)
 static void clean_pdptes(struct pt *pt)
 {
 	for (uint64_t at = 0; pt->format->levels == 3 && at < SIZE_4G; at += SIZE_1G)
-		pt_set(pt, at, 3, pt_get(pt, at, 3) & ~AD);
+		pt_clear(pt, at, 3, AD);
 }
 
 /* One way to the task and back; what it saw is under its own tables, what L1 sees under L1's. */

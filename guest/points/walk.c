@@ -67,7 +67,7 @@ void points_walk(const struct l2_kind *kind)
 	entry = pt_entry_address(&l2->own, ngva, 1);
 	leaf = pt_get(&l2->own, ngva, 1);
 	pt_set(&l2->own, ngva, 1, leaf & ~(PT_ACCESSED | PT_DIRTY));
-	pt_set(&l2->npt, entry, 1, pt_get(&l2->npt, entry, 1) & ~(PT_ACCESSED | PT_DIRTY));
+	pt_clear(&l2->npt, entry, 1, PT_ACCESSED | PT_DIRTY);
 	l2->flush = true;
 	l2->regs.rbx = ngva;
 	l2_start(l2, L2_READ);

@@ -60,7 +60,7 @@ static void root(void)
 	l2_check_value(l2, 0x600d);
 
 	l2 = fresh("a read of a read-only page leaves it read-only");
-	pt_set(&l2->npt, L2_SMALL, 1, pt_get(&l2->npt, L2_SMALL, 1) & ~PT_WRITE);
+	pt_clear(&l2->npt, L2_SMALL, 1, PT_WRITE);
 	l2->flush = true;
 	l2_read(l2, L2_SMALL);
 	l2_check_done(l2);
