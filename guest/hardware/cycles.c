@@ -20,7 +20,7 @@ static void half(bool entering)
 		vmrun_once(&l2->regs, l2->vmcb);
 		end = bench_time();
 		stgi();
-		inside = l2_eax(l2) | (uint64_t)(uint32_t)l2->regs.rdx << 32;
+		inside = l2_edx_eax(l2);
 		if (!l2_check_done(l2) || !check_range("L2's TSC", inside, start, end))
 			return;
 		bench_sample(entering ? inside - start : end - inside);

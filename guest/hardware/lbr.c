@@ -45,7 +45,7 @@ static uint64_t reads(struct l2 *l2, uint32_t msr)
 	if (l2->vmcb->save.rip >= L2_CODE + L2_STUBS)
 		return ~0ull;
 	l2_check_done(l2);
-	return l2_eax(l2) | (uint64_t)(uint32_t)l2->regs.rdx << 32;
+	return l2_edx_eax(l2);
 }
 
 static void check_known_msr(const char *what, uint64_t got, uint64_t expected)

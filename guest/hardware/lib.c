@@ -57,7 +57,7 @@ uint64_t l2_rdmsr(struct l2 *l2, uint32_t msr)
 	l2_start(l2, L2_RDMSR);
 	if (!l2_check_done(l2))
 		return 0;
-	return l2_eax(l2) | (uint64_t)(uint32_t)l2->regs.rdx << 32;
+	return l2_edx_eax(l2);
 }
 
 void l2_wrmsr(struct l2 *l2, uint32_t msr, uint64_t value)

@@ -77,7 +77,7 @@ static uint64_t l2_tsc(struct l2 *l2, uint64_t *before, uint64_t *behind)
 	svm_run(&l2->regs, l2->vmcb);
 	*behind = rdtsc();
 	l2_check_done(l2);
-	return l2_eax(l2) | (uint64_t)(uint32_t)l2->regs.rdx << 32;
+	return l2_edx_eax(l2);
 }
 
 void hardware_tsc(void)

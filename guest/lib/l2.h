@@ -202,6 +202,12 @@ static inline uint32_t l2_eax(const struct l2 *l2)
 	return (uint32_t)l2->vmcb->save.rax;
 }
 
+/* What RDMSR and RDTSC bring. */
+static inline uint64_t l2_edx_eax(const struct l2 *l2)
+{
+	return l2->regs.rdx << 32 | l2_eax(l2);
+}
+
 /* The exit code of a nested fault, or of what it is on shadow tables. */
 static inline uint64_t l2_fault_exit(const struct l2 *l2)
 {

@@ -213,7 +213,7 @@ static void time_stamp(void)
 		before = rdtsc();
 		l2_start(l2, L2_RDTSC);
 		after = rdtsc();
-		seen = (l2->regs.rdx << 32 | l2_eax(l2)) - offsets[i];
+		seen = l2_edx_eax(l2) - offsets[i];
 		l2_check_done(l2);
 		check_range("TSC less the offset", seen, before, after);
 	}

@@ -324,7 +324,7 @@ static void time(void)
 	run_code(l2, &rdmsr_tsc);
 	after = rdtsc();
 	check_through(l2, 2);
-	seen = l2->regs.rdx << 32 | l2_eax(l2);
+	seen = l2_edx_eax(l2);
 	if (!lets_pass(!seen, QEMU, "RDMSR of the TSC reads 0"))
 		check_range("TSC less the offset", seen - offset, before, after);
 

@@ -27,7 +27,7 @@ static void pat(void)
 	l2->regs.rcx = MSR_PAT;
 	run_code(l2, &read);
 	check_through(l2, MSR_ACCESS_BYTES);
-	check_known("PAT", l2->regs.rdx << 32 | l2_eax(l2), PAT_OTHER, own, QEMU_BARE, no_pat);
+	check_known("PAT", l2_edx_eax(l2), PAT_OTHER, own, QEMU_BARE, no_pat);
 
 	l2 = fresh("L2 that writes its PAT changes gPAT, and not L1's PAT");
 	l2->regs.rcx = MSR_PAT;
