@@ -3,6 +3,7 @@
  * all that L1 may (by=l2).
  */
 #include "guest/hostile/hostile.h"
+#include "guest/lib/reset.h"
 
 enum {
 	PORT_RESET = 0xcf9,
@@ -12,16 +13,6 @@ enum {
 	PORT_FAST = 0x92,
 	FAST_RESET = 1,
 };
-
-static void triple(void)
-{
-	struct {
-		uint16_t limit;
-		uintptr_t base;
-	} __attribute__((packed)) nothing = {0, 0};
-
-	__asm__ volatile("lidt %0; int3" : : "m"(nothing));
-}
 
 static void reset_control(void)
 {
@@ -100,7 +91,7 @@ static const struct way {
 	void (*by_l1)(void);
 	void (*by_l2)(struct l2 *l2);
 } ways[] = {
-	{"triple", triple, l2_triple},
+	{"triple", triple_fault, l2_triple},
 	{"cf9", reset_control, l2_reset_control},
 	{"keyboard", keyboard, l2_keyboard},
 	{"port92", fast, NULL},

@@ -21,20 +21,25 @@ static void wait(void)
 		cpu_relax();
 }
 
-void reset_warm(void)
+void triple_fault(void)
 {
 	struct {
 		uint16_t limit;
 		uintptr_t base;
 	} __attribute__((packed)) nothing = {0, 0};
 
+	__asm__ volatile("lidt %0; int3" : : "m"(nothing));
+}
+
+void reset_warm(void)
+{
 	wbinvd();
 	outb(PORT_RESET, RESET_SYSTEM);
 	outb(PORT_RESET, RESET_SYSTEM | RESET_NOW);
 	wait();
 	outb(PORT_KEYBOARD, KEYBOARD_RESET);
 	wait();
-	__asm__ volatile("lidt %0; int3" : : "m"(nothing));
+	triple_fault();
 	for (;;)
 		__asm__ volatile("cli; hlt");
 }

@@ -7,4 +7,7 @@
 /* Resets by the chipset, else by the keyboard controller, else by a triple fault. */
 _Noreturn void reset_warm(void);
 
+/* INT3 with an IDT of nothing: the processor shuts down, which resets the machine. */
+void triple_fault(void);
+
 #endif
