@@ -11,12 +11,12 @@ GUEST_IMAGES := $(GUEST_NAMES:%=$(O)/guest/%.elf)
 
 # hv's text, serial, drawing and waiting functions are pure: the images have them compiled for themselves.
 GUEST_C   := $(sort $(wildcard guest/lib/*.c guest/points/*.c)) hv/string.c hv/print.c hv/serial.c \
-	hv/framebuffer.c hv/font.c hv/delay.c
+	hv/framebuffer.c hv/font.c hv/vga_text.c hv/delay.c
 GUEST_ASM := $(sort $(wildcard guest/lib/*.asm))
 
 # L1 leaves the FPU alone, too: what L2 has in it is none of L1's business.
 GUEST_CFLAGS := $(CSTD) $(WARN) -O2 -g -mgeneral-regs-only -fno-pic -fno-pie -fno-stack-protector \
-	-fno-asynchronous-unwind-tables -fcf-protection=none -fno-strict-aliasing -MMD -MP
+	-fno-asynchronous-unwind-tables -fcf-protection=none -fno-strict-aliasing -DPHYS_WINDOW=0ull -MMD -MP
 GUEST_CFLAGS_32 := $(GUEST_CFLAGS) -m32 -march=i686
 GUEST_CFLAGS_64 := $(GUEST_CFLAGS) -m64 -mno-red-zone
 GUEST_LDFLAGS   := -nostdlib -static -z noexecstack -z max-page-size=4096 --build-id=none \

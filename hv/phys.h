@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#ifndef PHYS_WINDOW /* the EFI program has its own: 0, as the firmware maps memory */
+#ifndef PHYS_WINDOW /* 0 in the EFI program, as the firmware maps memory, and in L1's images */
 #define PHYS_WINDOW 0xffff800000000000ull
 #endif
 

@@ -12,6 +12,7 @@
 #include "hv/print.h"
 #include "hv/serial.h"
 #include "hv/string.h"
+#include "hv/vga_text.h"
 #include "hv/x86.h"
 #include "svm/look/interface.h"
 
@@ -22,8 +23,6 @@ enum {
 	MULTIBOOT_HAS_SCREEN = 1 << 12,
 	TYPE_COLORS = 1, /* each pixel has its colour; else an index, or text */
 	TYPE_TEXT = 2,
-	TEXT_COLUMNS = 80,
-	TEXT_ROWS = 25,
 	LEAF_FEATURES = 1,
 	FEATURE_HYPERVISOR = 31, /* bit of ECX */
 	LEAF_SVM = 0x8000000au,
@@ -140,12 +139,12 @@ static void choose(void)
 	const char *error = "has colours by index, which cannot be drawn";
 
 	if (!(told.flags & MULTIBOOT_HAS_SCREEN)) {
-		if (screen_text_is_shown())
-			output = screen_text(TEXT_COLUMNS, TEXT_ROWS);
+		if (vga_text_is_on())
+			output = screen_text();
 		return;
 	}
 	if (told.type == TYPE_TEXT) {
-		output = screen_text(TEXT_COLUMNS, TEXT_ROWS);
+		output = screen_text();
 		return;
 	}
 	framebuffer = (struct framebuffer){.base = told.address,

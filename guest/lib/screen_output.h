@@ -24,8 +24,7 @@ struct screen_output {
 /* For a framebuffer that framebuffer_error() has nothing against. */
 const struct screen_output *screen_pixels(const struct framebuffer *framebuffer);
 
-/* VGA's text at B8000h; by its registers, is it there, and shown? */
-const struct screen_output *screen_text(unsigned int columns, unsigned int rows);
-bool screen_text_is_shown(void);
+/* VGA's text, which must be shown. */
+const struct screen_output *screen_text(void);
 
 #endif

@@ -1,17 +1,14 @@
 /*
  * VGA's text mode. Every L1 maps low memory to itself, whatever its tables are like: what is drawn
- * are plain stores. Relies on hv/x86.h.
+ * are plain stores. Relies on hv/x86.h and hv/vga_text.h.
  */
 #include "guest/lib/screen_output.h"
+#include "hv/vga_text.h"
 #include "hv/x86.h"
 
-#define CELLS ((volatile uint16_t *)0xb8000)
+#define CELLS ((volatile uint16_t *)VGA_TEXT_BASE)
 
 enum {
-	PORT_GRAPHICS = 0x3ce, /* its index; data is in the port behind it */
-	GRAPHICS_MISC = 6,
-	MISC_GRAPHICS = 1 << 0, /* not text; a port that is not there reads as 0xff */
-	MISC_MEMORY = 3 << 2,   /* which addresses: 3 is B8000h to BFFFFh */
 	PORT_CRTC = 0x3d4,
 	CRTC_CURSOR_START = 0x0a,
 	CURSOR_OFF = 1 << 5,
@@ -24,15 +21,6 @@ static const uint8_t attributes[PAGE_STYLES] = {
 };
 
 static struct screen_output output;
-
-bool screen_text_is_shown(void)
-{
-	uint8_t misc;
-
-	outb(PORT_GRAPHICS, GRAPHICS_MISC);
-	misc = inb(PORT_GRAPHICS + 1);
-	return !(misc & MISC_GRAPHICS) && (misc & MISC_MEMORY) == MISC_MEMORY;
-}
 
 static void nothing(void)
 {
@@ -66,8 +54,9 @@ static void put(unsigned int column, unsigned int row, char c, const struct page
 	put_cell(2 * column + 1, row + 1, ' ', of->style);
 }
 
-const struct screen_output *screen_text(unsigned int columns, unsigned int rows)
+const struct screen_output *screen_text(void)
 {
-	output = (struct screen_output){columns, rows, nothing, nothing, clear, put};
+	output = (struct screen_output){VGA_TEXT_COLUMNS, VGA_TEXT_ROWS, nothing,
+	                                nothing,          clear,         put};
 	return &output;
 }
