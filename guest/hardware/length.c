@@ -67,14 +67,8 @@ static bool offered(uint64_t exit_code)
 	};
 
 	for (unsigned int i = 0; i < ARRAY_SIZE(needs); i++) {
-		struct cpuid_regs r;
-
-		if (needs[i].exit_code != exit_code)
-			continue;
-		r = cpuid(needs[i].leaf, 0);
-		return (r.ebx & needs[i].ebx) == needs[i].ebx &&
-		       (r.ecx & needs[i].ecx) == needs[i].ecx &&
-		       (r.edx & needs[i].edx) == needs[i].edx;
+		if (needs[i].exit_code == exit_code)
+			return cpuid_has(needs[i].leaf, needs[i].ebx, needs[i].ecx, needs[i].edx);
 	}
 	return true;
 }

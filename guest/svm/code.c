@@ -65,6 +65,13 @@ bool check_through(struct l2 *l2, unsigned int length)
 	return l2_check_done(l2) && check("rip", l2->vmcb->save.rip, L2_BOOT + length);
 }
 
+bool cpuid_has(uint32_t leaf, uint32_t ebx, uint32_t ecx, uint32_t edx)
+{
+	struct cpuid_regs r = cpuid(leaf, 0);
+
+	return (r.ebx & ebx) == ebx && (r.ecx & ecx) == ecx && (r.edx & edx) == edx;
+}
+
 struct l2 *new_user(void)
 {
 	struct l2 *l2 = l2_new(0, &l2_prot);

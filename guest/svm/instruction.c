@@ -181,13 +181,7 @@ static bool deviates(const struct row *row, uint64_t code)
 
 static bool offered(const struct row *row)
 {
-	struct cpuid_regs r;
-
-	if (!row->feature)
-		return true;
-	r = cpuid(row->leaf, 0);
-	return (r.ebx & row->ebx) == row->ebx && (r.ecx & row->ecx) == row->ecx &&
-	       (r.edx & row->edx) == row->edx;
+	return !row->feature || cpuid_has(row->leaf, row->ebx, row->ecx, row->edx);
 }
 
 static struct l2 *prepared(const struct row *row)

@@ -59,6 +59,9 @@ bool check_before(struct l2 *l2, uint64_t exit, unsigned int length);
 /* L2 ran through load_code()'s code up to the VMMCALL. */
 bool check_through(struct l2 *l2, unsigned int length);
 
+/* Does the leaf of CPUID have all of these bits? */
+bool cpuid_has(uint32_t leaf, uint32_t ebx, uint32_t ecx, uint32_t edx);
+
 /* An L2 in protected mode at CPL 3; its TSS, at ngpa 0, leads to CPL 0 and L2_STACK_TOP. */
 struct l2 *new_user(void);
 
