@@ -2,15 +2,16 @@
  * An image that tells on COM1 what its boot loader gave it, a line for each thing, so that GRUB and
  * Nestling can be compared: modules, the screen, what EFI left, ACPI, SMBIOS, the network. What
  * hangs on where things lie is checked here and told as "good". Relies on boot/multiboot.h for
- * layouts and hv/print.h; entered by given.asm.
+ * layouts, hv/print.h and hv/serial.h; entered by given.asm.
  */
 #include "boot/efi_map.h"
 #include "boot/multiboot.h"
 #include "hv/print.h"
+#include "hv/serial.h"
 #include "hv/string.h"
 #include "hv/x86.h"
 
-enum { COM1 = 0x3f8, LINE_STATUS = 5, ROOM = 1 << 5, EFI_RUNTIME_CODE = 5, EFI_RUNTIME_DATA = 6 };
+enum { EFI_RUNTIME_CODE = 5, EFI_RUNTIME_DATA = 6 };
 
 void given(uint32_t magic, uint32_t information);
 
@@ -23,12 +24,8 @@ static void tell(const char *format, ...)
 	va_start(args, format);
 	vsnprint(line, sizeof(line), format, args);
 	va_end(args);
-	for (const char *c = line; *c; c++) {
-		while (!(inb(COM1 + LINE_STATUS) & ROOM))
-			;
-		outb(COM1, (uint8_t)*c);
-	}
-	outb(COM1, '\n');
+	serial_write(line, strlen(line));
+	serial_write("\n", 1);
 }
 
 /* Loaders differ in whether a module's line begins with a path or a name. */
