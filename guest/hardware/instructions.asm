@@ -1,6 +1,6 @@
 ; Instructions that can be intercepted, in their forms and with prefixes, for 16-, 32- and 64-bit
 ; code: bytes, and the length that the assembler knows. The image compares nRIP with the length
-; (nrip.c), a test on the host what svm/decode makes of the bytes (tests/unit/test_lengths.c).
+; (length.c), a test on the host what svm/decode makes of the bytes (tests/unit/test_lengths.c).
 ; struct instruction_row in instructions.h is a row.
 ;
 ; rSI and rDI are addresses that exist; of the other registers only the numbers matter.

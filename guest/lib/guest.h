@@ -19,15 +19,15 @@
  *	const struct image image = { .name = "mine", .format = format, .run = run };
  *
  * What happens before run(): COM1, the screen (screen.h), the command line (cmdline.h), an IDT that
- *reports what was not expected and ends the run (exception.h), L1's paging in the format that
- *format() returns, with NX on (paging.h; nested tables have that format too, since the processor
- *takes it from L1's mode), SVM on (svm.h), the local APIC (apic.h), prepare() if there is one. Then
- *run() is called twice: at first tap_group() says no to each group, and they are only counted, for
- *the screen's bar; so what is no group's belongs into prepare(). run() returns; the library prints
- *the plan and ends the machine. Points are TAP (tap.h): the words in their names are constant, with
- *no addresses, counts or timings, so that a run bare and a run under L0 can be compared line by
- *line. L2s come from l2.h. The points in guest/points/ are written once for all formats and modes;
- *an image picks.
+ * reports what was not expected and ends the run (exception.h), L1's paging in the format that
+ * format() returns, with NX on (paging.h; nested tables have that format too, since the processor
+ * takes it from L1's mode), SVM on (svm.h), the local APIC (apic.h), prepare() if there is one.
+ * Then run() is called twice: at first tap_group() says no to each group, and they are only
+ * counted, for the screen's bar; so what is no group's belongs into prepare(). run() returns; the
+ * library prints the plan and ends the machine. Points are TAP (tap.h): the words in their names
+ * are constant, with no addresses, counts or timings, so that a run bare and a run under L0 can be
+ * compared line by line. L2s come from l2.h. The points in guest/points/ are written once for all
+ * formats and modes; an image picks.
  *
  * The C of an image runs without FPU and SSE, on one processor, with IF=0 and GIF=1 unless a test
  * changes that; every address is identity-mapped.

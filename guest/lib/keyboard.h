@@ -1,6 +1,5 @@
 /*
- * The keyboard, polled. USB keyboards: what the firmware makes of
- * them. Relies on hv/x86.h.
+ * The keyboard, polled. USB keyboards: what the firmware makes of them. Relies on hv/x86.h.
  */
 #ifndef GUEST_KEYBOARD_H
 #define GUEST_KEYBOARD_H
