@@ -180,7 +180,6 @@ static void draws_what_differs(void **state)
 	assert_int_equal(puts_to_vga, VGA_TEXT_ROWS * VGA_TEXT_COLUMNS);
 }
 
-/* L1 has drawn everywhere; what a panic says first stays. */
 /* Who dies beside one that hangs amid a line does not wait for ever: then two write at once. */
 static void stays_within(void **state)
 {
@@ -194,6 +193,7 @@ static void stays_within(void **state)
 	assert_memory_equal(text[ROWS - 1], "xyz ", 4);
 }
 
+/* L1 has drawn everywhere; what a panic says first stays. */
 static void is_taken_back(void **state)
 {
 	(void)state;
