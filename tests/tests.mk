@@ -9,17 +9,20 @@ PASS := BUILD='$(BUILD)' STRICT='$(STRICT)'
 PROVE_JOBS ?= 2
 
 # Packages first, whatever -j says.
-ifneq ($(filter deps deps-linux,$(MAKECMDGOALS)),)
+ifneq ($(filter deps deps-linux deps-hypervisors,$(MAKECMDGOALS)),)
 .NOTPARALLEL:
 endif
 
-.PHONY: deps-linux check-system check-linux soak-linux check-unit check-proof prove build-all
+.PHONY: deps-linux deps-hypervisors check-system check-linux soak-linux check-hypervisors soak-hypervisors check-unit check-proof prove build-all
 
 deps: ## install what building and testing need from Debian's packages (root or sudo)
 	@tests/deps
 
 deps-linux: ## fetch Debian's kernels and busybox for check-linux (adds apt's i386 architecture)
 	@BUILD='$(BUILD)' tests/deps linux
+
+deps-hypervisors: ## fetch Debian's QEMU and Xen for check-hypervisors (after deps-linux)
+	@BUILD='$(BUILD)' tests/deps hypervisors
 
 run: all $(if $(filter stick% cd%,$(BOOT)),image) ## boot L1 on Nestling in an emulator; see the variables above
 	@$(PASS) tests/run
@@ -114,6 +117,22 @@ check-linux: build-all $(INITRDS) ## boot Debian's i386 (PAE or not) and amd64 k
 
 soak-linux: build-all $(INITRDS) ## the same kernels with 1, 2 and 4 processors, by all paging, long under load
 	BUILD='$(BUILD)' prove -j$(PROVE_JOBS) --timer tests/system/linux/soak/*.t
+
+# Debian's QEMU, as an archive to append to an initrd (tests/system/hypervisors/runs.sh).
+HYPERVISORS := $(BUILD)/hypervisors
+QEMUS       := $(HYPERVISORS)/qemu-amd64.cpio $(HYPERVISORS)/qemu-i386.cpio
+$(QEMUS): $(HYPERVISORS)/qemu-%.cpio: $(HYPERVISORS)/qemu-%.packages tests/system/hypervisors/pack
+	tests/system/hypervisors/pack $(BUILD)/linux/busybox-amd64 $(HYPERVISORS)/qemu-$* $@ \
+		usr/bin/qemu-system-x86_64 'usr/share/qemu/*.bin' 'usr/share/seabios/*.bin'
+
+$(HYPERVISORS)/%.packages:
+	@echo "$@ is missing: run make deps-linux deps-hypervisors first" >&2; false
+
+check-hypervisors: build-all $(INITRDS) $(QEMUS) ## KVM, Xen and Nestling as L1, and KVM as L0 (after deps-linux deps-hypervisors)
+	BUILD='$(BUILD)' prove -j$(PROVE_JOBS) --timer tests/system/hypervisors/*.t
+
+soak-hypervisors: build-all $(INITRDS) $(QEMUS) ## the same in every combination, for hours
+	BUILD='$(BUILD)' prove -j$(PROVE_JOBS) --timer tests/system/hypervisors/soak/*.t
 
 # As many VMRUNs as wanted, in each of the ways of chaos.t, from a new seed.
 .PHONY: soak-chaos
