@@ -30,6 +30,7 @@
 #include "hv/string.h"
 #include "hv/x86.h"
 #include "svm/emulate/a20.h"
+#include "svm/emulate/emulate.h"
 #include "svm/features.h"
 #include "svm/emulate/hotkey.h"
 #include "svm/memory/l1_memory.h"
@@ -494,6 +495,8 @@ _Noreturn void start(uint32_t magic, uint64_t information, uint64_t image_at)
 		processors_start(others, other_count, low_page());
 	machine_ready();
 	tell_memory(&layout, pages);
+	if (nestling_depth() > 1)
+		log_info("on Nestling: this is number %u from the machine up", nestling_depth());
 	log_info("%d-level paging, %llu MiB at %llx, %u processor%s, L1 by %s%s", la57 ? 5 : 4,
 	         MIB(layout.below.size), (unsigned long long)layout.below.base, vcpu_count(),
 	         vcpu_count() > 1 ? "s" : "", loaded.protocol, npt ? "" : ", no nested paging");

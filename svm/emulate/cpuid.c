@@ -22,8 +22,7 @@ static uint32_t replace(uint32_t value, uint32_t bits, bool on)
 	return on ? value | bits : value & ~bits;
 }
 
-/* How many Nestlings there are below the guest: an outer one says so in the same leaf. */
-static uint32_t depth(void)
+uint32_t nestling_depth(void)
 {
 	static uint32_t known;
 	struct cpuid_regs r;
@@ -43,7 +42,7 @@ static struct cpuid_regs hypervisor_leaf(uint32_t leaf)
 		return (struct cpuid_regs){LEAF_HYPERVISOR_COUNTERS, NESTLING_EBX, NESTLING_ECX,
 		                           NESTLING_EDX};
 	if (leaf == LEAF_HYPERVISOR_INFO)
-		return (struct cpuid_regs){depth(), quirk_interface(), 0, 0};
+		return (struct cpuid_regs){nestling_depth(), quirk_interface(), 0, 0};
 	if (leaf == LEAF_HYPERVISOR_COUNTERS)
 		return (struct cpuid_regs){MSR_NESTLING_COUNTERS, COUNTERS_NAMED, vcpu_count(),
 		                           HYPERCALL_DUMP};

@@ -8,6 +8,10 @@
 #include "svm/vcpu.h"
 
 void emulate_cpuid(struct vcpu *vcpu);
+
+/* How many Nestlings there are below the guest, this one among them: an outer one's leaf says so. */
+uint32_t nestling_depth(void);
+
 void emulate_msr(struct vcpu *vcpu);
 
 /* Fills MSRPM01: what L0 virtualizes or does not know. */

@@ -37,6 +37,12 @@ ends success 2 'SMP=0 is no number' SMP=0
 ends success 2 'there is no such file' L1=./nothing.elf
 ends success 2 'there is no such file as ./nothing' INITRD="$dir/hang.elf,./nothing"
 ends success 2 'there is no such file as ./nothing' MODULES="$dir/hang.elf a b,./nothing c"
+ends success 2 'DEPTH=0 is no number of Nestlings' DEPTH=0 BARE=0
+ends success 2 'DEPTH=2 is without meaning with BARE=1' DEPTH=2
+ends success 2 'INNERCMDLINE=npt=off is for Nestlings on Nestling' INNERCMDLINE=npt=off BARE=0
+ends success 2 'DEPTH=2 needs an image' DEPTH=2 L1=none BARE=0
+ends success 2 'L1=nestling is Nestling on Nestling: use DEPTH=2' DEPTH=1 L1=nestling BARE=0
+ends success 2 'BOOT=uefi takes no double quotes' DEPTH=2 CMDLINE='"a"' BARE=0
 mkdir "$dir/other"
 cp "$dir/success.elf" "$dir/other/hang.elf"
 ends success 2 'have one name on the machine: rename one' MODULES="$dir/hang.elf" INITRD="$dir/other/hang.elf"
