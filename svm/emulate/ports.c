@@ -49,7 +49,7 @@ static void let_go(struct watch *watch)
 		__atomic_and_fetch(&iopm01[port / WORD_BITS], ~(1ull << port % WORD_BITS),
 		                   __ATOMIC_RELAXED);
 	for (unsigned int i = 0; i < vcpu_count() * MERGED_IOPMS; i++)
-		vcpu_at(i / MERGED_IOPMS)->nested.iopms.map[i % MERGED_IOPMS].valid = false;
+		vcpu_at(i / MERGED_IOPMS)->nested.iopms.map[i % MERGED_IOPMS].stale = ALL_STALE;
 }
 
 /* False: the guest gets #GP, since nobody uses them with such registers. */

@@ -35,17 +35,34 @@ static unsigned int size_of(const struct merged_maps *maps)
 	return maps->pages * PAGE_SIZE;
 }
 
+static bool is_valid(const struct merged_map *map)
+{
+	return !__atomic_load_n(&map->stale, __ATOMIC_SEQ_CST);
+}
+
+/* A word that is as it was is not written: a hypervisor below would have to merge its page, too. */
+static void merge_page(const struct merged_maps *maps, const struct merged_map *merged,
+                       unsigned int page)
+{
+	const volatile uint64_t *l1 = map_page(merged->gpa, page);
+	const uint64_t *l0 = maps->l0 + page * WORDS_PER_PAGE;
+	uint64_t *to = merged->map + page * WORDS_PER_PAGE;
+
+	for (unsigned int i = 0; i < WORDS_PER_PAGE; i++) {
+		uint64_t word = l0[i] | (l1 ? l1[i] : ~0ull);
+
+		if (to[i] != word)
+			to[i] = word;
+	}
+}
+
 static void merge(const struct merged_maps *maps, struct merged_map *merged)
 {
 	for (unsigned int page = 0; page < maps->pages; page++) {
-		const volatile uint64_t *l1 = map_page(merged->gpa, page);
-		const uint64_t *l0 = maps->l0 + page * WORDS_PER_PAGE;
-		uint64_t *to = merged->map + page * WORDS_PER_PAGE;
-
-		for (unsigned int i = 0; i < WORDS_PER_PAGE; i++)
-			to[i] = l0[i] | (l1 ? l1[i] : ~0ull);
+		if (merged->stale >> page & 1)
+			merge_page(maps, merged, page);
 	}
-	merged->valid = true;
+	merged->stale = 0;
 }
 
 static bool has_page(const struct merged_maps *maps, const struct merged_map *but, uint64_t gpa)
@@ -85,7 +102,7 @@ static struct merged_map *replace_oldest(struct vcpu *vcpu, struct merged_maps *
 	}
 	merged->gpa = gpa;
 	merged->used = true;
-	merged->valid = false;
+	merged->stale = ALL_STALE;
 	for (unsigned int page = 0; page < maps->pages; page++)
 		mmu_watch(&mmu, &vcpu->mmu_cpu, gpa + page * PAGE_SIZE);
 	return merged;
@@ -94,8 +111,11 @@ static struct merged_map *replace_oldest(struct vcpu *vcpu, struct merged_maps *
 static void forget(struct merged_maps *maps, uint64_t gpa)
 {
 	for (unsigned int i = 0; i < maps->count; i++) {
-		if (gpa - maps->map[i].gpa < size_of(maps))
-			__atomic_store_n(&maps->map[i].valid, false, __ATOMIC_SEQ_CST);
+		uint64_t offset = gpa - maps->map[i].gpa;
+
+		if (offset < size_of(maps))
+			__atomic_or_fetch(&maps->map[i].stale, 1u << offset / PAGE_SIZE,
+			                  __ATOMIC_SEQ_CST);
 	}
 }
 
@@ -140,7 +160,7 @@ static uint64_t renew(const struct merged_maps *maps, uint64_t hpa)
 	for (unsigned int i = 0; i < maps->count; i++) {
 		const struct merged_map *map = &maps->map[i];
 
-		if (map->hpa == hpa && map->used && !__atomic_load_n(&map->valid, __ATOMIC_SEQ_CST))
+		if (map->hpa == hpa && map->used && !is_valid(map))
 			return hpa_of(all_ones);
 	}
 	return hpa;
@@ -183,8 +203,8 @@ static __attribute__((noinline)) uint64_t merge_anew(struct vcpu *vcpu, struct m
 		open |= mmu_watch_is_open(&mmu, gpa + page * PAGE_SIZE);
 	}
 	if (open)
-		merged->valid = false;
-	else if (!merged->valid)
+		merged->stale = ALL_STALE;
+	else if (merged->stale)
 		merge(maps, merged);
 	merged->marked = mmu_watch_marks(&mmu, gpa, maps->pages, &merged->marks) ? key : ~0ull;
 	lend(merged);
@@ -192,17 +212,35 @@ static __attribute__((noinline)) uint64_t merge_anew(struct vcpu *vcpu, struct m
 	return open ? hpa_of(all_ones) : merged->hpa;
 }
 
-/* Mostly the copy used last is good: what says so is asked without the lock. */
+/* The copy is good for this map: what says so is asked without the lock. */
+static inline bool holds(struct merged_map *map, uint64_t key)
+{
+	lend(map);
+	return map->marked == key && mmu_watch_holds(&map->marks) && is_valid(map);
+}
+
+/* L2s with maps of their own alternate. */
+static __attribute__((noinline)) uint64_t find_merged(struct vcpu *vcpu, struct merged_maps *maps,
+                                                      uint64_t key)
+{
+	for (unsigned int i = 0; i < maps->count; i++) {
+		struct merged_map *map = &maps->map[i];
+
+		if (map->marked != key || !holds(map, key))
+			continue;
+		maps->last = map;
+		return map->hpa;
+	}
+	return merge_anew(vcpu, maps, key);
+}
+
+/* Mostly it is the copy used last. */
 static inline uint64_t merged_map(struct vcpu *vcpu, struct merged_maps *maps, uint64_t base)
 {
 	struct merged_map *last = maps->last;
 	uint64_t key = (base & ~(uint64_t)(PAGE_SIZE - 1)) | vcpu->nested.ctl.nested_ctl;
 
-	lend(last);
-	return last->marked == key && mmu_watch_holds(&last->marks) &&
-	                       __atomic_load_n(&last->valid, __ATOMIC_SEQ_CST)
-	               ? last->hpa
-	               : merge_anew(vcpu, maps, key);
+	return __builtin_expect(holds(last, key), true) ? last->hpa : find_merged(vcpu, maps, key);
 }
 
 uint64_t msrpm_for_l2(struct vcpu *vcpu)
@@ -226,6 +264,7 @@ uint64_t iopm_for_step(struct vcpu *vcpu)
 	if (!(vcpu->nested.ctl.intercepts[INTERCEPT_MISC1] & MISC1_IOIO_PROT))
 		return vcpu->nested.iopms.l0_hpa;
 	now->gpa = vcpu->nested.ctl.iopm_base_pa & ~(uint64_t)(PAGE_SIZE - 1);
+	now->stale = ALL_STALE;
 	merge(&vcpu->nested.iopms, now);
 	return now->hpa;
 }

@@ -45,13 +45,16 @@ struct vmcb02 {
 
 enum { VMCB02S = 4 };
 
+#define ALL_STALE (~0u)
+
 /* A map of L1's merged with L0's own. L1's is watched: it is merged again when it was written. */
 struct merged_map {
 	uint64_t *map;
 	uint64_t hpa;
 	uint64_t gpa; /* of L1's map */
-	bool used, valid;
+	bool used;
 	bool lent;       /* L2 may run by the copy until its processor flushes, valid or not */
+	uint32_t stale;  /* pages of L1's that were written since they were merged, a bit each */
 	uint64_t marked; /* gpa, with NP_ENABLE, if marks tell of writes; else all ones */
 	struct watch_marks marks;
 };

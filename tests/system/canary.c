@@ -208,7 +208,7 @@ static void check_maps(const struct vcpu *vcpu, const struct merged_maps *maps)
 			continue;
 		map = at(maps->map[i].map);
 		will_change(maps->map[i].map, maps->pages * (uint64_t)PAGE_SIZE);
-		for (unsigned int word = 0; maps->map[i].valid && word < maps->pages * WORDS;
+		for (unsigned int word = 0; !maps->map[i].stale && word < maps->pages * WORDS;
 		     word++) {
 			if (l0[word] & ~map[word])
 				complain("a merged map of processor %u lets through what L0 keeps",

@@ -43,7 +43,8 @@ struct vmcb vmcb01, vmcb02, entered;
 static struct vmcb more_vmcb02s[VMCB02S - 1], seen[1 + VMCB02S];
 uint8_t ram[RAM_PAGES * PAGE_SIZE] __attribute__((aligned(PAGE_SIZE)));
 struct vmcb *const vmcb12 = (struct vmcb *)ram;
-uint64_t merged_msrpms[MERGED_MSRPMS][MSRPM_SIZE / sizeof(uint64_t)];
+uint64_t merged_msrpms[MERGED_MSRPMS][MSRPM_SIZE / sizeof(uint64_t)]
+	__attribute__((aligned(PAGE_SIZE)));
 uint64_t merged_iopms[IOPMS][IOPM_SIZE / sizeof(uint64_t)];
 static uint64_t msrpm01[MSRPM_SIZE / sizeof(uint64_t)];
 static uint8_t sink[PAGE_SIZE] __attribute__((aligned(PAGE_SIZE)));

@@ -2,6 +2,8 @@
  * The permission maps of L2: L1's merged with L0's, again only when L1's was written (AMD64 APM
  * vol. 2, sections 15.10.1, 15.11; svm/nested/maps.c). mmu/, which would tell, is the test.
  */
+#include <sys/mman.h>
+
 #include "tests/unit/nested_rig.h"
 #include "svm/cpus/processors.h"
 #include "svm/emulate/ports.h"
@@ -92,12 +94,16 @@ static void merged_again_when_written(void **state)
 		merged_msrpms[0][7] = 0x77; /* so a merge would show */
 		msrpm_of_l2(MSRPM12);
 		assert_int_equal(merged_msrpms[0][7], 0x77);
+		merged_msrpms[0][(1 - page) * 512 + 7] = 0x77; /* the other page stays as it is */
+		merged_msrpms[0][page * 512 + 7] = 0;
 		l1_map(MSRPM12)[page * 512 + 9] = 0x99;
 		frames[PAGE + page].written = true;
 		assert_int_equal(msrpm_of_l2(MSRPM12), MERGED_MSRPM_HPA);
+		assert_int_equal(merged_msrpms[0][(1 - page) * 512 + 7], 0x77);
+		merged_msrpms[0][(1 - page) * 512 + 7] = vcpu.msrpm01[(1 - page) * 512 + 7];
 		assert_merged(merged_msrpms[0], l1_map(MSRPM12), vcpu.msrpm01, MSRPM_WORDS);
 		/* Another map of its own, and one that shares the other's second page. */
-		merged_msrpms[0][7] = 0x77;
+		merged_msrpms[0][512 + 7] = 0x77;
 		assert_int_equal(msrpm_of_l2(OTHER_MSRPM12), MERGED_MSRPM_HPA + MSRPM_SIZE);
 		assert_int_equal(msrpm_of_l2(MSRPM12 + 0x1000), MERGED_MSRPM_HPA + 2 * MSRPM_SIZE);
 		assert_merged(merged_msrpms[2], l1_map(MSRPM12 + 0x1000), vcpu.msrpm01,
@@ -110,6 +116,26 @@ static void merged_again_when_written(void **state)
 		msrpm_of_l2(MSRPM12); /* the write was told of once, and counts for both */
 		assert_merged(merged_msrpms[0], l1_map(MSRPM12), vcpu.msrpm01, MSRPM_WORDS);
 	}
+}
+
+/*
+ * L0 may run on a hypervisor itself, which would have to merge each page again that is written:
+ * words that are as they were are not.
+ */
+static void what_is_as_it_was_is_not_written(void **state)
+{
+	enum { PAGE = (MSRPM12 - RAM) / PAGE_SIZE };
+
+	(void)state;
+	machine(ALL_FEATURES, true);
+	fill(l1_map(MSRPM12), MSRPM_WORDS, 0x3000);
+	msrpm_of_l2(MSRPM12);
+	assert_int_equal(mprotect(merged_msrpms[0], MSRPM_SIZE, PROT_READ), 0);
+	frames[PAGE].written = true;
+	frames[PAGE + 1].written = true;
+	assert_int_equal(msrpm_of_l2(MSRPM12), MERGED_MSRPM_HPA);
+	assert_int_equal(mprotect(merged_msrpms[0], MSRPM_SIZE, PROT_READ | PROT_WRITE), 0);
+	assert_merged(merged_msrpms[0], l1_map(MSRPM12), vcpu.msrpm01, MSRPM_WORDS);
 }
 
 /* More maps than are kept: the oldest goes, and is no longer watched where no other needs it. */
@@ -169,6 +195,10 @@ static void what_was_not_written_needs_no_lock(void **state)
 	assert_int_equal(mmu_lock.next, locks);
 	for (unsigned int page = 0; page < 5; page++) { /* 2 and 3 of them */
 		struct frame *frame = &frames[page < 2 ? MSRPM_PAGE + page : IOPM_PAGE + page - 2];
+		uint64_t *word = page < 2 ? &l1_map(MSRPM12)[page * 512 + 5]
+		                          : &l1_map(IOPM12)[(page - 2) * 512 + 5];
+		uint64_t *merged = page < 2 ? &merged_msrpms[0][page * 512 + 5]
+		                            : &merged_iopms[0][(page - 2) * 512 + 5];
 		bool written = true;
 
 		/* D is set, or whoever has cleared it has told. */
@@ -178,15 +208,11 @@ static void what_was_not_written_needs_no_lock(void **state)
 				nested_map_written(&vcpu,
 				                   RAM + (uint64_t)(frame - frames) * PAGE_SIZE);
 			locks = mmu_lock.next;
-			l1_map(MSRPM12)[5] += 2;
-			l1_map(IOPM12)[5] += 4;
+			*word += 2;
 			msrpm_of_l2(MSRPM12);
 			iopm_of_l2(IOPM12);
 			assert_int_equal(mmu_lock.next, locks + 1);
-			if (page < 2)
-				assert_int_equal(merged_msrpms[0][5], l1_map(MSRPM12)[5]);
-			else
-				assert_int_equal(merged_iopms[0][5], l1_map(IOPM12)[5]);
+			assert_int_equal(*merged, *word);
 			written = false;
 		}
 	}
@@ -195,6 +221,21 @@ static void what_was_not_written_needs_no_lock(void **state)
 	locks = mmu_lock.next;
 	assert_int_equal(msrpm_of_l2(OTHER_MSRPM12), MERGED_MSRPM_HPA + MSRPM_SIZE);
 	assert_int_equal(mmu_lock.next, locks);
+	/* L2s that alternate, each with maps of its own. */
+	iopm_of_l2(OTHER_IOPM12);
+	locks = mmu_lock.next;
+	for (unsigned int i = 0; i < 6; i++) {
+		assert_int_equal(msrpm_of_l2(i % 2 ? OTHER_MSRPM12 : MSRPM12),
+		                 MERGED_MSRPM_HPA + i % 2 * MSRPM_SIZE);
+		assert_int_equal(iopm_of_l2(i % 2 ? OTHER_IOPM12 : IOPM12),
+		                 MERGED_IOPM_HPA + i % 2 * IOPM_SIZE);
+	}
+	assert_int_equal(mmu_lock.next, locks);
+	l1_map(MSRPM12)[5] += 2;
+	frames[MSRPM_PAGE].written = true;
+	msrpm_of_l2(MSRPM12);
+	assert_int_equal(mmu_lock.next, locks + 1);
+	assert_int_equal(merged_msrpms[0][5], l1_map(MSRPM12)[5]);
 	/* A processor may write without a mark: mmu/ has to be asked each time. */
 	frames[IOPM_PAGE + 2].unmarked = true;
 	nested_map_written(&vcpu, IOPM12);
@@ -403,6 +444,7 @@ int main(void)
 		cmocka_unit_test(either_intercepts),
 		cmocka_unit_test(without_l1s_intercept),
 		cmocka_unit_test(merged_again_when_written),
+		cmocka_unit_test(what_is_as_it_was_is_not_written),
 		cmocka_unit_test(the_oldest_is_given_up),
 		cmocka_unit_test(maps_that_are_not_there),
 		cmocka_unit_test(what_was_not_written_needs_no_lock),
