@@ -9,7 +9,7 @@
 
 void emulate_cpuid(struct vcpu *vcpu);
 
-/* How many Nestlings there are below the guest, this one among them: an outer one's leaf says so. */
+/* How many Nestlings there are below the guest, with this one: an outer one's leaf says so. */
 uint32_t nestling_depth(void);
 
 void emulate_msr(struct vcpu *vcpu);
