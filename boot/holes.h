@@ -1,6 +1,6 @@
 /*
  * Addresses at which no memory answers, whatever firmware's map says: an access there may end the
- * machine. Relies on boot/memmap.h.
+ * machine. Relies on boot/memmap.h, and on features_init() having been called.
  */
 #ifndef BOOT_HOLES_H
 #define BOOT_HOLES_H

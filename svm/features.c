@@ -97,7 +97,7 @@ static bool on_tcg(void)
  * encrypted, and others have no meaning: what CPUID 8000_0008 says is too wide by as much as
  * 8000_001F tells (APM vol. 2, section 7.10.1). L1, which encrypts nothing, has what is left.
  */
-static unsigned int physical_bits(bool la57)
+static unsigned int address_bits(void)
 {
 	unsigned int bits = cpuid_real(LEAF_ADDRESS_SIZES, 0).eax & 0xff;
 	uint32_t encryption = cpuid_real(LEAF_ENCRYPTION, 0).ebx;
@@ -109,7 +109,12 @@ static unsigned int physical_bits(bool la57)
 		if (bits > c_bit)
 			bits = c_bit;
 	}
-	return !la57 && bits > FOUR_LEVEL_BITS ? FOUR_LEVEL_BITS : bits;
+	return bits;
+}
+
+static unsigned int least(unsigned int a, unsigned int b)
+{
+	return a < b ? a : b;
 }
 
 /*
@@ -129,6 +134,16 @@ static unsigned int physical_bits(bool la57)
 	(INT_CTL_V_TPR_MASK | INT_CTL_V_IRQ | INT_CTL_V_INTR_PRIO | INT_CTL_V_IGN_TPR |            \
 	 INT_CTL_V_INTR_MASKING | INT_CTL_V_INTR_VECTOR)
 
+/* APM vol. 3, CPUID Fn0000_0001_EAX. */
+static unsigned int family(void)
+{
+	enum { BASE = 0xf, EXTENDED = 0xff };
+	uint32_t signature = cpuid_real(LEAF_FEATURES, 0).eax;
+	unsigned int base = signature >> 8 & BASE;
+
+	return base < BASE ? base : base + (signature >> 20 & EXTENDED);
+}
+
 /*
  * Client processors of Zen 4 show virtual VMLOAD and VMSAVE, and their machines were reset by them
  * (CVE-2024-53114; Linux clears the bit for the same models).
@@ -136,10 +151,9 @@ static unsigned int physical_bits(bool la57)
 static bool resets_by_vmload(void)
 {
 	uint32_t signature = cpuid_real(LEAF_FEATURES, 0).eax;
-	uint32_t family = (signature >> 8 & 0xf) + (signature >> 20 & 0xff);
 	uint32_t model = (signature >> 4 & 0xf) | (signature >> 12 & 0xf0);
 
-	return family == 0x19 &&
+	return features.family == 0x19 &&
 	       ((model >= 0x18 && model <= 0x1f) || (model >= 0x60 && model <= 0x7f));
 }
 
@@ -232,7 +246,10 @@ void features_init(const struct feature_choice *choice)
 	extended = cpuid_real(LEAF_EXTENDED, 0);
 	features.svm = svm.edx;
 	features.asids = svm.ebx;
-	features.phys_bits = (uint8_t)physical_bits(choice->la57);
+	features.family = (uint8_t)family();
+	features.address_bits = (uint8_t)address_bits();
+	features.phys_bits = choice->la57 ? features.address_bits
+	                                  : (uint8_t)least(features.address_bits, FOUR_LEVEL_BITS);
 	features.page_1g = extended.edx & (1u << 26);
 	features.nx = extended.edx & (1u << 20);
 	features.la57 = choice->la57;

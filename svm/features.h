@@ -8,10 +8,13 @@
 #include <stdint.h>
 
 struct features {
-	uint32_t svm;      /* CPUID 8000_000A EDX as the processor has it */
-	uint32_t shown;    /* ... and as L1 sees it */
-	uint32_t asids;    /* L1 sees one fewer */
-	uint8_t phys_bits; /* of addresses, without those that memory encryption takes */
+	uint32_t svm;   /* CPUID 8000_000A EDX as the processor has it */
+	uint32_t shown; /* ... and as L1 sees it */
+	uint32_t asids; /* L1 sees one fewer */
+	uint8_t family;
+	uint8_t address_bits; /* that the processor has, without those that memory encryption takes
+	                       */
+	uint8_t phys_bits;    /* ... and that tables of L0's levels can map */
 	bool page_1g;
 	bool nx;
 	bool la57;           /* L0 runs with 5 levels */

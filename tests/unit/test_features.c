@@ -212,11 +212,29 @@ static void levels_limit_address_bits(void **state)
 	fake_leaves[FAKE_ADDRESS_SIZES].eax |= 52 << 16;
 	choose(true, false, false);
 	assert_width(48, 48);
+	assert_int_equal(features.address_bits, 52);
 	choose(true, false, true);
 	assert_width(52, 52);
 	fake_leaves[FAKE_ADDRESS_SIZES].eax = 0x3000 | 47 << 16 | 52;
 	choose(true, false, false);
 	assert_width(48, 47);
+}
+
+/* APM vol. 3, CPUID Fn0000_0001: the extended family counts where the other one is 15. */
+static void families(void **state)
+{
+	static const struct {
+		uint32_t signature, family;
+	} rows[] = {{0x00000f51, 0xf},  {0x00100f43, 0x10}, {0x00800f12, 0x17},
+	            {0x00a20f10, 0x19}, {0x00b40f40, 0x1a}, {0x00100643, 6}};
+
+	(void)state;
+	for (unsigned int i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		fake_processor(0, ASIDS, PHYS_BITS);
+		fake_leaves[FAKE_FEATURES].eax = rows[i].signature;
+		choose(true, false, false);
+		assert_int_equal(features.family, rows[i].family);
+	}
 }
 
 /* Bits that mirror the guest's own CR4; that there is a hypervisor. */
@@ -382,6 +400,7 @@ int main(void)
 		cmocka_unit_test(leaves_beyond_the_last),
 		cmocka_unit_test(encryption_takes_address_bits),
 		cmocka_unit_test(levels_limit_address_bits),
+		cmocka_unit_test(families),
 		cmocka_unit_test(bits_that_mirror),
 		cmocka_unit_test(what_efer_refuses),
 		cmocka_unit_test(barriers),

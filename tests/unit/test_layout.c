@@ -10,86 +10,49 @@
 
 #include <cmocka.h>
 
-#include "hv/x86.h"
-
-static struct cpuid_regs fake_cpuid(uint32_t leaf, uint32_t subleaf);
-#define cpuid fake_cpuid
-#include "boot/holes.c"
+#include "boot/holes.h"
 #include "boot/layout.h"
+#include "svm/features.h"
 
 #define KIB (1ull << 10)
 #define MIB (1ull << 20)
 #define GIB (1ull << 30)
 #define TIB (1ull << 40)
 
-static unsigned int cpu_family, bits, reduction;
-static bool encrypts, has_syscfg;
-
-static struct cpuid_regs fake_cpuid(uint32_t leaf, uint32_t subleaf)
-{
-	assert_int_equal(subleaf, 0);
-	switch (leaf) {
-	case 1:
-		return (struct cpuid_regs){.eax = cpu_family < 15
-		                                          ? cpu_family << 8
-		                                          : 15u << 8 | (cpu_family - 15) << 20};
-	case 0x80000000:
-		return (struct cpuid_regs){.eax = has_syscfg ? 0x8000001f : 0x80000008};
-	case 0x80000008:
-		return (struct cpuid_regs){.eax = 48 << 8 | bits};
-	case 0x8000001f:
-		return (struct cpuid_regs){.ebx = 51 | reduction << 6};
-	default:
-		fail();
-		return (struct cpuid_regs){0};
-	}
-}
-
-bool rdmsr_safe(uint32_t msr, uint64_t *value)
-{
-	assert_int_equal(msr, MSR_SYSCFG);
-	*value = encrypts ? 1 << 23 : 0;
-	return has_syscfg;
-}
+struct features features;
 
 static void holes_of_families(void **state)
 {
 	static const struct {
-		unsigned int family, bits, reduction;
-		bool encrypts;
+		uint8_t family, bits;
 		uint64_t base;
 	} rows[] = {
-		{0xf, 40, 0, false, 0xfd00000000},     {0x10, 48, 0, false, 0xfd00000000},
-		{0x15, 48, 0, false, 0xfd00000000},    {0x16, 40, 0, false, 0xfd00000000},
-		{0x17, 48, 5, false, 0xfffd00000000},  {0x17, 48, 5, true, 0x7fd00000000},
-		{0x19, 52, 6, false, 0xffffd00000000}, {0x19, 52, 6, true, 0x3ffd00000000},
-		{0x1a, 52, 0, false, 0xffffd00000000}, {0x18, 43, 0, false, 0x7fd00000000},
+		{0xf, 40, 0xfd00000000},     {0x10, 48, 0xfd00000000},
+		{0x15, 48, 0xfd00000000},    {0x16, 40, 0xfd00000000},
+		{0x17, 48, 0xfffd00000000},  {0x17, 43, 0x7fd00000000},
+		{0x19, 52, 0xffffd00000000}, {0x19, 46, 0x3ffd00000000},
+		{0x19, 51, 0x7fffd00000000}, {0x1a, 52, 0xffffd00000000},
+		{0x18, 43, 0x7fd00000000},
 	};
 
 	(void)state;
 	for (unsigned int i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
 		struct mem_range hole;
 
-		cpu_family = rows[i].family;
-		bits = rows[i].bits;
-		reduction = rows[i].reduction;
-		encrypts = rows[i].encrypts;
-		has_syscfg = reduction;
+		/* 4 levels of L0's tables make no hole smaller. */
+		features = (struct features){
+			.family = rows[i].family, .address_bits = rows[i].bits, .phys_bits = 36};
 		hole = hole_of_hypertransport();
 		assert_int_equal(hole.base, rows[i].base);
 		assert_int_equal(hole.size, 12 * GIB);
 	}
-	cpu_family = 0x14;
-	bits = 36;
-	has_syscfg = false;
+	features = (struct features){.family = 0x14, .address_bits = 36, .phys_bits = 36};
 	assert_int_equal(hole_of_hypertransport().size, 0);
 }
 
 static void old_processor(void)
 {
-	cpu_family = 0x15;
-	bits = 48;
-	has_syscfg = false;
+	features = (struct features){.family = 0x15, .address_bits = 48};
 }
 
 /* Whatever firmware calls it. */
