@@ -233,7 +233,7 @@ static void set_next_boot(const char *words)
 static void start_watchdog(const struct boot_info *info)
 {
 	uint32_t limit = run.config->limit ? run.config->limit : LIMIT_USUAL;
-	const char *watchdog = watchdog_start(limit, info->rsdp);
+	const char *watchdog = watchdog_start(&limit, info->rsdp);
 
 	if (watchdog)
 		efi_say("the watchdog (%s) resets the machine after %u seconds", watchdog, limit);

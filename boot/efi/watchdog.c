@@ -33,19 +33,23 @@ static volatile uint32_t *at(uint64_t hpa)
 	return (volatile uint32_t *)hpa;
 }
 
-static bool start(const struct timer *timer, uint32_t seconds)
+static bool start(const struct timer *timer, uint32_t *seconds)
 {
 	uint32_t control = *at(timer->control);
 	uint32_t most = timer->most / timer->per_second;
+	uint32_t counted = *seconds < most ? *seconds : most;
 
 	if (control & CONTROL_DISABLED)
 		return false;
 	control &= ~(uint32_t)(CONTROL_RUN | CONTROL_FIRED | CONTROL_POWER_OFF);
 	*at(timer->control) = control;
-	*at(timer->count) = (seconds < most ? seconds : most) * timer->per_second;
+	*at(timer->count) = counted * timer->per_second;
 	*at(timer->control) = control | CONTROL_RUN;
 	*at(timer->control) = control | CONTROL_RUN | CONTROL_TRIGGER;
-	return *at(timer->control) & CONTROL_RUN;
+	if (!(*at(timer->control) & CONTROL_RUN))
+		return false;
+	*seconds = counted;
+	return true;
 }
 
 /* ACPI's generic address: of memory only. */
@@ -67,7 +71,7 @@ struct wdrt {
 _Static_assert(offsetof(struct wdrt, control) == 36 && offsetof(struct wdrt, unit) == 70,
                "Hardware Watchdog Timer Design Specification, WDRT");
 
-static bool start_told(uint64_t rsdp, uint32_t seconds)
+static bool start_told(uint64_t rsdp, uint32_t *seconds)
 {
 	static const uint32_t per_second[] = {0, 1, 10, 100};
 	uint64_t hpa = acpi_find_table(rsdp, "WDRT");
@@ -121,7 +125,7 @@ static void pm_write(bool mmio, uint8_t index, uint8_t value)
 	outb(PORT_PM_DATA, value);
 }
 
-static bool start_fch(uint32_t seconds)
+static bool start_fch(uint32_t *seconds)
 {
 	static const struct timer timer = {FCH_WATCHDOG, FCH_WATCHDOG + COUNT_AT, COUNT_MOST, 1};
 	uint32_t id = pci_read(FCH_SMBUS, PCI_ID);
@@ -164,12 +168,24 @@ enum {
 	TCO_TIMER = 0x12,
 	TCO_LEAST = 4,
 	TCO_MOST = 0x3ff,
-	TICK_PER_10_SECONDS = 16, /* 0.6 seconds */
+	TICKS = 5, /* of 0.6 seconds, counted twice, in this many seconds: */
+	TICKS_SECONDS = 6,
+	TCO_SECONDS_MOST = TCO_MOST * TICKS_SECONDS / TICKS,
 };
 
-static bool start_ich9(uint32_t seconds)
+/* No fewer than so many seconds if they can be counted. */
+static uint32_t tco_ticks(uint32_t seconds)
 {
-	uint32_t rcba = pci_read(ICH9_LPC, LPC_RCBA), ticks;
+	uint32_t ticks = TCO_MOST;
+
+	if (seconds < TCO_SECONDS_MOST)
+		ticks = (seconds * TICKS + TICKS_SECONDS - 1) / TICKS_SECONDS;
+	return ticks < TCO_LEAST ? TCO_LEAST : ticks;
+}
+
+static bool start_ich9(uint32_t *seconds)
+{
+	uint32_t rcba = pci_read(ICH9_LPC, LPC_RCBA), ticks = tco_ticks(*seconds);
 	uint16_t pm = pci_read(ICH9_LPC, LPC_PMBASE) & 0xff80, tco = pm + PM_TCO;
 	volatile uint32_t *gcs = at((rcba & ~(uint32_t)LPC_RCBA_ENABLED) + RCBA_GCS);
 
@@ -181,19 +197,17 @@ static bool start_ich9(uint32_t seconds)
 		return false;
 	/* The first of two ends is the firmware's, by an SMI, which could begin it again. */
 	outl(pm + PM_SMI_ENABLE, inl(pm + PM_SMI_ENABLE) & ~(uint32_t)SMI_TCO);
-	ticks = seconds < COUNT_MOST / TICK_PER_10_SECONDS ? seconds * TICK_PER_10_SECONDS / 10 / 2
-	                                                   : TCO_MOST;
-	ticks = ticks < TCO_LEAST ? TCO_LEAST : ticks > TCO_MOST ? TCO_MOST : ticks;
 	outw(tco + TCO_CONTROL1, inw(tco + TCO_CONTROL1) | TCO_HALT);
 	outw(tco + TCO_STATUS1, TCO_STATUS1_TIMEOUT);
 	outw(tco + TCO_STATUS2, TCO_STATUS2_SECOND);
 	outw(tco + TCO_TIMER, (uint16_t)ticks);
 	outw(tco + TCO_RELOAD, 1);
 	outw(tco + TCO_CONTROL1, inw(tco + TCO_CONTROL1) & ~(uint32_t)TCO_HALT);
+	*seconds = ticks * TICKS_SECONDS / TICKS;
 	return true;
 }
 
-const char *watchdog_start(uint32_t seconds, uint64_t rsdp)
+const char *watchdog_start(uint32_t *seconds, uint64_t rsdp)
 {
 	if (start_told(rsdp, seconds))
 		return "WDRT";

@@ -8,10 +8,10 @@
 #include <stdint.h>
 
 /*
- * Has the machine reset after so many seconds, or as many as the watchdog can count. Nobody resets
- * it: who runs then has this time in all. Returns its name, or NULL where there is none. rsdp is
- * ACPI's root pointer, or 0.
+ * Has the machine reset after so many seconds, or as many as the watchdog can count, of which it
+ * then writes the number there. Nobody resets it: who runs then has this time in all. Returns its
+ * name, or NULL where there is none. rsdp is ACPI's root pointer, or 0.
  */
-const char *watchdog_start(uint32_t seconds, uint64_t rsdp);
+const char *watchdog_start(uint32_t *seconds, uint64_t rsdp);
 
 #endif
