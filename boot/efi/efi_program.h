@@ -41,7 +41,8 @@ void *efi_allocate_low(EFI_MEMORY_TYPE type, UINT64 bytes);
 
 /*
  * Fills it from the firmware's graphics output (UEFI 2.10, 12.9); of several from the one that its
- * console is on, or the first if that shows no pixels. The mode stays as it is.
+ * console is on, or the first if that shows no pixels. The mode stays as it is. EDID is that of the
+ * same card, if the firmware has it.
  */
 void efi_find_screen(struct boot_info *info);
 
@@ -54,7 +55,7 @@ EFI_STATUS efi_find_home(EFI_LOADED_IMAGE *image, struct efi_home *home);
  */
 EFI_STATUS efi_read_file(const struct efi_home *home, const char *path, void **base, UINT64 *size);
 
-/* Writes the system table, ACPI's root pointer and the screen's EDID into info. */
+/* Writes the system table and ACPI's root pointer into info. */
 void efi_tell(struct boot_info *info);
 
 /*

@@ -3,6 +3,7 @@
  * boot/efi/efi_program.h.
  */
 #include "boot/efi/efi_program.h"
+#include "hv/string.h"
 
 #include <stdbool.h>
 
@@ -75,6 +76,38 @@ static uint8_t bits_of(const EFI_PIXEL_BITMASK *mask)
 	return bits;
 }
 
+/* One that the console has made of a single card's is another protocol, with the card's pixels. */
+static bool is_same(const gop *a, const gop *b)
+{
+	return a == b || (shows_pixels(a) && shows_pixels(b) &&
+	                  a->Mode->FrameBufferBase == b->Mode->FrameBufferBase);
+}
+
+/* The card's of that output, which has it beside its own (UEFI 2.10, 12.9.2.4). */
+static void find_edid(const gop *output, struct boot_info *info)
+{
+	EFI_GUID active = EFI_EDID_ACTIVE_PROTOCOL_GUID, guid = EFI_GRAPHICS_OUTPUT_PROTOCOL_GUID;
+	EFI_BOOT_SERVICES *services = efi->BootServices;
+	EFI_HANDLE *handles;
+	UINTN count;
+
+	if (EFI_ERROR(services->LocateHandleBuffer(ByProtocol, &active, NULL, &count, &handles)))
+		return;
+	for (UINTN i = 0; i < count && !info->edid_bytes; i++) {
+		void *of, *found;
+		const EFI_EDID_ACTIVE_PROTOCOL *edid;
+
+		if (EFI_ERROR(services->HandleProtocol(handles[i], &guid, &of)) ||
+		    EFI_ERROR(services->HandleProtocol(handles[i], &active, &found)))
+			continue;
+		edid = found;
+		if (!is_same(of, output) || edid->SizeOfEdid < BOOT_EDID_SIZE || !edid->Edid)
+			continue;
+		memcpy(info->edid, edid->Edid, BOOT_EDID_SIZE);
+		info->edid_bytes = BOOT_EDID_SIZE;
+	}
+}
+
 void efi_find_screen(struct boot_info *info)
 {
 	static const EFI_PIXEL_BITMASK named[] = {
@@ -88,6 +121,7 @@ void efi_find_screen(struct boot_info *info)
 	if (!output || !output->Mode || !output->Mode->Info)
 		return;
 	mode = output->Mode->Info;
+	find_edid(output, info);
 	info->screen_kind = SCREEN_BLT;
 	if (!shows_pixels(output))
 		return;

@@ -1,6 +1,6 @@
 /*
- * What of the firmware L0 and L1 want to know when it is gone: its system table, ACPI, and the
- * screen's EDID. Relies on boot/efi/efi_program.h.
+ * What of the firmware L0 and L1 want to know when it is gone: its system table and ACPI.
+ * Relies on boot/efi/efi_program.h.
  */
 #include "boot/efi/efi_program.h"
 #include "hv/string.h"
@@ -22,26 +22,9 @@ static uint64_t find_rsdp(void)
 	return rsdp;
 }
 
-/* Of the screen that the firmware draws on, where it knows it (UEFI 2.10, 12.9.2.4). */
-static void find_edid(struct boot_info *info)
-{
-	EFI_GUID guid = EFI_EDID_ACTIVE_PROTOCOL_GUID;
-	EFI_EDID_ACTIVE_PROTOCOL *edid;
-
-	if (EFI_ERROR(efi->BootServices->HandleProtocol(efi->ConsoleOutHandle, &guid,
-	                                                (void **)&edid)) &&
-	    EFI_ERROR(efi->BootServices->LocateProtocol(&guid, NULL, (void **)&edid)))
-		return;
-	if (edid->SizeOfEdid < BOOT_EDID_SIZE || !edid->Edid)
-		return;
-	memcpy(info->edid, edid->Edid, BOOT_EDID_SIZE);
-	info->edid_bytes = BOOT_EDID_SIZE;
-}
-
 void efi_tell(struct boot_info *info)
 {
 	info->efi.system_table = (uint64_t)efi;
 	info->efi.wide = sizeof(void *) == sizeof(uint64_t);
 	info->rsdp = find_rsdp();
-	find_edid(info);
 }
