@@ -1,11 +1,13 @@
 /*
  * The log ring, and the two ways to end: stop() for what a person got wrong, panic() for what
- * cannot be. Relies on hv/print.h, hv/serial.h and hv/screen.h.
+ * cannot be. Relies on hv/print.h, hv/serial.h and hv/screen.h, and on hv/stack.h for who it is
+ * that dies.
  */
 #include "hv/log.h"
 #include "hv/print.h"
 #include "hv/screen.h"
 #include "hv/serial.h"
+#include "hv/stack.h"
 #include "hv/string.h"
 #include "hv/x86.h"
 
@@ -24,7 +26,16 @@ static enum log_level log_level = LOG_INFO;
 static bool to_serial = true, to_screen = true;
 static bool screen_is_shared; /* L1 writes to it, whether L0 goes on or not */
 static bool busy;             /* some processor writes a line */
-static void (*panic_report)(void);
+static bool dying;            /* some processor panics */
+static bool taken;            /* ... and has the screen, if there is one */
+static void (*panic_stop)(void), (*panic_report)(void);
+
+enum to { TO_RING = 1 << 0, TO_SERIAL = 1 << 1, TO_SCREEN = 1 << 2 };
+
+struct line {
+	char text[LINE_SIZE];
+	size_t length;
+};
 
 static void ring_write(const char *text, size_t length)
 {
@@ -48,25 +59,35 @@ static bool begin_line(void)
 	return false;
 }
 
-static void put_line(const char *prefix, bool serial, const char *format, va_list args)
+static void say(const struct line *line, unsigned int to)
 {
-	char line[LINE_SIZE];
-	size_t used = (size_t)snprint(line, sizeof(line), "nestling: %s", prefix);
-	size_t length;
+	bool mine = begin_line();
 
-	bool mine;
-
-	vsnprint(line + used, sizeof(line) - used - 1, format, args);
-	length = strlen(line);
-	line[length++] = '\n';
-	mine = begin_line();
-	ring_write(line, length);
-	if (serial)
-		serial_write(line, length);
-	if (to_screen)
-		screen_write(line, length);
+	if (to & TO_RING)
+		ring_write(line->text, line->length);
+	if (to & TO_SERIAL)
+		serial_write(line->text, line->length);
+	if (to & TO_SCREEN)
+		screen_write(line->text, line->length);
 	if (mine)
 		__atomic_store_n(&busy, false, __ATOMIC_RELEASE);
+}
+
+static void make_line(struct line *line, const char *prefix, const char *format, va_list args)
+{
+	size_t used = (size_t)snprint(line->text, sizeof(line->text), "nestling: %s", prefix);
+
+	vsnprint(line->text + used, sizeof(line->text) - used - 1, format, args);
+	line->length = strlen(line->text);
+	line->text[line->length++] = '\n';
+}
+
+static void put_line(const char *prefix, bool serial, const char *format, va_list args)
+{
+	struct line line;
+
+	make_line(&line, prefix, format, args);
+	say(&line, TO_RING | (serial ? TO_SERIAL : 0) | (to_screen ? TO_SCREEN : 0));
 }
 
 void log_set_level(enum log_level level)
@@ -118,30 +139,14 @@ void log_debug(const char *format, ...)
 	va_end(args);
 }
 
-/* Whoever owns the consoles, they are for this now. */
-static void take_consoles(void)
-{
-	to_serial = true;
-	if (screen_is_shared)
-		to_screen = screen_take_back();
-	screen_is_shared = false;
-}
-
-static _Noreturn void halt(void)
-{
-	for (;;)
-		__asm__ volatile("cli; hlt");
-}
-
 void stop(const char *format, ...)
 {
 	va_list args;
 
-	take_consoles();
 	va_start(args, format);
-	put_line("error: ", to_serial, format, args);
+	put_line("error: ", true, format, args);
 	va_end(args);
-	halt();
+	halt_for_good();
 }
 
 void log_line(const char *format, ...)
@@ -153,24 +158,56 @@ void log_line(const char *format, ...)
 	va_end(args);
 }
 
-void panic(const char *format, ...)
+/* To be called when nobody runs L1 any more: it asks by PCI's ports, and draws. */
+static void take_screen(void)
 {
-	void (*report)(void) = panic_report;
-	va_list args;
-
-	panic_report = NULL; /* a panic within the report must end, too */
-	take_consoles();
-	va_start(args, format);
-	put_line("panic: ", to_serial, format, args);
-	va_end(args);
-	if (report)
-		report();
-	if (to_screen)
-		screen_redraw(); /* other processors may have run L1 up to the report */
-	halt();
+	if (screen_is_shared)
+		to_screen = screen_take_back();
+	screen_is_shared = false;
+	__atomic_store_n(&taken, true, __ATOMIC_RELEASE);
 }
 
-void panic_set_report(void (*report)(void))
+static void wait_for_screen(void)
 {
+	for (unsigned int i = 0; i < PATIENCE && !__atomic_load_n(&taken, __ATOMIC_ACQUIRE); i++)
+		cpu_relax();
+}
+
+/*
+ * The serial port is for this now, whoever owns it: the reason must not be lost to a second panic
+ * on the way. Of two processors the first one has the screen and reports, and the other one's
+ * reason stands there as well.
+ */
+void panic(const char *format, ...)
+{
+	bool again = stack_base()->dies;
+	bool first = !again && !__atomic_exchange_n(&dying, true, __ATOMIC_ACQ_REL);
+	struct line line;
+	va_list args;
+
+	stack_base()->dies = true;
+	to_serial = true;
+	va_start(args, format);
+	make_line(&line, "panic: ", format, args);
+	va_end(args);
+	say(&line, TO_RING | TO_SERIAL);
+	if (!again && panic_stop)
+		panic_stop();
+	if (first || again)
+		take_screen();
+	else
+		wait_for_screen();
+	if (to_screen)
+		say(&line, TO_SCREEN);
+	if (first && panic_report)
+		panic_report();
+	if (to_screen)
+		screen_redraw(); /* over what a device has still drawn for L1 */
+	halt_for_good();
+}
+
+void panic_set_report(void (*stop)(void), void (*report)(void))
+{
+	panic_stop = stop;
 	panic_report = report;
 }

@@ -43,10 +43,11 @@ _Noreturn void stop(const char *format, ...) __attribute__((format(printf, 1, 2)
 
 /*
  * For what cannot be: says "nestling: panic: ...", what panic_set_report() asked for, and halts.
- * The screen is taken back from L1 for that.
+ * The screen is taken back from L1 for that, when stop() has returned: no other processor uses
+ * PCI's ports any more. The first of several that panic reports.
  */
 _Noreturn void panic(const char *format, ...) __attribute__((format(printf, 1, 2)));
-void panic_set_report(void (*report)(void));
+void panic_set_report(void (*stop)(void), void (*report)(void));
 
 /* A line that was asked for, by a panic or a person: whatever the level is. */
 void log_line(const char *format, ...) __attribute__((format(printf, 1, 2)));

@@ -116,8 +116,10 @@ bool pci_find_display(uint64_t base, uint64_t bytes, struct pci_memory *found)
 
 bool pci_has_not_moved(const struct pci_memory *memory)
 {
+	uint32_t address = inl(PCI_PORT_ADDRESS);
 	struct pci_memory now = read_memory(memory->function, memory->offset);
+	bool on = pci_read(memory->function, REG_COMMAND) & COMMAND_MEMORY;
 
-	return (pci_read(memory->function, REG_COMMAND) & COMMAND_MEMORY) &&
-	       now.low == memory->low && now.high == memory->high && now.wide == memory->wide;
+	outl(PCI_PORT_ADDRESS, address);
+	return on && now.low == memory->low && now.high == memory->high && now.wide == memory->wide;
 }

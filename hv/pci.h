@@ -44,7 +44,10 @@ struct pci_memory {
  */
 bool pci_find_display(uint64_t base, uint64_t bytes, struct pci_memory *found);
 
-/* Does the same device still decode the same range? */
+/*
+ * Does the same device still decode the same range? The ports are left as they were: a processor
+ * that could not be stopped may be about to write to another register than this one has chosen.
+ */
 bool pci_has_not_moved(const struct pci_memory *memory);
 
 #endif

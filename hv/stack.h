@@ -5,6 +5,7 @@
 #ifndef HV_STACK_H
 #define HV_STACK_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -15,6 +16,7 @@ struct stack_base {
 	uint64_t nmis;   /* that the processor took in L0 */
 	uint64_t inits;  /* likewise, as #SX */
 	uint64_t machine_checks;
+	bool dies; /* it panics */
 };
 
 _Static_assert(offsetof(struct stack_base, nmis) == 8, "hv/exception.asm");

@@ -326,4 +326,10 @@ static inline void cpu_relax(void)
 	__asm__ volatile("pause" : : : "memory");
 }
 
+static inline _Noreturn void halt_for_good(void)
+{
+	for (;;)
+		__asm__ volatile("cli; hlt");
+}
+
 #endif

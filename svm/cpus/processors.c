@@ -197,13 +197,26 @@ void processors_flush_all(void)
 	}
 }
 
+static void stop_soon(struct vcpu *vcpu)
+{
+	__atomic_or_fetch(&vcpu->cpu.startup, STARTUP_STOP, __ATOMIC_SEQ_CST); /* S7 */
+	vcpu_kick(vcpu);
+}
+
 void processors_stop(void)
 {
+	uint64_t begin;
+
+	open_gif(); /* for SMIs: others may be in SMM, which waits for this one, too */
 	for (unsigned int i = 0; i < vcpu_total; i++) {
-		if (vcpus[i] == this_vcpu())
-			continue;
-		__atomic_or_fetch(&vcpus[i]->cpu.startup, STARTUP_STOP, __ATOMIC_SEQ_CST); /* S7 */
-		vcpu_kick(vcpus[i]);
+		if (vcpus[i] != this_vcpu())
+			stop_soon(vcpus[i]);
+	}
+	begin = rdtsc();
+	for (unsigned int i = 0; i < vcpu_total; i++) {
+		while (vcpus[i] != this_vcpu() && is_in_guest(vcpus[i]) &&
+		       rdtsc() - begin < KICK_AGAIN)
+			cpu_relax();
 	}
 }
 

@@ -87,7 +87,10 @@ bool vcpu_was_kicked(struct vcpu *vcpu);
  */
 void processors_flush_all(void);
 
-/* Ends what other processors do: this one panics. */
+/*
+ * Ends what other processors do: this one panics, and goes on with GIF=1. None is in its guest any
+ * more, but for one that does not exit within a time.
+ */
 void processors_stop(void);
 
 /*

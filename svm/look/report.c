@@ -44,8 +44,6 @@ void report_guest(void)
 
 	if (!vcpu)
 		return;
-	processors_stop();
-	open_gif(); /* for SMIs, now and when it halts */
 	log_line("processor %u: %s runs, GIF %d", vcpu->cpu.apic_id, vcpu->guest_mode ? "L2" : "L1",
 	         vcpu->event.gif);
 	report_vmcb("VMCB01", vcpu->vmcb01);

@@ -237,7 +237,7 @@ struct vcpu *machine_init_vcpu(const struct l1_start *start)
 
 	stack_base()->processor = vcpu;
 	nested_maps_init();
-	panic_set_report(report_guest);
+	panic_set_report(processors_stop, report_guest);
 	processors_add(vcpu);
 	memory_types_init(vcpu, true);
 	become_host(vcpu);

@@ -152,8 +152,7 @@ static void halt_until_kicked(struct vcpu *vcpu)
 static _Noreturn void stop_here(void)
 {
 	open_gif(); /* for SMIs */
-	for (;;)
-		__asm__ volatile("cli; hlt");
+	halt_for_good();
 }
 
 void startup_attend(struct vcpu *vcpu)

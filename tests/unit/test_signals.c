@@ -1,7 +1,7 @@
 /*
  * svm/event/interrupt.c and svm/cpus/processors.c: NMIs of L1's and kicks, behind an event that is
  * being injected (AMD64 APM vol. 2, section 15.20), or while L0 waits for another processor;
- * internal SMIs (15.22), which no emulator has.
+ * internal SMIs (15.22), which no emulator has; and a panic that stops the others.
  */
 #include "tests/unit/startup_rig.h"
 
@@ -182,6 +182,61 @@ static void smis(void **state)
 	assert_int_equal(sent_smis, 1);
 }
 
+static unsigned int turns_to_exit;
+
+/* It exits by the kick, before its guest runs on. */
+static void the_other_exits(void)
+{
+	if (turns_to_exit--)
+		meanwhile = the_other_exits;
+	else
+		first.cpu.run++;
+}
+
+/* A panic goes on when no guest runs any more: L1 may be amid what it would disturb. */
+static void stop_waits_for_guests(void **state)
+{
+	(void)state;
+	first.cpu.startup = 0;
+	first.cpu.run = 1;
+	turns_to_exit = 5;
+	meanwhile = the_other_exits;
+	processors_stop();
+	assert_int_equal(first.cpu.run, 2);
+	assert_true(first.cpu.startup & STARTUP_STOP);
+	assert_false(vcpu.cpu.startup & STARTUP_STOP);
+	assert_int_equal(sent, 1);
+	/* One that is in L0 finds it before it enters. */
+	first.cpu.kicked = first.cpu.startup = 0;
+	processors_stop();
+	assert_true(first.cpu.startup & STARTUP_STOP);
+}
+
+static uint64_t too_long;
+
+static void time_passes(void)
+{
+	assert_true(tsc < too_long);
+	tsc += A_KICK_IS_LOST / 4;
+	meanwhile = time_passes;
+}
+
+/* ... but not for ever. */
+static void stop_ends_without_an_answer(void **state)
+{
+	uint64_t begin = tsc;
+
+	(void)state;
+	first.cpu.kicked = first.cpu.startup = 0;
+	first.cpu.run = 1;
+	too_long = tsc + 4 * A_KICK_IS_LOST;
+	meanwhile = time_passes;
+	processors_stop();
+	assert_int_equal(first.cpu.run, 1);
+	assert_in_range(tsc - begin, A_KICK_IS_LOST, 2 * A_KICK_IS_LOST);
+	first.cpu.run = 0;
+}
+
 #define TEST(name) cmocka_unit_test_setup(name, rig_setup)
 
 int main(void)
@@ -196,6 +251,8 @@ int main(void)
 		TEST(wait_behind_an_event),
 		TEST(nmi_while_waiting_for_a_lock),
 		TEST(smis),
+		TEST(stop_waits_for_guests),
+		TEST(stop_ends_without_an_answer),
 	};
 
 	return cmocka_run_group_tests_name("signals", tests, NULL, NULL);

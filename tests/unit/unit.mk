@@ -25,6 +25,7 @@ test_efi_map_SRC   := boot/efi_map.c boot/memmap.c
 test_efi_screen_SRC := boot/efi/screen.c
 test_efi_boot_next_SRC := boot/efi/boot_next.c boot/efi/text.c
 test_watchdog_SRC  :=
+test_log_SRC       := hv/print.c
 test_text_SRC      := boot/efi/text.c
 test_framebuffer_SRC := hv/framebuffer.c hv/font.c
 test_report_SRC    := boot/efi/report.c boot/efi/run_state.c boot/efi/tap_read.c boot/efi/out.c hv/print.c
