@@ -62,7 +62,7 @@ ap_protected:
 	add	esi, 4
 	dec	ecx
 	jmp	.place
-.take:	lock cmpxchg [esi], ebp			; one processor has it, or the first one has given it up
+.take:	lock cmpxchg [esi], ebp			; one processor has it
 	je	.go
 .other:	mov	eax, 1
 	lock xadd [ebx + AT(ap_data.arrivals)], eax	; EAX = those before

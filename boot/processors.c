@@ -213,7 +213,7 @@ static struct vcpu *vcpu_of(const struct places *places, unsigned int place)
 
 static bool has_come(const struct places *places, unsigned int place)
 {
-	return __atomic_load_n(&vcpu_of(places, place)->cpu.arrived, __ATOMIC_ACQUIRE);
+	return __atomic_load_n(&vcpu_of(places, place)->cpu.join, __ATOMIC_ACQUIRE) == JOIN_DONE;
 }
 
 static void send_to_rest(const struct places *places, uint32_t command)
@@ -243,15 +243,35 @@ static bool wait_for_all(const struct places *places, unsigned int ms)
 	return count == places->count;
 }
 
-/* It must not begin when the page is gone: its place goes first, if it has not been taken. */
-static void give_up(const struct places *places, unsigned int place)
+/*
+ * Once it has begun it is L0 as this one is, and INIT could come amid a lock that it has taken: it
+ * will come soon, as nothing is left that it would wait for.
+ */
+static void wait_until_joined(const struct places *places, unsigned int place)
 {
-	uint32_t id = vcpu_of(places, place)->cpu.apic_id, expected = id;
+	uint64_t begin = rdtsc(), ticks = JOIN_MS * ticks_per_ms();
 
-	__atomic_compare_exchange_n(&places->ids[place], &expected, NOBODY, false, __ATOMIC_SEQ_CST,
-	                            __ATOMIC_SEQ_CST);
-	lapic_send(id, ICR_INIT);
-	leave_out(id, "does not answer");
+	while (!has_come(places, place)) {
+		if (rdtsc() - begin > ticks)
+			stop("the processor with APIC id %u hangs amid its start: turn it off in "
+			     "the firmware's setup (QEMU: SMP=1)",
+			     vcpu_of(places, place)->cpu.apic_id);
+		cpu_relax();
+	}
+}
+
+/* False: it is given up. It must not be in the page when that is gone, but halt until SIPI. */
+static bool comes_late(const struct places *places, unsigned int place)
+{
+	struct vcpu *vcpu = vcpu_of(places, place);
+
+	if (join_decide(vcpu, JOIN_GIVEN_UP)) {
+		lapic_send(vcpu->cpu.apic_id, ICR_INIT);
+		leave_out(vcpu->cpu.apic_id, "does not answer");
+		return false;
+	}
+	wait_until_joined(places, place);
+	return true;
 }
 
 static void start_all(const struct places *places, uint64_t page)
@@ -293,10 +313,8 @@ unsigned int processors_start(uint32_t *ids, unsigned int count, uint64_t page)
 	paging_remember_identity();
 	start_all(&places, page);
 	for (unsigned int i = 0; i < count; i++) {
-		if (has_come(&places, i))
+		if (has_come(&places, i) || comes_late(&places, i))
 			processors_add(vcpu_of(&places, i));
-		else
-			give_up(&places, i);
 	}
 	park_late(page);
 	tell_untold();

@@ -27,6 +27,21 @@ enum {
 	STARTUP_VECTOR_SHIFT = 8,
 };
 
+/*
+ * What stands in vcpu.cpu.join: a processor that comes begins unless it has been given up, and then
+ * nobody may stop it any more, for it takes locks.
+ */
+enum { JOIN_EXPECTED, JOIN_BEGUN, JOIN_DONE, JOIN_GIVEN_UP };
+
+/* To one of these from JOIN_EXPECTED; false: it is another one already. */
+static inline bool join_decide(struct vcpu *vcpu, uint32_t to)
+{
+	uint32_t expected = JOIN_EXPECTED;
+
+	return __atomic_compare_exchange_n(&vcpu->cpu.join, &expected, to, false, __ATOMIC_SEQ_CST,
+	                                   __ATOMIC_SEQ_CST);
+}
+
 /* The vcpu of the processor that asks; NULL until it has one. */
 static inline struct vcpu *this_vcpu(void)
 {

@@ -1,9 +1,8 @@
 /*
- * Making the processor a host, and L1's virtual processor on it. Relies on hv/memory.h for pages
- * and on svm/memory/l1_memory.h for what L1 owns.
+ * The mmu that all processors share, VMCB01 as L1 begins with it, and the first processor. Relies
+ * on hv/memory.h for pages and on svm/memory/l1_memory.h for what L1 owns.
  */
 #include "svm/start/machine.h"
-#include "hv/exception.h"
 #include "hv/lapic.h"
 #include "hv/log.h"
 #include "hv/memory.h"
@@ -11,7 +10,6 @@
 #include "hv/string.h"
 #include "hv/x86.h"
 #include "mmu/protect.h"
-#include "svm/apic/apic.h"
 #include "svm/emulate/emulate.h"
 #include "svm/event/event.h"
 #include "svm/emulate/intercepts.h"
@@ -21,11 +19,9 @@
 #include "svm/memory/memory_types.h"
 #include "svm/nested/nested.h"
 #include "svm/quirks/quirks.h"
-#include "svm/emulate/perf.h"
 #include "svm/emulate/ports.h"
 #include "svm/cpus/processors.h"
 #include "svm/start/start_state.h"
-#include "svm/start/startup.h"
 
 struct mmu mmu;
 
@@ -191,39 +187,6 @@ void machine_init_segments(struct vcpu *vcpu, void (*change)(struct vmcb_save *s
 	__asm__ volatile("vmload %%rax" : : "a"(vcpu->vmcb01_hpa) : "memory");
 }
 
-/* What the firmware has left on would tell L1 of L0: the last branch, counters. */
-static void stop_recording(struct vcpu *vcpu)
-{
-	uint64_t control;
-
-	if (rdmsr_safe(MSR_DEBUGCTL, &control) && (control & DEBUGCTL_LBR))
-		wrmsr_safe(MSR_DEBUGCTL, control & ~(uint64_t)DEBUGCTL_LBR);
-	perf_init(vcpu);
-}
-
-_Static_assert(HOST_PAT == PAT_OF_L0, "boot/start.c and mmu/ mean the same one");
-
-/* Makes this processor a host. What VMLOAD loads stays as it is, and is L1's from now on. */
-static void become_host(struct vcpu *vcpu)
-{
-	vcpu->vmcb01->save.g_pat = rdmsr(MSR_PAT);
-	wrmsr(MSR_EFER, rdmsr(MSR_EFER) | EFER_SVME | (features.auto_ibrs ? EFER_AIBRSE : 0));
-	wrmsr(MSR_VM_HSAVE_PA, vcpu->cpu.hsave_hpa);
-	wrmsr(MSR_PAT, HOST_PAT);
-	/* See take_signals() and svm/emulate/a20.h. */
-	wrmsr_safe(MSR_VM_CR, rdmsr(MSR_VM_CR) | VM_CR_R_INIT | VM_CR_DIS_A20M);
-	stop_recording(vcpu);
-	stack_base()->nmis = 0; /* what came before was nobody's */
-	if (features.spec_reduce)
-		wrmsr_safe(MSR_BP_CFG, rdmsr(MSR_BP_CFG) | BP_CFG_SPEC_REDUCE);
-	startup_init_halt(vcpu);
-	lock_take(&mmu_lock);
-	if (features.npt)
-		vcpu->npt01 = mmu_direct_root(&mmu, &vcpu->mmu_cpu);
-	lock_release(&mmu_lock);
-	machine_init_control(vcpu);
-}
-
 static const struct l1_start *l1_start;
 
 static void set_start(struct vmcb_save *save)
@@ -240,7 +203,7 @@ struct vcpu *machine_init_vcpu(const struct l1_start *start)
 	panic_set_report(processors_stop, report_guest);
 	processors_add(vcpu);
 	memory_types_init(vcpu, true);
-	become_host(vcpu);
+	machine_become_host(vcpu);
 	vcpu->vmcb01->save.g_pat = start->pat;
 	l1_start = start;
 	machine_init_segments(vcpu, set_start);
@@ -252,42 +215,4 @@ struct vcpu *machine_init_vcpu(const struct l1_start *start)
 	vcpu->gpr[GPR_RBP] = start->ebp;
 	update_interrupt_gate(vcpu);
 	return vcpu;
-}
-
-static bool all_are_here; /* vcpu_count() stays as it is */
-
-_Noreturn void machine_join(void)
-{
-	struct vcpu *vcpu = this_vcpu();
-
-	exception_load();
-	while (rdmsr(MSR_VM_CR) & VM_CR_SVMDIS)
-		__asm__ volatile("cli; hlt"); /* it is left out */
-	memory_types_init(vcpu, false);
-	become_host(vcpu);
-	machine_init_segments(vcpu, start_state_init);
-	vcpu->gpr[GPR_RDX] = cpuid(1, 0).eax;
-	update_interrupt_gate(vcpu);
-	vcpu->cpu.startup = STARTUP_WAITING;
-	vcpu->cpu.flush = true;
-	__atomic_store_n(&vcpu->cpu.arrived, true, __ATOMIC_RELEASE);
-	while (!__atomic_load_n(&all_are_here, __ATOMIC_ACQUIRE))
-		processors_wait();
-	lock_take(&mmu_lock);
-	apic_init(vcpu);
-	lock_release(&mmu_lock);
-	__atomic_store_n(&vcpu->cpu.ready, true, __ATOMIC_RELEASE);
-	vcpu_run(vcpu);
-}
-
-void machine_ready(void)
-{
-	lock_take(&mmu_lock);
-	apic_init(this_vcpu());
-	lock_release(&mmu_lock);
-	__atomic_store_n(&all_are_here, true, __ATOMIC_RELEASE);
-	for (unsigned int i = 1; i < vcpu_count(); i++) {
-		while (!__atomic_load_n(&vcpu_at(i)->cpu.ready, __ATOMIC_ACQUIRE))
-			processors_wait();
-	}
 }

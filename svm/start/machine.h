@@ -1,5 +1,5 @@
 /*
- * Making the processor a host, and L1's virtual processor on it. What boot/ calls when memory is
+ * Making processors hosts, and L1's virtual processors on them. What boot/ calls when memory is
  * laid out. Relies on svm/vcpu.h.
  */
 #ifndef SVM_START_MACHINE_H
@@ -49,9 +49,12 @@ struct vcpu *machine_init_vcpu(const struct l1_start *start);
 /* The memory of a further processor's vcpu. The processor itself does the rest: */
 struct vcpu *machine_new_vcpu(uint32_t apic_id);
 
+/* Makes this processor a host. What VMLOAD loads stays as it is, and is L1's from now on. */
+void machine_become_host(struct vcpu *vcpu);
+
 /*
  * A further processor has arrived, on a stack whose base names its vcpu: makes it a host, says so
- * in vcpu.cpu.arrived, and waits for L1's SIPI.
+ * in vcpu.cpu.join, and waits for L1's SIPI; or halts if it has been given up.
  */
 _Noreturn void machine_join(void);
 

@@ -48,18 +48,22 @@ enum {
 };
 #define HEAP 0x10000000ull
 
-enum state { WAITS, COMES, RUNS, PARKED };
+enum state { WAITS, COMES, BEGINS, RUNS, PARKED, HALTED /* in L0: it had been given up */ };
 
 static struct cpu {
 	uint32_t id;
 	int delay; /* ms from SIPI on; NEVER: it does not answer */
+	int work;  /* ... from there on until it is a host; NEVER: it hangs */
 	enum state state;
 	uint64_t comes_at;
+	struct vcpu *vcpu;
 } cpus[MAX];
 static unsigned int cpu_total, coming;
 static uint64_t now;
 static bool x2apic;
 static unsigned int inits, sipis, lines, joined;
+static struct cpu *overtakes; /* it comes when INIT is on its way */
+static jmp_buf stopped;
 static struct vcpu *light; /* vcpus without what belongs to them, where there are very many */
 static unsigned int light_used;
 
@@ -68,7 +72,15 @@ static struct ap_data *data(void)
 	return data_at(PAGE);
 }
 
-/* What boot/ap.asm does. */
+/* The end of what machine_join() does before it waits. */
+static void become_host(struct cpu *cpu)
+{
+	coming--;
+	cpu->vcpu->cpu.join = JOIN_DONE;
+	cpu->state = RUNS;
+}
+
+/* What boot/ap.asm does, and the beginning of machine_join(). */
 static void come(struct cpu *cpu)
 {
 	uint32_t *ids = at(data()->ids), *arrived_ids = at(data()->arrived), slot;
@@ -91,8 +103,16 @@ static void come(struct cpu *cpu)
 	stack = (struct stack_base *)(uintptr_t)(data()->stacks + (uint64_t)place * STACK_SIZE);
 	vcpu = stack->processor;
 	assert_int_equal(vcpu->cpu.apic_id, cpu->id);
-	vcpu->cpu.arrived = true;
-	cpu->state = RUNS;
+	cpu->vcpu = vcpu;
+	if (!join_decide(vcpu, JOIN_BEGUN)) {
+		cpu->state = HALTED;
+		return;
+	}
+	cpu->state = BEGINS;
+	cpu->comes_at = now + (uint64_t)cpu->work * MS;
+	coming += cpu->work != NEVER;
+	if (!cpu->work)
+		become_host(cpu);
 }
 
 struct vcpu *machine_new_vcpu(uint32_t id)
@@ -100,7 +120,7 @@ struct vcpu *machine_new_vcpu(uint32_t id)
 	struct vcpu *vcpu = light ? &light[light_used++] : whole_vcpu(id);
 
 	vcpu->cpu.apic_id = id;
-	vcpu->cpu.arrived = false;
+	vcpu->cpu.join = JOIN_EXPECTED;
 	return vcpu;
 }
 
@@ -110,6 +130,8 @@ static uint64_t fake_rdtsc(void)
 	for (unsigned int i = 0; i < cpu_total && coming; i++) {
 		if (cpus[i].state == COMES && cpus[i].comes_at <= now)
 			come(&cpus[i]);
+		if (cpus[i].state == BEGINS && cpus[i].work != NEVER && cpus[i].comes_at <= now)
+			become_host(&cpus[i]);
 	}
 	return now;
 }
@@ -140,6 +162,9 @@ void delay_ms(unsigned int ms)
 static void get(struct cpu *cpu, uint32_t command)
 {
 	if (command == ICR_INIT) {
+		assert_int_not_equal(cpu->state, BEGINS); /* it may have a lock */
+		if (cpu == overtakes && cpu->state == COMES)
+			come(cpu);
 		coming -= cpu->state == COMES;
 		cpu->state = WAITS;
 		return;
@@ -186,7 +211,7 @@ bool lapic_reaches(uint32_t id)
 
 void processors_add(struct vcpu *vcpu)
 {
-	assert_true(vcpu->cpu.arrived);
+	assert_int_equal(vcpu->cpu.join, JOIN_DONE);
 	joined++;
 }
 
@@ -214,6 +239,12 @@ void log_info(const char *format, ...)
 	lines++;
 }
 
+void stop(const char *format, ...)
+{
+	assert_non_null(strstr(format, "hangs amid its start"));
+	longjmp(stopped, 1);
+}
+
 void panic(const char *format, ...)
 {
 	fail_msg("%s", format);
@@ -229,6 +260,7 @@ static void machine(unsigned int others)
 		cpus[i] = (struct cpu){.id = i + 1, .state = PARKED};
 	now = inits = sipis = lines = joined = coming = 0;
 	x2apic = false;
+	overtakes = NULL;
 	memset(at(PAGE), 0x5a, PAGE_SIZE);
 }
 
@@ -447,7 +479,7 @@ static void late_ones_stay_outside(void **state)
 	assert_page_is_back();
 }
 
-/* They cost one wait, not one each, and their places are nobody's afterwards. */
+/* They cost one wait, not one each. */
 static void some_are_lost_before_they_start(void **state)
 {
 	(void)state;
@@ -457,9 +489,49 @@ static void some_are_lost_before_they_start(void **state)
 	assert_int_equal(processors_start(others, 6, PAGE), 4);
 	assert_true(cpus[1].state == RUNS && cpus[4].state == RUNS && cpus[5].state == RUNS);
 	assert_int_equal(lines, 3);
-	for (unsigned int i = 0; i < 6; i++)
-		assert_int_equal(others[i], NOBODY);
 	assert_true(now <= (JOIN_MS + 20ull) * MS);
+}
+
+/* It has begun: INIT could leave a lock behind it, which nobody would get any more. */
+static void slow_ones_are_waited_for(void **state)
+{
+	(void)state;
+	machine(4);
+	take_ids(4, 0);
+	cpus[1].work = JOIN_MS + 2000;
+	cpus[2].delay = NEVER;
+	assert_int_equal(processors_start(others, 4, PAGE), 4);
+	assert_true(cpus[0].state == RUNS && cpus[1].state == RUNS && cpus[3].state == RUNS);
+	assert_int_equal(lines, 1);
+	assert_page_is_back();
+}
+
+static void one_that_hangs_stops_the_boot(void **state)
+{
+	(void)state;
+	machine(2);
+	take_ids(2, 0);
+	cpus[1].work = NEVER;
+	if (!setjmp(stopped)) {
+		processors_start(others, 2, PAGE);
+		fail();
+	}
+	assert_int_equal(cpus[1].state, BEGINS);
+	assert_true(now <= (2 * JOIN_MS + 20ull) * MS);
+}
+
+/* It comes when it has just been given up: it halts in L0, until it gets the INIT. */
+static void one_that_is_given_up_does_not_begin(void **state)
+{
+	(void)state;
+	machine(2);
+	take_ids(2, 0);
+	cpus[0].delay = JOIN_MS + 100;
+	overtakes = &cpus[0];
+	assert_int_equal(processors_start(others, 2, PAGE), 2);
+	assert_int_equal(cpus[0].state, WAITS);
+	assert_int_equal(cpus[0].vcpu->cpu.join, JOIN_GIVEN_UP);
+	assert_int_equal(lines, 1);
 }
 
 int main(void)
@@ -473,6 +545,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(they_fit, setup, done),
 		cmocka_unit_test_setup_teardown(late_ones_stay_outside, setup, done),
 		cmocka_unit_test_setup_teardown(some_are_lost_before_they_start, setup, done),
+		cmocka_unit_test_setup_teardown(slow_ones_are_waited_for, setup, done),
+		cmocka_unit_test_setup_teardown(one_that_hangs_stops_the_boot, setup, done),
+		cmocka_unit_test_setup_teardown(one_that_is_given_up_does_not_begin, setup, done),
 		cmocka_unit_test_setup_teardown(a_place_is_one_processors, setup, done),
 		cmocka_unit_test_setup_teardown(any_number_of_them, setup, done),
 	};
