@@ -2,6 +2,7 @@
 #include "boot/acpi_devices.h"
 #include "boot/acpi.h"
 #include "boot/firmware_memory.h"
+#include "hv/phys.h"
 
 enum {
 	SPCR_TYPE = 36,
@@ -54,31 +55,20 @@ static bool is_iommu(uint8_t type)
 	return type == 0x10 || type == 0x11 || type == 0x40;
 }
 
-static bool is_listed(const uint64_t *hpas, unsigned int count, uint64_t hpa)
-{
-	for (unsigned int i = 0; i < count; i++) {
-		if (hpas[i] == hpa)
-			return true;
-	}
-	return false;
-}
-
-unsigned int acpi_iommus(uint64_t rsdp, uint64_t *hpas, unsigned int max)
+bool acpi_meets_iommu(uint64_t rsdp, uint64_t base, uint64_t bytes, uint64_t each)
 {
 	uint64_t at = acpi_find_table(rsdp, "IVRS");
 	uint32_t length = at ? acpi_table_length(at, "IVRS") : 0, size;
 	const uint8_t *table = phys(at);
-	unsigned int count = 0;
 
 	for (uint32_t block = IVRS_BLOCKS; block + IVRS_BLOCK_END <= length; block += size) {
-		uint64_t base = read_low(at + block + IVRS_BLOCK_BASE, sizeof(base));
+		uint64_t registers = read_low(at + block + IVRS_BLOCK_BASE, sizeof(registers));
 
 		size = (uint32_t)read_low(at + block + IVRS_BLOCK_LENGTH, sizeof(uint16_t));
 		if (size < IVRS_BLOCK_END || size > length - block)
-			break;
-		/* One unit has a block of each type. */
-		if (is_iommu(table[block]) && count < max && !is_listed(hpas, count, base))
-			hpas[count++] = base;
+			return false;
+		if (is_iommu(table[block]) && overlap(base, bytes, registers, each))
+			return true;
 	}
-	return count;
+	return false;
 }

@@ -20,10 +20,11 @@ struct acpi_serial {
 bool acpi_serial_port(uint64_t rsdp, struct acpi_serial *serial);
 
 /*
- * The hpas of the registers of the IOMMUs that the IVRS names, the first max of them; how many.
- * Each has up to ACPI_IOMMU_BYTES. AMD's IOMMU specification 3.08, 5.2.2.
+ * Does [base, base + bytes), of hpas, meet the registers of an IOMMU that the IVRS names? Each has
+ * ACPI_IOMMU_BYTES, and with performance counters up to ACPI_IOMMU_MOST. AMD's IOMMU specification
+ * 3.08, sections 3.4 and 5.2.2.
  */
-enum { ACPI_IOMMU_BYTES = 512 << 10 };
-unsigned int acpi_iommus(uint64_t rsdp, uint64_t *hpas, unsigned int max);
+enum { ACPI_IOMMU_BYTES = 16 << 10, ACPI_IOMMU_MOST = 512 << 10 };
+bool acpi_meets_iommu(uint64_t rsdp, uint64_t base, uint64_t bytes, uint64_t each);
 
 #endif

@@ -49,18 +49,6 @@ static bool meets_io_apic(uint64_t rsdp, uint64_t base, uint64_t bytes)
 	return false;
 }
 
-static bool meets_iommu(uint64_t rsdp, uint64_t base, uint64_t bytes)
-{
-	static uint64_t hpas[DEVICES_MAX];
-	unsigned int count = acpi_iommus(rsdp, hpas, DEVICES_MAX);
-
-	for (unsigned int i = 0; i < count; i++) {
-		if (overlap(base, bytes, hpas[i], ACPI_IOMMU_BYTES))
-			return true;
-	}
-	return false;
-}
-
 /* L0 is in memory, and so is all that the loader brought: that is checked, too. */
 static const char *range_error(const struct boot_info *info, uint64_t base, uint64_t bytes)
 {
@@ -72,7 +60,7 @@ static const char *range_error(const struct boot_info *info, uint64_t base, uint
 		return "lies in memory";
 	if (overlap(base, bytes, apic, PAGE_SIZE) || meets_io_apic(info->rsdp, base, bytes))
 		return "lies on an APIC";
-	if (meets_iommu(info->rsdp, base, bytes))
+	if (acpi_meets_iommu(info->rsdp, base, bytes, ACPI_IOMMU_MOST))
 		return "lies on an IOMMU";
 	return NULL;
 }

@@ -3,6 +3,7 @@
  * get wrong. Relies on all of boot/, hv/ and svm/.
  */
 #include "boot/acpi.h"
+#include "boot/acpi_devices.h"
 #include "boot/acpi_sleep.h"
 #include "boot/bare.h"
 #include "boot/bios_memory.h"
@@ -331,13 +332,16 @@ static struct l1_start start_state(const struct l1_entry *entry)
 	};
 }
 
-/* A page that is kept from guests must not be memory, theirs or L0's; L0 sees what is below 4 GiB.
+/*
+ * A page that is kept from guests must not be memory, theirs or L0's; L0 sees what is below 4 GiB.
+ * Nor is it an IOMMU's, of which L0 keeps nothing: QEMU has one where AMD's FCH would be.
  */
 static bool may_be_kept(uint64_t hpa)
 {
 	uint64_t page = hpa & ~(uint64_t)(PAGE_SIZE - 1);
 
-	return page < SIZE_4G && !l1_page(NULL, page) && !l1_memory_hidden(page, PAGE_SIZE);
+	return page < SIZE_4G && !l1_page(NULL, page) && !l1_memory_hidden(page, PAGE_SIZE) &&
+	       !acpi_meets_iommu(info.rsdp, page, PAGE_SIZE, ACPI_IOMMU_BYTES);
 }
 
 /* To be called when L1's memory is known and before the first VMCB is made. */

@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "boot/acpi_devices.h"
+#include "hv/x86.h"
 #include "tests/unit/arena.h"
 
 #define MEMORY 0x110000ull
@@ -95,36 +96,42 @@ static uint64_t put_block(uint64_t at, uint8_t type, uint16_t length, uint64_t b
 	return at + length;
 }
 
+static bool is_iommus(uint64_t hpa)
+{
+	return acpi_meets_iommu(RSDP, hpa, PAGE_SIZE, ACPI_IOMMU_BYTES);
+}
+
 static void iommus(void **state)
 {
-	uint64_t hpas[4], at = IVRS + 48;
+	uint64_t at = IVRS + 48;
 
 	(void)state;
 	at = put_block(at, 0x10, 24, 0xfd000000);
-	at = put_block(at, 0x20, 32, 0x11111111); /* a range of memory */
+	at = put_block(at, 0x20, 32, 0x11111000); /* a range of memory */
 	at = put_block(at, 0x11, 40, 0xfd000000);
 	at = put_block(at, 0x40, 44, 0x1fd200000);
 	put_acpi_table(IVRS, "IVRS", (uint32_t)(at - IVRS));
-	assert_int_equal(acpi_iommus(RSDP, hpas, 4), 2);
-	assert_true(hpas[0] == 0xfd000000 && hpas[1] == 0x1fd200000);
-	assert_int_equal(acpi_iommus(RSDP, hpas, 1), 1);
-	assert_int_equal(acpi_iommus(0, hpas, 4), 0);
+	assert_true(is_iommus(0xfd000000) && is_iommus(0xfd003000));
+	assert_false(is_iommus(0xfcfff000) || is_iommus(0xfd004000) || is_iommus(0x11111000));
+	assert_true(is_iommus(0x1fd200000) && !is_iommus(0xfd200000));
+	assert_true(acpi_meets_iommu(RSDP, 0xfd07f000, PAGE_SIZE, ACPI_IOMMU_MOST));
+	assert_false(acpi_meets_iommu(RSDP, 0xfd080000, PAGE_SIZE, ACPI_IOMMU_MOST));
+	assert_false(acpi_meets_iommu(0, 0xfd000000, PAGE_SIZE, ACPI_IOMMU_BYTES));
 }
 
 /* What is broken ends the list. */
 static void broken_iommus(void **state)
 {
 	static const uint16_t lengths[] = {0, 15, 25, 0xffff};
-	uint64_t hpas[4];
 
 	(void)state;
 	for (unsigned int i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++) {
 		put_block(put_block(IVRS + 48, 0x10, 24, 0xfd000000), 0x10, lengths[i], 0xfe000000);
 		put_acpi_table(IVRS, "IVRS", 48 + 48);
-		assert_int_equal(acpi_iommus(RSDP, hpas, 4), 1);
+		assert_true(is_iommus(0xfd000000) && !is_iommus(0xfe000000));
 	}
 	put_acpi_table(IVRS, "IVRS", 40);
-	assert_int_equal(acpi_iommus(RSDP, hpas, 4), 0);
+	assert_false(is_iommus(0xfd000000));
 }
 
 int main(void)
