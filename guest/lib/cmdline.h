@@ -1,6 +1,6 @@
 /*
  * The image's command line, as multiboot brings it: the first word is the program's name. Words
- * that the library knows: filter=GLOB. Relies on nothing.
+ * that the library knows: filter=GLOB, after=GLOB. Relies on nothing.
  */
 #ifndef GUEST_CMDLINE_H
 #define GUEST_CMDLINE_H

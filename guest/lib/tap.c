@@ -26,6 +26,7 @@ static unsigned int points, failures;
 static void (*describe)(void);
 static bool counting; /* groups that begin, in `counted`, and nothing else */
 static unsigned int counted;
+static bool behind_after; /* the group that after= names has been passed */
 
 static void put(const char *text, size_t length)
 {
@@ -131,30 +132,52 @@ bool check_known(const char *what, uint64_t got, uint64_t expected, uint64_t dev
 	return check(what, got, expected);
 }
 
+/* Is the group one of those that the command line's filter= and after= leave? */
+static bool group_wanted(void)
+{
+	const char *word = cmdline_value("after");
+
+	if (word && glob_match(word, group)) {
+		behind_after = true;
+		return false;
+	}
+	if (word && !behind_after)
+		return false;
+	word = cmdline_value("filter");
+	return !word || glob_match(word, group);
+}
+
 bool tap_group(const char *family, const char *name)
 {
-	const char *filter = cmdline_value("filter");
+	char text[LINE_BYTES];
 	bool wanted;
+	int length;
 
 	point_end();
 	snprint(group, sizeof(group), "%s.%s", family, name);
-	wanted = !filter || glob_match(filter, group);
+	wanted = group_wanted();
 	if (counting) {
 		counted += wanted;
 		return false;
 	}
-	if (wanted)
-		screen_group(group);
-	else
+	if (!wanted) {
 		say("# filtered: %s\n", group);
-	return wanted;
+		return false;
+	}
+	/* For whoever must know where a machine ended; a report of an end does without. */
+	length = snprint(text, sizeof(text), "# group: %s\n", group);
+	serial_write(text, length < LINE_BYTES ? (size_t)length : LINE_BYTES - 1);
+	screen_group(group);
+	return true;
 }
 
 unsigned int tap_count_groups(void (*run)(void))
 {
 	counted = 0;
 	counting = true;
+	behind_after = false;
 	run();
+	behind_after = false;
 	counting = false;
 	return counted;
 }

@@ -15,8 +15,9 @@
 void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /*
- * Starts the group "family.name". False, and a line that says so, if the command line's filter=
- * names other groups: the caller then skips it.
+ * Starts the group "family.name", and says so on COM1. False, and a line that says so, if the
+ * command line's filter= names other groups, or after= one that has not gone by: the caller then
+ * skips it.
  */
 bool tap_group(const char *family, const char *name);
 

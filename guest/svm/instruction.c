@@ -242,10 +242,12 @@ static void not_intercepted(const struct row *row)
 /* Without its intercept VMMCALL raises #UD: no guest may call who does not listen. */
 static void vmmcall(void)
 {
-	static const struct code code = CODE("\x0f\x01\xd9");
+	static const struct code code = CODE("\x0f\x01\xd9\xf4");
 	struct l2 *l2 = fresh("VMMCALL, not intercepted, raises #UD");
 
 	l2->vmcb->control.intercepts[MISC2] = MISC2_VMRUN;
+	/* The HLT behind it ends an L2 whose hypervisor answered the call. */
+	l2->vmcb->control.intercepts[MISC1] = MISC1_HLT;
 	l2->vmcb->control.intercepts[INTERCEPT_EXCEPTION] = 1u << VEC_UD;
 	run_code(l2, &code);
 	l2_check_exit(l2, VMEXIT_EXCP_BASE + VEC_UD);

@@ -33,7 +33,7 @@ page() {
 				elsif (defined $5) { $5 eq "SKIP" ? $skipped++ : $known++ }
 			} elsif (/^1\.\.0 # SKIP (.*)/) {
 				($end, $verdict) = ("nothing was tested", "Not run: $1");
-			} elsif (/^# / && $failed && !/^# (filtered|\d+ of \d+)/) {
+			} elsif (/^# / && $failed && !/^# (filtered|group:|\d+ of \d+)/) {
 				push @failures, "   $_";
 			}
 		}

@@ -82,4 +82,8 @@ ok $? "TAP: the same, and the same but for what the emulator lacks"
 	! tap_same "$dir/good.tap" "$dir/short.tap" >/dev/null &&
 	! tap_same "$dir/short.tap" "$dir/good.tap" >/dev/null
 ok $? "TAP: differences are found, whichever side lacks a line"
+# An image's groups by filter= and after=; COM1 tells each as it begins.
+run "groups" BARE=1 L1=svm64 CMDLINE='filter=*s* after=agree.e*'
+[ "$(tr -d '\r' <"$log" | sed -n 's/^# group: //p' | head -2 | tr '\n' ' ')" = "agree.xss vmrun-fails.rule " ]
+ok $? "the groups behind agree.efer that filter= leaves"
 done_testing

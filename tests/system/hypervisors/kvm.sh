@@ -1,0 +1,69 @@
+# shellcheck shell=bash
+# The bundled images as L1s of KVM, with Nestling between or not, judged by the list of what that version
+# of KVM is known to do otherwise than the manual (kvm/VERSION). Here, or on an emulated machine.
+. "$(dirname "${BASH_SOURCE[0]}")/runs.sh"
+HERE=tests/system/hypervisors
+LISTS=$HERE/kvm
+KERNEL=${KERNEL:-} # for an emulated machine: another kernel with KVM in it than Debian's
+
+# kvm_list RELEASE: $list, that of the newest version that is not newer than the release.
+kvm_list() {
+	local version=${1%%[!0-9.]*} file
+	list=
+	for file in $(cd "$LISTS" && printf '%s\n' * | sort -V); do
+		[ "$(printf '%s\n' "$file" "$version" | sort -V | head -1)" != "$file" ] || list=$LISTS/$file
+	done
+}
+
+# kvm_judge NAME WHERE RELEASE: points of what kvm-images said; what failed is kept in $BUILD/check-kvm.
+kvm_judge() {
+	local name=$1 where=$2 release=$3 line
+	kvm_list "$release"
+	if [ -z "$list" ]; then
+		echo "# $name: KVM of Linux $release is older than all lists ($(cd "$LISTS" && echo *)): all that fails counts"
+		list=/dev/null
+	else
+		echo "# $name: KVM of Linux $release, judged by $list, $where"
+	fi
+	mkdir -p "$BUILD/check-kvm"
+	while read -r line; do
+		case $line in
+		'ok '*) ok 0 "$name: ${line#* - }" ;;
+		'not ok '*) ok 1 "$name: ${line#* - }" ;;
+		'#'*) echo "$line" ;;
+		esac
+	done < <(FAILED="$BUILD/check-kvm/${name//[^A-Za-z0-9.]/_}" "$HERE/kvm-judge" "$list" "$where" "$said")
+	grep -q '^=== done' "$said"
+	ok $? "$name: the images were run"
+}
+
+# kvm_emulated NAME LA57 NPT L0 IMAGE...: on an emulated machine with la57=on or off below, KVM with npt=1 or
+# 0, and L0 (nestling.bin, or none) on it.
+kvm_emulated() {
+	local name=$1 la57=$2 npt=$3 l0=$4 where=tcg image runs=()
+	shift 4
+	new_job
+	cp "$HERE/kvm-images" "$job/"
+	for image; do
+		cp "$BUILD/strict/guest/${image%% *}.elf" "$job/"
+		runs+=("'/${image%% *}.elf${image#"${image%% *}"}'")
+	done
+	[ "$l0" = none ] || cp "$l0" "$job/nestling.bin"
+	cat >"$job/job" <<-JOB
+		[ -e /dev/kvm ] || modprobe kvm-amd nested=1 npt=$npt
+		echo "=== kernel \$(uname -r)"
+		echo "=== npt \$(cat /sys/module/kvm_amd/parameters/npt)"
+		export LIMIT=${LIMIT:-60}
+		sh /kvm-images qemu-system-x86_64 '$([ "$l0" = none ] || echo /nestling.bin)' ${runs[*]}
+	JOB
+	job_words="kvm_amd.nested=1 kvm_amd.npt=$npt" linux_job "$name" amd64 amd64 BARE=1 \
+		${KERNEL:+L1="$KERNEL"} CPU="max,+svm,-rdrand,-rdseed,la57=$la57" SMP="${KVM_SMP:-1}"
+	[ "$la57" = off ] || where+=,la57
+	[ "$l0" = none ] || where+=,nestling
+	case $(sed -n 's/^=== npt //p' "$said") in
+	1 | Y) where+=,npt ;;
+	0 | N) where+=,shadow ;;
+	*) ok 1 "$name: there is KVM for AMD's processors in the kernel" && return ;;
+	esac
+	kvm_judge "$name" "$where" "$(sed -n 's/^=== kernel //p' "$said")"
+}
