@@ -79,3 +79,17 @@ void begin(struct machine *m)
 	while (flush_and_run(m))
 		;
 }
+
+struct path path_of(struct machine *m, int cpu, uint64_t gpa)
+{
+	struct host_result seen = rig_look(m->rig, m->npt01[cpu], gpa);
+
+	return (struct path){seen.leaf, seen.above, seen.upper};
+}
+
+void write_by(struct path path)
+{
+	*path.upper |= PTE_A;
+	*path.above |= PTE_A;
+	*path.leaf |= PTE_D;
+}

@@ -39,6 +39,13 @@ uint64_t leads_to(struct machine *m);
 /* Processors run L1, have flushed what they had to, and the table is shadowed. */
 void begin(struct machine *m);
 
+struct path {
+	uint64_t *leaf, *above, *upper;
+};
+struct path path_of(struct machine *m, int cpu, uint64_t gpa);
+/* L1 comes to a leaf with nothing cached, and writes by it. */
+void write_by(struct path path);
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, cpus_start, cpus_end)
 
 #endif

@@ -23,9 +23,13 @@ test_spte_SRC   := $(MMU_RIG)
 test_shadow_SRC := $(MMU_RIG)
 test_roots_SRC  := $(MMU_RIG)
 test_sync_SRC   := $(MMU_RIG)
+test_sync_links_SRC := $(MMU_RIG)
 test_track_SRC  := $(MMU_RIG)
+test_watch_SRC  := $(MMU_RIG)
+test_large_memory_SRC := $(MMU_RIG)
 test_cpus_SRC   := $(MMU_RIG) $(CPUS_TEST)
 test_cpus_regions_SRC := $(test_cpus_SRC)
+test_watch_marks_SRC := $(test_cpus_SRC)
 test_change_SRC := $(test_cpus_SRC)
 test_fault_SRC  := $(test_cpus_SRC)
 test_copy_SRC   := $(test_cpus_SRC)
@@ -40,7 +44,8 @@ test_own_protect_SRC := $(OWN_RIG) $(OWN_TABLE)
 test_own_invlpg_SRC  := $(OWN_RIG) $(OWN_TEST)
 test_own_cpus_SRC    := $(OWN_RIG) $(OWN_TABLE)
 
-MMU_TESTS := format walk spte shadow sync track change fault copy cpus cpus_regions roots random \
+MMU_TESTS := format walk spte shadow sync sync_links track watch large_memory change fault copy cpus cpus_regions watch_marks \
+	roots random \
 	own_roots own_rights own_leaves own_protect own_invlpg own_cpus own_random read_only
 
 .PHONY: soak mutants coverage fuzz

@@ -148,3 +148,33 @@ void put_meminfo2(void)
 	put32(tag + 8, 640);
 	put32(tag + 12, 2048);
 }
+
+/* Returns the map's tag, of two descriptors. */
+uint64_t put_efi(void)
+{
+	uint64_t tag = put_tag(12, 16), map;
+
+	put64(tag + 8, 0x823456789a);
+	map = put_tag(17, 16 + 2 * 48);
+	put32(map + 8, 48);
+	put32(map + 12, 1);
+	for (uint32_t i = 0; i < 2 * 48; i++)
+		put8(map + 16 + i, (uint8_t)(i + 1));
+	return map;
+}
+
+/* The tag of a framebuffer with numbers of its own everywhere. */
+void put_screen2(uint8_t type, uint32_t size)
+{
+	static const uint8_t colors[] = {16, 8, 11, 5, 3, 7};
+	uint64_t tag = put_tag(8, size);
+
+	put64(tag + 8, 0x1234567000);
+	put32(tag + 16, 4096);
+	put32(tag + 20, 1000);
+	put32(tag + 24, 700);
+	*(uint8_t *)at(tag + 28) = 32;
+	*(uint8_t *)at(tag + 29) = type;
+	if (size >= 38)
+		memcpy(at(tag + 32), colors, sizeof(colors));
+}

@@ -52,5 +52,9 @@ uint64_t put_mmap2(uint32_t entry_size);
 void put_line2(const char *text);
 void put_module2(uint32_t start, uint32_t end, const char *text);
 void put_meminfo2(void);
+/* What EFI left. Returns the map's tag, of two descriptors. */
+uint64_t put_efi(void);
+/* The tag of a framebuffer with numbers of its own everywhere. */
+void put_screen2(uint8_t type, uint32_t size);
 
 #endif

@@ -10,5 +10,6 @@ $(foreach test,$(NESTED_TESTS),$(eval test_$(test)_SRC := $(NESTED_RIG)))
 test_features_SRC := tests/unit/fake_cpuid.c
 test_cpuid_SRC    := tests/unit/fake_cpuid.c
 test_msr_SRC      := tests/unit/fake_cpuid.c svm/emulate/msr_list.c
-SVM_MUTANT_TESTS := $(NESTED_TESTS) priority features l1_memory memory_types cpuid msr join startup signals decode instructions \
-	sleep a20 apic apic_base apic_many apic_decode
+test_perf_SRC     := $(test_msr_SRC)
+SVM_MUTANT_TESTS := $(NESTED_TESTS) priority features l1_memory memory_types memory_registers cpuid msr perf join startup signals decode instructions \
+	sleep a20 apic kept apic_base apic_many apic_decode

@@ -14,13 +14,16 @@ test_memmap_SRC    := boot/memmap.c
 test_config_SRC    := boot/config.c hv/print.c
 test_acpi_SRC      := boot/acpi.c boot/efi_table.c boot/ids.c $(BOOT_RIG)
 test_processors_SRC := boot/ids.c $(BOOT_RIG)
+test_processors_start_SRC := $(test_processors_SRC)
 test_acpi_sleep_SRC := boot/acpi_sleep.c boot/acpi.c boot/efi_table.c $(BOOT_RIG)
 test_multiboot_SRC := boot/smbios.c boot/multiboot.c boot/efi_map.c boot/memmap.c boot/acpi.c \
 	boot/efi_table.c tests/unit/multiboot_info.c $(BOOT_RIG)
+test_multiboot_tags_SRC := $(test_multiboot_SRC)
 test_multiboot1_SRC := $(test_multiboot_SRC)
 test_linux_SRC     := boot/load.c boot/loader.c boot/load_image.c boot/load_multiboot.c boot/load_linux.c \
 	boot/linux_params.c boot/linux_place.c boot/load_real_mode.c boot/multiboot_out.c boot/efi_map.c \
 	boot/memmap.c boot/acpi.c boot/efi_table.c hv/print.c boot/bios_memory.c tests/unit/fake_int15.c tests/unit/load_rig.c tests/unit/load_screen.c $(BOOT_RIG)
+test_linux_kernels_SRC := $(test_linux_SRC)
 test_efi_map_SRC   := boot/efi_map.c boot/memmap.c
 test_efi_screen_SRC := boot/efi/screen.c
 test_efi_boot_next_SRC := boot/efi/boot_next.c boot/efi/text.c
@@ -50,6 +53,7 @@ test_window_SRC    :=
 test_paging_SRC    :=
 test_layout_SRC    := boot/layout.c boot/holes.c boot/memmap.c
 test_apic_SRC      := tests/unit/apic_rig.c
+test_kept_SRC      := tests/unit/apic_rig.c
 test_apic_base_SRC := tests/unit/apic_rig.c
 test_apic_many_SRC :=
 -include tests/unit/nested.mk
