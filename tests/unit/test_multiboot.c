@@ -1,5 +1,5 @@
 /*
- * boot/multiboot.c: the information of Multiboot 2, whole, cut short and hostile, that of no
+ * boot/multiboot2.c: the information of Multiboot 2, whole, cut short and hostile, that of no
  * Multiboot, and both protocols' at random.
  */
 #include "tests/unit/multiboot_info.h"

@@ -1,5 +1,5 @@
 /*
- * boot/multiboot.c: the information of Multiboot 1, whole, cut short and hostile, and what loaders
+ * boot/multiboot1.c: the information of Multiboot 1, whole, cut short and hostile, and what loaders
  * make of its command lines.
  */
 #include "tests/unit/multiboot_info.h"

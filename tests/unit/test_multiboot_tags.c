@@ -1,5 +1,5 @@
 /*
- * boot/multiboot.c and boot/smbios.c: what Multiboot 2 tells besides memory and modules, which is
+ * boot/multiboot2.c and boot/smbios.c: what Multiboot 2 tells besides memory and modules, which is
  * kept for L1: EFI, ACPI, SMBIOS, the network, the screen.
  */
 #include "boot/smbios.h"

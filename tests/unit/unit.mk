@@ -16,7 +16,7 @@ test_acpi_SRC      := boot/acpi.c boot/efi_table.c boot/ids.c $(BOOT_RIG)
 test_processors_SRC := boot/ids.c $(BOOT_RIG)
 test_processors_start_SRC := $(test_processors_SRC)
 test_acpi_sleep_SRC := boot/acpi_sleep.c boot/acpi.c boot/efi_table.c $(BOOT_RIG)
-test_multiboot_SRC := boot/smbios.c boot/multiboot.c boot/efi_map.c boot/memmap.c boot/acpi.c \
+test_multiboot_SRC := boot/smbios.c boot/multiboot.c boot/multiboot1.c boot/multiboot2.c boot/efi_map.c boot/memmap.c boot/acpi.c \
 	boot/efi_table.c tests/unit/multiboot_info.c $(BOOT_RIG)
 test_multiboot_tags_SRC := $(test_multiboot_SRC)
 test_multiboot1_SRC := $(test_multiboot_SRC)
