@@ -3,6 +3,7 @@
  * Relies on boot/boot_info.h.
  */
 #include "boot/efi/efi_program.h"
+#include "boot/efi/memory_map.h"
 #include "boot/efi_map.h"
 #include "hv/string.h"
 #include "hv/x86.h"
@@ -36,11 +37,12 @@ static uint32_t e820_type(UINT32 efi_type)
 }
 
 /* Neighbours of one type become one range: firmware lists hundreds of small ones. */
-static bool translate(const UINT8 *map, UINTN bytes, UINTN descriptor_bytes, struct boot_info *info)
+static bool translate(struct efi_memory_map map, struct boot_info *info)
 {
+	const EFI_MEMORY_DESCRIPTOR *descriptor;
+
 	info->range_count = 0;
-	for (; bytes >= descriptor_bytes; map += descriptor_bytes, bytes -= descriptor_bytes) {
-		const EFI_MEMORY_DESCRIPTOR *descriptor = (const EFI_MEMORY_DESCRIPTOR *)map;
+	while ((descriptor = efi_memory_map_next(&map))) {
 		struct mem_range *last = &info->ranges[info->range_count - 1];
 		uint32_t type = e820_type(descriptor->Type);
 		uint64_t size = descriptor->NumberOfPages << PAGE_SHIFT;
@@ -96,7 +98,7 @@ EFI_STATUS efi_leave(EFI_HANDLE image, struct boot_info *info)
 		                                         &version);
 		if (EFI_ERROR(status))
 			break;
-		if (!translate(map, bytes, descriptor_bytes, info)) {
+		if (!translate((struct efi_memory_map){map, bytes, descriptor_bytes}, info)) {
 			efi_error("the firmware's memory map has more than %d ranges: please "
 			          "report this machine",
 			          BOOT_MAX_RANGES);

@@ -3,6 +3,7 @@
  */
 #include "boot/efi/machine_text.h"
 #include "boot/efi/efi_program.h"
+#include "boot/efi/memory_map.h"
 #include "boot/efi/report.h"
 #include "hv/string.h"
 #include "hv/x86.h"
@@ -187,14 +188,13 @@ static void show_range(struct out *out, UINT64 base, UINT64 end, UINT32 type, UI
 }
 
 /* Neighbours of one type and attribute are one line: firmware lists hundreds of small ones. */
-static void show_map(struct out *out, const UINT8 *map, UINTN bytes, UINTN each)
+static void show_map(struct out *out, struct efi_memory_map *map)
 {
 	UINT64 base = 0, end = 0, attribute = 0;
+	const EFI_MEMORY_DESCRIPTOR *d;
 	UINT32 type = 0;
 
-	for (; bytes >= each; map += each, bytes -= each) {
-		const EFI_MEMORY_DESCRIPTOR *d = (const EFI_MEMORY_DESCRIPTOR *)map;
-
+	while ((d = efi_memory_map_next(map))) {
 		if (d->PhysicalStart != end || d->Type != type || d->Attribute != attribute) {
 			show_range(out, base, end, type, attribute);
 			base = d->PhysicalStart;
@@ -208,16 +208,12 @@ static void show_map(struct out *out, const UINT8 *map, UINTN bytes, UINTN each)
 
 static void memory(struct out *out)
 {
-	static UINT8 map[1 << 16];
-	UINTN bytes = sizeof(map), key, each;
-	UINT32 version;
-	EFI_STATUS status = efi->BootServices->GetMemoryMap(&bytes, (EFI_MEMORY_DESCRIPTOR *)map,
-	                                                    &key, &each, &version);
+	struct efi_memory_map map;
 
-	if (EFI_ERROR(status))
+	if (EFI_ERROR(efi_memory_map(&map)))
 		out_print(out, "memory: the firmware does not tell its map\n");
 	else
-		show_map(out, map, bytes, each);
+		show_map(out, &map);
 }
 
 static bool is_empty(const struct cpuid_regs *r)

@@ -29,9 +29,14 @@ test_efi_screen_SRC := boot/efi/screen.c
 test_efi_boot_next_SRC := boot/efi/boot_next.c boot/efi/text.c
 test_watchdog_SRC  :=
 test_log_SRC       := hv/print.c
+test_watchdog_fch_SRC := boot/acpi.c boot/efi_table.c boot/ids.c $(BOOT_RIG)
 test_text_SRC      := boot/efi/text.c
 test_framebuffer_SRC := hv/framebuffer.c hv/font.c
 test_report_SRC    := boot/efi/report.c boot/efi/run_state.c boot/efi/tap_read.c boot/efi/out.c hv/print.c
+test_brief_SRC     := boot/efi/brief.c boot/efi/report.c boot/efi/run_state.c boot/efi/tap_read.c boot/efi/out.c hv/print.c
+test_efi_variables_SRC := boot/efi/variables.c boot/efi/brief.c boot/efi/report.c boot/efi/run_state.c boot/efi/tap_read.c \
+	boot/efi/out.c hv/print.c
+test_efi_memory_map_SRC := boot/efi/memory_map.c
 test_image_report_SRC := guest/lib/report.c boot/efi/report.c
 test_screen_SRC    := hv/framebuffer.c hv/font.c
 test_acpi_devices_SRC := boot/acpi_devices.c boot/acpi.c boot/efi_table.c $(BOOT_RIG)
@@ -65,7 +70,7 @@ $(UNIT_O)/%.o: %.c
 	$(CC) $(UNIT_CFLAGS) -c $< -o $@
 
 # What calls the firmware's services does so by its convention; a file that uses none is the same.
-EFI_TESTED := test_efi_screen test_efi_boot_next
+EFI_TESTED := test_efi_screen test_efi_boot_next test_efi_variables test_efi_memory_map
 $(foreach test,$(EFI_TESTED),$(UNIT_O)/tests/unit/$(test).o $($(test)_SRC:%.c=$(UNIT_O)/%.o)): \
 	UNIT_CFLAGS += -I/usr/include/efi -I/usr/include/efi/x86_64 -DGNU_EFI_USE_MS_ABI -fshort-wchar
 
