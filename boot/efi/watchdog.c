@@ -1,7 +1,7 @@
 /*
  * Watchdogs. What Microsoft's WDRT specification calls its control and count registers is what
  * AMD's southbridges have; the TCO timer is Intel's, and counts twice to the end. Relies on
- * boot/acpi.h and hv/pci.h.
+ * boot/acpi.h, hv/pci.h and hv/phys.h.
  */
 #include "boot/efi/watchdog.h"
 
@@ -10,6 +10,7 @@
 
 #include "boot/acpi.h"
 #include "hv/pci.h"
+#include "hv/phys.h"
 #include "hv/x86.h"
 
 /* Control, and the count 4 bytes behind it where no table says otherwise. */
@@ -30,7 +31,7 @@ struct timer {
 
 static volatile uint32_t *at(uint64_t hpa)
 {
-	return (volatile uint32_t *)hpa;
+	return phys(hpa);
 }
 
 static bool start(const struct timer *timer, uint32_t *seconds)
@@ -75,7 +76,7 @@ static bool start_told(uint64_t rsdp, uint32_t *seconds)
 {
 	static const uint32_t per_second[] = {0, 1, 10, 100};
 	uint64_t hpa = acpi_find_table(rsdp, "WDRT");
-	const struct wdrt *wdrt = (const struct wdrt *)hpa;
+	const struct wdrt *wdrt = phys(hpa);
 	struct timer timer;
 
 	if (!hpa || acpi_table_length(hpa, "WDRT") < sizeof(*wdrt) || wdrt->control.space ||
@@ -110,7 +111,7 @@ enum {
 static uint8_t pm_read(bool mmio, uint8_t index)
 {
 	if (mmio)
-		return *(volatile uint8_t *)(FCH_PM_MMIO + index);
+		return *(volatile uint8_t *)phys(FCH_PM_MMIO + index);
 	outb(PORT_PM_INDEX, index);
 	return inb(PORT_PM_DATA);
 }
@@ -118,7 +119,7 @@ static uint8_t pm_read(bool mmio, uint8_t index)
 static void pm_write(bool mmio, uint8_t index, uint8_t value)
 {
 	if (mmio) {
-		*(volatile uint8_t *)(FCH_PM_MMIO + index) = value;
+		*(volatile uint8_t *)phys(FCH_PM_MMIO + index) = value;
 		return;
 	}
 	outb(PORT_PM_INDEX, index);

@@ -50,6 +50,12 @@ uint32_t acpi_table_length(uint64_t hpa, const char *signature)
 	return wdrt.length;
 }
 
+/* Registers and tables are where this test has them. */
+void *phys(uint64_t hpa)
+{
+	return (void *)(uintptr_t)hpa;
+}
+
 static uint32_t lpc_register(uint32_t offset)
 {
 	switch (offset) {
