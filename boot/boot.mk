@@ -9,7 +9,12 @@ EFI_CFLAGS := $(CSTD) $(WARN) -O2 -g -m64 -I/usr/include/efi -I/usr/include/efi/
 	-fno-strict-aliasing -DPHYS_WINDOW=0ull -MMD -MP
 EFI_C   := $(sort $(wildcard boot/efi/*.c)) boot/acpi.c boot/config.c boot/check_svm.c boot/efi_map.c \
 	boot/efi_table.c boot/ids.c boot/memmap.c hv/print.c hv/string.c
-EFI_OBJ := $(EFI_C:%.c=$(O)/efi/%.o) $(O)/efi/boot/efi/switch.asm.o
+EFI_OBJ := $(EFI_C:%.c=$(O)/efi/%.o) $(O)/efi/boot/efi/switch.asm.o $(O)/efi/boot/efi/resident.asm.o
+
+# What images end with where firmware clears memory: a program of its own, in one piece.
+RESIDENT     := $(O)/resident.bin
+RESIDENT_OBJ := $(O)/resident/boot/efi/resident/entry.asm.o $(patsubst %,$(O)/resident/%.o, \
+	boot/efi/resident/main boot/efi/brief boot/efi/report boot/efi/tap_read boot/efi/out hv/print hv/string)
 
 all: $(EFI_PROGRAM)
 
@@ -27,6 +32,25 @@ $(O)/efi/boot/efi/switch.asm.o: boot/efi/switch.asm $(CORE)
 	@mkdir -p $(@D)
 	$(NASM) -f elf64 -DCORE='"$(CORE)"' -o $@ $<
 
+$(O)/resident/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(EFI_CFLAGS) -fvisibility=hidden -ffunction-sections -fdata-sections -c $< -o $@
+
+$(O)/resident/%.asm.o: %.asm
+	@mkdir -p $(@D)
+	$(NASM) -f elf64 -o $@ $<
+
+$(O)/resident.elf: $(RESIDENT_OBJ) boot/efi/resident/resident.ld
+	$(LD) -m elf_x86_64 -nostdlib -pie --no-dynamic-linker --gc-sections -znoexecstack --build-id=none \
+		--no-warn-rwx-segments -T boot/efi/resident/resident.ld -o $@ $(RESIDENT_OBJ)
+
+$(RESIDENT): $(O)/resident.elf
+	$(OBJCOPY) -O binary -j .text $< $@
+
+$(O)/efi/boot/efi/resident.asm.o: boot/efi/resident.asm $(RESIDENT)
+	@mkdir -p $(@D)
+	$(NASM) -f elf64 -DRESIDENT='"$(RESIDENT)"' -o $@ $<
+
 $(O)/nestling.efi.so: $(EFI_OBJ)
 	$(LD) -m elf_x86_64 -nostdlib -znocombreloc -znoexecstack -shared -Bsymbolic --build-id=none \
 		-T /usr/lib/elf_x86_64_efi.lds -o $@ /usr/lib/crt0-efi-x86_64.o $^ -L/usr/lib -lgnuefi
@@ -36,7 +60,7 @@ $(EFI_PROGRAM): $(O)/nestling.efi.so
 	$(OBJCOPY) -j .text -j .sdata -j .data -j .dynamic -j .dynsym -j .rel -j .rela -j '.rel.*' \
 		-j '.rela.*' -j .reloc --target=efi-app-x86_64 $< $@
 
--include $(EFI_OBJ:.o=.d)
+-include $(EFI_OBJ:.o=.d) $(RESIDENT_OBJ:.o=.d)
 
 IMAGE := $(O)/nestling.iso
 

@@ -58,6 +58,13 @@ $(READ_SCREEN): tests/system/read-screen.c hv/font.c hv/framebuffer.c hv/font.h 
 	@mkdir -p $(@D)
 	$(CC) -std=c11 -I. $(WARN) -O1 -g -o $@ $(filter %.c,$^)
 
+# What looks into the variables that OVMF keeps in its flash; one for both builds.
+VARS_TOOL := $(BUILD)/vars
+all: $(VARS_TOOL)
+$(VARS_TOOL): tests/system/vars.c
+	@mkdir -p $(@D)
+	$(CC) -std=c11 $(WARN) -O1 -g -o $@ $<
+
 format: ## put the sources into the style of .clang-format
 	find boot hv mmu svm guest tests -name '*.[ch]' -print0 | xargs -0 clang-format -i
 

@@ -6,12 +6,15 @@
 
 #include "boot/check_svm.h"
 #include "boot/efi/boot_next.h"
+#include "boot/efi/brief.h"
 #include "boot/efi/machine_text.h"
 #include "boot/efi/out.h"
 #include "boot/efi/region.h"
 #include "boot/efi/report.h"
+#include "boot/efi/resident.h"
 #include "boot/efi/stick.h"
 #include "boot/efi/tap_read.h"
+#include "boot/efi/variables.h"
 #include "boot/efi/watchdog.h"
 #include "hv/string.h"
 #include "hv/x86.h"
@@ -31,6 +34,7 @@ static struct {
 	uint32_t whose;
 	void *region;                     /* NULL: no place for one */
 	bool text_refused, state_refused; /* by the stick; said once */
+	bool memory_stays;                /* it has this run's state from before the reset */
 } run;
 
 static char text_bytes[TEXT_ROOM];
@@ -129,6 +133,7 @@ static bool find_state(void)
 	bool on_stick = stick_state(&stick), in_memory;
 
 	in_memory = run.region && region_state(run.region, run.whose, run.list.count, &memory);
+	run.memory_stays = in_memory;
 	if (on_stick && in_memory)
 		run.state = *run_state_later(&stick, &memory);
 	else if (on_stick || in_memory)
@@ -176,24 +181,52 @@ static void compare(const struct report_text *report, struct run_result *result)
 	result->differences = (uint16_t)(differences < UINT16_MAX ? differences : UINT16_MAX);
 }
 
+/* Once all that is known of a step is on the stick. */
+static void forget_variables(void)
+{
+	variables_forget(&text);
+	if (text.used)
+		efi_say("there were odd variables of the firmware's with our GUID: see %s",
+		        STICK_REPORT);
+	text_to_stick();
+}
+
+/* The report in memory, or where that is lost what the firmware's variables have of it. */
+static enum report_found find_report(uint32_t step, struct report_text *report,
+                                     struct run_result *result)
+{
+	static struct brief brief;
+	enum report_found found = REPORT_LOST;
+
+	if (run.region)
+		found = report_find(run.region, run.state.run, step, report);
+	tap_judge(found, report, result);
+	if (found == REPORT_LOST && variables_read(run.state.run, step, &brief)) {
+		*report = (struct report_text){brief.text, brief.length};
+		*result = brief.result;
+		out_print(&text, "--- nothing was left in memory; the firmware's variables have "
+		                 "the verdict, and what failed:\n");
+	}
+	return found;
+}
+
 /* What the step that was begun has left. */
 static void collect(void)
 {
-	enum report_found found = REPORT_LOST;
 	struct report_text report = {"", 0};
 	struct run_result result;
 	uint32_t step = run.state.step;
+	enum report_found found;
 
-	if (run.region)
-		found = report_find(run.region, run.state.run, step, &report);
-	tap_judge(found, &report, &result);
 	print_heading(step);
+	found = find_report(step, &report, &result);
 	text_to_stick();
 	report_to_stick(&report);
 	say_result(&result, found == REPORT_DAMAGED);
 	if (found != REPORT_LOST)
 		compare(&report, &result);
 	text_to_stick();
+	forget_variables();
 	efi_say("step %u of %u: %s, %s: %s, %u points, %u failed", step + 1, run.state.count,
 	        name_of(step), kind(step), run_verdict_text(result.verdict), result.points,
 	        result.failed);
@@ -243,6 +276,25 @@ static void start_watchdog(const struct boot_info *info)
 		        limit);
 }
 
+/*
+ * A store of variables wears, so they are written only where memory may be cleared: it was, or this
+ * is the first start of a run.
+ */
+static bool place_resident(void)
+{
+	const char *why_not;
+
+	if (run.memory_stays)
+		return false;
+	why_not = resident_place(run.region);
+	if (!why_not)
+		return true;
+	efi_say("the firmware's variables are left alone: %s; reports are in memory only", why_not);
+	out_print(&text, "--- the firmware's variables are left alone: %s\n", why_not);
+	text_to_stick();
+	return false;
+}
+
 /* False: its file cannot be read, which is noted, and the next step's turn comes. */
 static bool begin_step(struct boot_info *info)
 {
@@ -261,7 +313,7 @@ static bool begin_step(struct boot_info *info)
 	}
 	run.state.begun = 1;
 	if (run.region)
-		report_begin(run.region, run.state.run, step);
+		report_begin(run.region, run.state.run, step, place_resident());
 	keep_state();
 	set_next_boot(info->cmdline);
 	start_watchdog(info);
@@ -311,6 +363,7 @@ static _Noreturn void finish(const char *why)
 		say_summary();
 	}
 	stick_delete_state(run.home);
+	forget_variables();
 	if (run.region)
 		region_forget(run.region);
 	boot_next_forget();
@@ -368,6 +421,7 @@ EFI_STATUS everything_prepare(const struct efi_home *home, const struct config *
 		        "they come on the serial port only");
 	if (!find_state()) {
 		boot_next_forget();
+		forget_variables();
 		efi_error("the run is lost: the stick cannot be written, and the firmware clears "
 		          "memory at a reset; use a stick that can be written");
 		return EFI_ABORTED;

@@ -24,7 +24,9 @@ static void *take(EFI_PHYSICAL_ADDRESS place)
 {
 	EFI_PHYSICAL_ADDRESS at = place;
 
-	if (EFI_ERROR(efi->BootServices->AllocatePages(AllocateAddress, EfiReservedMemoryType,
+	/* L1 spares it; and unlike what is reserved it is memory, from which L0 may read what the
+	 * resident program does. */
+	if (EFI_ERROR(efi->BootServices->AllocatePages(AllocateAddress, EfiACPIMemoryNVS,
 	                                               REGION_PAGES, &at)))
 		return NULL;
 	return (void *)at;

@@ -9,7 +9,8 @@
 
 /*
  * Takes the region that holds a state of whose, else the first place that is free; NULL when none
- * is. It is reserved in the memory map that L0 and L1 get. What it holds is as the reset left it.
+ * is. In the memory map that L0 and L1 get it is ACPI's (NVS). What it holds is as the reset left
+ * it.
  */
 void *region_take(uint32_t whose, uint32_t images);
 

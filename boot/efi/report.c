@@ -61,7 +61,7 @@ struct report_text report_kept(const void *region, uint32_t run, uint32_t step)
 	return text;
 }
 
-void report_begin(void *region, uint32_t run, uint32_t step)
+void report_begin(void *region, uint32_t run, uint32_t step, bool resident)
 {
 	struct report_header *header = region;
 
@@ -73,6 +73,7 @@ void report_begin(void *region, uint32_t run, uint32_t step)
 	header->length = 0;
 	header->checksum = REPORT_SUM_OF_NOTHING;
 	header->end = REPORT_OPEN;
+	header->resident = resident;
 }
 
 void report_keep(void *region, const struct report_text *text, uint32_t step)

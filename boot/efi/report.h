@@ -6,19 +6,22 @@
 #ifndef BOOT_EFI_REPORT_H
 #define BOOT_EFI_REPORT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#define REPORT_MAGIC 0x31545250454c544eull
+#define REPORT_MAGIC 0x32545250454c544eull
 
 /* Places in the region, and sizes, in bytes. */
 enum {
 	REPORT_REGION = 2 << 20,
 	REPORT_STATE_AT = 1024, /* the EFI program's own: boot/efi/run_state.h */
 	REPORT_TEXT_AT = 4096,
-	REPORT_KEPT_AT = 1 << 20,
+	REPORT_KEPT_AT = 960 << 10,
+	REPORT_RESIDENT_AT = 2 * REPORT_KEPT_AT, /* a program: boot/efi/resident/resident.h */
 	REPORT_STATE_ROOM = REPORT_TEXT_AT - REPORT_STATE_AT,
 	REPORT_TEXT_ROOM = REPORT_KEPT_AT - REPORT_TEXT_AT,
+	REPORT_RESIDENT_ROOM = REPORT_REGION - REPORT_RESIDENT_AT,
 };
 
 /* How the image ended. */
@@ -36,10 +39,12 @@ struct report_header {
 	uint32_t end;       /* enum report_end */
 	uint32_t kept_step; /* the report before it, at REPORT_KEPT_AT */
 	uint32_t kept_length, kept_checksum;
+	uint32_t resident; /* not 0: there is a program at REPORT_RESIDENT_AT to end with */
+	uint32_t unused;
 };
 
 _Static_assert(offsetof(struct report_header, length) == 16, "the same for 32 and 64 bits");
-_Static_assert(sizeof(struct report_header) == 40, "the same for 32 and 64 bits");
+_Static_assert(sizeof(struct report_header) == 48, "the same for 32 and 64 bits");
 
 /* FNV-1a of 32 bits, which goes on from the sum of what came before; the first is of nothing. */
 #define REPORT_SUM_OF_NOTHING 0x811c9dc5u
@@ -75,8 +80,11 @@ enum report_found report_find(const void *region, uint32_t run, uint32_t step,
 /* The text that report_keep() has kept of that run and step; a length of 0 when it is not there. */
 struct report_text report_kept(const void *region, uint32_t run, uint32_t step);
 
-/* Begins the report of a step; what is kept stays if it is of the same run. */
-void report_begin(void *region, uint32_t run, uint32_t step);
+/*
+ * Begins the report of a step; what is kept stays if it is of the same run. resident: there is a
+ * program for the image to end with.
+ */
+void report_begin(void *region, uint32_t run, uint32_t step, bool resident);
 
 /* Keeps the text that report_find() gave for when the next step's is there. */
 void report_keep(void *region, const struct report_text *text, uint32_t step);

@@ -146,8 +146,10 @@ void machine_end(bool success)
 	static const char shutdown[] = "Shutdown";
 
 	report_end(success);
-	if (cmdline_value("reset"))
+	if (cmdline_value("reset")) {
+		report_leave();
 		reset_warm();
+	}
 	outb(PORT_QEMU_EXIT, success ? 0 : 1);
 	for (unsigned int i = 0; shutdown[i]; i++)
 		outb(PORT_BOCHS_SHUTDOWN, (uint8_t)shutdown[i]);

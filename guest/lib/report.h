@@ -23,4 +23,10 @@ void report_write(const char *text, size_t length);
 /* Notes how the image ended. */
 void report_end(bool success);
 
+/*
+ * Does not return where the region has a program to end with, which resets the machine
+ * (boot/efi/resident/resident.h).
+ */
+void report_leave(void);
+
 #endif

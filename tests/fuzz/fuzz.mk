@@ -8,11 +8,11 @@ fuzz_acpi_SRC      := boot/acpi.c boot/efi_table.c boot/acpi_sleep.c boot/l1_ran
 fuzz_multiboot_SRC := boot/multiboot.c boot/multiboot1.c boot/multiboot2.c boot/efi_map.c boot/acpi.c boot/efi_table.c
 fuzz_load_SRC      := $(filter boot/%,$(test_linux_SRC)) tests/unit/fake_int15.c
 fuzz_config_SRC    := boot/config.c boot/efi/text.c
-fuzz_report_SRC    := boot/efi/report.c boot/efi/run_state.c boot/efi/tap_read.c boot/efi/out.c
+fuzz_report_SRC    := boot/efi/brief.c boot/efi/report.c boot/efi/run_state.c boot/efi/tap_read.c boot/efi/out.c
 
 # The program, then its seeds.
 define FUZZ_BOOT_RULE
-$(FUZZ_O)/fuzz_$(1): tests/fuzz/fuzz_$(1).c $(sort $(fuzz_$(1)_SRC) $(FUZZ_BOOT_RIG)) $(wildcard boot/*.h tests/fuzz/*.h)
+$(FUZZ_O)/fuzz_$(1): tests/fuzz/fuzz_$(1).c $(sort $(fuzz_$(1)_SRC) $(FUZZ_BOOT_RIG)) $(wildcard boot/*.h boot/efi/*.h tests/fuzz/*.h)
 	@mkdir -p $$(@D)
 	$(FUZZ_CC) $(FUZZ_SAN) $$(filter %.c,$$^) -o $$@ -lcmocka
 

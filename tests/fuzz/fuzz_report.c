@@ -1,10 +1,13 @@
 /*
  * libFuzzer's way into what "Everything" reads back after a reset: the region with the report and
- * the state in it, the state's file, and TAP. Relies on boot/efi/report.h and its neighbours.
+ * the state in it, the state's file, TAP, and the firmware's variables. Relies on boot/efi/report.h
+ * and its neighbours.
  */
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "boot/efi/brief.h"
 #include "boot/efi/report.h"
 #include "boot/efi/run_state.h"
 #include "boot/efi/tap_read.h"
@@ -53,7 +56,7 @@ static void read_text(enum report_found found, const struct report_text *text)
 		check(used <= sizeof(clean));
 	}
 	report_keep(region, text, STEP);
-	report_begin(region, RUN, STEP + 1);
+	report_begin(region, RUN, STEP + 1, false);
 	check(report_kept(region, RUN, STEP).length == text->length);
 }
 
@@ -91,6 +94,60 @@ static void mend(void)
 	run_state_seal(state);
 }
 
+/* Its sum, which no mutation finds, is right if mend. */
+static void read_pieces(const uint8_t *data, size_t size, bool mended)
+{
+	static struct brief brief;
+	struct brief_piece piece;
+	bool more = true;
+
+	for (unsigned int i = 0; more && size && i <= BRIEF_PIECES; i++) {
+		size_t bytes = size < sizeof(piece) ? size : sizeof(piece);
+
+		memset(&piece, 0, sizeof(piece));
+		memcpy(&piece, data, bytes);
+		if (mended && bytes >= offsetof(struct brief_piece, text)) {
+			static const struct brief empty;
+			struct brief_piece head;
+
+			brief_cut(&empty, RUN, STEP, 0, &head);
+			piece.magic = head.magic;
+			piece.run = RUN;
+			piece.step = STEP;
+			piece.index = (uint8_t)i;
+			piece.length = (uint16_t)(bytes - offsetof(struct brief_piece, text));
+			piece.checksum = report_sum(REPORT_SUM_OF_NOTHING, &piece.run,
+			                            bytes - offsetof(struct brief_piece, run));
+		}
+		if (!brief_join(&piece, bytes, RUN, STEP, i, &brief, &more))
+			return;
+		check(i < BRIEF_PIECES && brief.length <= BRIEF_TEXT);
+		check(brief_is_piece(&piece, bytes));
+		check(brief.result.verdict < RUN_VERDICTS);
+		data += bytes;
+		size -= bytes;
+	}
+}
+
+/* What is made of any report is read back as it was. */
+static void cut_and_join(enum report_found found, const struct report_text *text)
+{
+	static struct brief made, joined;
+	struct brief_piece piece;
+	bool more = true;
+
+	if (!brief_make(found, text, &made))
+		return;
+	for (unsigned int i = 0; i < brief_pieces(&made); i++) {
+		size_t bytes = brief_cut(&made, RUN, STEP, i, &piece);
+
+		check(more && brief_join(&piece, bytes, RUN, STEP, i, &joined, &more));
+	}
+	check(!more && joined.length == made.length);
+	check(!memcmp(joined.text, made.text, made.length));
+	check(!memcmp(&joined.result, &made.result, sizeof(made.result)));
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct report_text text;
@@ -107,11 +164,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		check(images.count && images.count <= RUN_IMAGES_MAX);
 	free(list);
 	read_state(data, size);
+	read_pieces(data, size, size && data[size - 1] & 1);
 	fill(data, size);
 	if (size && data[size - 1] & 1)
 		mend();
 	read_state(region + REPORT_STATE_AT, REPORT_STATE_ROOM);
 	found = report_find(region, RUN, STEP, &text);
+	cut_and_join(found, &text);
 	read_text(found, &text);
 	return 0;
 }

@@ -63,9 +63,9 @@ static void without(void **state)
 	assert_int_equal(mapped_bytes, 0);
 	for (size_t i = 0; i < REPORT_TEXT_AT + 8; i++)
 		assert_int_equal(region[i], 0);
-	report_begin(region, RUN, STEP);
+	report_begin(region, RUN, STEP, false);
 	snprintf(word, sizeof(word), "0x%lx", (unsigned long)(uintptr_t)region + 8);
-	report_begin(region + 8, RUN, STEP);
+	report_begin(region + 8, RUN, STEP, false);
 	report_init(); /* not where a page begins */
 	report_write("a", 1);
 	assert_int_equal(report_find(region + 8, RUN, STEP, &text), REPORT_UNFINISHED);
@@ -74,7 +74,7 @@ static void without(void **state)
 
 static void begin(void)
 {
-	report_begin(region, RUN, STEP);
+	report_begin(region, RUN, STEP, false);
 	snprintf(word, sizeof(word), "0x%lx", (unsigned long)(uintptr_t)region);
 	report_init();
 }

@@ -60,7 +60,7 @@ static void reports(void **state)
 {
 	(void)state;
 	assert_int_equal(found(), REPORT_LOST);
-	report_begin(region, RUN, STEP);
+	report_begin(region, RUN, STEP, false);
 	assert_int_equal(found(), REPORT_UNFINISHED);
 	assert_int_equal(text.length, 0);
 	write_text("ok 1 - a\n");
@@ -75,7 +75,7 @@ static void reports(void **state)
 	assert_int_equal(report_find(region, RUN, STEP + 1, &text), REPORT_LOST);
 	assert_int_equal(text.length, 0);
 	assert_int_equal(report_find(region, RUN + 1, STEP, &text), REPORT_LOST);
-	report_begin(region, RUN, STEP);
+	report_begin(region, RUN, STEP, false);
 	assert_int_equal(found(), REPORT_UNFINISHED);
 	assert_int_equal(text.length, 0);
 }
@@ -83,7 +83,7 @@ static void reports(void **state)
 static void damage(void **state)
 {
 	(void)state;
-	report_begin(region, RUN, STEP);
+	report_begin(region, RUN, STEP, false);
 	write_text("ok 1 - a\n");
 	region[REPORT_TEXT_AT + 3] = 0;
 	assert_int_equal(found(), REPORT_DAMAGED);
@@ -91,13 +91,13 @@ static void damage(void **state)
 	header()->length = UINT32_MAX; /* beyond the region */
 	assert_int_equal(found(), REPORT_DAMAGED);
 	assert_int_equal(text.length, 3);
-	report_begin(region, RUN, STEP);
+	report_begin(region, RUN, STEP, false);
 	header()->end = REPORT_BAD + 1;
 	assert_int_equal(found(), REPORT_DAMAGED);
 	header()->magic ^= 1;
 	assert_int_equal(found(), REPORT_LOST);
 	/* A full one reaches the kept one and no further. */
-	report_begin(region, RUN, STEP);
+	report_begin(region, RUN, STEP, false);
 	memset(region + REPORT_TEXT_AT, 'x', REPORT_TEXT_ROOM);
 	header()->length = REPORT_TEXT_ROOM;
 	header()->checksum =
@@ -112,12 +112,12 @@ static void damage(void **state)
 static void kept(void **state)
 {
 	(void)state;
-	report_begin(region, RUN, STEP);
+	report_begin(region, RUN, STEP, false);
 	write_text("bare\n");
 	assert_int_equal(report_kept(region, RUN, STEP).length, 0);
 	assert_int_equal(found(), REPORT_UNFINISHED);
 	report_keep(region, &text, STEP);
-	report_begin(region, RUN, STEP + 1);
+	report_begin(region, RUN, STEP + 1, false);
 	write_text("other\n");
 	text = report_kept(region, RUN, STEP);
 	assert_int_equal(text.length, 5);
@@ -133,7 +133,7 @@ static void kept(void **state)
 	assert_int_equal(report_kept(region, RUN, STEP).length, 0);
 	header()->kept_length = 5;
 	assert_int_equal(report_kept(region, RUN, STEP).length, 5);
-	report_begin(region, RUN + 1, STEP); /* another run */
+	report_begin(region, RUN + 1, STEP, false); /* another run */
 	assert_int_equal(report_kept(region, RUN + 1, STEP).length, 0);
 }
 
