@@ -1,8 +1,7 @@
-/* SPCR and IVRS. Relies on boot/acpi.h and boot/firmware_memory.h. */
+/* SPCR and MCFG. Relies on boot/acpi.h and boot/firmware_memory.h. */
 #include "boot/acpi_devices.h"
 #include "boot/acpi.h"
 #include "boot/firmware_memory.h"
-#include "hv/phys.h"
 
 enum {
 	SPCR_TYPE = 36,
@@ -18,10 +17,12 @@ enum {
 	BITS_OF_BYTE = 8,
 	PORT_LAST = 0xfff8,
 
-	IVRS_BLOCKS = 48, /* offset of the first */
-	IVRS_BLOCK_LENGTH = 2,
-	IVRS_BLOCK_BASE = 8,
-	IVRS_BLOCK_END = 16,
+	MCFG_ENTRIES = 44, /* offset of the first */
+	MCFG_SEGMENT = 8,
+	MCFG_FIRST_BUS = 10,
+	MCFG_LAST_BUS = 11,
+	MCFG_ENTRY_SIZE = 16,
+	MCFG_BUS_SHIFT = 8,
 };
 
 static bool is_16550(const struct acpi_serial *serial, uint8_t bits)
@@ -50,25 +51,19 @@ bool acpi_serial_port(uint64_t rsdp, struct acpi_serial *serial)
 	return true;
 }
 
-static bool is_iommu(uint8_t type)
+uint64_t acpi_pci_page(uint64_t rsdp, uint16_t segment, uint16_t function)
 {
-	return type == 0x10 || type == 0x11 || type == 0x40;
-}
+	uint64_t mcfg = acpi_find_table(rsdp, "MCFG");
+	uint32_t length = mcfg ? acpi_table_length(mcfg, "MCFG") : 0;
+	uint8_t bus = (uint8_t)(function >> MCFG_BUS_SHIFT);
 
-bool acpi_meets_iommu(uint64_t rsdp, uint64_t base, uint64_t bytes, uint64_t each)
-{
-	uint64_t at = acpi_find_table(rsdp, "IVRS");
-	uint32_t length = at ? acpi_table_length(at, "IVRS") : 0, size;
-	const uint8_t *table = phys(at);
+	for (uint32_t at = MCFG_ENTRIES; at + MCFG_ENTRY_SIZE <= length; at += MCFG_ENTRY_SIZE) {
+		const uint8_t *entry = phys(mcfg + at);
+		uint64_t base = read_low(mcfg + at, sizeof(base));
 
-	for (uint32_t block = IVRS_BLOCKS; block + IVRS_BLOCK_END <= length; block += size) {
-		uint64_t registers = read_low(at + block + IVRS_BLOCK_BASE, sizeof(registers));
-
-		size = (uint32_t)read_low(at + block + IVRS_BLOCK_LENGTH, sizeof(uint16_t));
-		if (size < IVRS_BLOCK_END || size > length - block)
-			return false;
-		if (is_iommu(table[block]) && overlap(base, bytes, registers, each))
-			return true;
+		if (read_low(mcfg + at + MCFG_SEGMENT, sizeof(segment)) == segment &&
+		    bus >= entry[MCFG_FIRST_BUS] && bus <= entry[MCFG_LAST_BUS])
+			return base + (uint64_t)function * PAGE_SIZE;
 	}
-	return false;
+	return 0;
 }

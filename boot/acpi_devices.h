@@ -1,6 +1,6 @@
 /*
- * Devices that L0's consoles have to know of from ACPI: the serial port that the firmware talks on,
- * and the IOMMUs. Relies on boot/acpi.h.
+ * Devices that L0 has to know of from ACPI: the serial port that the firmware talks on, and where
+ * PCI's configuration space is in memory. Relies on boot/acpi.h.
  */
 #ifndef BOOT_ACPI_DEVICES_H
 #define BOOT_ACPI_DEVICES_H
@@ -20,11 +20,9 @@ struct acpi_serial {
 bool acpi_serial_port(uint64_t rsdp, struct acpi_serial *serial);
 
 /*
- * Does [base, base + bytes), of hpas, meet the registers of an IOMMU that the IVRS names? Each has
- * ACPI_IOMMU_BYTES, and with performance counters up to ACPI_IOMMU_MOST. AMD's IOMMU specification
- * 3.08, sections 3.4 and 5.2.2.
+ * The hpa of the page in which a PCI function has its configuration space, by the MCFG; 0: it names
+ * none. function: bus << 8 | device << 3 | function. PCI Firmware Specification 3.0, 4.1.2.
  */
-enum { ACPI_IOMMU_BYTES = 16 << 10, ACPI_IOMMU_MOST = 512 << 10 };
-bool acpi_meets_iommu(uint64_t rsdp, uint64_t base, uint64_t bytes, uint64_t each);
+uint64_t acpi_pci_page(uint64_t rsdp, uint16_t segment, uint16_t function);
 
 #endif

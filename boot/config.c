@@ -220,6 +220,13 @@ static bool read_bare(struct parser *parser, struct config *config)
 	return read_flag(parser, names, &config->bare, ": use on or off");
 }
 
+static bool read_iommu(struct parser *parser, struct config *config)
+{
+	static const char *const names[] = {"auto", "off", NULL};
+
+	return read_flag(parser, names, &config->no_iommu, ": use auto or off");
+}
+
 static bool read_barriers(struct parser *parser, struct config *config)
 {
 	return read_auto_on_off(parser, &config->barriers);
@@ -354,7 +361,7 @@ static const struct {
 	{"msr", read_msr},       {"barriers", read_barriers},
 	{"bare", read_bare},     {"everything", read_everything},
 	{"limit", read_limit},   {"screen", read_screen},
-	{"serial", read_serial},
+	{"serial", read_serial}, {"iommu", read_iommu},
 };
 enum { KEYS = sizeof(keys) / sizeof(keys[0]) };
 

@@ -29,6 +29,7 @@ struct config {
 	bool untried;          /* svm=all */
 	bool open_msrs;        /* msr=open */
 	bool bare;             /* L1 gets the machine itself, without SVM under it */
+	bool no_iommu;         /* iommu=off */
 	unsigned int barriers; /* of enum in svm/features.h: auto, on, off */
 	uint64_t pool_bytes;   /* for shadow pages; 0: not given, so the default */
 
@@ -50,7 +51,7 @@ struct config_file {
 /*
  * Reads words of the form key=value: la57=auto|on|off, npt=auto|on|off, log=quiet|info|debug,
  * screen=auto|keep|off, serial=com1|com2|0xPORT|off, hotkey=on|off, svm=tried|all, msr=strict|open,
- * barriers=auto|on|off, bare=off|on, pool=NUMBER with the suffix K, M or G, l1=PATH, cmdline=TEXT,
+ * barriers=auto|on|off, iommu=auto|off, bare=off|on, pool=NUMBER with the suffix K, M or G, l1=PATH, cmdline=TEXT,
  * everything=IMAGE,IMAGE..., limit=SECONDS, and any number of initrd=PATH and module="PATH WORDS".
  * Blanks and newlines separate words; double quotes in a value hold blanks; a word that begins with
  * # and the rest of its line are a comment. Returns false, and one line in error that names the

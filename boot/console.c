@@ -5,6 +5,7 @@
 #include "boot/acpi.h"
 #include "boot/acpi_devices.h"
 #include "boot/bios_memory.h"
+#include "boot/ivrs.h"
 #include "hv/log.h"
 #include "hv/phys.h"
 #include "hv/screen.h"
@@ -60,7 +61,7 @@ static const char *range_error(const struct boot_info *info, uint64_t base, uint
 		return "lies in memory";
 	if (overlap(base, bytes, apic, PAGE_SIZE) || meets_io_apic(info->rsdp, base, bytes))
 		return "lies on an APIC";
-	if (acpi_meets_iommu(info->rsdp, base, bytes, ACPI_IOMMU_MOST))
+	if (ivrs_meets(info->rsdp, base, bytes, IOMMU_REGISTERS_MOST))
 		return "lies on an IOMMU";
 	return NULL;
 }

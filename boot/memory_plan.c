@@ -24,7 +24,7 @@ static struct window_range memory[BOOT_MAX_RANGES];
 static unsigned int memory_count;
 
 /* What must not be written to before it was used. By pages, so that neighbours become one range. */
-static void keep_free_of(uint64_t base, uint64_t size)
+void plan_keep_free(uint64_t base, uint64_t size)
 {
 	uint64_t first = base & ~(uint64_t)(PAGE_SIZE - 1);
 
@@ -61,10 +61,10 @@ void plan_read(const struct boot_info *info, uint64_t image_at)
 	if (!holes_cut(&firmware_map) || !holes_cut(&free_map))
 		stop("the firmware's memory map has too many ranges for Nestling (%u)",
 		     (unsigned int)BOOT_MAX_RANGES);
-	keep_free_of(0, SIZE_1M);
-	keep_free_of(image_at, image_size());
+	plan_keep_free(0, SIZE_1M);
+	plan_keep_free(image_at, image_size());
 	for (uint32_t i = 0; i < info->module_count; i++)
-		keep_free_of(info->modules[i].base, info->modules[i].size);
+		plan_keep_free(info->modules[i].base, info->modules[i].size);
 	find_memory();
 }
 
@@ -118,8 +118,8 @@ bool plan_layout(const struct layout_need *need, struct layout *layout)
 {
 	if (!layout_choose(spared_map(), need, layout) && !layout_choose(&free_map, need, layout))
 		return false;
-	keep_free_of(layout->below.base, layout->below.size);
-	keep_free_of(layout->above.base, layout->above.size);
+	plan_keep_free(layout->below.base, layout->below.size);
+	plan_keep_free(layout->above.base, layout->above.size);
 	memmap_add(&told_map, layout->below.base, layout->below.size, MEM_RESERVED);
 	memmap_add(&told_map, layout->above.base, layout->above.size, MEM_RESERVED);
 	return true;

@@ -23,6 +23,9 @@ static inline uint64_t align_up(uint64_t value, uint64_t to)
  */
 void plan_read(const struct boot_info *info, uint64_t image_at);
 
+/* L0's memory is not to be here, hpa and bytes. By pages. Stops where the map is full. */
+void plan_keep_free(uint64_t base, uint64_t size);
+
 /* Bytes of ordinary memory; hpa of the end of all that may be L1's. */
 uint64_t plan_memory_size(void);
 uint64_t plan_memory_end(void);

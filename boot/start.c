@@ -10,7 +10,9 @@
 #include "boot/check_svm.h"
 #include "boot/config.h"
 #include "boot/console.h"
+#include "boot/dma.h"
 #include "boot/ids.h"
+#include "boot/ivrs.h"
 #include "boot/load.h"
 #include "boot/memory_plan.h"
 #include "boot/multiboot.h"
@@ -131,6 +133,7 @@ static struct layout choose_layout(uint32_t *pages)
 	const struct window_range *memory = plan_memory(&count);
 	uint64_t heap = HEAP_PAGES + window_pages(memory, count) + others_pages() +
 	                processors_table_pages(1 + other_count);
+	uint64_t all;
 	struct layout_need need = {.tables_below = !features.npt};
 	struct layout layout;
 
@@ -139,6 +142,8 @@ static struct layout choose_layout(uint32_t *pages)
 	need.processors = processors_heap_pages(other_count) * PAGE_SIZE;
 	need.tables = *pages * (uint64_t)PAGE_SIZE;
 	need.metadata = align_up(machine_metadata_size(plan_memory_end(), *pages), PAGE_SIZE);
+	all = need.near + need.processors + need.tables + need.metadata;
+	need.near += dma_pages(all) * PAGE_SIZE;
 	if (!plan_layout(&need, &layout))
 		stop_too_small(&need);
 	return layout;
@@ -189,7 +194,7 @@ static bool may_be_kept(uint64_t hpa)
 	uint64_t page = hpa & ~(uint64_t)(PAGE_SIZE - 1);
 
 	return page < SIZE_4G && !l1_page(NULL, page) && !l1_memory_hidden(page, PAGE_SIZE) &&
-	       !acpi_meets_iommu(info.rsdp, page, PAGE_SIZE, ACPI_IOMMU_BYTES);
+	       !ivrs_meets(info.rsdp, page, PAGE_SIZE, IOMMU_REGISTERS_LEAST);
 }
 
 /* To be called when L1's memory is known and before the first VMCB is made. */
@@ -310,6 +315,8 @@ _Noreturn void start(uint32_t magic, uint64_t information, uint64_t image_at)
 	if (!config.bare) /* else they stay as the firmware left them */
 		find_others();
 	memory = plan_memory(&count);
+	if (!config.bare && !config.no_iommu)
+		dma_find(info.rsdp, plan_keep_free_of);
 	layout = choose_layout(&pages);
 	begin_heap(&layout);
 	mtrr_init(features.phys_bits);
@@ -319,6 +326,7 @@ _Noreturn void start(uint32_t magic, uint64_t information, uint64_t image_at)
 	screen_map();
 
 	plan_tell_l1(&layout);
+	dma_keep_out(info.rsdp, &layout, may_be_kept);
 	watch_io_apics();
 	watch_ports();
 	load(plan_stage_modules(&info), &loaded);

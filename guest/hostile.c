@@ -171,6 +171,7 @@ static void run(void)
 	hostile_storms();
 	hostile_loops();
 	hostile_memory();
+	hostile_dma();
 	hostile_a20();
 	hostile_types();
 	hostile_smi();

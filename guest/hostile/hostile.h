@@ -21,6 +21,7 @@ void hostile_types(void);     /* MTRRs, and registers that move memory */
 void hostile_smi(void);       /* SMIs by port B2 */
 void hostile_variables(void); /* that firmware stores through SMM */
 void hostile_sleep(void);     /* S3 */
+void hostile_dma(void);       /* DMA to a hypervisor's memory */
 void hostile_a20(void);       /* address bit 20 is masked */
 
 /*

@@ -73,7 +73,7 @@ static uint32_t port_in(uint16_t port, uint8_t size)
 	return size == 1 ? inb(port) : size == 2 ? inw(port) : inl(port);
 }
 
-static void port_out(const struct port_access *access)
+void port_out(const struct port_access *access)
 {
 	if (access->size == 1)
 		outb(access->port, (uint8_t)access->value);

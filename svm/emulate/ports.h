@@ -31,8 +31,11 @@ struct port_watcher {
  * Watches count ports from the first one on, for all guests of all processors. To be called before
  * the first VMRUN, PORT_WATCHES times at most; the watcher stays.
  */
-enum { PORT_WATCHES = 16 };
+enum { PORT_WATCHES = 20 };
 void ports_watch(uint16_t first, unsigned int count, const struct port_watcher *watcher);
+
+/* Performs a write as it is, for a watcher that has to do it at its own time. */
+void port_out(const struct port_access *access);
 
 /* The intercept that watched ports need: of INTERCEPT_MISC1. */
 uint32_t ports_intercepts(void);

@@ -5,16 +5,21 @@
 #ifndef SVM_MEMORY_L1_MEMORY_H
 #define SVM_MEMORY_L1_MEMORY_H
 
+#include "hv/iommu.h"
 #include "mmu/mmu.h"
 
 struct l1_memory_range {
 	uint64_t base, end; /* gpa, page aligned */
 };
 
-enum { L1_HIDDEN = 2, L1_MAX_RANGES = 512 + L1_HIDDEN }; /* each piece may cut one in two */
+/* L0's own memory has two pieces at most, each of which may cut a range in two. */
+enum { L1_OWN_PIECES = 2, L1_MAX_RANGES = 512 + L1_OWN_PIECES };
 
-/* L0's own memory, hpa, of which there are L1_HIDDEN pieces at most: nothing of L1's may name it.
- */
+/* And the registers of IOMMUs. */
+enum { L1_HIDDEN = L1_OWN_PIECES + IOMMU_UNITS_MAX };
+
+/* Hides what is L0's, hpa, of which there are L1_HIDDEN pieces at most: nothing of L1's may name
+ * it. */
 void l1_memory_hide(uint64_t base, uint64_t size);
 
 /* Adds a range of memory that L1 owns; partial pages are left out. */
