@@ -316,7 +316,7 @@ _Noreturn void start(uint32_t magic, uint64_t information, uint64_t image_at)
 		find_others();
 	memory = plan_memory(&count);
 	if (!config.bare && !config.no_iommu)
-		dma_find(info.rsdp, plan_keep_free_of);
+		dma_find(info.rsdp, plan_keep_free);
 	layout = choose_layout(&pages);
 	begin_heap(&layout);
 	mtrr_init(features.phys_bits);

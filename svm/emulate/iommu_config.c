@@ -19,7 +19,7 @@ static unsigned int function_count;
 
 static void tell(void)
 {
-	log_once(log_aloud, "L1 writes to an IOMMU's configuration: refused");
+	log_once(log_info, "L1 writes to an IOMMU's configuration: refused");
 }
 
 static bool is_kept(uint32_t address)

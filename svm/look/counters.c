@@ -2,6 +2,7 @@
  * Reading the counters, and writing them where a person can see them. Relies on
  * svm/cpus/processors.h for whose they are and on hv/log.h.
  */
+#include "hv/iommu.h"
 #include "hv/log.h"
 #include "hv/print.h"
 #include "svm/look/hypercall.h"
@@ -133,6 +134,7 @@ bool counters_dump(void)
 	if (__atomic_exchange_n(&busy, true, __ATOMIC_ACQUIRE))
 		return false;
 	log_set_serial(true);
+	iommu_tell_refused();
 	counters_report();
 	log_set_serial(false);
 	__atomic_store_n(&busy, false, __ATOMIC_RELEASE);

@@ -4,7 +4,7 @@ FUZZ_BOOT    := acpi multiboot load config report
 FUZZ_SAN     := -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all
 FUZZ_BOOT_RIG := tests/fuzz/boot_fuzz.c tests/unit/arena.c boot/memmap.c hv/print.c
 
-fuzz_acpi_SRC      := boot/acpi.c boot/efi_table.c boot/acpi_sleep.c boot/l1_ranges.c
+fuzz_acpi_SRC      := boot/acpi.c boot/efi_table.c boot/acpi_sleep.c boot/ids.c boot/ivrs.c boot/acpi_devices.c boot/l1_ranges.c
 fuzz_multiboot_SRC := boot/multiboot.c boot/multiboot1.c boot/multiboot2.c boot/efi_map.c boot/acpi.c boot/efi_table.c
 fuzz_load_SRC      := $(filter boot/%,$(test_linux_SRC)) tests/unit/fake_int15.c
 fuzz_config_SRC    := boot/config.c boot/efi/text.c

@@ -9,6 +9,9 @@
 
 #include "boot/acpi.h"
 #include "boot/acpi_sleep.h"
+#include "boot/acpi_devices.h"
+#include "boot/ids.h"
+#include "boot/ivrs.h"
 #include "boot/l1_ranges.h"
 #include "tests/fuzz/boot_fuzz.h"
 #include "tests/unit/arena.h"
@@ -83,6 +86,29 @@ static void lay_out(const uint8_t *data, size_t size, uint8_t choices)
 	}
 }
 
+static void check_pass(void *context, uint16_t first, uint16_t last, uint8_t what)
+{
+	(void)what;
+	check(context && first <= last);
+}
+
+static void check_keep(uint64_t base, uint64_t size)
+{
+	check(size && base + size > base);
+}
+
+static void check_ivrs(void)
+{
+	static struct iommu_unit units[IOMMU_UNITS_MAX];
+	unsigned int count;
+
+	ivrs_units(RSDP, units, &count);
+	check(count <= IOMMU_UNITS_MAX);
+	ivrs_devices(RSDP, check_pass, units);
+	ivrs_memory(RSDP, check_keep);
+	check(ivrs_hide(RSDP) && !acpi_find_table(RSDP, "IVRS"));
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static struct sleep_states states;
@@ -99,6 +125,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	lay_out(data + 1, size - 1, data[0]);
 	count = acpi_cpu_ids(data[0] & NO_ROOT ? ROOT : RSDP, ids, IDS_MAX);
 	check(count <= IDS_MAX);
+	count = ids_sort(ids, count);
 	for (unsigned int i = 0; i < count; i++)
 		for (unsigned int j = 0; j < i; j++)
 			check(ids[i] != ids[j]);
@@ -111,6 +138,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	for (uint32_t i = 0; i < map.count; i++)
 		check(map.range[i].type != MEM_HOTPLUG || map.range[i].base >= 1ull << 32);
 	acpi_sleep_states(RSDP, &states);
+	check_ivrs();
+	acpi_pci_page(RSDP, 0, 8);
 	ASAN_UNPOISON_MEMORY_REGION(at(TABLES), TABLES_MAX * TABLE_ROOM);
 	acpi_rsdp_from_efi(TABLES, data[0] & WITH_XSDT);
 	check(acpi_find_rsdp() == RSDP);
