@@ -51,11 +51,11 @@ struct config_file {
 /*
  * Reads words of the form key=value: la57=auto|on|off, npt=auto|on|off, log=quiet|info|debug,
  * screen=auto|keep|off, serial=com1|com2|0xPORT|off, hotkey=on|off, svm=tried|all, msr=strict|open,
- * barriers=auto|on|off, iommu=auto|off, bare=off|on, pool=NUMBER with the suffix K, M or G, l1=PATH, cmdline=TEXT,
- * everything=IMAGE,IMAGE..., limit=SECONDS, and any number of initrd=PATH and module="PATH WORDS".
- * Blanks and newlines separate words; double quotes in a value hold blanks; a word that begins with
- * # and the rest of its line are a comment. Returns false, and one line in error that names the
- * word, when it does not know or like a word.
+ * barriers=auto|on|off, iommu=auto|off, bare=off|on, pool=NUMBER with the suffix K, M or G,
+ * l1=PATH, cmdline=TEXT, everything=IMAGE,IMAGE..., limit=SECONDS, and any number of initrd=PATH
+ * and module="PATH WORDS". Blanks and newlines separate words; double quotes in a value hold
+ * blanks; a word that begins with # and the rest of its line are a comment. Returns false, and one
+ * line in error that names the word, when it does not know or like a word.
  */
 bool config_parse(const char *words, struct config *config, char *error, size_t error_size);
 
