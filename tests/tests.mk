@@ -132,13 +132,22 @@ $(QEMUS): $(HYPERVISORS)/qemu-%.cpio: $(HYPERVISORS)/qemu-%.packages tests/syste
 	tests/system/hypervisors/pack $(BUILD)/linux/busybox-amd64 $(HYPERVISORS)/qemu-$* $@ \
 		usr/bin/qemu-system-x86_64 'usr/share/qemu/*.bin' 'usr/share/seabios/*.bin'
 
+# Xen's tools and its QEMU; they end their threads by a library that nothing names.
+XEN := $(HYPERVISORS)/xen.cpio
+$(XEN): $(HYPERVISORS)/xen.packages tests/system/hypervisors/pack
+	tests/system/hypervisors/pack $(BUILD)/linux/busybox-amd64 $(HYPERVISORS)/xen $@ \
+		$(addprefix usr/lib/xen-4.17/bin/,xl xenstored xenconsoled xenconsole xen-init-dom0) \
+		usr/lib/xen-4.17/bin/libxl-save-helper usr/lib/xen-4.17/boot/hvmloader \
+		'*/x86_64-linux-gnu/libgcc_s.so.1' usr/libexec/xen-qemu-system-i386 \
+		'usr/share/qemu/linuxboot*.bin'
+
 $(HYPERVISORS)/%.packages:
 	@echo "$@ is missing: run make deps-linux deps-hypervisors first" >&2; false
 
-check-hypervisors: build-all $(INITRDS) $(QEMUS) ## KVM, Xen and Nestling as L1, and KVM as L0 (after deps-linux deps-hypervisors)
+check-hypervisors: build-all $(INITRDS) $(QEMUS) $(XEN) ## KVM, Xen and Nestling as L1, and KVM as L0 (after deps-linux deps-hypervisors)
 	BUILD='$(BUILD)' prove -j$(PROVE_JOBS) --timer tests/system/hypervisors/*.t
 
-soak-hypervisors: build-all $(INITRDS) $(QEMUS) ## the same in every combination, for hours
+soak-hypervisors: build-all $(INITRDS) $(QEMUS) $(XEN) ## the same in every combination, for hours
 	BUILD='$(BUILD)' prove -j$(PROVE_JOBS) --timer tests/system/hypervisors/soak/*.t
 
 # As many VMRUNs as wanted, in each of the ways of chaos.t, from a new seed.
