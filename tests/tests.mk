@@ -147,6 +147,12 @@ $(HYPERVISORS)/%.packages:
 check-hypervisors: build-all $(INITRDS) $(QEMUS) $(XEN) ## KVM, Xen and Nestling as L1, and KVM as L0 (after deps-linux deps-hypervisors)
 	BUILD='$(BUILD)' prove -j$(PROVE_JOBS) --timer tests/system/hypervisors/*.t
 
+# KVM=emulated needs what check-hypervisors needs.
+.PHONY: check-kvm
+check-kvm: build-all $(if $(filter emulated,$(KVM)),$(BUILD)/linux/initrd-amd64 $(HYPERVISORS)/qemu-amd64.cpio)
+check-kvm: ## the images as L1s of this machine's KVM; KVM=emulated: Debian's, or of KERNEL=bzImage
+	@BUILD='$(BUILD)' tests/check-kvm
+
 soak-hypervisors: build-all $(INITRDS) $(QEMUS) $(XEN) ## the same in every combination, for hours
 	BUILD='$(BUILD)' prove -j$(PROVE_JOBS) --timer tests/system/hypervisors/soak/*.t
 

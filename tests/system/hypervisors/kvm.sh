@@ -3,7 +3,7 @@
 # of KVM is known to do otherwise than the manual (kvm/VERSION). Here, or on an emulated machine.
 . "$(dirname "${BASH_SOURCE[0]}")/runs.sh"
 HERE=tests/system/hypervisors
-LISTS=$HERE/kvm
+LISTS=${LISTS:-$HERE/kvm} # a test has others
 KERNEL=${KERNEL:-} # for an emulated machine: another kernel with KVM in it than Debian's
 
 # kvm_list RELEASE: $list, that of the newest version that is not newer than the release.
@@ -38,7 +38,7 @@ kvm_judge() {
 }
 
 # kvm_emulated NAME LA57 NPT L0 IMAGE...: on an emulated machine with la57=on or off below, KVM with npt=1 or
-# 0, and L0 (nestling.bin, or none) on it.
+# 0, and L0 (nestling.bin, or none) on it. Both machines have $KVM_SMP processors.
 kvm_emulated() {
 	local name=$1 la57=$2 npt=$3 l0=$4 where=tcg image runs=()
 	shift 4
@@ -53,8 +53,7 @@ kvm_emulated() {
 		[ -e /dev/kvm ] || modprobe kvm-amd nested=1 npt=$npt
 		echo "=== kernel \$(uname -r)"
 		echo "=== npt \$(cat /sys/module/kvm_amd/parameters/npt)"
-		export LIMIT=${LIMIT:-60}
-		sh /kvm-images qemu-system-x86_64 '$([ "$l0" = none ] || echo /nestling.bin)' ${runs[*]}
+		sh /kvm-images 'qemu-system-x86_64 -smp ${KVM_SMP:-1}' '$([ "$l0" = none ] || echo /nestling.bin)' ${runs[*]}
 	JOB
 	job_words="kvm_amd.nested=1 kvm_amd.npt=$npt" linux_job "$name" amd64 amd64 BARE=1 \
 		${KERNEL:+L1="$KERNEL"} CPU="max,+svm,-rdrand,-rdseed,la57=$la57" SMP="${KVM_SMP:-1}"
