@@ -4,6 +4,7 @@
  * L0. New ones are hidden until somebody has looked at them. Relies on svm/features.h.
  */
 #include "svm/cpuid.h"
+#include "hv/string.h"
 #include "svm/features.h"
 #include "svm/vcpu.h"
 
@@ -11,14 +12,6 @@
 #define B(n)        (1u << (n))
 #define R(from, to) (~0u >> (31 - (to)) & ~0u << (from))
 #define ALL         ~0u
-
-enum { SUBLEAVES_ALL = 0xff };
-
-/* What passes. Leaves that are not here read as zeros. */
-struct shown {
-	uint32_t eax, ebx, ecx, edx;
-	uint8_t subleaves; /* 0: ECX does not count */
-};
 
 /*
  * Not in ECX: VMX, SMX and what is Intel's of thermal and debug monitoring. Bit 24 is a timer that
@@ -57,41 +50,45 @@ struct shown {
  * (17), ERAPS (24). */
 #define EXTENDED_2_EAX (R(0, 2) | R(6, 8) | B(10) | B(11) | B(13) | R(18, 20) | R(27, 31))
 
-static const struct shown basic[] = {
-	[0x00] = {ALL, ALL, ALL, ALL, 0},
-	[0x01] = {ALL, ALL, FEATURES_ECX, FEATURES_EDX, 0},
-	[0x05] = {ALL, ALL, R(0, 1), ALL, 0},
-	[0x06] = {B(2), 0, B(0), 0, 0},
-	[0x07] = {ALL, STRUCTURED_EBX, STRUCTURED_ECX, STRUCTURED_EDX, 1},
-	[0x0b] = {ALL, ALL, ALL, ALL, SUBLEAVES_ALL},
-	[0x0d] = {ALL, ALL, ALL, ALL, SUBLEAVES_ALL},
-	[0x0f] = {ALL, ALL, ALL, ALL, SUBLEAVES_ALL},
-	[0x10] = {ALL, ALL, ALL, ALL, SUBLEAVES_ALL},
+/* What passes, in subleaf 0 of LEAF_STRUCTURED and in all of others; other leaves read as zeros. */
+static const struct cpuid_regs basic_list[] = {
+	[0x00] = {ALL, ALL, ALL, ALL},
+	[0x01] = {ALL, ALL, FEATURES_ECX, FEATURES_EDX},
+	[0x05] = {ALL, ALL, R(0, 1), ALL},
+	[0x06] = {B(2), 0, B(0), 0},
+	[0x07] = {ALL, STRUCTURED_EBX, STRUCTURED_ECX, STRUCTURED_EDX},
+	[0x0b] = {ALL, ALL, ALL, ALL},
+	[0x0d] = {ALL, ALL, ALL, ALL},
+	[0x0f] = {ALL, ALL, ALL, ALL},
+	[0x10] = {ALL, ALL, ALL, ALL},
 };
 
-static const struct shown extended[] = {
-	[0x00] = {ALL, ALL, ALL, ALL, 0},
-	[0x01] = {ALL, ALL, EXTENDED_ECX, EXTENDED_EDX, 0},
-	[0x02] = {ALL, ALL, ALL, ALL, 0},
-	[0x03] = {ALL, ALL, ALL, ALL, 0},
-	[0x04] = {ALL, ALL, ALL, ALL, 0},
-	[0x05] = {ALL, ALL, ALL, ALL, 0},
-	[0x06] = {ALL, ALL, ALL, ALL, 0},
-	[0x07] = {0, R(0, 3), ALL, R(0, 10) | R(12, 14), 0},
-	[0x08] = {0xffffff, SIZES_EBX, ALL, SIZES_EDX, 0},
-	[0x0a] = {ALL, ALL, ALL, ALL, 0},
-	[0x19] = {ALL, ALL, 0, 0, 0},
-	[0x1a] = {R(0, 2), 0, 0, 0, 0},
-	[0x1d] = {ALL, ALL, ALL, ALL, SUBLEAVES_ALL},
-	[0x1e] = {ALL, ALL, ALL, 0, 0},
-	[0x20] = {ALL, ALL, ALL, ALL, SUBLEAVES_ALL},
-	[0x21] = {EXTENDED_2_EAX, 0, R(1, 2), 0, 0},
-	[0x22] = {B(0), R(0, 3), 0, 0, 0},
-	[0x26] = {ALL, ALL, ALL, ALL, SUBLEAVES_ALL},
+static const struct cpuid_regs extended_list[] = {
+	[0x00] = {ALL, ALL, ALL, ALL},
+	[0x01] = {ALL, ALL, EXTENDED_ECX, EXTENDED_EDX},
+	[0x02] = {ALL, ALL, ALL, ALL},
+	[0x03] = {ALL, ALL, ALL, ALL},
+	[0x04] = {ALL, ALL, ALL, ALL},
+	[0x05] = {ALL, ALL, ALL, ALL},
+	[0x06] = {ALL, ALL, ALL, ALL},
+	[0x07] = {0, R(0, 3), ALL, R(0, 10) | R(12, 14)},
+	[0x08] = {0xffffff, SIZES_EBX, ALL, SIZES_EDX},
+	[0x0a] = {ALL, ALL, ALL, ALL},
+	[0x19] = {ALL, ALL, 0, 0},
+	[0x1a] = {R(0, 2), 0, 0, 0},
+	[0x1d] = {ALL, ALL, ALL, ALL},
+	[0x1e] = {ALL, ALL, ALL, 0},
+	[0x20] = {ALL, ALL, ALL, ALL},
+	[0x21] = {EXTENDED_2_EAX, 0, R(1, 2), 0},
+	[0x22] = {B(0), R(0, 3), 0, 0},
+	[0x26] = {ALL, ALL, ALL, ALL},
 };
 
 #define COUNT(table)  (sizeof(table) / sizeof(*(table)))
 #define EXTENDED_BASE 0x80000000u
+
+/* The same, without what is hidden. */
+static struct cpuid_regs basic[COUNT(basic_list)], extended[COUNT(extended_list)];
 
 /* What L0 does not virtualize where it shadows L1's own paging (svm/shadowed/paging.h). */
 static const struct cpuid_bit only_with_npt[] = {
@@ -122,21 +119,28 @@ static bool is_set(struct cpuid_regs r, const struct cpuid_bit *bit)
 	return *reg_of(&r, bit->reg) >> bit->bit & 1;
 }
 
-enum { HIDDEN_MOST = 16 };
+static uint32_t last_basic, last_extended;
 
-static uint32_t last_basic, last_extended, hidden_count;
-static struct cpuid_bit hidden[HIDDEN_MOST];
+static struct cpuid_regs *row_of(uint32_t leaf)
+{
+	uint32_t number = leaf & ~EXTENDED_BASE;
+
+	if (leaf & EXTENDED_BASE)
+		return number < COUNT(extended) ? &extended[number] : NULL;
+	return number < COUNT(basic) ? &basic[number] : NULL;
+}
 
 void cpuid_hide(const struct cpuid_bit *bit)
 {
-	hidden[hidden_count++] = *bit;
+	*reg_of(row_of(bit->leaf), bit->reg) &= ~B(bit->bit);
 }
 
 void cpuid_init(void)
 {
 	last_basic = cpuid(0, 0).eax;
 	last_extended = cpuid(EXTENDED_BASE, 0).eax;
-	hidden_count = 0;
+	memcpy(basic, basic_list, sizeof(basic));
+	memcpy(extended, extended_list, sizeof(extended));
 	for (unsigned int i = 0; !features.npt && i < COUNT(only_with_npt); i++)
 		cpuid_hide(&only_with_npt[i]);
 }
@@ -156,15 +160,6 @@ bool cpuid_has(const struct cpuid_bit *bit)
 bool cpuid_shows(const struct cpuid_bit *bit)
 {
 	return is_set(cpuid_shown(bit->leaf, 0), bit);
-}
-
-static const struct shown *row_of(uint32_t leaf)
-{
-	uint32_t number = leaf & ~EXTENDED_BASE;
-
-	if (leaf & EXTENDED_BASE)
-		return number < COUNT(extended) ? &extended[number] : NULL;
-	return number < COUNT(basic) ? &basic[number] : NULL;
 }
 
 /*
@@ -227,8 +222,10 @@ static void xsave(uint32_t subleaf, struct cpuid_regs *r)
 		*r = (struct cpuid_regs){0, 0, 0, 0};
 }
 
-static struct cpuid_regs structured_1(struct cpuid_regs r)
+static struct cpuid_regs structured_more(uint32_t subleaf, struct cpuid_regs r)
 {
+	if (subleaf > 1)
+		return (struct cpuid_regs){0, 0, 0, 0};
 	return (struct cpuid_regs){r.eax & STRUCTURED_1_EAX, 0, 0, r.edx & STRUCTURED_1_EDX};
 }
 
@@ -264,24 +261,18 @@ static void adjust(uint32_t leaf, uint32_t subleaf, struct cpuid_regs *r)
 	default:
 		break;
 	}
-	for (unsigned int i = 0; i < hidden_count; i++) {
-		if (hidden[i].leaf == leaf)
-			*reg_of(r, hidden[i].reg) &= ~B(hidden[i].bit);
-	}
 }
 
 struct cpuid_regs cpuid_shown(uint32_t leaf, uint32_t subleaf)
 {
-	const struct shown *row = row_of(leaf);
+	const struct cpuid_regs *row = row_of(leaf);
 	struct cpuid_regs r = {0, 0, 0, 0};
 
 	if (!row)
 		return r;
 	r = cpuid_real(leaf, subleaf);
-	if (leaf == LEAF_STRUCTURED && subleaf == 1)
-		return structured_1(r);
-	if (row->subleaves && row->subleaves != SUBLEAVES_ALL && subleaf >= row->subleaves)
-		return (struct cpuid_regs){0, 0, 0, 0};
+	if (leaf == LEAF_STRUCTURED && subleaf)
+		return structured_more(subleaf, r);
 	r = (struct cpuid_regs){r.eax & row->eax, r.ebx & row->ebx, r.ecx & row->ecx,
 	                        r.edx & row->edx};
 	adjust(leaf, subleaf, &r);
