@@ -99,12 +99,10 @@ static void attend_nmi(struct vcpu *vcpu, uint32_t startup)
 }
 
 /* The halting guest, which runs nothing but this, under L0's own tables. */
-__asm__("	.pushsection .text\n"
-        "halt_loop:\n"
-        "	hlt\n"
-        "	jmp halt_loop\n"
-        "	.popsection\n");
-extern const char halt_loop[];
+static __attribute__((naked)) void halt_loop(void)
+{
+	__asm__("1: hlt; jmp 1b");
+}
 
 void startup_init_halt(struct vcpu *vcpu)
 {

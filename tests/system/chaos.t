@@ -28,6 +28,11 @@ copy_begin() {
 	[ -z "${poke:-}" ] || printf '\xcc' | dd of="$ram" bs=1 seek=$((0x$at + poke)) conv=notrunc status=none
 }
 
+# What `nm -S` says of L0 in this directory, without what the linker's compiler appends to names.
+symbols() {
+	nm -S "$1/nestling.elf" | sed -E 's/(\.(lto_priv|constprop|isra|part)\.[0-9]+)+$//' >"$dir/symbols"
+}
+
 canary() {
 	"$out/canary" "$at" "$dir/symbols" "$dir/begin" "$1"
 }
@@ -38,7 +43,7 @@ chaos() {
 	shift 2
 	out=$BUILD/release
 	[[ " $* " != *" STRICT=1 "* ]] || out=$BUILD/strict
-	nm -S "$out/nestling.elf" >"$dir/symbols"
+	symbols "$out"
 	rm -f "$ram" "$LOGS/$prefix-$(tr -c 'A-Za-z0-9.\n-' _ <<<"$name").log"
 	copy_begin "$LOGS/$prefix-$(tr -c 'A-Za-z0-9.\n-' _ <<<"$name").log" &
 	watcher=$!
@@ -92,7 +97,7 @@ for offset in -8 8 $((4096 * 40)) $((4096 * 200)); do
 done
 
 # And a byte of code that is written while L1 runs.
-nm -S "$BUILD/release/nestling.elf" >"$dir/symbols"
+symbols "$BUILD/release"
 poke=$(($(address_of stop) - $(address_of image_base)))
 chaos "a byte of L0's code is overwritten" runs=2000 L1=chaos64
 canary "$dir/end" >"$dir/said"
