@@ -4,9 +4,9 @@
 
 	global	svm_enter, svm_enter_untrain
 
-%define GPR(n)		[rdi + 8 * n]		; struct vcpu.gpr, numbered as in instructions
-%define VMCB_HPA	[rdi + 128]
-%define HOST_FLAGS	[rdi + 136]
+%define GPR(n)		8 * n			; in struct vcpu.gpr, numbered as in instructions
+%define VMCB_HPA	[rbx + 128]
+%define HOST_FLAGS	[rbx + 136]
 
 MSR_PRED_CMD	equ 0x49
 PRED_CMD_IBPB	equ 1
@@ -15,44 +15,44 @@ RETURNS		equ 32				; as many as any processor predicts
 	section	.text
 	bits	64
 %macro run_guest 0
-	push	rdi				; to find the vcpu again
+	push	rbx				; to find the vcpu again
 	mov	rax, VMCB_HPA			; VMRUN's operand
 	push	qword HOST_FLAGS		; POPF sets IF without the shadow that STI has
 	popfq
-	mov	rcx, GPR(1)
-	mov	rdx, GPR(2)
-	mov	rbx, GPR(3)
-	mov	rbp, GPR(5)
-	mov	rsi, GPR(6)
-	mov	r8, GPR(8)
-	mov	r9, GPR(9)
-	mov	r10, GPR(10)
-	mov	r11, GPR(11)
-	mov	r12, GPR(12)
-	mov	r13, GPR(13)
-	mov	r14, GPR(14)
-	mov	r15, GPR(15)
-	mov	rdi, GPR(7)			; last: it was the pointer
+	mov	rcx, [rbx + GPR(1)]
+	mov	rdx, [rbx + GPR(2)]
+	mov	rbp, [rbx + GPR(5)]
+	mov	rsi, [rbx + GPR(6)]
+	mov	rdi, [rbx + GPR(7)]
+	mov	r8, [rbx + GPR(8)]
+	mov	r9, [rbx + GPR(9)]
+	mov	r10, [rbx + GPR(10)]
+	mov	r11, [rbx + GPR(11)]
+	mov	r12, [rbx + GPR(12)]
+	mov	r13, [rbx + GPR(13)]
+	mov	r14, [rbx + GPR(14)]
+	mov	r15, [rbx + GPR(15)]
+	mov	rbx, [rbx + GPR(3)]		; last: it was the pointer
 	vmrun					; back here at #VMEXIT, with RAX and RSP as before
-	mov	rax, rdi			; the guest's RDI
-	pop	rdi				; the vcpu
-	mov	GPR(7), rax
-	mov	GPR(1), rcx
-	mov	GPR(2), rdx
-	mov	GPR(3), rbx
-	mov	GPR(5), rbp
-	mov	GPR(6), rsi
-	mov	GPR(8), r8
-	mov	GPR(9), r9
-	mov	GPR(10), r10
-	mov	GPR(11), r11
-	mov	GPR(12), r12
-	mov	GPR(13), r13
-	mov	GPR(14), r14
-	mov	GPR(15), r15
+	pop	rax				; the vcpu
+	mov	[rax + GPR(3)], rbx
+	mov	rbx, rax
+	mov	[rbx + GPR(1)], rcx
+	mov	[rbx + GPR(2)], rdx
+	mov	[rbx + GPR(5)], rbp
+	mov	[rbx + GPR(6)], rsi
+	mov	[rbx + GPR(7)], rdi
+	mov	[rbx + GPR(8)], r8
+	mov	[rbx + GPR(9)], r9
+	mov	[rbx + GPR(10)], r10
+	mov	[rbx + GPR(11)], r11
+	mov	[rbx + GPR(12)], r12
+	mov	[rbx + GPR(13)], r13
+	mov	[rbx + GPR(14)], r14
+	mov	[rbx + GPR(15)], r15
 %endmacro
 
-; RDI: the vcpu, which stays there; no other register does. GIF=0.
+; RBX: the vcpu, which stays there, as handlers keep it; no other register does. GIF=0.
 svm_enter:
 	run_guest
 	ret

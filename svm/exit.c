@@ -24,10 +24,10 @@ enum { EXIT_CODES = INTERCEPT_WORDS * 32 };
 _Static_assert((int)EXIT_CODES == (int)EXIT_SLOT_NPF, "each intercept's exit has a slot");
 
 /* Its place in the tables here, and its counter. */
-static inline unsigned int slot_of(uint64_t code)
+static inline uint64_t slot_of(uint64_t code)
 {
 	if (__builtin_expect(code < EXIT_CODES, true))
-		return (unsigned int)code;
+		return code;
 	return code == VMEXIT_NPF ? EXIT_SLOT_NPF : EXIT_SLOT_OTHER;
 }
 
@@ -153,7 +153,7 @@ static void (*const handlers[EXIT_SLOTS])(struct vcpu *vcpu) = {
 };
 
 /* On L1's behalf, whether L1 or L2 ran. */
-static inline void perform(struct vcpu *vcpu, unsigned int slot)
+static inline void perform(struct vcpu *vcpu, uint64_t slot)
 {
 	void (*handler)(struct vcpu *) = handlers[slot];
 
@@ -179,7 +179,7 @@ static const enum owner {
 	[EXIT_SLOT_OTHER] = L0S,
 };
 
-static bool is_l1s_by_more(struct vcpu *vcpu, unsigned int code)
+static __attribute__((noinline)) bool is_l1s_by_more(struct vcpu *vcpu, uint64_t code)
 {
 	if (code == VMEXIT_MSR)
 		return msr_is_intercepted(vcpu, low32(vcpu->gpr[GPR_RCX]),
@@ -193,7 +193,7 @@ static bool is_l1s_by_more(struct vcpu *vcpu, unsigned int code)
 	return l1_intercepts(vcpu, code);
 }
 
-static inline void handle_l2_exit(struct vcpu *vcpu, unsigned int slot)
+static inline void handle_l2_exit(struct vcpu *vcpu, uint64_t slot)
 {
 	const struct vmcb_control *control = &vcpu->vmcb->control;
 	enum owner owner = owners[slot];
@@ -206,14 +206,14 @@ static inline void handle_l2_exit(struct vcpu *vcpu, unsigned int slot)
 }
 
 /* L0's own step has ended. Is all done for this exit? */
-static bool stepped(struct vcpu *vcpu)
+static __attribute__((noinline)) bool stepped(struct vcpu *vcpu)
 {
 	return vcpu->nested.string_step.on ? nested_string_stepped(vcpu) : iret_stepped(vcpu);
 }
 
-void handle_exit(struct vcpu *vcpu)
+__attribute__((always_inline)) inline void handle_exit(struct vcpu *vcpu)
 {
-	unsigned int slot = slot_of(vcpu->vmcb->control.exit_code);
+	uint64_t slot = slot_of(vcpu->vmcb->control.exit_code);
 
 	vcpu->counters.exits[vcpu->guest_mode ? EXITS_OF_L2 : EXITS_OF_L1][slot]++;
 	if (__builtin_expect(vcpu->event.step.on, false) && stepped(vcpu))
@@ -280,9 +280,9 @@ static __attribute__((noinline)) void attend(struct vcpu *vcpu)
 }
 
 /* plain: what else a processor may need around its guest is not asked for at each entry. */
-static inline __attribute__((always_inline)) void run_guest(struct vcpu *vcpu, bool plain)
+static inline __attribute__((always_inline)) struct vcpu *run_guest(struct vcpu *vcpu, bool plain)
 {
-	struct vmcb_control *control = &vcpu->vmcb->control;
+	struct vmcb_control *control;
 
 	if (!plain && !features.npt)
 		shadowed_enter(vcpu); /* may want a flush */
@@ -290,9 +290,9 @@ static inline __attribute__((always_inline)) void run_guest(struct vcpu *vcpu, b
 		flush(vcpu);
 	if (!may_enter(vcpu, plain)) {
 		attend(vcpu);
-		return;
+		return vcpu;
 	}
-	vcpu->event.injected = control->event_inj;
+	vcpu->event.injected = vcpu->vmcb->control.event_inj;
 	if (__builtin_expect(vcpu->event.injected, false))
 		vcpu->event.entry_rip = vcpu->vmcb->save.rip;
 	strict_check(vcpu);
@@ -302,26 +302,33 @@ static inline __attribute__((always_inline)) void run_guest(struct vcpu *vcpu, b
 		ENTER_GUEST(svm_enter, vcpu);
 	has_left(vcpu, plain);
 	strict_ran(vcpu);
-	control = &vcpu->vmcb->control; /* no register has kept it */
+	control = &vcpu->vmcb->control;
 	if (features.clean)
 		control->clean = CLEAN_ALL;
 	control->tlb_control = TLB_CONTROL_NONE;
 	control->event_inj = 0;
 	handle_exit(vcpu);
+	return vcpu;
+}
+
+static _Noreturn void run_plainly(struct vcpu *vcpu)
+{
+	for (;;) {
+		if (__builtin_expect(vcpu->event.due.any != 0, false))
+			settle(vcpu);
+		vcpu = run_guest(vcpu, true);
+	}
 }
 
 void vcpu_run(struct vcpu *vcpu)
 {
-	bool plain = vcpu->cpu.alone && features.npt && !features.untrain;
-
 	if (take_signals(vcpu)) /* from here on GIF is 0 in L0 */
 		vcpu_nmi(vcpu);
+	if (vcpu->cpu.alone && features.npt && !features.untrain)
+		run_plainly(vcpu);
 	for (;;) {
 		if (__builtin_expect(vcpu->event.due.any != 0, false))
 			settle(vcpu);
-		if (plain)
-			run_guest(vcpu, true);
-		else
-			run_guest(vcpu, false);
+		vcpu = run_guest(vcpu, false);
 	}
 }

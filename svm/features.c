@@ -10,7 +10,7 @@
 #include "svm/look/interface.h"
 #include "svm/vmcb.h"
 
-enum { FOUR_LEVEL_BITS = 48 }; /* what tables of 4 levels map */
+enum { FOUR_LEVEL_BITS = 48, FIVE_LEVEL_BITS = 52 }; /* what tables of 4 and 5 levels map */
 
 struct features features;
 
@@ -248,8 +248,9 @@ void features_init(const struct feature_choice *choice)
 	features.asids = svm.ebx;
 	features.family = (uint8_t)family();
 	features.address_bits = (uint8_t)address_bits();
-	features.phys_bits = choice->la57 ? features.address_bits
-	                                  : (uint8_t)least(features.address_bits, FOUR_LEVEL_BITS);
+	features.phys_bits = (uint8_t)least(features.address_bits,
+	                                    choice->la57 ? FIVE_LEVEL_BITS : FOUR_LEVEL_BITS);
+	features.not_pages = ~0ull << features.phys_bits | (PAGE_SIZE - 1);
 	features.page_1g = extended.edx & (1u << 26);
 	features.nx = extended.edx & (1u << 20);
 	features.la57 = choice->la57;

@@ -15,6 +15,7 @@ struct features {
 	uint8_t address_bits; /* that the processor has, without those that memory encryption takes
 	                       */
 	uint8_t phys_bits;    /* ... and that tables of L0's levels can map */
+	uint64_t not_pages;   /* bits that are 0 in the address of a page */
 	bool page_1g;
 	bool nx;
 	bool la57;           /* L0 runs with 5 levels */

@@ -96,9 +96,9 @@ void svm_enter_untrain(struct vcpu *vcpu);
 #else
 #define ENTER_GUEST(how, vcpu)                                                                     \
 	__asm__ volatile("call " #how                                                              \
-	                 : "+D"(vcpu)                                                              \
+	                 : "+b"(vcpu)                                                              \
 	                 :                                                                         \
-	                 : "rax", "rbx", "rcx", "rdx", "rsi", "rbp", "r8", "r9", "r10", "r11",     \
+	                 : "rax", "rcx", "rdx", "rsi", "rdi", "rbp", "r8", "r9", "r10", "r11",     \
 	                   "r12", "r13", "r14", "r15", "cc", "memory")
 #endif
 

@@ -277,15 +277,12 @@ bool decode_group7(struct vcpu *vcpu, unsigned int number, struct group7 *group7
 	return true;
 }
 
-/* By address; instructions of one function that are as far apart as the cache is long differ, too.
- */
+/* By address: 2^32 over the golden ratio spreads them, whatever is between them. */
 static inline struct decode_cache *cache_for(struct vcpu *vcpu)
 {
-	uint64_t rip = vcpu->vmcb->save.rip;
-
-	struct decode_cache *cache =
-		&vcpu->decode.cache[vcpu->guest_mode]
-				   [(rip ^ rip / DECODE_CACHES) & (DECODE_CACHES - 1)];
+	const uint32_t golden = 0x9e3779b1;
+	uint32_t place = low32(vcpu->vmcb->save.rip) * golden >> (32 - DECODE_CACHE_BITS);
+	struct decode_cache *cache = &vcpu->decode.cache[vcpu->guest_mode][place];
 
 	__asm__("" : "+r"(cache)); /* gcc would work it out again for each field */
 	return cache;
@@ -321,7 +318,7 @@ still_true(const struct decode_cache *cache, const struct vcpu *vcpu, uint64_t e
 	if (cache->rip != save->rip || cache->cr3 != save->cr3 || cache->exit_code != exit_code ||
 	    cache->cr4 != save->cr4 || cache->efer != save->efer ||
 	    cache->cs_attributes != save->cs.attributes || cache->cs_base != save->cs.base ||
-	    cache->paging != !!(save->cr0 & CR0_PG) || !cache->code)
+	    ((cache->cr0 ^ save->cr0) & CR0_PG))
 		return false;
 	if (!still_says(&cache->from[0]) || !still_says(&cache->from[1]) ||
 	    !still_says(&cache->from[2]) || !still_says(&cache->from[3]))
@@ -344,7 +341,7 @@ static const uint8_t *find_code(struct vcpu *vcpu, struct decode_cache *cache, u
 		.cr3 = save->cr3,
 		.cr4 = save->cr4,
 		.efer = save->efer,
-		.paging = !!(save->cr0 & CR0_PG),
+		.cr0 = low32(save->cr0),
 		.cs_base = save->cs.base,
 		.cs_attributes = save->cs.attributes,
 		.instruction = {.address_size = address_size(save, false)},
@@ -358,6 +355,8 @@ static const uint8_t *find_code(struct vcpu *vcpu, struct decode_cache *cache, u
 	cache->more = vcpu->guest_mode || cache->words > DECODE_WORDS_L1;
 	if (cache->code)
 		__builtin_memcpy(&cache->word, cache->code, sizeof(cache->word));
+	else
+		cache->efer = 0;
 	return cache->code;
 }
 
@@ -374,7 +373,7 @@ decode_anew(struct vcpu *vcpu, uint64_t exit_code, struct decode_cache *cache)
 		instruction->length = (uint8_t)(opcode->length + opcode->modrm);
 		return instruction;
 	}
-	cache->code = NULL;
+	cache->efer = 0;
 	return decode_slowly(vcpu, opcode, instruction) ? instruction : NULL;
 }
 

@@ -31,11 +31,12 @@ enum { DECODE_WORDS = 24, DECODE_WORDS_L1 = 4, DECODE_CACHE_SIZE = 512 };
  * of the tables that led to it, and its bytes. Compared before use, so it cannot be stale.
  */
 struct decode_cache {
-	uint64_t rip, cr3, cr4, efer, cs_base, exit_code;
-	const uint8_t *code; /* NULL: nothing is remembered */
+	uint64_t rip, cr3, cr4, cs_base, exit_code;
+	uint64_t efer; /* 0, which no guest runs with: nothing is remembered */
+	const uint8_t *code;
 	uint32_t word;
+	uint32_t cr0; /* PG alone counts */
 	uint16_t cs_attributes;
-	bool paging;   /* CR0.PG */
 	bool more;     /* than DECODE_WORDS_L1 words, or L2's tables */
 	uint8_t words; /* at least DECODE_WORDS_L1: some may be there only for the number */
 	struct instruction instruction;
@@ -44,7 +45,7 @@ struct decode_cache {
 	struct table_word from[DECODE_WORDS];
 } __attribute__((aligned(DECODE_CACHE_SIZE)));
 
-enum { DECODE_CACHES = 64 };
+enum { DECODE_CACHE_BITS = 6, DECODE_CACHES = 1 << DECODE_CACHE_BITS };
 
 /* Twice each: of L1 and of L2. */
 struct decode {

@@ -102,7 +102,7 @@ static uint64_t read_hsave(struct vcpu *vcpu)
 
 static bool write_hsave(struct vcpu *vcpu, uint64_t value)
 {
-	if ((value & PAGE_OFFSET) || value >> features.phys_bits)
+	if (value & features.not_pages)
 		return false;
 	vcpu->hsave_pa = value;
 	return true;

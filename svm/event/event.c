@@ -56,38 +56,11 @@ void shut_down(struct vcpu *vcpu)
 	leave(vcpu, OUTCOME_SHUTDOWN, (struct outcome){VMEXIT_SHUTDOWN, 0, 0});
 }
 
-/* Behind the instruction; false: but a single step traps first. */
-static inline bool step(struct vmcb *vmcb, unsigned int length)
+void raise_step(struct vcpu *vcpu)
 {
-	struct vmcb_save *save = &vmcb->save;
-	uint64_t rip = save->rip + length, rflags = save->rflags;
-
-	save->rip = in_64bit_code(save) ? rip : low32(rip);
-	save->rflags = rflags & ~(uint64_t)RFLAGS_RF;
-	vmcb->control.int_state &= ~INT_STATE_SHADOW;
-	return !(rflags & RFLAGS_TF);
-}
-
-void step_over(struct vcpu *vcpu, unsigned int length)
-{
-	step(vcpu->vmcb, length);
-}
-
-void trap_step(struct vcpu *vcpu)
-{
-	struct vmcb_save *save = &vcpu->vmcb->save;
-
-	if (!(save->rflags & RFLAGS_TF))
-		return;
-	save->dr6 |= DR6_BS;
+	vcpu->vmcb->save.dr6 |= DR6_BS;
 	vcpu->vmcb->control.clean &= ~CLEAN_DRX;
 	raise_exception(vcpu, VEC_DB, 0);
-}
-
-void finish_instruction(struct vcpu *vcpu, unsigned int length)
-{
-	if (!step(vcpu->vmcb, length))
-		trap_step(vcpu);
 }
 
 uint64_t interrupted_event(struct vcpu *vcpu)

@@ -32,15 +32,33 @@ void shut_down(struct vcpu *vcpu);
 
 bool has_error_code(unsigned int vector);
 
-/*
- * Ends an instruction of this length: RIP moves on, the interrupt shadow ends, and a single step
- * traps (APM vol. 2, section 13.1.4).
- */
-void finish_instruction(struct vcpu *vcpu, unsigned int length);
+/* The first half of an instruction's end: RIP moves on by this length, the shadow ends. */
+static inline void step_over(struct vcpu *vcpu, unsigned int length)
+{
+	struct vmcb *vmcb = vcpu->vmcb;
+	uint64_t rip = vmcb->save.rip + length;
 
-/* The first half of that, and the second: VMRUN's step traps behind its #VMEXIT. */
-void step_over(struct vcpu *vcpu, unsigned int length);
-void trap_step(struct vcpu *vcpu);
+	vmcb->save.rip = in_64bit_code(&vmcb->save) ? rip : low32(rip);
+	vmcb->save.rflags &= ~(uint64_t)RFLAGS_RF;
+	vmcb->control.int_state &= ~INT_STATE_SHADOW;
+}
+
+/*
+ * The second: a single step traps (APM vol. 2, section 13.1.4). VMRUN's does so behind its
+ * #VMEXIT.
+ */
+void raise_step(struct vcpu *vcpu);
+static inline void trap_step(struct vcpu *vcpu)
+{
+	if (__builtin_expect(vcpu->vmcb->save.rflags & RFLAGS_TF, false))
+		raise_step(vcpu);
+}
+
+static inline void finish_instruction(struct vcpu *vcpu, unsigned int length)
+{
+	step_over(vcpu, length);
+	trap_step(vcpu);
+}
 
 /*
  * The length of the instruction that exited, from nRIP where the processor has it. False: let the

@@ -22,9 +22,10 @@ static void carry_tpr(struct vcpu *vcpu, struct vmcb_control *control, bool into
 		return;
 	vcpu->event.tpr_in_vmcb = into_vmcb;
 	if (into_vmcb) {
-		vcpu->event.tpr_carried = (uint8_t)read_cr8();
-		control->int_ctl &= ~INT_CTL_V_TPR_MASK;
-		control->int_ctl |= vcpu->event.tpr_carried;
+		uint64_t tpr = read_cr8();
+
+		vcpu->event.tpr_carried = (uint8_t)tpr;
+		control->int_ctl = (control->int_ctl & ~INT_CTL_V_TPR_MASK) | tpr;
 	} else if ((control->int_ctl & V_TPR_BITS) != vcpu->event.tpr_carried) {
 		write_cr8(control->int_ctl & V_TPR_BITS);
 	}

@@ -61,7 +61,7 @@ static inline __attribute__((always_inline)) bool vmcb_operand(struct vcpu *vcpu
 {
 	if (!permitted(vcpu) || !operand(vcpu, length, gpa))
 		return false;
-	if (!(*gpa & (PAGE_SIZE - 1)) && !(*gpa >> features.phys_bits))
+	if (!(*gpa & features.not_pages))
 		return true;
 	raise_denied(vcpu, true);
 	return false;

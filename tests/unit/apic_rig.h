@@ -47,7 +47,7 @@ extern int got[MAX];
 extern uint64_t dropped[8];
 extern unsigned int drops;
 extern int exception;
-extern unsigned int finished;
+unsigned int finished(void); /* or since it was asked last */
 
 /* Code at RIP, and the event that it is amid; where L1 has a page of memory. */
 extern uint8_t code[INSTRUCTION_MAX];

@@ -72,9 +72,10 @@ const struct instruction *decode(struct vcpu *of, uint64_t exit_code)
 	return &instruction;
 }
 
-void finish_instruction(struct vcpu *of, unsigned int length)
+void raise_step(struct vcpu *of)
 {
-	(void)of, (void)length;
+	(void)of;
+	fail();
 }
 
 bool quirk_hold_back_lme(struct vcpu *of, struct vmcb *vmcb)

@@ -177,10 +177,10 @@ static void odd_accesses(void **state)
 	vmcb.save.rax = 0xc4500;
 	memcpy(code, narrow, code_length = sizeof(narrow));
 	assert_true(apic_npf(&vcpus[0], PAGE + APIC_ICR));
-	assert_int_equal(finished, sizeof(narrow));
+	assert_int_equal(finished(), sizeof(narrow));
 	memcpy(code, byte, code_length = sizeof(byte));
 	assert_true(apic_npf(&vcpus[0], PAGE + APIC_ICR + 1));
-	assert_int_equal(finished, sizeof(byte));
+	assert_int_equal(finished(), sizeof(byte));
 	assert_memory_equal(before, registers[0], sizeof(before));
 	assert_true(got[0] == NOTHING && got[1] == NOTHING);
 }
@@ -221,7 +221,7 @@ static void strings(void **state)
 	data_at = vcpus[0].gpr[GPR_RSI] = 0x7000;
 	vcpus[0].gpr[GPR_RDI] = PAGE + APIC_ICR;
 	assert_true(apic_npf(&vcpus[0], PAGE + APIC_ICR));
-	assert_int_equal(finished, 1);
+	assert_int_equal(finished(), 1);
 	assert_true(got[0] == NOTHING && got[1] == INIT);
 	assert_int_equal(vcpus[0].gpr[GPR_RSI], 0x7004);
 	assert_int_equal(vcpus[0].gpr[GPR_RDI], PAGE + APIC_ICR + 4);
@@ -229,7 +229,7 @@ static void strings(void **state)
 	forget();
 	assert_true(apic_npf(&vcpus[0], PAGE + APIC_SPURIOUS));
 	assert_int_equal(exception, VEC_GP);
-	assert_int_equal(finished, 0);
+	assert_int_equal(finished(), 0);
 	assert_int_equal(vcpus[0].gpr[GPR_RSI], 0x7004);
 	/* Of two bytes: without effect, but done. */
 	code[0] = 0x66;
@@ -238,7 +238,7 @@ static void strings(void **state)
 	registers[0][APIC_SPURIOUS / 4] = 0x1ff;
 	forget();
 	assert_true(apic_npf(&vcpus[0], PAGE + APIC_SPURIOUS));
-	assert_int_equal(finished, 2);
+	assert_int_equal(finished(), 2);
 	assert_int_equal(registers[0][APIC_SPURIOUS / 4], 0x1ff);
 	assert_int_equal(vcpus[0].gpr[GPR_RDI], PAGE + APIC_ICR + 6);
 }
@@ -255,7 +255,7 @@ static void refused(void **state)
 		forget();
 		assert_true(apic_npf(&vcpus[0], PAGE + APIC_ICR));
 		assert_int_equal(exception, VEC_GP);
-		assert_int_equal(finished, 0);
+		assert_int_equal(finished(), 0);
 	}
 	assert_int_equal(lines, 1);
 	/* A stack or a table is there: whatever RIP is at, it is not performed. */
@@ -273,13 +273,13 @@ static void refused(void **state)
 	vmcb.control.exit_info1 = NPF_WRITE | NPF_FINAL;
 	forget();
 	assert_true(apic_npf(&vcpus[0], PAGE + 0x80));
-	assert_int_equal(finished, 5);
+	assert_int_equal(finished(), 5);
 	/* Code that is not there any more is tried again. */
 	code_length = 0;
 	forget();
 	assert_true(apic_npf(&vcpus[0], PAGE + 0x80));
 	assert_int_equal(exception, NOTHING);
-	assert_int_equal(finished, 0);
+	assert_int_equal(finished(), 0);
 	assert_false(apic_npf(&vcpus[0], PAGE - 1));
 }
 
@@ -295,7 +295,7 @@ static void decode_assists(void **state)
 	code_length = 0;
 	assert_true(apic_npf(&vcpus[0], PAGE + APIC_ICR));
 	assert_int_equal(registers[0][APIC_ICR / 4], 0xc40fd);
-	assert_int_equal(finished, sizeof(mov));
+	assert_int_equal(finished(), sizeof(mov));
 	/* Too few of them: those in memory count. */
 	memcpy(code, mov, code_length = sizeof(mov));
 	code[6] = 0xfe;

@@ -13,7 +13,7 @@ static void store_at(uint64_t gpa, uint32_t value)
 	vmcb.save.rax = value;
 	forget();
 	assert_true(apic_npf(&vcpus[0], gpa));
-	assert_int_equal(finished, sizeof(mov));
+	assert_int_equal(finished(), sizeof(mov));
 	assert_int_equal(exception, NOTHING);
 }
 
@@ -90,9 +90,10 @@ static void narrow_and_wide(void **state)
 	/* Of an entry no part is written. */
 	io[4] = 0x10030;
 	assert_true(apic_npf(&vcpus[0], IO_APIC + 0x10));
+	assert_int_equal(finished(), sizeof(byte) + 2 * sizeof(word));
 	memcpy(code, byte, code_length = sizeof(byte));
 	assert_true(apic_npf(&vcpus[0], IO_APIC + 0x11));
-	assert_int_equal(finished, sizeof(byte));
+	assert_int_equal(finished(), sizeof(byte));
 	assert_int_equal(io[4], 0x10030);
 	/* What arithmetic makes of it counts. */
 	memcpy(code, or, code_length = sizeof(or));
@@ -101,12 +102,13 @@ static void narrow_and_wide(void **state)
 	code[7] = 4;
 	assert_true(apic_npf(&vcpus[0], IO_APIC + 0x10));
 	assert_int_equal(io[4], 0x10430);
+	assert_int_equal(finished(), 2 * sizeof(or));
 	vmcb.save.cs.attributes = SEG_ATTR_L;
 	vmcb.save.efer = EFER_LMA;
 	vcpus[0].gpr[GPR_RCX] = 0x30;
 	memcpy(code, wide, code_length = sizeof(wide));
 	assert_true(apic_npf(&vcpus[0], IO_APIC + 0x10));
-	assert_int_equal(finished, sizeof(wide));
+	assert_int_equal(finished(), sizeof(wide));
 	assert_int_equal(io[4], 0x10430);
 }
 
@@ -157,22 +159,22 @@ static void another_owner(void **state)
 	memcpy(code, and, code_length = sizeof(and));
 	forget();
 	assert_true(apic_npf(&vcpus[0], OTHER + 0xfff));
-	assert_true(exception == VEC_GP && !finished);
+	assert_true(exception == VEC_GP && !finished());
 	code[0] = 0xa3;
 	code_length = 5;
 	forget();
 	assert_true(apic_npf(&vcpus[0], OTHER + 0xffe));
-	assert_true(exception == VEC_GP && !finished);
+	assert_true(exception == VEC_GP && !finished());
 	vmcb.save.cs.attributes = SEG_ATTR_L;
 	vmcb.save.efer = EFER_LMA;
 	memcpy(code, wide, code_length = sizeof(wide));
 	forget();
 	assert_true(apic_npf(&vcpus[0], OTHER + 0x800));
-	assert_true(exception == VEC_GP && !finished);
+	assert_true(exception == VEC_GP && !finished());
 	code[1] = 0x09; /* OR, likewise */
 	forget();
 	assert_true(apic_npf(&vcpus[0], OTHER + 0x800));
-	assert_true(exception == VEC_GP && !finished);
+	assert_true(exception == VEC_GP && !finished());
 }
 
 /* What a device would write, by the processor: QEMU takes it. */

@@ -277,9 +277,12 @@ static void l1_gets_what_it_intercepts(void **state)
 	(void)state;
 	begin_l2(VMEXIT_EXCP_BASE + VEC_DB, 0);
 	vmcb02.save.rip = 0x1000;
-	vmcb02.save.rflags = RFLAGS_TF;
+	vmcb02.save.rflags = RFLAGS_TF | RFLAGS_RF;
+	vmcb02.control.int_state = INT_STATE_SHADOW;
 	finish_instruction(&vcpu, 3); /* L2's STGI */
 	assert_true(vcpu.guest_mode);
+	assert_int_equal(vmcb02.save.rflags, RFLAGS_TF);
+	assert_int_equal(vmcb02.control.int_state, 0);
 	vcpu.event.gif = true;
 	vcpu.event.due.nmi = true;
 	settled();
