@@ -132,10 +132,23 @@ static inline uint64_t find_marked(const struct shadow_page *page, unsigned int 
 	return found;
 }
 
+/* What was put to sleep is awake: if that was for nothing it stays so for some flushes. */
+static inline void was_woken(const struct mmu *mmu, struct shadow_page *page)
+{
+	if (__builtin_expect(mmu->collections - page->fell != 1, true)) {
+		page->restless = 0;
+		return;
+	}
+	page->restless = (uint8_t)(2 * page->restless + 1) & RESTLESS_MOST;
+	page->left = page->restless;
+}
+
 /* Has nothing below the page been walked to since all of it was looked at? */
-static bool is_quiet(struct shadow_page *page, bool armed)
+static inline bool is_quiet(const struct mmu *mmu, struct shadow_page *page, bool armed)
 {
 	if (__atomic_load_n(page->parent, __ATOMIC_RELAXED) & PTE_A) {
+		if (page->quiet != AWAKE)
+			was_woken(mmu, page);
 		page->quiet = AWAKE; /* T4 */
 		return false;
 	}
@@ -165,6 +178,11 @@ static inline void let_fall(const struct mmu *mmu, struct mmu_cpu *cpu, struct s
 	if (page->quiet != AWAKE ||
 	    (!__atomic_load_n(&cpu->flush_direct, __ATOMIC_RELAXED) && !(self && cpu->flushes_all)))
 		return;
+	if (page->left) {
+		page->left--;
+		return;
+	}
+	page->fell = mmu->collections;
 	__atomic_and_fetch(page->parent, ~PTE_A, __ATOMIC_SEQ_CST);   /* T10 */
 	page->quiet = self ? QUIET : FALLING;                         /* T11 */
 	__atomic_store_n(&cpu->flush_direct, true, __ATOMIC_SEQ_CST); /* T12 */
@@ -200,7 +218,7 @@ static bool ask_region(struct mmu *mmu, struct mmu_cpu *cpu, struct shadow_page 
 {
 	bool open = is_open(mmu, cpu, region);
 
-	if (!is_quiet(region, armed) || open)
+	if (!is_quiet(mmu, region, armed) || open)
 		collect_region(mmu, cpu, region, open, armed);
 	let_fall(mmu, cpu, region);
 	return open || region->quiet != QUIET;
@@ -209,7 +227,7 @@ static bool ask_region(struct mmu *mmu, struct mmu_cpu *cpu, struct shadow_page 
 static void collect_giant(struct mmu *mmu, struct mmu_cpu *cpu, struct shadow_page *giant,
                           bool armed)
 {
-	bool quiet = is_quiet(giant, armed), skipped = quiet;
+	bool quiet = is_quiet(mmu, giant, armed), skipped = quiet;
 
 	for (unsigned int words = giant->words; words; words &= words - 1) {
 		unsigned int word = (unsigned int)__builtin_ctz(words);
@@ -230,6 +248,7 @@ static void collect_giant(struct mmu *mmu, struct mmu_cpu *cpu, struct shadow_pa
 
 void regions_collect(struct mmu *mmu)
 {
+	mmu->collections++;
 	for (struct mmu_cpu *cpu = mmu->cpus; cpu; cpu = cpu->next) {
 		bool armed = is_armed(mmu, cpu);
 

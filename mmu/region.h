@@ -62,6 +62,12 @@ enum quiet {
 	QUIET,   /* as long as A=0 the processor has nothing of it cached */
 };
 
+/*
+ * What is woken before the next flush is not put to sleep again so soon: clearing A is not for
+ * nothing, least of all on a hypervisor, which has to see A set again. Twice as long each time.
+ */
+enum { RESTLESS_MOST = 63 };
+
 /* The processor's page of NPT01 of this level for a frame; NULL where larger leaves are, or none.
  */
 struct shadow_page *find_page(const struct mmu *mmu, const struct mmu_cpu *cpu, uint64_t gpa,

@@ -63,6 +63,9 @@ struct shadow_page {
 	uint32_t pins;    /* by processors that have it as root and by tracked frames below it */
 	uint32_t present; /* sptes */
 	bool live;
+	uint8_t restless; /* region, giant: flushes for which it is left awake once it was woken */
+	uint8_t left;     /* ... and how many of those are still to come */
+	uint32_t fell;    /* the collection that put it to sleep */
 };
 
 /* Sptes that are skipped at one glance when a table is read again. */
@@ -184,6 +187,7 @@ struct mmu {
 	uint16_t hot; /* so many entries that are read again make a table hot: it gets a copy */
 
 	uint64_t frames_tracked, frames_watched;
+	uint32_t collections;          /* so many times regions_collect() */
 	struct mmu_counters *counters; /* of the processor at work */
 	struct mmu_counters nobodys;   /* ... while none has been at work yet */
 };

@@ -266,12 +266,63 @@ static void regions_fall_asleep_when_l1_flushes_all(void **state)
 	flush_and_run(m); /* that was one flush */
 	assert_true(*path.above & PTE_A);
 	assert_false(m->cpu[0].flush_direct);
-	mmu_flush_all_asids(m->cpu);
-	flush_and_run(m);
-	mmu_direct_flushed(&m->cpu[0]);
+	for (int times = 0; times < 2; times++) { /* not at once: it was woken at once */
+		mmu_flush_all_asids(m->cpu);
+		flush_and_run(m);
+		mmu_direct_flushed(&m->cpu[0]);
+	}
 	mmu_flush_all_asids(m->cpu);
 	flush_and_run(m); /* there is none that could fall */
 	assert_false(m->cpu[0].flush_direct);
+}
+
+/* How often A was cleared above a region to which L1 comes between each two flushes. */
+static unsigned int falls_of(struct machine *m, struct path path, unsigned int flushes)
+{
+	unsigned int falls = 0;
+
+	while (flushes--) {
+		*path.above |= PTE_A;
+		*path.upper |= PTE_A;
+		mmu_flush_all_asids(m->cpu);
+		flush_and_run(m);
+		mmu_direct_flushed(&m->cpu[0]);
+		falls += !(*path.above & PTE_A);
+	}
+	return falls;
+}
+
+/* Each A that is cleared may be a fault of a hypervisor's below: not for what never rests. */
+static void a_region_that_never_rests_stays_awake(void **state)
+{
+	struct machine *m = *state;
+	struct path path;
+
+	begin(m);
+	path = path_of(m, 0, m->table);
+	assert_int_equal(falls_of(m, path, 1), 1);
+	assert_int_equal(falls_of(m, path, 1 + 1), 1);
+	assert_int_equal(falls_of(m, path, 3), 0);
+	assert_int_equal(falls_of(m, path, 1), 1);
+	assert_int_equal(falls_of(m, path, 7 + 1 + 15 + 1 + 31 + 1 + 63 + 1), 4);
+	assert_int_equal(falls_of(m, path, 3 * 64), 3);
+	/* One flush in peace, and it falls asleep as others do. */
+	for (int i = 0; i < 64; i++) {
+		mmu_flush_all_asids(m->cpu);
+		flush_and_run(m);
+		mmu_direct_flushed(&m->cpu[0]);
+	}
+	searched(m);
+	mmu_flush_all_asids(m->cpu);
+	flush_and_run(m);
+	assert_int_equal(searched(m), 1); /* the other processor's, which nobody has put to sleep */
+	assert_int_equal(falls_of(m, path, 1), 1);
+	/* What it writes meanwhile is seen. */
+	assert_int_equal(falls_of(m, path, 1), 0);
+	*path.leaf |= PTE_D;
+	edit(m, FRAME_B);
+	assert_int_equal(flush_and_run(m), 1);
+	assert_int_equal(leads_to(m), FRAME_B);
 }
 
 /* Each way in which others write wakes the region at home. */
@@ -348,6 +399,7 @@ int main(void)
 		TEST(quiet_regions_are_skipped),
 		TEST(quiet_giants_are_skipped),
 		TEST(regions_fall_asleep_when_l1_flushes_all),
+		TEST(a_region_that_never_rests_stays_awake),
 		TEST(others_wake_a_region),
 		TEST(a_table_in_a_quiet_region_begins_unarmed),
 	};
