@@ -15,7 +15,7 @@ ok $? "bare: the kernel has found the IOMMU"
 linux_runs "2 processors" amd64 $some BOOT=direct SMP=2
 grep -qa "IOMMU: devices are kept out" "$log" && ! grep -qa "AMD-Vi: Found IOMMU" "$log"
 ok $? "2 processors: Nestling has it, and the kernel finds none"
-linux_runs "strict, npt=off, EFI program" amd64 $some BOOT=uefi STRICT=1 L0CMDLINE=npt=off
+linux_runs "strict, npt=off, EFI program" amd64 $some BOOT=uefi STRICT=1 SMP=2 L0CMDLINE=npt=off
 grep -qa "IOMMU: devices are kept out" "$log" && ! grep -qa "AMD-Vi: Found IOMMU" "$log"
 ok $? "strict, npt=off, EFI program: Nestling has it, and the kernel finds none"
 done_testing
