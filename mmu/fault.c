@@ -106,6 +106,7 @@ static __attribute__((noinline)) enum fault_result long_way(struct mmu *mmu, str
 	const struct paging_mode *mode = &tables->mode;
 	struct walk walk = {.gpa = fault->address};
 	enum walk_status status = WALK_OK;
+	struct host_mapping host;
 	bool filled;
 
 	if (!tables->direct)
@@ -129,7 +130,8 @@ static __attribute__((noinline)) enum fault_result long_way(struct mmu *mmu, str
 	saw_changes(mmu, cpu); /* A8 */
 	if (filled)
 		return FAULT_FILLED;
-	if (!(fault->access & ACCESS_WRITE) || !mmu->ops->map(mmu->context, walk.gpa).read_only)
+	host = mmu->ops->map(mmu->context, walk.gpa);
+	if (!(fault->access & ACCESS_WRITE ? host.read_only : host.hidden))
 		return FAULT_SPURIOUS;
 	fault->gpa = walk.gpa;
 	return FAULT_READ_ONLY;

@@ -61,7 +61,9 @@ static inline bool apply_leaf(struct mmu *mmu, const struct paging_mode *mode,
 	if (!small && is_npt01(page) && (spte & PTE_P))
 		mmu->ops->flush_all(mmu->context);
 	copy_entry(page, index, entry);
-	if (small)
+	if (__builtin_expect(!leaf, false))
+		spte_clear(mmu, page, index);
+	else if (small)
 		set_leaf(mmu, page, index, 1, leaf);
 	else
 		spte_set(mmu, page, index, leaf);

@@ -222,7 +222,7 @@ enum fault_result {
 	FAULT_SPURIOUS,  /* the tables allow the access already: resume */
 	FAULT_RETRY,     /* L1's tables were changing: resume */
 	FAULT_REFLECT,   /* L1's tables deny the access: it is L1's fault to handle */
-	FAULT_READ_ONLY, /* they allow a write that ops->map() keeps for L0: at gpa */
+	FAULT_READ_ONLY, /* they allow an access that ops->map() keeps for L0: at gpa */
 };
 
 struct page_fault {

@@ -90,6 +90,7 @@ struct host_mapping {
 	uint64_t hpa;
 	int level;      /* 1: 4 KiB, 2: 2 MiB, 3: 1 GiB: the largest page allowed there */
 	bool read_only; /* writes are L0's to perform: FAULT_READ_ONLY; level is 1 then */
+	bool hidden;    /* and so are reads: read_only, too */
 	bool typed;     /* the leaf's memory type is combined with this one; UC- gives way to WC */
 	uint8_t type;
 };

@@ -115,7 +115,7 @@ uint64_t small_leaf_over(const struct mmu *mmu, uint64_t gpa, unsigned int type,
 		type = type_over(&host, type);
 	if (host.read_only)
 		rights &= ~PTE_W;
-	return leaf_spte(host.hpa, 1, type, rights);
+	return host.hidden ? 0 : leaf_spte(host.hpa, 1, type, rights);
 }
 
 /* Maps a page of L1's memory at the spte's level or, where L0 may not, through a direct table. */
@@ -134,6 +134,8 @@ static struct target to_memory(const struct mmu *mmu, const struct shadow_page *
 			rights &= ~PTE_W; /* the next write faults */
 		if (host.read_only)
 			rights &= ~PTE_W;
+		if (host.hidden)
+			return target; /* a leaf that lets nothing through */
 		target.spte = leaf_spte(host.hpa, level, host.typed ? type_over(&host, type) : type,
 		                        rights);
 		if (npt01 && is_tracked(mmu, gpa))

@@ -322,6 +322,7 @@ static _Noreturn void run_plainly(struct vcpu *vcpu)
 
 void vcpu_run(struct vcpu *vcpu)
 {
+	vcpu->event.due.hold = features.vector0;
 	if (take_signals(vcpu)) /* from here on GIF is 0 in L0 */
 		vcpu_nmi(vcpu);
 	if (vcpu->cpu.alone && features.npt && !features.untrain)

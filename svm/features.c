@@ -82,14 +82,17 @@ static uint64_t granted(const struct grant *grants, unsigned int count,
 	return valid;
 }
 
-/* An outer Nestling passes on what it runs on: svm/emulate/cpuid.c. */
-static bool on_tcg(void)
+/*
+ * Is this emulator, or KVM, below? An outer Nestling passes on what it runs on:
+ * svm/emulate/cpuid.c.
+ */
+static bool runs_on(const struct cpuid_regs *signature, uint32_t quirks)
 {
 	struct cpuid_regs r = cpuid(LEAF_HYPERVISOR, 0);
 
 	if (r.ebx == NESTLING_EBX && r.ecx == NESTLING_ECX && r.edx == NESTLING_EDX)
-		return cpuid(LEAF_HYPERVISOR_INFO, 0).ebx & QUIRKS_TCG;
-	return r.ebx == 0x54474354 && r.ecx == 0x43544743 && r.edx == 0x47435447; /* TCGTCGTCGTCG */
+		return cpuid(LEAF_HYPERVISOR_INFO, 0).ebx & quirks;
+	return r.ebx == signature->ebx && r.ecx == signature->ecx && r.edx == signature->edx;
 }
 
 /*
@@ -238,6 +241,10 @@ static void choose_barriers(const struct feature_choice *choice)
 void features_init(const struct feature_choice *choice)
 {
 	static const struct cpuid_bit hypervisor = {LEAF_FEATURES, 'c', 31};
+	static const struct cpuid_regs tcg = {
+		.ebx = 0x54474354, .ecx = 0x43544743, .edx = 0x47435447}; /* TCGTCGTCGTCG */
+	static const struct cpuid_regs kvm = {
+		.ebx = 0x4b4d564b, .ecx = 0x564b4d56, .edx = 0x4d}; /* KVMKVMKVM */
 	struct cpuid_regs svm, extended;
 
 	features.npt = choice->npt;
@@ -254,7 +261,8 @@ void features_init(const struct feature_choice *choice)
 	features.page_1g = extended.edx & (1u << 26);
 	features.nx = extended.edx & (1u << 20);
 	features.la57 = choice->la57;
-	features.tcg = on_tcg();
+	features.tcg = runs_on(&tcg, QUIRKS_TCG);
+	features.kvm = runs_on(&kvm, QUIRKS_KVM);
 	lock_any_order = cpuid_has(&hypervisor);
 	choose_registers();
 	choose_svm(choice->untried);

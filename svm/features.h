@@ -21,6 +21,8 @@ struct features {
 	bool la57;           /* L0 runs with 5 levels */
 	bool npt;            /* L0 uses nested paging; false: it shadows L1's own */
 	bool tcg;            /* QEMU's own emulation: its quirks are dealt with where they show */
+	bool kvm;            /* KVM is right below */
+	bool vector0;        /* ... and needs quirk_hold_interrupts() */
 	bool clean;          /* L0 uses clean bits */
 	bool virtual_vmload; /* L1's VMLOAD and VMSAVE need no exit in 64-bit code */
 	bool extensions;     /* svm/nested/extensions.c has something to do */

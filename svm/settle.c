@@ -12,6 +12,7 @@
 #include "svm/exit.h"
 #include "svm/look/hypercall.h"
 #include "svm/nested/nested.h"
+#include "svm/quirks/quirks.h"
 
 /*
  * What a bare machine does when its processor shuts down: it resets. After that nobody can ask any
@@ -132,4 +133,6 @@ void settle(struct vcpu *vcpu)
 		while (vcpu->event.due.outcome)
 			act(vcpu);
 	} while (take_next(vcpu));
+	if (vcpu->event.due.hold)
+		quirk_hold_interrupts(vcpu);
 }

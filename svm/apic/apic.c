@@ -12,6 +12,7 @@
 #include "svm/features.h"
 #include "svm/apic/kept.h"
 #include "svm/cpus/processors.h"
+#include "svm/quirks/quirks.h"
 
 /* ICR; APM vol. 2, section 16.5. */
 enum {
@@ -157,18 +158,24 @@ static void write_own(struct vcpu *vcpu, unsigned int offset, uint32_t value)
 	}
 	if (offset <= APIC_ID || (is_lvt(offset) && is_init_or_startup(value)))
 		return;
-	apic_write(vcpu, offset, value);
+	if (offset == APIC_TPR && features.vector0)
+		quirk_write_tpr(vcpu, (uint8_t)value);
+	else
+		apic_write(vcpu, offset, value);
 	if (offset == APIC_LDR || offset == APIC_DFR)
 		apic_read_names(vcpu);
 }
 
+typedef bool decoder(const struct vcpu *vcpu, const uint8_t *bytes, unsigned int have,
+                     struct apic_store *store);
+
 /* From the bytes that the processor fetched; only some tell, and not always all that it takes. */
-static bool decode_assisted(const struct vcpu *vcpu, struct apic_store *store)
+static bool decode_assisted(const struct vcpu *vcpu, decoder *decode, struct apic_store *store)
 {
 	const struct vmcb_control *control = &vcpu->vmcb->control;
 
 	return has(SVM_FEATURE_DECODE) &&
-	       apic_decode(vcpu, control->fetched, control->fetched_bytes & FETCHED_COUNT, store);
+	       decode(vcpu, control->fetched, control->fetched_bytes & FETCHED_COUNT, store);
 }
 
 /* From memory: the bytes that there are, or 0 if there are none; then the guest tries again. */
@@ -182,22 +189,23 @@ static unsigned int read_code(struct vcpu *vcpu, uint8_t bytes[INSTRUCTION_MAX])
 	return INSTRUCTION_MAX;
 }
 
-/* Does an instruction write for itself, and not the processor for it: a stack, a table? */
+/* Does an instruction access it for itself, and not the processor for it: a stack, a table? */
 static bool is_by_instruction(struct vcpu *vcpu)
 {
 	const struct vmcb_control *control = &vcpu->vmcb->control;
 
-	return !interrupted_event(vcpu) &&
+	return !interrupted_event(vcpu) && !(control->exit_info1 & NPF_FETCH) &&
 	       !(control->exit_code == VMEXIT_NPF && (control->exit_info1 & NPF_TABLE));
 }
 
 /* What nobody does to such a page raises #GP: no other way keeps INIT from the real one. */
 static void refuse(struct vcpu *vcpu, uint64_t gpa)
 {
-	log_once(log_info,
-	         "a write to a kept page at %llx by an instruction at rip %llx that is not known: "
-	         "#GP",
-	         (unsigned long long)gpa, (unsigned long long)vcpu->vmcb->save.rip);
+	log_once(
+		log_info,
+		"an access to a kept page at %llx by an instruction at rip %llx that is not known: "
+		"#GP",
+		(unsigned long long)gpa, (unsigned long long)vcpu->vmcb->save.rip);
 	raise_fault(vcpu, VEC_GP, 0);
 }
 
@@ -236,27 +244,47 @@ static bool perform(struct vcpu *vcpu, const struct apic_store *store, uint64_t 
 	return true;
 }
 
+static bool perform_store(struct vcpu *vcpu, struct apic_store *store, uint64_t gpa)
+{
+	return read_source(vcpu, store) && perform(vcpu, store, gpa);
+}
+
+/* All of the page is the guest's to read, but for the TPR, which may be L0's. False: #GP. */
+static bool perform_load(struct vcpu *vcpu, struct apic_store *load, uint64_t gpa)
+{
+	uint32_t value;
+
+	if (!kept_read(gpa, load->size < sizeof(value) ? load->size : sizeof(value), &value))
+		return false;
+	if (gpa - (vcpu->apic.page + APIC_TPR) < sizeof(value))
+		value = (uint32_t)quirk_read_tpr(vcpu) >> 8 * (gpa % sizeof(value));
+	apic_load(vcpu, load, value);
+	return true;
+}
+
 bool apic_npf(struct vcpu *vcpu, uint64_t gpa)
 {
+	bool write = vcpu->vmcb->control.exit_info1 & NPF_WRITE, known;
+	decoder *decode = write ? apic_decode : apic_decode_load;
+	uint64_t page = gpa & ~APIC_PAGE_OFFSET;
 	uint8_t bytes[INSTRUCTION_MAX];
 	struct apic_store store;
-	bool known;
 
-	if (!apic_covers(gpa & ~APIC_PAGE_OFFSET, PAGE_SIZE))
+	if (!(write ? apic_covers(page, PAGE_SIZE) : apic_hides(page, PAGE_SIZE)))
 		return false;
 	known = is_by_instruction(vcpu);
-	if (known && !decode_assisted(vcpu, &store)) {
+	if (known && !decode_assisted(vcpu, decode, &store)) {
 		unsigned int have = read_code(vcpu, bytes);
 
 		if (!have)
 			return true;
-		known = apic_decode(vcpu, bytes, have, &store);
+		known = decode(vcpu, bytes, have, &store);
 	}
-	if (!known || !read_source(vcpu, &store) || !perform(vcpu, &store, gpa)) {
+	if (!known || !(write ? perform_store : perform_load)(vcpu, &store, gpa)) {
 		refuse(vcpu, gpa);
 		return true;
 	}
-	vcpu->counters.apic_writes++;
+	vcpu->counters.apic_writes += write;
 	apic_advance(vcpu, &store);
 	finish_instruction(vcpu, store.length);
 	return true;
@@ -277,9 +305,28 @@ bool is_x2apic(uint32_t msr)
 	return msr >= MSR_X2APIC && msr < MSR_X2APIC + X2APIC_MSRS;
 }
 
+static bool is_watched_tpr(const struct vcpu *vcpu, uint32_t msr)
+{
+	return msr == X2APIC_MSR(APIC_TPR) && features.vector0 &&
+	       (vcpu->apic.base & APIC_BASE_X2APIC);
+}
+
+bool x2apic_read_tpr(const struct vcpu *vcpu, uint32_t msr, uint64_t *value)
+{
+	if (!is_watched_tpr(vcpu, msr))
+		return false;
+	*value = quirk_read_tpr(vcpu);
+	return true;
+}
+
 bool x2apic_write(struct vcpu *vcpu, uint32_t msr, uint64_t value)
 {
 	if (msr == X2APIC_MSR(APIC_ICR))
 		return x2apic_write_icr(vcpu, value);
+	if (is_watched_tpr(vcpu, msr)) {
+		if (value <= UINT8_MAX)
+			quirk_write_tpr(vcpu, (uint8_t)value);
+		return value <= UINT8_MAX;
+	}
 	return !is_init_or_startup(low32(value)) && wrmsr_safe(msr, value);
 }

@@ -17,6 +17,9 @@
  */
 void apic_init(struct vcpu *vcpu);
 
+/* On all processors: where features.vector0 is set L1's reads of the TPR by MSR are L0's, too. */
+void apic_watch_tpr(struct vcpu *vcpu);
+
 /* The vcpu's INIT has put its real APIC into the state after INIT; called on its processor. */
 void apic_was_reset(struct vcpu *vcpu);
 
@@ -26,9 +29,12 @@ void apic_was_reset(struct vcpu *vcpu);
  */
 bool apic_covers(uint64_t gpa, uint64_t size);
 
+/* The same for pages that are kept from L1's loads as well: those that show the TPR. */
+bool apic_hides(uint64_t gpa, uint64_t size);
+
 /*
- * The guest in use may write memory at gpa, for all that L1's tables say, and has exited there:
- * performs the store if that is such a page. False: it is none.
+ * The guest in use may access memory at gpa as it did, for all that L1's tables say, and has exited
+ * there: performs the store or load if it is kept from that. False: it is not.
  */
 bool apic_npf(struct vcpu *vcpu, uint64_t gpa);
 
@@ -42,5 +48,8 @@ bool apic_write_base(struct vcpu *vcpu, uint64_t value);
  */
 bool is_x2apic(uint32_t msr);
 bool x2apic_write(struct vcpu *vcpu, uint32_t msr, uint64_t value);
+
+/* L1's RDMSR of the TPR. False: it is the processor's to answer. */
+bool x2apic_read_tpr(const struct vcpu *vcpu, uint32_t msr, uint64_t *value);
 
 #endif

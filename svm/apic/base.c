@@ -45,6 +45,11 @@ bool apic_covers(uint64_t gpa, uint64_t size)
 	return find_page(gpa, size) || kept_covers(gpa, size);
 }
 
+bool apic_hides(uint64_t gpa, uint64_t size)
+{
+	return features.vector0 && find_page(gpa, size);
+}
+
 static uint64_t address_of(uint64_t base)
 {
 	return base & ~APIC_PAGE_OFFSET & ((1ull << features.phys_bits) - 1);
@@ -96,6 +101,11 @@ static void intercept_x2apic(struct vcpu *vcpu)
 		msr_intercept_write(vcpu, X2APIC_MSR(lvt));
 	for (unsigned int i = 0; i < APIC_EXTENDED_LVTS; i++)
 		msr_intercept_write(vcpu, X2APIC_MSR(APIC_EXTENDED_LVT) + i);
+}
+
+void apic_watch_tpr(struct vcpu *vcpu)
+{
+	msr_intercept_both(vcpu, X2APIC_MSR(APIC_TPR));
 }
 
 void apic_init(struct vcpu *vcpu)
@@ -210,6 +220,7 @@ static bool write_base(struct vcpu *vcpu, uint64_t value)
 		return false;
 	}
 	vcpu->apic.base = value;
+	quirk_apic_moved(vcpu);
 	apic_read_names(vcpu);
 	return true;
 }

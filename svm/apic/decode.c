@@ -1,6 +1,6 @@
 /*
- * Stores to pages that are kept from guests. Relies on svm/decode/operand.h for what an operand
- * takes.
+ * Stores to pages that are kept from guests, and loads. Relies on svm/decode/operand.h for what an
+ * operand takes.
  */
 #include "svm/apic/decode.h"
 
@@ -21,13 +21,15 @@ enum source {
 };
 
 /* APM vol. 3, appendix A, with the most frequent ones first. One less is the form with a byte. */
-static const struct form {
+struct form {
 	uint16_t opcode;   /* with 0F in the upper byte, or one byte */
 	uint8_t group;     /* ModRM.reg, or ANY */
 	uint8_t operation; /* enum apic_operation */
 	uint8_t source;    /* enum source */
 	bool no_byte;      /* there is no such form */
-} forms[] = {
+};
+
+static const struct form store_forms[] = {
 	{0x89, ANY, APIC_MOV, REGISTER, false},    {0xc7, 0, APIC_MOV, IMMEDIATE, false},
 	{0xa3, ANY, APIC_MOV, OFFSET, false},      {0x87, ANY, APIC_XCHG, REGISTER, false},
 	{0x01, ANY, APIC_ADD, REGISTER, false},    {0x09, ANY, APIC_OR, REGISTER, false},
@@ -45,6 +47,17 @@ static const struct form {
 	{0x0fba, 6, APIC_BTR, IMMEDIATE_8, true},  {0x0fbb, ANY, APIC_BTC, REGISTER, true},
 	{0x0fba, 7, APIC_BTC, IMMEDIATE_8, true},  {0xab, ANY, APIC_STOS, STRING, false},
 	{0xa5, ANY, APIC_MOVS, STRING, false},
+};
+
+static const struct form load_forms[] = {
+	{0x8b, ANY, APIC_MOV, REGISTER, false},  {0xa1, ANY, APIC_MOV, OFFSET, false},
+	{0x03, ANY, APIC_ADD, REGISTER, false},  {0x0b, ANY, APIC_OR, REGISTER, false},
+	{0x23, ANY, APIC_AND, REGISTER, false},  {0x2b, ANY, APIC_SUB, REGISTER, false},
+	{0x33, ANY, APIC_XOR, REGISTER, false},  {0x3b, ANY, APIC_CMP_WITH, REGISTER, false},
+	{0x39, ANY, APIC_CMP, REGISTER, false},  {0x81, 7, APIC_CMP, IMMEDIATE, false},
+	{0x83, 7, APIC_CMP, IMMEDIATE_8, true},  {0x85, ANY, APIC_TEST, REGISTER, false},
+	{0xf7, 0, APIC_TEST, IMMEDIATE, false},  {0x0fa3, ANY, APIC_BT, REGISTER, true},
+	{0x0fba, 4, APIC_BT, IMMEDIATE_8, true},
 };
 
 #define RFLAGS_BY_LAHF    0xd5u
@@ -69,6 +82,10 @@ static const uint32_t flags_set[APIC_OPERATIONS] = {
 	[APIC_BTS] = RFLAGS_CF,
 	[APIC_BTR] = RFLAGS_CF,
 	[APIC_BTC] = RFLAGS_CF,
+	[APIC_BT] = RFLAGS_CF,
+	[APIC_CMP] = RFLAGS_ARITHMETIC,
+	[APIC_CMP_WITH] = RFLAGS_ARITHMETIC,
+	[APIC_TEST] = RFLAGS_ARITHMETIC,
 };
 
 static uint8_t operand_size(const struct vmcb_save *save, const struct prefixes *prefixes)
@@ -94,9 +111,10 @@ static bool read_immediate(const uint8_t *bytes, unsigned int have, unsigned int
 	return true;
 }
 
-static const struct form *find_form(unsigned int opcode, unsigned int group)
+static const struct form *find_form(const struct form *forms, unsigned int count,
+                                    unsigned int opcode, unsigned int group)
 {
-	for (unsigned int i = 0; i < sizeof(forms) / sizeof(*forms); i++) {
+	for (unsigned int i = 0; i < count; i++) {
 		bool byte = opcode + 1 == forms[i].opcode && !forms[i].no_byte;
 
 		if ((byte || opcode == forms[i].opcode) &&
@@ -155,8 +173,8 @@ static bool decode_modrm(const struct vcpu *vcpu, const struct prefixes *prefixe
 	return true;
 }
 
-bool apic_decode(const struct vcpu *vcpu, const uint8_t *bytes, unsigned int have,
-                 struct apic_store *store)
+static bool decode_by(const struct form *forms, unsigned int count, const struct vcpu *vcpu,
+                      const uint8_t *bytes, unsigned int have, struct apic_store *store)
 {
 	const struct vmcb_save *save = &vcpu->vmcb->save;
 	const struct form *form;
@@ -170,7 +188,7 @@ bool apic_decode(const struct vcpu *vcpu, const uint8_t *bytes, unsigned int hav
 	opcode = bytes[at++];
 	if (opcode == OPCODE_TWO_BYTES && at < have)
 		opcode = opcode << 8 | bytes[at++];
-	form = find_form(opcode, at < have ? bytes[at] >> 3 & 7 : ANY);
+	form = find_form(forms, count, opcode, at < have ? bytes[at] >> 3 & 7 : ANY);
 	if (!form)
 		return false;
 	*store = (struct apic_store){
@@ -183,6 +201,21 @@ bool apic_decode(const struct vcpu *vcpu, const uint8_t *bytes, unsigned int hav
 	if (form->source == OFFSET)
 		return decode_offset(vcpu, &prefixes, have, at, store);
 	return decode_modrm(vcpu, &prefixes, bytes, have, at, form->source, store);
+}
+
+#define COUNT(table) (sizeof(table) / sizeof(*(table)))
+
+bool apic_decode(const struct vcpu *vcpu, const uint8_t *bytes, unsigned int have,
+                 struct apic_store *store)
+{
+	return decode_by(store_forms, COUNT(store_forms), vcpu, bytes, have, store);
+}
+
+bool apic_decode_load(const struct vcpu *vcpu, const uint8_t *bytes, unsigned int have,
+                      struct apic_store *load)
+{
+	return decode_by(load_forms, COUNT(load_forms), vcpu, bytes, have, load) &&
+	       (load->operation == APIC_MOV || load->size <= sizeof(load->source));
 }
 
 /* SF, ZF, AF, PF and CF by LAHF, where they stand as in RFLAGS. */
@@ -208,11 +241,14 @@ static uint32_t combine(unsigned int operation, uint32_t value, uint32_t source,
 		EXECUTE("orl %3, %0");
 		break;
 	case APIC_AND:
+	case APIC_TEST:
 		EXECUTE("andl %3, %0");
 		break;
 	case APIC_SUB:
 	case APIC_DEC:
 	case APIC_CMPXCHG:
+	case APIC_CMP:
+	case APIC_CMP_WITH:
 		EXECUTE("subl %3, %0");
 		break;
 	case APIC_XOR:
@@ -232,6 +268,9 @@ static uint32_t combine(unsigned int operation, uint32_t value, uint32_t source,
 		break;
 	case APIC_BTC:
 		EXECUTE("btcl %3, %0");
+		break;
+	case APIC_BT:
+		EXECUTE("btl %3, %0");
 		break;
 	default:
 		value = source;
@@ -259,26 +298,37 @@ static void prepare(const struct vcpu *vcpu, const struct apic_store *store, uin
 static void write_part(struct vcpu *vcpu, unsigned int reg, unsigned int shift, unsigned int size,
                        uint32_t value)
 {
-	uint64_t mask = size == 4 ? ~0ull : ((1ull << 8 * size) - 1) << shift;
+	uint64_t mask = size >= 4 ? ~0ull : ((1ull << 8 * size) - 1) << shift;
 
 	write_gpr(vcpu, reg, (read_gpr(vcpu, reg) & ~mask) | ((uint64_t)value << shift & mask));
 }
 
-uint32_t apic_execute(struct vcpu *vcpu, const struct apic_store *store, uint32_t old)
+/* What an operation makes of value; the guest's flags are set by it. */
+static uint32_t operate(struct vcpu *vcpu, const struct apic_store *store, uint32_t value,
+                        uint32_t source)
 {
 	struct vmcb_save *save = &vcpu->vmcb->save;
-	unsigned int above = store->size < sizeof(old) ? 32 - 8u * store->size : 0;
-	uint32_t value = old, source = store->source, mask = flags_set[store->operation];
-	uint32_t flags, low_flags;
+	unsigned int above = store->size < sizeof(value) ? 32 - 8u * store->size : 0;
+	uint32_t mask = flags_set[store->operation], flags, low_flags;
 
-	if (!apic_reads(store))
-		return source;
 	/* AF and PF tell of the lowest byte, the others of the operand's end. */
-	prepare(vcpu, store, &value, &source);
 	combine(store->operation, value << above,
 	        store->operation >= APIC_BTS ? source + above : source << above, &flags);
 	value = combine(store->operation, value, source, &low_flags);
 	flags = (flags & ~RFLAGS_AF_PF) | (low_flags & RFLAGS_AF_PF);
+	save->rflags = (save->rflags & ~(uint64_t)mask) | (flags & mask);
+	return value;
+}
+
+uint32_t apic_execute(struct vcpu *vcpu, const struct apic_store *store, uint32_t old)
+{
+	unsigned int above = store->size < sizeof(old) ? 32 - 8u * store->size : 0;
+	uint32_t value = old, source = store->source;
+
+	if (!apic_reads(store))
+		return source;
+	prepare(vcpu, store, &value, &source);
+	value = operate(vcpu, store, value, source);
 	if (store->operation == APIC_CMPXCHG) {
 		/* It writes in any case; APM vol. 3. */
 		bool same = !(value << above);
@@ -289,8 +339,21 @@ uint32_t apic_execute(struct vcpu *vcpu, const struct apic_store *store, uint32_
 	}
 	if (store->operation == APIC_XCHG || store->operation == APIC_XADD)
 		write_part(vcpu, store->reg, store->shift, store->size, old);
-	save->rflags = (save->rflags & ~(uint64_t)mask) | (flags & mask);
 	return value;
+}
+
+void apic_load(struct vcpu *vcpu, const struct apic_store *load, uint32_t memory)
+{
+	uint32_t source = load->source, result = memory;
+
+	if (load->operation == APIC_CMP_WITH || load->operation < APIC_MOV) {
+		result = operate(vcpu, load, source, memory);
+	} else if (load->operation != APIC_MOV) {
+		prepare(vcpu, load, &memory, &source);
+		operate(vcpu, load, memory, source);
+	}
+	if (load->operation <= APIC_MOV)
+		write_part(vcpu, load->reg, load->shift, load->size, result);
 }
 
 /* As wide as addresses are; 32 bits clear the upper half. */

@@ -1,6 +1,6 @@
 /*
- * Instructions that store to pages that are kept from guests: what they write, and what else they
- * do. Relies on svm/decode/operand.h.
+ * Instructions that store to pages that are kept from guests, or load from them: what they write,
+ * and what else they do. Relies on svm/decode/operand.h.
  */
 #ifndef SVM_APIC_DECODE_H
 #define SVM_APIC_DECODE_H
@@ -24,9 +24,13 @@ enum apic_operation {
 	APIC_DEC,
 	APIC_NOT,
 	APIC_NEG,
+	APIC_CMP, /* these store nothing; the second one takes memory from the register */
+	APIC_CMP_WITH,
+	APIC_TEST,
 	APIC_BTS,
 	APIC_BTR,
 	APIC_BTC,
+	APIC_BT,
 	APIC_OPERATIONS
 };
 
@@ -55,6 +59,16 @@ bool apic_decode(const struct vcpu *vcpu, const uint8_t *bytes, unsigned int hav
  * has. Sets the registers and flags that it sets. An operand of 8 bytes only for MOV and STOS.
  */
 uint32_t apic_execute(struct vcpu *vcpu, const struct apic_store *store, uint32_t old);
+
+/*
+ * The same for loads: MOV, the arithmetic instructions with a register that takes the result, CMP,
+ * TEST and BT; an operand of 8 bytes only for MOV.
+ */
+bool apic_decode_load(const struct vcpu *vcpu, const uint8_t *bytes, unsigned int have,
+                      struct apic_store *load);
+
+/* What a load does to registers and flags: memory is what it has read. */
+void apic_load(struct vcpu *vcpu, const struct apic_store *load, uint32_t memory);
 
 /* What STOS and MOVS do to rDI and rSI; of others nothing. */
 void apic_advance(struct vcpu *vcpu, const struct apic_store *store);

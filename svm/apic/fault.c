@@ -32,7 +32,8 @@ void direct_fault(struct vcpu *vcpu)
 	const struct vmcb_control *control = &vcpu->vmcb->control;
 	bool filled;
 
-	if ((control->exit_info1 & NPF_WRITE) && apic_npf(vcpu, control->exit_info2))
+	if (((control->exit_info1 & NPF_WRITE) || features.vector0) &&
+	    apic_npf(vcpu, control->exit_info2))
 		return;
 	lock_take(&mmu_lock);
 	filled = mmu_direct_fault(&mmu, &vcpu->mmu_cpu, control->exit_info2);

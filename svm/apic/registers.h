@@ -11,9 +11,13 @@
 /* Offsets of registers in the page; in x2APIC mode they are MSRs, a sixteenth of it from 800h. */
 enum {
 	APIC_ID = 0x20,
+	APIC_TPR = 0x80,
+	APIC_EOI = 0xb0,
 	APIC_LDR = 0xd0,
 	APIC_DFR = 0xe0,
 	APIC_SPURIOUS = 0xf0,
+	APIC_ISR = 0x100,
+	APIC_IRR = 0x200,
 	APIC_ICR = 0x300,
 	APIC_ICR_HIGH = 0x310,
 	APIC_TIMER = 0x320,

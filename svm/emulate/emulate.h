@@ -20,4 +20,7 @@ void msr_init_map(struct vcpu *vcpu);
 /* Sets the bit of MSRPM01 for WRMSR to a register. */
 void msr_intercept_write(struct vcpu *vcpu, uint32_t msr);
 
+/* ... and for RDMSR. */
+void msr_intercept_both(struct vcpu *vcpu, uint32_t msr);
+
 #endif

@@ -192,7 +192,7 @@ void msr_intercept_write(struct vcpu *vcpu, uint32_t msr)
 	set_bits(vcpu, msr, 2);
 }
 
-static void intercept_both(struct vcpu *vcpu, uint32_t msr)
+void msr_intercept_both(struct vcpu *vcpu, uint32_t msr)
 {
 	set_bits(vcpu, msr, 3);
 }
@@ -207,7 +207,7 @@ void msr_init_map(struct vcpu *vcpu)
 	msr_list_fill(vcpu->msrpm01);
 	for (unsigned int i = 0; i < sizeof(handlers) / sizeof(*handlers); i++)
 		set_bits(vcpu, handlers[i].msr, handlers[i].read ? 3 : 2);
-	perf_each_select(intercept_both, vcpu);
+	perf_each_select(msr_intercept_both, vcpu);
 	for (unsigned int i = 0; i < sizeof(memory_msrs) / sizeof(*memory_msrs); i++) {
 		for (uint32_t msr = memory_msrs[i].first; msr <= memory_msrs[i].last; msr++)
 			set_bits(vcpu, msr, memory_msr_exits(msr));
@@ -311,6 +311,8 @@ static bool read_msr(struct vcpu *vcpu, uint32_t msr, uint64_t *value)
 		*value = handler->read(vcpu);
 	else if (is_counter(vcpu, msr))
 		*value = counter_read(vcpu, msr);
+	else if (x2apic_read_tpr(vcpu, msr, value))
+		return true;
 	else if (perf_select_of(msr) >= 0)
 		return perf_read(vcpu, msr, value);
 	else if (memory_msr_exits(msr) & MSR_READS)

@@ -12,23 +12,53 @@
 
 #define V_TPR_BITS 0xfull
 
+enum { TPR_CLASS_SHIFT = 4 };
+
+/* The real TPR may be L0's (svm/quirks/vector0.c). Calls that come last cost nobody a register. */
+static __attribute__((noinline, cold)) void carry_own_in(struct vcpu *vcpu,
+                                                         struct vmcb_control *control)
+{
+	vcpu->event.tpr_carried = quirk_read_tpr(vcpu) >> TPR_CLASS_SHIFT;
+	vcpu->event.tpr_in_vmcb = true;
+	control->int_ctl &= ~INT_CTL_V_TPR_MASK;
+	control->int_ctl |= vcpu->event.tpr_carried;
+}
+
+static __attribute__((noinline, cold)) void carry_changed_out(struct vcpu *vcpu, uint64_t cr8)
+{
+	if (features.vector0)
+		quirk_write_tpr(vcpu, (uint8_t)(cr8 << TPR_CLASS_SHIFT));
+	else
+		write_cr8(cr8);
+}
+
 /*
  * While V_INTR_MASKING is L0's doing, CR8 is V_TPR: the real value goes in, and comes out again
  * if the guest changed it. (A guest may write the real TPR by MMIO meanwhile.)
  */
-static void carry_tpr(struct vcpu *vcpu, struct vmcb_control *control, bool into_vmcb)
+static inline void carry_tpr_in(struct vcpu *vcpu, struct vmcb_control *control)
 {
-	if (vcpu->event.tpr_in_vmcb == into_vmcb)
-		return;
-	vcpu->event.tpr_in_vmcb = into_vmcb;
-	if (into_vmcb) {
-		uint64_t tpr = read_cr8();
+	uint64_t cr8;
 
-		vcpu->event.tpr_carried = (uint8_t)tpr;
-		control->int_ctl = (control->int_ctl & ~INT_CTL_V_TPR_MASK) | tpr;
-	} else if ((control->int_ctl & V_TPR_BITS) != vcpu->event.tpr_carried) {
-		write_cr8(control->int_ctl & V_TPR_BITS);
+	if (vcpu->event.tpr_in_vmcb)
+		return;
+	if (__builtin_expect(features.vector0, false)) {
+		carry_own_in(vcpu, control);
+		return;
 	}
+	vcpu->event.tpr_in_vmcb = true;
+	cr8 = read_cr8();
+	vcpu->event.tpr_carried = (uint8_t)cr8;
+	control->int_ctl = (control->int_ctl & ~INT_CTL_V_TPR_MASK) | cr8;
+}
+
+static inline void carry_tpr_out(struct vcpu *vcpu, const struct vmcb_control *control)
+{
+	if (!vcpu->event.tpr_in_vmcb)
+		return;
+	vcpu->event.tpr_in_vmcb = false;
+	if ((control->int_ctl & V_TPR_BITS) != vcpu->event.tpr_carried)
+		carry_changed_out(vcpu, control->int_ctl & V_TPR_BITS);
 }
 
 static bool masking_by_l1(const struct vcpu *vcpu)
@@ -37,17 +67,18 @@ static bool masking_by_l1(const struct vcpu *vcpu)
 }
 
 /* GIF is 0: nothing comes. */
-static void close_gate(struct vcpu *vcpu, struct vmcb_control *control)
+static inline void close_gate(struct vcpu *vcpu, struct vmcb_control *control, bool by_l1)
 {
-	if (!masking_by_l1(vcpu))
-		carry_tpr(vcpu, control, true);
 	control->int_ctl |= INT_CTL_V_INTR_MASKING;
 	control->clean &= ~CLEAN_TPR;
 	vcpu->host_flags = RFLAGS_FIXED;
+	if (!by_l1)
+		carry_tpr_in(vcpu, control);
 }
 
-/* GIF is 1. */
-static void open_gate(struct vcpu *vcpu, struct vmcb_control *control)
+/* GIF is 1; the TPR that this VMCB has is L1's again. */
+static inline void open_gate(struct vcpu *vcpu, struct vmcb_control *control,
+                             const struct vmcb_control *with_tpr)
 {
 	uint64_t flags = RFLAGS_FIXED;
 
@@ -55,31 +86,32 @@ static void open_gate(struct vcpu *vcpu, struct vmcb_control *control)
 		flags |= vcpu->vmcb01->save.rflags & RFLAGS_IF;
 		control->int_ctl |= INT_CTL_V_INTR_MASKING;
 	} else {
-		carry_tpr(vcpu, control, false);
 		control->int_ctl &= ~INT_CTL_V_INTR_MASKING;
 	}
 	control->clean &= ~CLEAN_TPR;
 	vcpu->host_flags = flags;
+	carry_tpr_out(vcpu, with_tpr);
 }
 
 void update_interrupt_gate(struct vcpu *vcpu)
 {
+	struct vmcb_control *control = &vcpu->vmcb->control;
+
 	if (vcpu->event.gif)
-		open_gate(vcpu, &vcpu->vmcb->control);
+		open_gate(vcpu, control, control);
 	else
-		close_gate(vcpu, &vcpu->vmcb->control);
+		close_gate(vcpu, control, masking_by_l1(vcpu));
 }
 
 void gate_to_l2(struct vcpu *vcpu)
 {
-	carry_tpr(vcpu, &vcpu->vmcb01->control, false);
-	open_gate(vcpu, &vcpu->vmcb02->control);
+	open_gate(vcpu, &vcpu->vmcb02->control, &vcpu->vmcb01->control);
 }
 
 void gate_to_l1(struct vcpu *vcpu)
 {
 	vcpu->event.gif = false;
-	close_gate(vcpu, &vcpu->vmcb01->control);
+	close_gate(vcpu, &vcpu->vmcb01->control, false);
 }
 
 void set_gif(struct vcpu *vcpu, bool gif)

@@ -29,6 +29,7 @@ union due {
 		bool machine_check; /* these three are L1's, and wait until it can take them */
 		bool init;
 		bool nmi;
+		bool hold; /* always, for quirk_hold_interrupts(): nobody waits for it */
 	};
 };
 

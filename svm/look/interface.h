@@ -20,7 +20,8 @@ enum {
 	NESTLING_EBX = 0x7473654e,
 	NESTLING_ECX = 0x676e696c,
 	NESTLING_EDX = 0x7473654e,
-	QUIRKS_TCG = 1 << 0,
+	QUIRKS_TCG = 1 << 0, /* QEMU's own emulation is the processor */
+	QUIRKS_KVM = 1 << 1, /* KVM is below, and what it gets wrong shows */
 
 	/* RDMSR of L1's: one counter of the processor that reads. 64 bits, never reset. */
 	MSR_NESTLING_COUNTERS = 0x4e530000,

@@ -92,5 +92,6 @@ struct host_mapping l1_map(void *context, uint64_t gpa)
 	}
 	memory_type_of(page, PAGE_SIZE, &mapping);
 	mapping.read_only = apic_covers(page, PAGE_SIZE);
+	mapping.hidden = apic_hides(page, PAGE_SIZE);
 	return mapping;
 }

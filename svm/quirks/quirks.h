@@ -73,10 +73,34 @@ static inline uint16_t quirk_initial_tr(uint16_t attributes)
 	return features.tcg ? (uint16_t)(attributes & ~QUIRK_TSS_BUSY) : attributes;
 }
 
+/*
+ * KVM: gives a guest vector 0 for an interrupt that is held back (svm/quirks/vector0.c). To be
+ * called once, on the boot processor, behind apic_init(): does this one? It needs no cure then.
+ */
+void quirk_probe_vector0(struct vcpu *vcpu);
+
+/*
+ * So where VMRUN is to hold interrupts back the real TPR does, too: to be called before each entry,
+ * where features.vector0 (due.hold) is set. The guest's reads and writes of the TPR, by whatever
+ * way, go to its own value meanwhile; 8 bits of it.
+ */
+void quirk_hold_interrupts(struct vcpu *vcpu);
+uint8_t quirk_read_tpr(const struct vcpu *vcpu);
+void quirk_write_tpr(struct vcpu *vcpu, uint8_t value);
+
+/* APIC_BASE was written, which may reset the real one. */
+void quirk_apic_moved(struct vcpu *vcpu);
+
+/* INIT is about to reset it. */
+static inline void quirk_forget_tpr(struct vcpu *vcpu)
+{
+	vcpu->quirks.tpr_held = false;
+}
+
 /* What an outer Nestling tells an inner one: LEAF_HYPERVISOR_INFO's EBX. */
 static inline uint32_t quirk_interface(void)
 {
-	return features.tcg ? QUIRKS_TCG : 0;
+	return (features.tcg ? QUIRKS_TCG : 0) | (features.kvm ? QUIRKS_KVM : 0);
 }
 
 #endif

@@ -13,6 +13,7 @@
 #include "svm/exit.h"
 #include "svm/features.h"
 #include "svm/memory/memory_types.h"
+#include "svm/quirks/quirks.h"
 #include "svm/start/machine.h"
 #include "svm/start/start_state.h"
 #include "svm/start/startup.h"
@@ -82,6 +83,9 @@ void machine_ready(void)
 	lock_take(&mmu_lock);
 	apic_init(this_vcpu());
 	lock_release(&mmu_lock);
+	quirk_probe_vector0(this_vcpu());
+	if (features.vector0)
+		apic_watch_tpr(this_vcpu());
 	__atomic_store_n(&all_are_here, true, __ATOMIC_RELEASE);
 	for (unsigned int i = 1; i < vcpu_count(); i++) {
 		while (!__atomic_load_n(&vcpu_at(i)->cpu.ready, __ATOMIC_ACQUIRE))

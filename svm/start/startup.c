@@ -16,6 +16,7 @@
 #include "svm/emulate/ports.h"
 #include "svm/emulate/perf.h"
 #include "svm/cpus/processors.h"
+#include "svm/quirks/quirks.h"
 #include "svm/start/start_state.h"
 
 enum { LEAF_FEATURES = 1 };
@@ -42,6 +43,7 @@ static void take_init(struct vcpu *vcpu)
 	machine_init_segments(vcpu, start_state_init);
 	clear_debug_addresses();
 	write_cr2(0);
+	quirk_forget_tpr(vcpu);
 	lapic_init();
 	apic_was_reset(vcpu);
 	update_interrupt_gate(vcpu);

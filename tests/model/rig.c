@@ -63,6 +63,7 @@ static struct host_mapping map_for_mmu(void *context, uint64_t gpa)
 	if (rig->read_only && !((gpa ^ rig->read_only) >> shadow_shift(map.level))) {
 		map.level = 1;
 		map.read_only = !((gpa ^ rig->read_only) >> PT_PAGE_SHIFT);
+		map.hidden = rig->hidden && map.read_only;
 	}
 	return map;
 }

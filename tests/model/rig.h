@@ -28,6 +28,7 @@ struct rig {
 	unsigned int flushes, kicks, asked;
 	unsigned int next_page; /* of guest memory, for rig_put() */
 	uint64_t read_only;     /* gpa of a page that L0 keeps read-only; 0: none */
+	bool hidden;            /* ... and from reads, too */
 	bool typed;             /* the memory from typed_from on has this type */
 	uint8_t type;
 	uint64_t typed_from;

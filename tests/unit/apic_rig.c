@@ -17,6 +17,7 @@ static void fake_wrmsr(uint32_t msr, uint64_t value);
 #include "svm/apic/decode.c"
 #include "svm/apic/kept.c"
 #include "svm/decode/operand.c"
+#include "svm/quirks/vector0.c"
 
 struct features features;
 struct mmu mmu;
@@ -35,6 +36,7 @@ int exception;
 uint8_t code[INSTRUCTION_MAX];
 unsigned int code_length;
 uint64_t in_delivery, memory_at, data_at;
+void (*guest_runs)(struct vmcb *vmcb);
 uint32_t data;
 unsigned int intercepted, lines, looked_at;
 enum { RIP = 0x1234 };
@@ -142,6 +144,28 @@ bool l1_memory_hidden(uint64_t gpa, uint64_t size)
 	return size && gpa == 0x7f000000;
 }
 
+void msr_intercept_both(struct vcpu *vcpu, uint32_t msr)
+{
+	assert_ptr_equal(vcpu, &vcpus[current]);
+	assert_int_equal(msr, 0x808);
+	intercepted++;
+}
+
+uint64_t hpa_of(const void *at)
+{
+	assert_ptr_equal(at, vcpus[current].quirks.without_busy);
+	return PROBED_HPA;
+}
+
+/* The processor of a probe. */
+void svm_enter(struct vcpu *vcpu)
+{
+	assert_int_equal(vcpu->vmcb_hpa, PROBED_HPA);
+	assert_int_equal(vcpu->host_flags, RFLAGS_FIXED);
+	assert_non_null(guest_runs);
+	guest_runs(vcpu->quirks.without_busy);
+}
+
 void msr_intercept_write(struct vcpu *vcpu, uint32_t msr)
 {
 	assert_true(msr == 0x830 || (msr >= 0x832 && msr <= 0x837) ||
@@ -240,6 +264,7 @@ void machine(unsigned int processors)
 	memset(x2_msr, 0, sizeof(x2_msr));
 	vmcb.save.cs.attributes = SEG_ATTR_DB;
 	vmcb.save.rip = RIP;
+	vmcb.control.exit_info1 = NPF_WRITE;
 	features = (struct features){.phys_bits = 40};
 	mmu.frame_count = 0x8000000000 >> PAGE_SHIFT;
 	count = processors;

@@ -53,6 +53,9 @@ unsigned int finished(void); /* or since it was asked last */
 extern uint8_t code[INSTRUCTION_MAX];
 extern unsigned int code_length;
 extern uint64_t in_delivery, memory_at;
+/* What a guest does that L0 enters for itself, by a VMCB at that hpa. */
+enum { PROBED_HPA = 0x5000 };
+extern void (*guest_runs)(struct vmcb *vmcb);
 /* A word of L1's data, and its linear address. */
 extern uint32_t data;
 extern uint64_t data_at;

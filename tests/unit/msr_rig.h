@@ -103,6 +103,13 @@ bool is_x2apic(uint32_t msr)
 	return false;
 }
 
+bool x2apic_read_tpr(const struct vcpu *of, uint32_t msr, uint64_t *value)
+{
+	(void)of;
+	*value = 0x35;
+	return msr == 0x808 && features.vector0;
+}
+
 bool x2apic_write(struct vcpu *of, uint32_t msr, uint64_t value)
 {
 	(void)of, (void)msr, (void)value;

@@ -76,6 +76,9 @@ extern struct noted noted;
 
 /* The processor's own. */
 extern uint64_t cr2;
+extern unsigned long cr8;
+extern uint32_t apic_registers[]; /* the page at APIC_HPA */
+#define APIC_HPA 0xfee00000ull
 
 /* What the next windows of GIF=1 bring besides an NMI. */
 extern unsigned int machine_checks_in_window;

@@ -104,6 +104,7 @@ void lapic_send(uint32_t id, uint32_t command)
 
 void lapic_init(void)
 {
+	assert_false(vcpu.quirks.tpr_held); /* what it leaves in the TPR is L1's */
 	inits++;
 }
 
@@ -115,6 +116,27 @@ void look_for_machine_checks(struct vcpu *vcpu)
 void perf_switch(struct vcpu *vcpu)
 {
 	(void)vcpu;
+}
+
+uint8_t quirk_read_tpr(const struct vcpu *of)
+{
+	assert_ptr_equal(of, &vcpu);
+	return 0;
+}
+
+void quirk_write_tpr(struct vcpu *of, uint8_t value)
+{
+	(void)of, (void)value;
+	fail(); /* INIT takes what was in V_TPR with it */
+}
+
+unsigned int holds;
+
+void quirk_hold_interrupts(struct vcpu *of)
+{
+	assert_ptr_equal(of, &vcpu);
+	assert_true(of->event.due.hold);
+	holds++;
 }
 
 void apic_was_reset(struct vcpu *of)

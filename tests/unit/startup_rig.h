@@ -27,6 +27,7 @@ extern struct stack_base base;
 
 extern unsigned int pending_nmis, pending_inits; /* that the next window takes */
 extern unsigned int sent, sent_smis;             /* NMIs and SMIs, to any processor */
+extern unsigned int holds;                       /* calls of quirk_hold_interrupts() */
 extern unsigned int inits;                       /* that were taken */
 extern int exception;                            /* that was raised; -1 */
 extern uint64_t exit_code;                       /* of the #VMEXIT that L1 got; 0 */

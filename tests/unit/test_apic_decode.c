@@ -248,6 +248,122 @@ static void arithmetic(void **state)
 	}
 }
 
+/* Loads: which they are, of how many bytes, and that their flags are those of stores. */
+static void loads(void **state)
+{
+	static const struct {
+		enum code code;
+		uint8_t bytes[LONGEST], length, operation, size, reg;
+		uint32_t source;
+	} known[] = {
+		{CODE32, {0xa1, 0x80, 0x00, 0xe0, 0xfe}, 5, APIC_MOV, 4, GPR_RAX, 0},
+		{CODE32, {0xa0, 0x80, 0x00, 0xe0, 0xfe}, 5, APIC_MOV, 1, GPR_RAX, 0},
+		{CODE32, {0x8b, 0x0d, 0x80, 0x00, 0xe0, 0xfe}, 6, APIC_MOV, 4, GPR_RCX, 0},
+		{CODE32, {0x8a, 0x23}, 2, APIC_MOV, 1, GPR_RAX, 0}, /* AH */
+		{CODE32, {0x66, 0x8b, 0x13}, 3, APIC_MOV, 2, GPR_RDX, 0},
+		{CODE64, {0x44, 0x8b, 0x20}, 3, APIC_MOV, 4, GPR_R12, 0},
+		{CODE64, {0x48, 0x8b, 0x08}, 3, APIC_MOV, 8, GPR_RCX, 0},
+		{CODE64, {0x23, 0x10}, 2, APIC_AND, 4, GPR_RDX, 0},
+		{CODE64, {0x3b, 0x10}, 2, APIC_CMP_WITH, 4, GPR_RDX, 0},
+		{CODE64, {0x39, 0x10}, 2, APIC_CMP, 4, GPR_RDX, 0},
+		{CODE64, {0x83, 0x38, 0xff}, 3, APIC_CMP, 4, GPR_RDI, 0xffffffff},
+		{CODE64, {0x80, 0x38, 0x10}, 3, APIC_CMP, 1, GPR_RDI, 0x10},
+		{CODE64, {0xf7, 0x00, 0x00, 0x10, 0, 0}, 6, APIC_TEST, 4, 0, 0x1000},
+		{CODE64, {0x85, 0x10}, 2, APIC_TEST, 4, GPR_RDX, 0},
+		{CODE64, {0x0f, 0xba, 0x20, 0x0c}, 4, APIC_BT, 4, 4, 0xc},
+	};
+	static const uint8_t others[][LONGEST] = {
+		{0x89, 0x10},       {0xff, 0x30}, {0x48, 0x3b, 0x10}, {0x83, 0x20, 0xff},
+		{0x0f, 0xba, 0x28}, {0xf7, 0x10}, {0x8b, 0xc0},       {0x48, 0x85, 0x10},
+		{0xc7, 0x00},       {0x0f, 0xa2},
+	};
+	struct apic_store load;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(known) / sizeof(*known); i++) {
+		set_code(known[i].code);
+		assert_true(apic_decode_load(&vcpu, known[i].bytes, LONGEST, &load));
+		assert_int_equal(load.length, known[i].length);
+		assert_int_equal(load.operation, known[i].operation);
+		assert_int_equal(load.size, known[i].size);
+		if (known[i].source)
+			assert_int_equal(load.source, known[i].source);
+		else
+			assert_int_equal(load.reg, known[i].reg);
+		assert_false(apic_decode(&vcpu, known[i].bytes, LONGEST, &load));
+	}
+	set_code(CODE64);
+	for (size_t i = 0; i < sizeof(others) / sizeof(*others); i++)
+		assert_false(apic_decode_load(&vcpu, others[i], LONGEST, &load));
+}
+
+/* What loads do, by what the same operation does as a store. */
+static void loaded(void **state)
+{
+	static const uint8_t stores_of[APIC_OPERATIONS] = {
+		[APIC_ADD] = APIC_ADD,      [APIC_OR] = APIC_OR,   [APIC_AND] = APIC_AND,
+		[APIC_SUB] = APIC_SUB,      [APIC_XOR] = APIC_XOR, [APIC_CMP] = APIC_SUB,
+		[APIC_CMP_WITH] = APIC_SUB, [APIC_TEST] = APIC_AND};
+	static const uint8_t operations[] = {APIC_ADD, APIC_OR,  APIC_AND,      APIC_SUB,
+	                                     APIC_XOR, APIC_CMP, APIC_CMP_WITH, APIC_TEST};
+	static const uint32_t values[] = {0, 1, 0x80, 0xff, 0x8000, 0x7fffffff, 0xffffffff};
+	enum { VALUES = sizeof(values) / sizeof(*values) };
+
+	(void)state;
+	for (unsigned int i = 0; i < VALUES * VALUES * sizeof(operations) * 3; i++) {
+		uint8_t operation = operations[i / VALUES / VALUES % sizeof(operations)];
+		uint8_t size = (uint8_t)(1 << i / VALUES / VALUES / sizeof(operations));
+		uint32_t of_reg = values[i % VALUES], memory = values[i / VALUES % VALUES], result;
+		bool from_reg = operation < APIC_MOV || operation == APIC_CMP_WITH;
+		struct apic_store load = {
+			.operation = operation, .size = size, .reg = GPR_R12, .source = of_reg};
+		struct apic_store as_store = load;
+		uint64_t mask = size == 4 ? ~0ull : (1ull << 8 * size) - 1, flags;
+
+		as_store.operation = stores_of[operation];
+		as_store.source = from_reg ? memory : of_reg;
+		vmcb.save.rflags = 0x202;
+		result = apic_execute(&vcpu, &as_store, from_reg ? of_reg : memory);
+		flags = vmcb.save.rflags;
+		vmcb.save.rflags = 0x202;
+		vcpu.gpr[GPR_R12] = value_of(GPR_R12);
+		apic_load(&vcpu, &load, memory);
+		assert_int_equal(vmcb.save.rflags, flags);
+		if (operation < APIC_MOV)
+			assert_true(vcpu.gpr[GPR_R12] ==
+			            ((value_of(GPR_R12) & ~mask) | (result & mask)));
+		else
+			assert_true(vcpu.gpr[GPR_R12] == value_of(GPR_R12));
+	}
+	for (uint32_t bit = 0; bit < 64; bit++) {
+		struct apic_store load = {.operation = APIC_BT, .size = 4, .source = bit};
+
+		vmcb.save.rflags = 0x202;
+		apic_load(&vcpu, &load, 0x00c45001);
+		assert_int_equal(vmcb.save.rflags & 1, 0x00c45001 >> bit % 32 & 1);
+	}
+}
+
+/* MOV: flags stay, 8 bytes are what the register's 4 are and zeros, AH is AH. */
+static void moved(void **state)
+{
+	struct apic_store load = {.operation = APIC_MOV, .size = 8, .reg = GPR_RAX};
+
+	(void)state;
+	vmcb.save.rflags = 0x8d7;
+	apic_load(&vcpu, &load, 0x87654321);
+	assert_true(vmcb.save.rax == 0x87654321);
+	load.size = 1;
+	load.shift = 8;
+	apic_load(&vcpu, &load, 0x55);
+	assert_true(vmcb.save.rax == 0x87655521);
+	load.size = 2;
+	load.shift = 0;
+	apic_load(&vcpu, &load, 0x1234);
+	assert_true(vmcb.save.rax == 0x87651234);
+	assert_true(vmcb.save.rflags == 0x8d7);
+}
+
 static void bits(void **state)
 {
 	(void)state;
@@ -332,6 +448,9 @@ int main(void)
 		cmocka_unit_test_setup(all_opcodes, guest),
 		cmocka_unit_test_setup(exchange, guest),
 		cmocka_unit_test_setup(arithmetic, guest),
+		cmocka_unit_test_setup(loads, guest),
+		cmocka_unit_test_setup(loaded, guest),
+		cmocka_unit_test_setup(moved, guest),
 		cmocka_unit_test_setup(bits, guest),
 		cmocka_unit_test_setup(complement, guest),
 		cmocka_unit_test_setup(strings, guest),

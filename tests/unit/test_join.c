@@ -127,6 +127,22 @@ void paging_forget_identity(void)
 	has_identity = false;
 }
 
+/* On an old KVM: when the APIC is known, before anybody runs a guest. */
+static unsigned int probes, watches;
+
+void quirk_probe_vector0(struct vcpu *of)
+{
+	assert_ptr_equal(of, this_vcpu());
+	features.vector0 = features.kvm;
+	probes++;
+}
+
+void apic_watch_tpr(struct vcpu *of)
+{
+	assert_ptr_equal(of, this_vcpu());
+	watches++;
+}
+
 void apic_init(struct vcpu *of)
 {
 	assert_ptr_equal(of, &vcpu);

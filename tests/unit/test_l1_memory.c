@@ -38,6 +38,13 @@ bool apic_covers(uint64_t gpa, uint64_t size)
 	return 0xfee00000 - gpa < size;
 }
 
+static bool apics_are_hidden;
+
+bool apic_hides(uint64_t gpa, uint64_t size)
+{
+	return apics_are_hidden && apic_covers(gpa, size);
+}
+
 /* Write-through from 4 GiB to 5 GiB and 2 MiB, and one page. */
 bool memory_type_of(uint64_t base, uint64_t size, struct host_mapping *mapping)
 {
@@ -141,6 +148,11 @@ static void the_apics_page(void **state)
 {
 	(void)state;
 	assert_true(l1_map(NULL, 0xfee00000).read_only);
+	assert_false(l1_map(NULL, 0xfee00000).hidden);
+	apics_are_hidden = true;
+	assert_true(l1_map(NULL, 0xfee00000).read_only && l1_map(NULL, 0xfee00000).hidden);
+	assert_false(l1_map(NULL, 0xfee01000).hidden);
+	apics_are_hidden = false;
 	assert_int_equal(l1_map(NULL, 0xfee00000).level, 1);
 	assert_int_equal(l1_map(NULL, 0xfee01000).level, 1);
 	assert_int_equal(l1_map(NULL, 0xfec00000).level, 2);

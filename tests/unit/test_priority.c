@@ -40,6 +40,12 @@ static void load_cr2(uint64_t value)
 	loaded_cr2 = value;
 }
 
+void quirk_hold_interrupts(struct vcpu *of)
+{
+	(void)of;
+	fail();
+}
+
 void nested_exit(struct vcpu *of, uint64_t code, uint64_t info1, uint64_t info2)
 {
 	assert_true(of->guest_mode);

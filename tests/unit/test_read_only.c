@@ -65,6 +65,19 @@ static void assert_performed(struct rig *rig, const struct guest_tables *tables,
 	assert_true(fault.gpa == gpa);
 }
 
+/* The same for any access. */
+static void assert_hidden(struct rig *rig, const struct guest_tables *tables, uint64_t address,
+                          uint32_t access, uint64_t gpa)
+{
+	struct page_fault fault = {.address = address, .access = access};
+	enum fault_result result = FAULT_FILLED;
+
+	for (unsigned int i = 0; i < 3 && result == FAULT_FILLED; i++)
+		result = mmu_fault(&rig->mmu, &rig->cpu[0], tables, &fault);
+	assert_int_equal(result, FAULT_READ_ONLY);
+	assert_true(fault.gpa == gpa);
+}
+
 static void check_npt02(enum pt_format_id id, bool track)
 {
 	struct rig *rig = new_rig(track);
@@ -103,6 +116,49 @@ static void npt02(void **state)
 	check_npt02(PT_2LEVEL, true);
 	check_npt02(PT_4LEVEL, false);
 	check_npt02(PT_4LEVEL, true);
+}
+
+/* One that is hidden has no leaf at all, be it that an entry comes to lead there. */
+static void check_hidden(enum pt_format_id id)
+{
+	struct rig *rig = new_rig(false);
+	struct guest_tables tables = rig_guest(id, MODE_NX | MODE_PSE, 48, rig_new_table(rig));
+	struct page_fault fault = {.address = ADDRESS};
+	uint64_t root;
+
+	rig->hidden = true;
+	mmu_direct_root(&rig->mmu, &rig->cpu[0]);
+	rig_put(rig, &tables, ADDRESS, 1, OTHER | E_CLEAN);
+	rig_put(rig, &tables, ADDRESS + 0x1000, 1, PAGE | E_PAGE);
+	rig_put(rig, &tables, LARGE, 2, (PAGE & ~(4 * MIB - 1)) | E_LARGE);
+	root = mmu_load_root(&rig->mmu, &rig->cpu[0], &tables, ASID);
+	assert_int_equal(rig_access(rig, 0, &tables, ADDRESS, 0), RIG_OK);
+	for (uint32_t access = 0; access <= ACCESS_WRITE; access += ACCESS_WRITE) {
+		assert_hidden(rig, &tables, ADDRESS + 0x1000 + OFFSET, access, PAGE + OFFSET);
+		assert_hidden(rig, &tables, LARGE + (PAGE & (4 * MIB - 1)), access, PAGE);
+	}
+	assert_int_equal(rig_walk(rig, root, ADDRESS + 0x1000).status, HOST_MISSING);
+	/* Its leaf was there for another page: by a fault, and by a flush. */
+	rig_put(rig, &tables, ADDRESS, 1, PAGE | E_CLEAN);
+	assert_hidden(rig, &tables, ADDRESS, ACCESS_WRITE, PAGE);
+	assert_int_equal(rig_walk(rig, root, ADDRESS).status, HOST_MISSING);
+	rig_put(rig, &tables, ADDRESS, 1, OTHER | E_PAGE);
+	mmu_flush_asid(&rig->cpu[0], ASID);
+	root = mmu_load_root(&rig->mmu, &rig->cpu[0], &tables, ASID);
+	assert_int_equal(rig_access(rig, 0, &tables, ADDRESS, 0), RIG_OK);
+	rig_put(rig, &tables, ADDRESS, 1, PAGE | E_PAGE);
+	mmu_flush_asid(&rig->cpu[0], ASID);
+	root = mmu_load_root(&rig->mmu, &rig->cpu[0], &tables, ASID);
+	assert_int_equal(rig_walk(rig, root, ADDRESS).status, HOST_MISSING);
+	assert_int_equal(mmu_fault(&rig->mmu, &rig->cpu[0], &tables, &fault), FAULT_READ_ONLY);
+	finish(rig);
+}
+
+static void hidden(void **state)
+{
+	(void)state;
+	check_hidden(PT_2LEVEL);
+	check_hidden(PT_4LEVEL);
 }
 
 /* The page moves: no leaf stays as it was, in whatever tables. */
@@ -240,7 +296,7 @@ int main(void)
 		cmocka_unit_test(npt01),         cmocka_unit_test(npt02),
 		cmocka_unit_test(it_moves),      cmocka_unit_test(it_moves_over_a_table),
 		cmocka_unit_test(l1_paging),     cmocka_unit_test(l1_paging_past_wp),
-		cmocka_unit_test(l1_paging_off),
+		cmocka_unit_test(l1_paging_off), cmocka_unit_test(hidden),
 	};
 
 	return cmocka_run_group_tests_name("read_only", tests, NULL, NULL);

@@ -181,6 +181,31 @@ static void nmi_waits_for_sipi(void **state)
 	assert_int_equal(vmcb01.control.event_inj, nmi);
 }
 
+/* The real TPR is the APIC's own after INIT, whatever GIF was; and settle() looks each time. */
+static void init_while_the_tpr_is_held(void **state)
+{
+	(void)state;
+	features.vector0 = true;
+	vcpu.event.due.hold = true;
+	set_gif(&vcpu, false);
+	vcpu.event.gif = true; /* which lets INIT through */
+	vcpu.quirks.tpr_held = true;
+	vcpu.quirks.tpr = 0x35;
+	vmcb01.control.int_ctl |= 7; /* by CR8 */
+	vcpu_init(&vcpu);
+	vcpu_sipi(&vcpu, 8);
+	attend();
+	assert_int_equal(inits, 1);
+	assert_false(vcpu.quirks.tpr_held || vcpu.event.tpr_in_vmcb);
+	assert_true(vcpu.event.due.hold);
+	holds = 0;
+	settle(&vcpu);
+	assert_int_equal(holds, 1);
+	vcpu.event.due.hold = features.vector0 = false;
+	settle(&vcpu);
+	assert_int_equal(holds, 1);
+}
+
 #define TEST(name) cmocka_unit_test_setup(name, rig_setup)
 
 int main(void)
@@ -195,6 +220,7 @@ int main(void)
 		TEST(redirected),
 		TEST(init_by_no_icr),
 		TEST(nmi_waits_for_sipi),
+		TEST(init_while_the_tpr_is_held),
 	};
 
 	return cmocka_run_group_tests_name("startup", tests, NULL, NULL);

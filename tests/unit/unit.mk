@@ -62,6 +62,7 @@ test_layout_SRC    := boot/layout.c boot/holes.c boot/memmap.c
 test_apic_SRC      := tests/unit/apic_rig.c
 test_kept_SRC      := tests/unit/apic_rig.c
 test_apic_base_SRC := tests/unit/apic_rig.c
+test_vector0_SRC   := tests/unit/apic_rig.c
 test_apic_many_SRC :=
 -include tests/unit/nested.mk
 -include tests/unit/mmu.mk
