@@ -3,6 +3,7 @@
 
 -include tests/unit/unit.mk
 -include tests/bench/*.mk
+-include tests/system/hypervisors/*/*.mk
 
 # What a recipe passes on: make gives the variables of its command line to its commands itself.
 PASS := BUILD='$(BUILD)' STRICT='$(STRICT)'
