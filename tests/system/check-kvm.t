@@ -75,6 +75,7 @@ cat >"$dir/lists/6.1" <<-'EOF2'
 	* any two.group: L1 ends
 	pae npt three.group: is mended
 	svm32 npt *
+	pae npt,nestling one.group: known
 EOF2
 echo "pae any one.group: new" >"$dir/lists/6.4"
 
@@ -98,6 +99,12 @@ printf '# group: three.group\r\nok 1 - three.group: is mended\r\nnot ok 2 - thre
 want=0
 judges "all as the list of 6.1 says" pae "judged by $dir/lists/6.1, npt" \
 	"pae: 4 points, 2 expected to fail do, 0 others" "passes, though it is expected to fail: three.group: is mended"
+cp "$dir/lists/6.1" "$dir/list"
+printf '%s\n' "=== image pae" "ok 1 - one.group: a" "not ok 2 - one.group: known" "1..2" "=== done" \
+	"=== image pse" "not ok 1 - one.group: known" "1..1" "=== done" >"$dir/kvm-said"
+judged=$(tests/system/hypervisors/kvm-judge "$dir/list" npt,nestling "$dir/kvm-said")
+[ $? = 1 ] && [[ $judged == *"ok 1 - pae: 2 points, 1 expected to fail do, 0 others"*"not ok 2 - pse: 1 points, 0 expected"* ]]
+ok $? "on Nestling only the list's lines for it count"
 echo N >"$root/sys/module/kvm_amd/parameters/npt"
 want=1
 judges "with npt=0" pae "fails, and is not expected to: one.group: known" "4 points, 1 expected to fail do, 1 others"
@@ -112,6 +119,14 @@ cp "$dir/said/paeafter=two.group" "$dir/said/svm32after=two.group"
 want=0
 judges "an image of which all may fail" svm32 "4 points, 2 expected to fail do, 0 others"
 want=1
+printf 'nestling: panic: x\r\n' >"$dir/said/long"
+printf '#!/bin/bash\ncat %s/said/long\nexec sleep 100\n' "$dir" >"$dir/silent"
+chmod +x "$dir/silent"
+[[ $(tests/system/hypervisors/kvm-images "$dir/silent" "" "$dir/long.elf") == *"=== ends before any group: Nestling's panic"* ]]
+ok $? "a machine that panics ends soon"
+: >"$dir/said/long"
+[[ $(SILENCE=1 tests/system/hypervisors/kvm-images "$dir/silent" "" "$dir/long.elf") == *"any group: silent for 1 seconds"* ]]
+ok $? "a machine that says nothing ends"
 machine "$good" 6.12.0-rc1
 judges "a newer kernel" pae "judged by $dir/lists/6.4" "fails, and is not expected to: one.group: known"
 done_testing
