@@ -53,6 +53,7 @@ kvm_emulated() {
 		[ -e /dev/kvm ] || modprobe kvm-amd nested=1 npt=$npt
 		echo "=== kernel \$(uname -r)"
 		echo "=== npt \$(cat /sys/module/kvm_amd/parameters/npt)"
+		export SILENCE=40 # its processor is a slow one
 		sh /kvm-images 'qemu-system-x86_64 -smp ${KVM_SMP:-1}' '$([ "$l0" = none ] || echo /nestling.bin)' ${runs[*]}
 	JOB
 	job_words="kvm_amd.nested=1 kvm_amd.npt=$npt" linux_job "$name" amd64 amd64 BARE=1 \
