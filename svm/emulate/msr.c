@@ -283,7 +283,7 @@ static bool write_msr(struct vcpu *vcpu, uint32_t msr, uint64_t value)
 		return handler->write(vcpu, value);
 	if (is_x2apic(msr))
 		return x2apic_write(vcpu, msr, value);
-	if (is_counter(vcpu, msr))
+	if (is_counter(msr))
 		return false;
 	if (perf_select_of(msr) >= 0)
 		return perf_write(vcpu, msr, value);
@@ -309,8 +309,8 @@ static bool read_msr(struct vcpu *vcpu, uint32_t msr, uint64_t *value)
 
 	if (handler && handler->read)
 		*value = handler->read(vcpu);
-	else if (is_counter(vcpu, msr))
-		*value = counter_read(vcpu, msr);
+	else if (is_counter(msr))
+		return counter_read(vcpu, msr, value);
 	else if (x2apic_read_tpr(vcpu, msr, value))
 		return true;
 	else if (perf_select_of(msr) >= 0)

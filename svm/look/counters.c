@@ -52,14 +52,15 @@ static uint64_t value_of(const struct vcpu *vcpu, unsigned int number)
 	return vcpu->counters.exits[number < COUNTER_EXITS_L2 ? EXITS_OF_L1 : EXITS_OF_L2][slot];
 }
 
-bool is_counter(const struct vcpu *vcpu, uint32_t msr)
+bool is_counter(uint32_t msr)
 {
-	return !vcpu->guest_mode && msr - MSR_NESTLING_COUNTERS < COUNTERS_END;
+	return msr - MSR_NESTLING_COUNTERS < COUNTERS_END;
 }
 
-uint64_t counter_read(const struct vcpu *vcpu, uint32_t msr)
+bool counter_read(const struct vcpu *vcpu, uint32_t msr, uint64_t *value)
 {
-	return value_of(vcpu, msr - MSR_NESTLING_COUNTERS);
+	*value = value_of(vcpu, msr - MSR_NESTLING_COUNTERS);
+	return !vcpu->guest_mode;
 }
 
 /* Words are gathered into lines of a width that terminals have. */

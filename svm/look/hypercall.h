@@ -10,9 +10,12 @@
 /* #VMEXIT(VMMCALL) of L1. */
 void handle_vmmcall(struct vcpu *vcpu);
 
-/* Is it one of the registers that read counters, and are they there for who runs? */
-bool is_counter(const struct vcpu *vcpu, uint32_t msr);
-uint64_t counter_read(const struct vcpu *vcpu, uint32_t msr);
+/*
+ * Is it one of the registers that read counters? Reading fails where L2 runs, for which they are
+ * not there: nor those of a Nestling below, whose L1 this one is.
+ */
+bool is_counter(uint32_t msr);
+bool counter_read(const struct vcpu *vcpu, uint32_t msr, uint64_t *value);
 
 /*
  * Writes the counters of all processors, those that are not 0, by lines of the log. It waits for

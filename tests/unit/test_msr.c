@@ -251,6 +251,23 @@ static void microcode(void **state)
 	assert_int_equal(machine.writes, 0);
 }
 
+/* Where L0 runs on a Nestling the processor has such registers, too: they are that one's L1's. */
+static void counters_of_a_nestling_below_are_nobodys(void **state)
+{
+	uint64_t value = 0;
+
+	(void)state;
+	machine = (struct machine){.msr = A_COUNTER, .value = 5, .exists = true, .can_read = true};
+	memset(&vcpu, 0, sizeof(vcpu));
+	assert_true(read_msr(&vcpu, A_COUNTER, &value));
+	assert_int_equal(value, 0xc0);
+	assert_false(write_msr(&vcpu, A_COUNTER, 1));
+	vcpu.guest_mode = true;
+	assert_false(read_msr(&vcpu, A_COUNTER, &value));
+	assert_false(write_msr(&vcpu, A_COUNTER, 1));
+	assert_int_equal(machine.reads + machine.writes, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -261,6 +278,7 @@ int main(void)
 		cmocka_unit_test(the_map_is_the_list),
 		cmocka_unit_test(hidden_features_have_no_registers),
 		cmocka_unit_test(microcode),
+		cmocka_unit_test(counters_of_a_nestling_below_are_nobodys),
 	};
 
 	return cmocka_run_group_tests_name("msr", tests, NULL, NULL);
