@@ -15,6 +15,7 @@ nested() {
 	startup*) words=cpus=2 smp=2 ;;
 	smp*) words="edits=4 rounds=1" smp=2 ;;
 	stress*) words=rounds=256 ;;
+	hardware*) words="filter=hardware.*" ;; # without cycles
 	chaos*) words=runs=1500 ;;
 	esac
 	shift 2
