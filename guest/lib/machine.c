@@ -67,6 +67,12 @@ static bool text_is(const struct cpuid_regs *r, bool with_eax, const char *text)
 	return !memcmp(with_eax ? words : words + 1, text, strlen(text));
 }
 
+static bool is_nestling(const struct cpuid_regs *hypervisor)
+{
+	return hypervisor->ebx == NESTLING_EBX && hypervisor->ecx == NESTLING_ECX &&
+	       hypervisor->edx == NESTLING_EDX;
+}
+
 /*
  * Is the processor one that QEMU emulates, whatever model it shows (-cpu EPYC)? QEMU says so in the
  * hypervisor leaf, and Nestling passes it on in its own. Where another hypervisor, KVM say, has
@@ -80,8 +86,7 @@ static bool is_qemu(bool under_hypervisor)
 		return true;
 	if (!under_hypervisor)
 		return has_qemus_devices();
-	if (hypervisor.ebx == NESTLING_EBX && hypervisor.ecx == NESTLING_ECX &&
-	    hypervisor.edx == NESTLING_EDX)
+	if (is_nestling(&hypervisor))
 		return cpuid(LEAF_HYPERVISOR_INFO, 0).ebx & QUIRKS_TCG;
 	return text_is(&hypervisor, false, "TCGTCGTCGTCG");
 }
@@ -119,6 +124,8 @@ void machine_init(void)
 	machine.qemu = is_qemu(under_hypervisor);
 	machine.bochs = !machine.qemu && is_bochs();
 	machine.bare = tcg || !under_hypervisor;
+	machine.kvm = under_hypervisor && is_nestling(&hypervisor) &&
+	              (cpuid(LEAF_HYPERVISOR_INFO, 0).ebx & QUIRKS_KVM);
 }
 
 bool emulator_is(enum emulator emulator)
@@ -132,12 +139,16 @@ bool emulator_is(enum emulator emulator)
 		return machine.bochs;
 	case BOCHS_BARE:
 		return machine.bochs && machine.bare;
+	case KVM:
+		return machine.kvm;
 	}
 	return false;
 }
 
 const char *emulator_name(enum emulator emulator)
 {
+	if (emulator == KVM)
+		return "kvm";
 	return emulator == QEMU || emulator == QEMU_BARE ? "qemu" : "bochs";
 }
 

@@ -18,6 +18,7 @@ enum emulator {
 	QEMU_BARE,
 	BOCHS,
 	BOCHS_BARE,
+	KVM, /* below Nestling: what KVM gets wrong for Nestling shows in L1 */
 };
 
 struct machine {
@@ -25,7 +26,7 @@ struct machine {
 	uint32_t svm_features; /* CPUID 8000_000A EDX, SVM_FEATURE_* */
 	uint32_t asids;        /* ASIDs are 0 to asids - 1 */
 	unsigned int physical_bits;
-	bool qemu, bochs, bare;
+	bool qemu, bochs, bare, kvm;
 };
 
 extern struct machine machine;

@@ -107,8 +107,15 @@ static void injected_in_flight(void)
 		point_named("EXITINTINFO shows %s that was injected", rows[i].name);
 		l2->vmcb->control.event_inj = what;
 		l2_run(l2);
+		if (emulator_is(KVM) && rows[i].type == EVENT_SOFT_INTR &&
+		    l2->vmcb->control.exit_code == VMEXIT_VMMCALL) {
+			point_known(KVM, "a software interrupt whose delivery faults is lost");
+			continue;
+		}
 		l2_check_exit(l2, l2_fault_exit(l2));
-		check("EXITINTINFO", l2->vmcb->control.exit_int_info & mask, what);
+		check_known("EXITINTINFO", l2->vmcb->control.exit_int_info & mask, what,
+		            rows[i].type == EVENT_NMI ? event(EVENT_NMI, 0) : what, KVM,
+		            "EXITINTINFO of an NMI has no vector");
 		check("EVENTINJ", l2->vmcb->control.event_inj & EVENT_VALID, 0);
 		l2_aim(l2, L2_VMMCALL);
 		check("rip", l2->vmcb->save.rip,
