@@ -10,7 +10,6 @@
 #include "svm/cpus/processors.h"
 #include "svm/emulate/perf.h"
 #include "svm/event/event.h"
-#include "svm/exit.h"
 #include "svm/features.h"
 #include "svm/memory/memory_types.h"
 #include "svm/quirks/quirks.h"
