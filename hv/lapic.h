@@ -9,15 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* ICR's low half, edge triggered. */
-enum {
-	ICR_SMI = 2 << 8,
-	ICR_NMI = 4 << 8,
-	ICR_INIT = 5 << 8,
-	ICR_STARTUP = 6 << 8, /* | vector */
-	ICR_BUSY = 1 << 12,
-	ICR_ASSERT = 1 << 14,
-};
+#include "hv/apic.h" /* ICR_*: what is sent */
 
 /* The id that the processor got at reset, and the leaf of CPUID that tells it. */
 uint32_t lapic_initial_id(void);

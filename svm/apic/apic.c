@@ -4,31 +4,16 @@
  * and on svm/apic/kept.h for the other pages.
  */
 #include "svm/apic/apic.h"
+#include "hv/apic.h"
 #include "hv/exception.h"
 #include "hv/log.h"
 #include "svm/apic/decode.h"
-#include "svm/apic/registers.h"
 #include "svm/event/event.h"
 #include "svm/features.h"
 #include "svm/apic/kept.h"
 #include "svm/cpus/processors.h"
 #include "svm/quirks/quirks.h"
 
-/* ICR; APM vol. 2, section 16.5. */
-enum {
-	ICR_VECTOR = 0xff,
-	ICR_MODE = 7 << 8,
-	ICR_MODE_NMI = 4 << 8,
-	ICR_MODE_INIT = 5 << 8,
-	ICR_MODE_STARTUP = 6 << 8,
-	ICR_LOGICAL = 1 << 11,
-	ICR_ASSERT = 1 << 14,
-	ICR_LEVEL = 1 << 15,
-	ICR_SHORTHAND = 3 << 18,
-	ICR_TO_SELF = 1 << 18,
-	ICR_TO_ALL = 2 << 18,
-	ICR_TO_OTHERS = 3 << 18,
-};
 #define X2APIC_ICR_RESERVED 0xfff33000ull
 
 #define BROADCAST    0xffu
@@ -38,7 +23,7 @@ enum { FETCHED_COUNT = 0xf }; /* of the VMCB's field; APM vol. 2, section 15.8.4
 
 static bool matches_logical(const struct local_apic *apic, uint32_t destination)
 {
-	uint32_t name = apic->ldr >> ID_SHIFT;
+	uint32_t name = apic->ldr >> APIC_ID_SHIFT;
 
 	if (apic->page == APIC_NO_PAGE) /* a cluster and a bit in it */
 		return destination >> 16 == apic->ldr >> 16 && (destination & apic->ldr & 0xffff);
@@ -85,7 +70,7 @@ static bool is_l0s(uint32_t command)
 {
 	uint32_t mode = command & ICR_MODE;
 
-	return mode == ICR_MODE_NMI || mode == ICR_MODE_INIT || mode == ICR_MODE_STARTUP;
+	return mode == ICR_NMI || mode == ICR_INIT || mode == ICR_STARTUP;
 }
 
 /* One that was plugged in, or that was left out: it would run beside L0. */
@@ -93,16 +78,16 @@ static void tell_unknown(uint32_t command, uint32_t destination)
 {
 	log_once(log_aloud,
 	         "%s to a processor that Nestling does not have is refused: its APIC id is %u",
-	         (command & ICR_MODE) == ICR_MODE_INIT ? "INIT" : "STARTUP", destination);
+	         (command & ICR_MODE) == ICR_INIT ? "INIT" : "STARTUP", destination);
 }
 
 static void give(struct vcpu *target, uint32_t command)
 {
 	uint32_t mode = command & ICR_MODE;
 
-	if (mode == ICR_MODE_NMI)
+	if (mode == ICR_NMI)
 		vcpu_nmi(target);
-	else if (mode == ICR_MODE_INIT)
+	else if (mode == ICR_INIT)
 		vcpu_init(target);
 	else
 		vcpu_sipi(target, command & ICR_VECTOR);
@@ -124,7 +109,7 @@ static void send(const struct vcpu *sender, uint32_t command, uint32_t destinati
 	struct vcpu *only = only_target(sender, command, destination);
 	bool known = only;
 
-	if (mode == ICR_MODE_INIT && (command & (ICR_LEVEL | ICR_ASSERT)) == ICR_LEVEL)
+	if (mode == ICR_INIT && (command & (ICR_LEVEL | ICR_ASSERT)) == ICR_LEVEL)
 		return; /* the end of a level, which means nothing */
 	if (only)
 		give(only, command);
@@ -136,7 +121,7 @@ static void send(const struct vcpu *sender, uint32_t command, uint32_t destinati
 		known = true;
 		give(target, command);
 	}
-	if (!known && mode != ICR_MODE_NMI && !(command & (ICR_SHORTHAND | ICR_LOGICAL)))
+	if (!known && mode != ICR_NMI && !(command & (ICR_SHORTHAND | ICR_LOGICAL)))
 		tell_unknown(command, destination);
 }
 
@@ -153,7 +138,7 @@ static bool is_lvt(unsigned int offset)
 static void write_own(struct vcpu *vcpu, unsigned int offset, uint32_t value)
 {
 	if (offset == APIC_ICR && is_l0s(value)) {
-		send(vcpu, value, apic_read(vcpu, APIC_ICR_HIGH) >> ID_SHIFT);
+		send(vcpu, value, apic_read(vcpu->apic.page, APIC_ICR_HIGH) >> APIC_ID_SHIFT);
 		return;
 	}
 	if (offset <= APIC_ID || (is_lvt(offset) && is_init_or_startup(value)))
@@ -161,7 +146,7 @@ static void write_own(struct vcpu *vcpu, unsigned int offset, uint32_t value)
 	if (offset == APIC_TPR && features.vector0)
 		quirk_write_tpr(vcpu, (uint8_t)value);
 	else
-		apic_write(vcpu, offset, value);
+		apic_write(vcpu->apic.page, offset, value);
 	if (offset == APIC_LDR || offset == APIC_DFR)
 		apic_read_names(vcpu);
 }

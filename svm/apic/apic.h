@@ -17,6 +17,9 @@
  */
 void apic_init(struct vcpu *vcpu);
 
+/* Notes by what names other processors find this one. */
+void apic_read_names(struct vcpu *vcpu);
+
 /* On all processors: where features.vector0 is set L1's reads of the TPR by MSR are L0's, too. */
 void apic_watch_tpr(struct vcpu *vcpu);
 

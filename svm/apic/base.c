@@ -2,9 +2,9 @@
  * Where L1's local APICs are: APIC_BASE, and the pages that are kept from guests. Relies on
  * svm/cpus/processors.h and, for what a move takes, on mmu/mmu.h.
  */
+#include "hv/apic.h"
 #include "hv/exception.h"
 #include "svm/apic/apic.h"
-#include "svm/apic/registers.h"
 #include "svm/emulate/emulate.h"
 #include "svm/features.h"
 #include "svm/quirks/quirks.h"
@@ -59,13 +59,14 @@ void apic_read_names(struct vcpu *vcpu)
 {
 	struct local_apic *apic = &vcpu->apic;
 	bool x2apic = apic->page == APIC_NO_PAGE;
-	uint32_t id = apic_read(vcpu, APIC_ID);
+	uint32_t id = apic_read(vcpu->apic.page, APIC_ID);
 
 	/* Each is written once, and whole: others kick this processor by its id meanwhile. */
-	__atomic_store_n(&apic->id, x2apic ? id : id >> ID_SHIFT, __ATOMIC_RELAXED);
-	__atomic_store_n(&apic->ldr, apic_read(vcpu, APIC_LDR), __ATOMIC_RELAXED);
+	__atomic_store_n(&apic->id, x2apic ? id : id >> APIC_ID_SHIFT, __ATOMIC_RELAXED);
+	__atomic_store_n(&apic->ldr, apic_read(vcpu->apic.page, APIC_LDR), __ATOMIC_RELAXED);
 	if (!x2apic)
-		__atomic_store_n(&apic->dfr, apic_read(vcpu, APIC_DFR), __ATOMIC_RELAXED);
+		__atomic_store_n(&apic->dfr, apic_read(vcpu->apic.page, APIC_DFR),
+		                 __ATOMIC_RELAXED);
 }
 
 /* One more APIC is there; in x2APIC mode it is nowhere. False: they are in too many places. */
@@ -99,7 +100,7 @@ static void intercept_x2apic(struct vcpu *vcpu)
 	msr_intercept_write(vcpu, X2APIC_MSR(APIC_ICR));
 	for (unsigned int lvt = APIC_TIMER; lvt <= APIC_ERROR; lvt += APIC_STEP)
 		msr_intercept_write(vcpu, X2APIC_MSR(lvt));
-	for (unsigned int i = 0; i < APIC_EXTENDED_LVTS; i++)
+	for (unsigned int i = 0; i < EXTENDED_LVTS; i++)
 		msr_intercept_write(vcpu, X2APIC_MSR(APIC_EXTENDED_LVT) + i);
 }
 
@@ -136,11 +137,11 @@ uint64_t apic_read_base(struct vcpu *vcpu)
  */
 static void seem_disabled(struct vcpu *vcpu)
 {
-	apic_write(vcpu, APIC_SPURIOUS, SPURIOUS_ENABLE | SPURIOUS_VECTOR);
+	apic_write(vcpu->apic.page, APIC_SPURIOUS, SPURIOUS_ENABLE | SPURIOUS_VECTOR);
 	for (unsigned int lvt = APIC_TIMER; lvt <= APIC_ERROR; lvt += APIC_STEP)
-		apic_write(vcpu, lvt, LVT_MASKED);
-	apic_write(vcpu, APIC_LINT0, LVT_EXTINT);
-	apic_write(vcpu, APIC_LINT1, LVT_NMI);
+		apic_write(vcpu->apic.page, lvt, LVT_MASKED);
+	apic_write(vcpu->apic.page, APIC_LINT0, LVT_EXTINT);
+	apic_write(vcpu->apic.page, APIC_LINT1, LVT_NMI);
 }
 
 /* Beyond 4 GiB L0 reaches memory only, and L1's memory must not change under L0. */

@@ -1,21 +1,13 @@
 /*
  * NMIs that do not come by ICR: which of L1's sources may have one at this moment. The processor
  * has one latch for NMIs, so one of these that came together with a kick cannot be told from it.
- * Relies on svm/apic/registers.h and on what each source says of itself.
+ * Relies on hv/apic.h and on what each source says of itself.
  */
+#include "hv/apic.h"
 #include "hv/exception.h"
-#include "svm/apic/registers.h"
 #include "svm/event/event.h"
 
 enum {
-	APIC_VERSION = 0x30,
-	APIC_PERFORMANCE = 0x340,
-	APIC_EXTENSION = 0x400,
-
-	LVT_MODE = 7 << 8,
-	EXTENSION_COUNT_SHIFT = 16,
-	EXTENSION_COUNT = 7, /* four are defined */
-
 	/* System control port B: SERR# and IOCHK#, which chipsets make NMIs of. */
 	PORT_CONTROL_B = 0x61,
 	CONTROL_B_NMI = 3 << 6,
@@ -23,7 +15,6 @@ enum {
 	COUNTERS_LEGACY = 4,
 	COUNTERS = 6,
 };
-#define VERSION_EXTENDED (1u << 31)
 
 /* Performance counters; APM vol. 2, section 13.2. */
 #define MSR_PERF_SELECT0_LEGACY  0xc0010000u
@@ -47,7 +38,7 @@ enum {
 
 static bool is_armed(const struct vcpu *vcpu, unsigned int lvt)
 {
-	return (apic_read(vcpu, lvt) & (LVT_MODE | LVT_MASKED)) == LVT_NMI;
+	return (apic_read(vcpu->apic.page, lvt) & (LVT_MODE | LVT_MASKED)) == LVT_NMI;
 }
 
 /* Counters count up and interrupt at 0: who waits for that has set a negative number. */
@@ -101,9 +92,10 @@ static bool an_extended_one_may_be(const struct vcpu *vcpu)
 {
 	unsigned int count;
 
-	if (!(apic_read(vcpu, APIC_VERSION) & VERSION_EXTENDED))
+	if (!(apic_read(vcpu->apic.page, APIC_VERSION) & VERSION_EXTENDED))
 		return false;
-	count = apic_read(vcpu, APIC_EXTENSION) >> EXTENSION_COUNT_SHIFT & EXTENSION_COUNT;
+	count = apic_read(vcpu->apic.page, APIC_EXTENSION) >> EXTENSION_COUNT_SHIFT &
+	        EXTENSION_COUNT;
 	for (unsigned int i = 0; i < count; i++) {
 		if (is_armed(vcpu, APIC_EXTENDED_LVT + i * APIC_STEP) &&
 		    (i != sampling_lvt() || has_sample()))

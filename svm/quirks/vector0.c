@@ -1,12 +1,12 @@
 /*
  * KVM before Linux 6.4 gives a guest the vector 0 when it runs with V_INTR_MASKING=1 and the host's
  * IF=0, which hold interrupts back, and one is pending: nothing is pending while the real TPR is
- * F0h. Relies on svm/apic/registers.h for the APIC. docs/hypervisors.md.
+ * F0h. Relies on hv/apic.h for the APIC. docs/hypervisors.md.
  */
+#include "hv/apic.h"
 #include "hv/log.h"
 #include "hv/memory.h"
 #include "hv/x86.h"
-#include "svm/apic/registers.h"
 #include "svm/quirks/quirks.h"
 
 enum {
@@ -17,7 +17,6 @@ enum {
 	PROBE_VECTOR = 0xff,
 	PROBE_BIT_AT = PROBE_VECTOR / 32 * APIC_STEP,
 	PROBE_TRIES = 16,
-	ICR_SELF = 1 << 18,
 };
 #define PROBE_BIT (1u << PROBE_VECTOR % 32)
 
@@ -34,7 +33,7 @@ uint8_t quirk_read_tpr(const struct vcpu *vcpu)
 		return (uint8_t)(in_vmcb << TPR_CLASS_SHIFT);
 	if (vcpu->quirks.tpr_held)
 		return vcpu->quirks.tpr;
-	return (uint8_t)apic_read(vcpu, APIC_TPR);
+	return (uint8_t)apic_read(vcpu->apic.page, APIC_TPR);
 }
 
 void quirk_write_tpr(struct vcpu *vcpu, uint8_t value)
@@ -50,7 +49,7 @@ void quirk_write_tpr(struct vcpu *vcpu, uint8_t value)
 	if (vcpu->quirks.tpr_held)
 		vcpu->quirks.tpr = value;
 	else
-		apic_write(vcpu, APIC_TPR, value);
+		apic_write(vcpu->apic.page, APIC_TPR, value);
 }
 
 void quirk_hold_interrupts(struct vcpu *vcpu)
@@ -68,23 +67,23 @@ void quirk_hold_interrupts(struct vcpu *vcpu)
 	if (masked == vcpu->quirks.tpr_held)
 		return;
 	if (masked)
-		vcpu->quirks.tpr = (uint8_t)apic_read(vcpu, APIC_TPR);
+		vcpu->quirks.tpr = (uint8_t)apic_read(vcpu->apic.page, APIC_TPR);
 	vcpu->quirks.tpr_held = masked;
-	apic_write(vcpu, APIC_TPR, masked ? TPR_ALL : vcpu->quirks.tpr);
+	apic_write(vcpu->apic.page, APIC_TPR, masked ? TPR_ALL : vcpu->quirks.tpr);
 }
 
 void quirk_apic_moved(struct vcpu *vcpu)
 {
 	if (!vcpu->quirks.tpr_held)
 		return;
-	if (apic_read(vcpu, APIC_TPR) != TPR_ALL) /* it was reset */
+	if (apic_read(vcpu->apic.page, APIC_TPR) != TPR_ALL) /* it was reset */
 		vcpu->quirks.tpr = 0;
-	apic_write(vcpu, APIC_TPR, TPR_ALL);
+	apic_write(vcpu->apic.page, APIC_TPR, TPR_ALL);
 }
 
 static bool has_bit(const struct vcpu *vcpu, unsigned int first)
 {
-	return apic_read(vcpu, first + PROBE_BIT_AT) & PROBE_BIT;
+	return apic_read(vcpu->apic.page, first + PROBE_BIT_AT) & PROBE_BIT;
 }
 
 static uint64_t enter(struct vcpu *vcpu, struct vmcb *vmcb)
@@ -115,7 +114,7 @@ static bool gets_interrupt(struct vcpu *vcpu, struct vmcb *vmcb)
 		enter(vcpu, vmcb);
 	}
 	if (has_bit(vcpu, APIC_ISR))
-		apic_write(vcpu, APIC_EOI, 0);
+		apic_write(vcpu->apic.page, APIC_EOI, 0);
 	return gets;
 }
 
@@ -125,16 +124,16 @@ void quirk_probe_vector0(struct vcpu *vcpu)
 
 	if (!features.kvm)
 		return;
-	tpr = apic_read(vcpu, APIC_TPR);
-	spurious = apic_read(vcpu, APIC_SPURIOUS);
-	apic_write(vcpu, APIC_SPURIOUS, spurious | SPURIOUS_ENABLE);
-	apic_write(vcpu, APIC_TPR, 0);
-	apic_write(vcpu, APIC_ICR, ICR_SELF | PROBE_VECTOR);
+	tpr = apic_read(vcpu->apic.page, APIC_TPR);
+	spurious = apic_read(vcpu->apic.page, APIC_SPURIOUS);
+	apic_write(vcpu->apic.page, APIC_SPURIOUS, spurious | SPURIOUS_ENABLE);
+	apic_write(vcpu->apic.page, APIC_TPR, 0);
+	apic_write(vcpu->apic.page, APIC_ICR, ICR_TO_SELF | PROBE_VECTOR);
 	for (unsigned int i = 0; i < PROBE_TRIES && !has_bit(vcpu, APIC_IRR); i++)
 		cpu_relax();
 	features.vector0 = gets_interrupt(vcpu, vcpu->quirks.without_busy);
-	apic_write(vcpu, APIC_TPR, tpr);
-	apic_write(vcpu, APIC_SPURIOUS, spurious);
+	apic_write(vcpu->apic.page, APIC_TPR, tpr);
+	apic_write(vcpu->apic.page, APIC_SPURIOUS, spurious);
 	if (features.vector0)
 		log_info("KVM below gives guests vector 0 for interrupts that are held back: the "
 		         "TPR holds them back, too");

@@ -13,8 +13,8 @@
 
 #include <cmocka.h>
 
+#include "hv/apic.h"
 #include "svm/apic/apic.h"
-#include "svm/apic/registers.h"
 #include "svm/decode/decode.h"
 #include "svm/features.h"
 #include "svm/apic/kept.h"
