@@ -6,7 +6,9 @@
 #include "boot/efi_map.h"
 #include "boot/holes.h"
 #include "boot/l1_ranges.h"
+#include "boot/window_plan.h"
 #include "hv/image.h"
+#include "hv/lapic.h"
 #include "hv/log.h"
 #include "hv/memory.h"
 #include "hv/phys.h"
@@ -20,8 +22,8 @@ static struct memmap firmware_map; /* as the firmware told, ACPI included */
 static struct memmap free_map;     /* where nothing lies that is still needed */
 static struct memmap told_map;
 static const struct boot_efi *efi;
-static struct window_range memory[BOOT_MAX_RANGES];
-static unsigned int memory_count;
+static struct window_range window_ranges[BOOT_MAX_RANGES];
+static unsigned int window_count;
 
 /* What must not be written to before it was used. By pages, so that neighbours become one range. */
 void plan_keep_free(uint64_t base, uint64_t size)
@@ -34,15 +36,10 @@ void plan_keep_free(uint64_t base, uint64_t size)
 		     (unsigned int)BOOT_MAX_RANGES);
 }
 
-static void find_memory(void)
+static _Noreturn void stop_too_many(void)
 {
-	for (uint32_t i = 0; i < firmware_map.count; i++) {
-		uint64_t base = firmware_map.range[i].base;
-		uint64_t end = l1_range_end(&firmware_map, i);
-
-		if (end > base)
-			memory[memory_count++] = (struct window_range){base, end};
-	}
+	stop("the firmware's memory map has too many ranges for Nestling (%u)",
+	     (unsigned int)BOOT_MAX_RANGES);
 }
 
 void plan_read(const struct boot_info *info, uint64_t image_at)
@@ -51,21 +48,19 @@ void plan_read(const struct boot_info *info, uint64_t image_at)
 		const struct mem_range *r = &info->ranges[i];
 
 		if (!memmap_add(&firmware_map, r->base, r->size, r->type))
-			stop("the firmware's memory map has too many ranges for Nestling (%u)",
-			     (unsigned int)BOOT_MAX_RANGES);
+			stop_too_many();
 	}
 	efi = &info->efi;
 	free_map = firmware_map;
 	told_map = firmware_map;
 	l1_ranges_add(&firmware_map, info->rsdp);
-	if (!holes_cut(&firmware_map) || !holes_cut(&free_map))
-		stop("the firmware's memory map has too many ranges for Nestling (%u)",
-		     (unsigned int)BOOT_MAX_RANGES);
+	if (!holes_cut(&firmware_map) || !holes_cut(&free_map) ||
+	    !window_plan(&firmware_map, lapic_hpa(), window_ranges, &window_count))
+		stop_too_many();
 	plan_keep_free(0, SIZE_1M);
 	plan_keep_free(image_at, image_size());
 	for (uint32_t i = 0; i < info->module_count; i++)
 		plan_keep_free(info->modules[i].base, info->modules[i].size);
-	find_memory();
 }
 
 /* Free memory but for what EFI's boot services left: some of EFI's tables lie in it. */
@@ -186,10 +181,10 @@ struct memmap *plan_told(void)
 	return &told_map;
 }
 
-const struct window_range *plan_memory(unsigned int *count)
+const struct window_range *plan_window(unsigned int *count)
 {
-	*count = memory_count;
-	return memory;
+	*count = window_count;
+	return window_ranges;
 }
 
 uint64_t plan_low_page(void)

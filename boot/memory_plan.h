@@ -30,8 +30,8 @@ void plan_keep_free(uint64_t base, uint64_t size);
 uint64_t plan_memory_size(void);
 uint64_t plan_memory_end(void);
 
-/* What may be L1's, and L0's among it, in order. */
-const struct window_range *plan_memory(unsigned int *count);
+/* What L0's window is to map (boot/window_plan.h). */
+const struct window_range *plan_window(unsigned int *count);
 
 /* Free memory from 1 MiB on, and below 4 GiB; 0: there is none. Not what EFI's boot services left,
  * in which some of EFI's tables lie, as long as there is other. */

@@ -130,8 +130,8 @@ static _Noreturn void stop_too_small(const struct layout_need *need)
 static struct layout choose_layout(uint32_t *pages)
 {
 	unsigned int count;
-	const struct window_range *memory = plan_memory(&count);
-	uint64_t heap = HEAP_PAGES + window_pages(memory, count) + others_pages() +
+	const struct window_range *ranges = plan_window(&count);
+	uint64_t heap = HEAP_PAGES + window_pages(ranges, count) + others_pages() +
 	                processors_table_pages(1 + other_count);
 	uint64_t all;
 	struct layout_need need = {.tables_below = !features.npt};
@@ -293,7 +293,7 @@ _Noreturn void start(uint32_t magic, uint64_t information, uint64_t image_at)
 {
 	static struct load_result loaded;
 	struct l1_start l1;
-	const struct window_range *memory;
+	const struct window_range *ranges;
 	unsigned int count;
 	struct layout layout;
 	struct vcpu *vcpu;
@@ -314,14 +314,14 @@ _Noreturn void start(uint32_t magic, uint64_t information, uint64_t image_at)
 	plan_read(&info, image_at);
 	if (!config.bare) /* else they stay as the firmware left them */
 		find_others();
-	memory = plan_memory(&count);
+	ranges = plan_window(&count);
 	if (!config.bare && !config.no_iommu)
 		dma_find(info.rsdp, plan_keep_free);
 	layout = choose_layout(&pages);
 	begin_heap(&layout);
 	mtrr_init(features.phys_bits);
 	keep_others();
-	paging_move_image(layout.below.base, memory, count, la57);
+	paging_move_image(layout.below.base, ranges, count, la57);
 	paging_forget_identity();
 	screen_map();
 

@@ -8,6 +8,7 @@
 #include "hv/log.h"
 #include "hv/memory.h"
 #include "hv/phys.h"
+#include "hv/window.h"
 #include "hv/x86.h"
 
 enum {
@@ -166,6 +167,10 @@ bool iommu_start(const struct iommu_unit *found, uint64_t devices)
 
 	unit.commands = heap_pages(1);
 	unit.events = heap_pages(1);
+	for (uint64_t at = 0; at < IOMMU_REGISTERS_LEAST; at += PAGE_SIZE) {
+		if (!window_device(base + at))
+			return false;
+	}
 	if (!turn_off(base))
 		return false;
 	*reg(base, REG_EXCLUDED) = 0; /* nothing passes by the tables */

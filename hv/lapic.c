@@ -22,6 +22,11 @@ static uint64_t page_now(void)
 	return (base & APIC_BASE_X2APIC) ? APIC_NO_PAGE : base & ADDRESS;
 }
 
+uint64_t lapic_hpa(void)
+{
+	return rdmsr(MSR_APIC_BASE) & ADDRESS;
+}
+
 uint32_t lapic_id_leaf(void)
 {
 	if ((cpuid(LEAF_FEATURES, 0).ecx & ECX_X2APIC) && cpuid(0, 0).eax >= LEAF_TOPOLOGY)

@@ -15,6 +15,9 @@
 uint32_t lapic_initial_id(void);
 uint32_t lapic_id_leaf(void);
 
+/* The hpa of the page of registers, in whichever mode it is. */
+uint64_t lapic_hpa(void);
+
 /* Can this processor name one with this id? Without x2APIC mode ids have 8 bits. */
 bool lapic_reaches(uint32_t id);
 

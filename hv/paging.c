@@ -37,14 +37,14 @@ static void map_identity(uint64_t hpa)
 	pd[hpa >> 21 & 511] = (hpa & ~(SIZE_2M - 1)) | WINDOW_P | WINDOW_W | WINDOW_LARGE;
 }
 
-void paging_move_image(uint64_t new_image_hpa, const struct window_range *memory,
+void paging_move_image(uint64_t new_image_hpa, const struct window_range *ranges,
                        unsigned int count, bool la57)
 {
 	uint64_t *root;
 
 	pml4 = heap_pages(1);
 	root = pml4;
-	window_map(pml4, memory, count);
+	window_map(pml4, ranges, count);
 	map_image(new_image_hpa);
 	map_identity(new_image_hpa);
 	map_identity(0);

@@ -10,11 +10,11 @@
 #include <stdbool.h>
 
 /*
- * Builds tables that map the image from new_image_hpa, and in the window these ranges of memory as
+ * Builds tables that map the image from new_image_hpa, and in the window these ranges as
  * hv/window.h has it, copies the image there and goes on in the copy under the new tables, with 5
  * levels or 4. Everything that lies in the image, the stack included, moves along.
  */
-void paging_move_image(uint64_t new_image_hpa, const struct window_range *memory,
+void paging_move_image(uint64_t new_image_hpa, const struct window_range *ranges,
                        unsigned int count, bool la57);
 
 /* Takes the identity map away, so that a stray null pointer faults. */

@@ -20,7 +20,12 @@ enum {
 	/* Of types: a range's both ends, the first MiB, 4 GiB, TOM2. */
 	TYPE_EDGES = 2 * MTRR_VARIABLE_MAX + 3,
 };
-#define EDX_PAGE1GB (1u << 26)
+#define EDX_PAGE1GB  (1u << 26)
+#define DEVICE_FLAGS (WINDOW_PCD | WINDOW_PWT) /* entry 3 of any PAT, whatever MTRRs say */
+
+static uint64_t *window; /* its table of level 4 */
+static uint64_t *spare;  /* tables for window_device() */
+static unsigned int spare_count;
 
 uint64_t *window_table(uint64_t *table, unsigned int index)
 {
@@ -45,17 +50,17 @@ static uint64_t blocks(const struct window_range *range, unsigned int shift)
 	                                : 0;
 }
 
-uint64_t window_pages(const struct window_range *memory, unsigned int count)
+uint64_t window_pages(const struct window_range *ranges, unsigned int count)
 {
-	const struct window_range low = {0, SIZE_4G};
+	const struct window_range low = {.base = 0, .end = SIZE_4G};
 	uint64_t edges = 2ull * count + TYPE_EDGES;
-	uint64_t pages = 1 + blocks(&low, SHIFT_1G) + TABLES_OF_EDGE * edges;
+	uint64_t pages = 1 + blocks(&low, SHIFT_1G) + TABLES_OF_EDGE * edges + WINDOW_DEVICES;
 	bool giants = has_giants();
 
 	for (unsigned int i = 0; i < count; i++) {
-		pages += blocks(&memory[i], SHIFT_512G);
+		pages += blocks(&ranges[i], SHIFT_512G);
 		if (!giants)
-			pages += blocks(&memory[i], SHIFT_1G);
+			pages += blocks(&ranges[i], SHIFT_1G);
 	}
 	return pages;
 }
@@ -75,17 +80,24 @@ static unsigned int page_shift(uint64_t at, uint64_t end, bool giants)
 	return SHIFT_4K;
 }
 
+static unsigned int index_of(uint64_t hpa, unsigned int shift)
+{
+	return (hpa >> shift & INDEX_MASK) + (shift == SHIFT_512G ? WINDOW_ENTRY : 0);
+}
+
+static uint64_t entry_of(uint64_t hpa, unsigned int shift, uint64_t flags)
+{
+	return hpa | flags | WINDOW_P | WINDOW_W | WINDOW_NX |
+	       (shift > SHIFT_4K ? WINDOW_LARGE : 0);
+}
+
 static void map_page(uint64_t *pml4, uint64_t hpa, unsigned int shift, uint64_t flags)
 {
 	uint64_t *table = pml4;
 
-	for (unsigned int level = SHIFT_512G; level > shift; level -= SHIFT_1G - SHIFT_2M) {
-		unsigned int index = hpa >> level & INDEX_MASK;
-
-		table = window_table(table, level == SHIFT_512G ? index + WINDOW_ENTRY : index);
-	}
-	table[hpa >> shift & INDEX_MASK] = hpa | flags | WINDOW_P | WINDOW_W | WINDOW_NX |
-	                                   (shift > SHIFT_4K ? WINDOW_LARGE : 0);
+	for (unsigned int level = SHIFT_512G; level > shift; level -= SHIFT_1G - SHIFT_2M)
+		table = window_table(table, index_of(hpa, level));
+	table[index_of(hpa, shift)] = entry_of(hpa, shift, flags);
 }
 
 static void map_range(uint64_t *pml4, uint64_t base, uint64_t end, uint64_t flags)
@@ -100,23 +112,49 @@ static void map_range(uint64_t *pml4, uint64_t base, uint64_t end, uint64_t flag
 	}
 }
 
-void window_map(uint64_t *pml4, const struct window_range *memory, unsigned int count)
+void window_map(uint64_t *pml4, const struct window_range *ranges, unsigned int count)
 {
-	/* Entry 3 of any PAT: uncached, whatever MTRRs say. */
-	const uint64_t uncached = WINDOW_PCD | WINDOW_PWT;
-	uint64_t at = 0; /* done up to here */
+	uint64_t *table = window_table(pml4, WINDOW_ENTRY);
 
-	for (unsigned int i = 0; i <= count; i++) {
-		bool last = i == count;
-		uint64_t base = last ? SIZE_4G : memory[i].base & ~(uint64_t)(PAGE_SIZE - 1);
-		uint64_t end =
-			last ? 0 : (memory[i].end + PAGE_SIZE - 1) & ~(uint64_t)(PAGE_SIZE - 1);
-
-		map_range(pml4, at, base < SIZE_4G ? base : SIZE_4G, uncached);
-		if (base < at)
-			base = at;
-		map_range(pml4, base, end, 0);
-		if (end > at)
-			at = end;
+	window = pml4;
+	for (unsigned int i = 0; i < count; i++)
+		map_range(pml4, ranges[i].base, ranges[i].end, ranges[i].device ? DEVICE_FLAGS : 0);
+	for (unsigned int i = 0; i < SIZE_4G >> SHIFT_1G; i++) {
+		if (!(table[i] & WINDOW_P))
+			window_table(table, i);
 	}
+	spare = heap_pages(WINDOW_DEVICES);
+	spare_count = WINDOW_DEVICES;
+}
+
+/* One more table, as long as there are any. */
+static bool may_descend(uint64_t *entry)
+{
+	if (*entry & WINDOW_P)
+		return true;
+	if (!spare_count)
+		return false;
+	*entry = hpa_of(spare) | WINDOW_P | WINDOW_W;
+	spare += INDEX_MASK + 1;
+	spare_count--;
+	return true;
+}
+
+/* No processor has it cached that nothing was there. APM vol. 2, section 5.5.2. */
+bool window_device(uint64_t hpa)
+{
+	uint64_t *table = window, *entry;
+
+	for (unsigned int level = SHIFT_512G; level > SHIFT_4K; level -= SHIFT_1G - SHIFT_2M) {
+		entry = &table[index_of(hpa, level)];
+		if (!may_descend(entry))
+			return false;
+		if (*entry & WINDOW_LARGE)
+			return true;
+		table = phys(*entry & ~0xfffull);
+	}
+	entry = &table[index_of(hpa, SHIFT_4K)];
+	if (!(*entry & WINDOW_P))
+		*entry = entry_of(hpa & ~(uint64_t)(PAGE_SIZE - 1), SHIFT_4K, DEVICE_FLAGS);
+	return true;
 }

@@ -1,12 +1,13 @@
 /*
- * What the window of hv/phys.h maps, and how: memory write-back; all else below 4 GiB uncached, for
- * the devices that L0 has to do with; nothing else. A processor may read ahead what is mapped
- * write-back, whether anybody asks or not, and at a hole or a device that can end the machine.
- * Relies on hv/memory.h for pages and on hv/mtrr.h for pages that may be large.
+ * What the window of hv/phys.h maps, and how: memory write-back; devices and what firmware keeps
+ * for itself below 4 GiB uncached; no holes. A processor may read ahead what is mapped write-back,
+ * whether anybody asks or not, and at a hole or a device that can end the machine. Relies on
+ * hv/memory.h for pages and on hv/mtrr.h for pages that may be large.
  */
 #ifndef HV_WINDOW_H
 #define HV_WINDOW_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* Entries of L0's own tables; APM vol. 2, section 5.3. */
@@ -17,16 +18,25 @@
 #define WINDOW_LARGE (1ull << 7)
 #define WINDOW_NX    (1ull << 63)
 
-/* Memory, hpa: [base, end). What is a part of a page counts as all of it. */
+/* Of memory or, below 4 GiB, of devices: whole pages, hpa, [base, end). */
 struct window_range {
 	uint64_t base, end;
+	bool device;
 };
 
-/* Maps it; the ranges are sorted. */
-void window_map(uint64_t *pml4, const struct window_range *memory, unsigned int count);
+/* Maps them; they are sorted and meet nowhere. */
+void window_map(uint64_t *pml4, const struct window_range *ranges, unsigned int count);
+
+/*
+ * Maps the page of a device below 4 GiB, for good, if nothing is mapped there yet: after
+ * window_map(), by one processor at a time. False: there are no tables left for it; they suffice
+ * for so many, wherever they are.
+ */
+enum { WINDOW_DEVICES = 40 };
+bool window_device(uint64_t hpa);
 
 /* Pages of the heap that the tables take, at most. Holes take none. */
-uint64_t window_pages(const struct window_range *memory, unsigned int count);
+uint64_t window_pages(const struct window_range *ranges, unsigned int count);
 
 /* The table that an entry leads to; made if there is none. */
 uint64_t *window_table(uint64_t *table, unsigned int index);

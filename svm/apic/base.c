@@ -4,6 +4,7 @@
  */
 #include "hv/apic.h"
 #include "hv/exception.h"
+#include "hv/window.h"
 #include "svm/apic/apic.h"
 #include "svm/emulate/emulate.h"
 #include "svm/features.h"
@@ -115,6 +116,8 @@ void apic_init(struct vcpu *vcpu)
 
 	apic->base = rdmsr(MSR_APIC_BASE);
 	apic->page = (apic->base & APIC_BASE_X2APIC) ? APIC_NO_PAGE : address_of(apic->base);
+	if (apic->page != APIC_NO_PAGE)
+		window_device(apic->page); /* before L1 runs there are tables for it */
 	apic_read_names(vcpu);
 	enter_page(apic->page);
 	wide_ids |= vcpu->cpu.apic_id >= XAPIC_IDS;
@@ -144,13 +147,17 @@ static void seem_disabled(struct vcpu *vcpu)
 	apic_write(vcpu->apic.page, APIC_LINT1, LVT_NMI);
 }
 
-/* Beyond 4 GiB L0 reaches memory only, and L1's memory must not change under L0. */
+/* Beyond 4 GiB L0 reaches memory only, below it some devices; and L1's memory must not change under
+ * L0. */
 static bool may_be_at(uint64_t page)
 {
 	return page && page < SIZE_4G && !l1_page(NULL, page);
 }
 
-/* What guests may do at a page changes when the first APIC comes there, or the last one goes. */
+/*
+ * What guests may do at a page changes when the first APIC comes there, or the last one goes.
+ * False: L0 has no room to know it, or none to reach it.
+ */
 static bool set_page(struct vcpu *vcpu, uint64_t page)
 {
 	uint64_t old = vcpu->apic.page;
@@ -158,6 +165,8 @@ static bool set_page(struct vcpu *vcpu, uint64_t page)
 
 	if (page == old)
 		return true;
+	if (page != APIC_NO_PAGE && !window_device(page))
+		return false;
 	leave_page(old);
 	if (!enter_page(page)) {
 		enter_page(old);

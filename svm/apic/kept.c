@@ -8,6 +8,7 @@
 #include "svm/apic/kept.h"
 #include "hv/log.h"
 #include "hv/phys.h"
+#include "hv/window.h"
 #include "hv/x86.h"
 
 enum {
@@ -38,7 +39,7 @@ bool kept_add(uint64_t hpa, kept_store *store)
 
 	if (find(page, PAGE_SIZE))
 		return kept_owner(page) == store;
-	if (kept_count == KEPT_MAX)
+	if (kept_count == KEPT_MAX || !window_device(page))
 		return false;
 	kept[kept_count++] = (struct kept){page, PAGE_SIZE, store};
 	return true;

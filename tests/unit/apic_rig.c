@@ -39,6 +39,8 @@ uint64_t in_delivery, memory_at, data_at;
 void (*guest_runs)(struct vmcb *vmcb);
 uint32_t data;
 unsigned int intercepted, lines, looked_at;
+uint64_t in_window;
+bool window_is_full;
 enum { RIP = 0x1234 };
 
 static unsigned int current; /* the processor that the test is on */
@@ -86,6 +88,12 @@ void *phys(uint64_t hpa)
 	if (page == address_of(real_base))
 		return (char *)registers[current] + (hpa & APIC_PAGE_OFFSET);
 	return (char *)registers[MAX - 1] + (hpa & APIC_PAGE_OFFSET);
+}
+
+bool window_device(uint64_t hpa)
+{
+	in_window = hpa & ~APIC_PAGE_OFFSET;
+	return !window_is_full;
 }
 
 unsigned int vcpu_count(void)

@@ -63,6 +63,9 @@ extern uint64_t data_at;
 extern unsigned int intercepted, lines; /* MSRs; lines logged */
 extern unsigned int looked_at;          /* processors, one after the other, since forget() */
 
+extern uint64_t in_window; /* the page that L0's window was asked for last */
+extern bool window_is_full;
+
 void forget(void);
 /* The test goes on on this processor. */
 void on(unsigned int processor);

@@ -63,6 +63,25 @@ static void it_moves(void **state)
 	assert_true(apic_write_base(&vcpus[0], PAGE | ON));
 }
 
+/* L0 maps the page before the APIC is there; it stays where it is if there is no room for that. */
+static void l0_reaches_it(void **state)
+{
+	unsigned int writes;
+
+	(void)state;
+	machine(2);
+	assert_int_equal(in_window, PAGE);
+	assert_true(apic_write_base(&vcpus[0], OTHER | ON));
+	assert_int_equal(in_window, OTHER);
+	writes = base_writes;
+	window_is_full = true;
+	assert_false(apic_write_base(&vcpus[0], PAGE | ON));
+	window_is_full = false;
+	assert_true(apic_read_base(&vcpus[0]) == (OTHER | ON));
+	assert_true(apic_covers(OTHER, PAGE_SIZE));
+	assert_int_equal(base_writes, writes);
+}
+
 static void it_may_not_move(void **state)
 {
 	const uint64_t bad[] = {
@@ -190,9 +209,10 @@ static void on_tcg(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(one_processor),   cmocka_unit_test(it_moves),
-		cmocka_unit_test(it_may_not_move), cmocka_unit_test(disabled),
-		cmocka_unit_test(x2apic),          cmocka_unit_test(on_tcg),
+		cmocka_unit_test(one_processor), cmocka_unit_test(it_moves),
+		cmocka_unit_test(l0_reaches_it), cmocka_unit_test(it_may_not_move),
+		cmocka_unit_test(disabled),      cmocka_unit_test(x2apic),
+		cmocka_unit_test(on_tcg),
 	};
 
 	return cmocka_run_group_tests_name("apic_base", tests, NULL, NULL);

@@ -28,7 +28,8 @@ static uint64_t fake_rdtsc(void);
 static uint64_t heap;
 static bool unit_works, unit_waits_for_ever, unit_keeps_running;
 static char said[16][128];
-static unsigned int lines, forgotten;
+static unsigned int lines, forgotten, mapped;
+static bool window_is_full;
 
 static uint64_t fake_rdtsc(void)
 {
@@ -47,6 +48,14 @@ void log_info(const char *format, ...)
 	va_start(args, format);
 	vsnprintf(said[lines++ % 16], sizeof(said[0]), format, args);
 	va_end(args);
+}
+
+/* L0 sees no more of the unit than it has asked for. */
+bool window_device(uint64_t hpa)
+{
+	assert_int_equal(hpa, BASE + (uint64_t)mapped * PAGE_SIZE);
+	mapped++;
+	return !window_is_full;
 }
 
 void *heap_pages(uint64_t pages)
@@ -238,6 +247,7 @@ static void devices(void **state)
 
 static bool start_unit(uint8_t flags)
 {
+	mapped = 0;
 	return iommu_start(&(struct iommu_unit){.base = BASE, .flags = flags}, 0x1000000);
 }
 
@@ -253,6 +263,7 @@ static void starts(void **state)
 	put64(BASE + REG_EXCLUDED_LIMIT, 0xffff000);
 	assert_false(iommu_is_on());
 	assert_true(start_unit(IOMMU_FLAG_TUNNEL | IOMMU_FLAG_ISOCHRONOUS | 0xf0));
+	assert_int_equal(mapped, 4);
 	assert_true(iommu_is_on());
 	assert_true(get64(BASE + REG_CONTROL) == 0x1c07);
 	assert_true(get64(BASE + REG_DEVICES) == (0x1000000 | 511));
@@ -281,8 +292,13 @@ static void does_not_start(void **state)
 	unit_works = unit_keeps_running = true;
 	put64(BASE + REG_STATUS, STATUS_COMMANDS);
 	assert_false(start_unit(0));
-	assert_false(iommu_is_on());
 	assert_true(get64(BASE + REG_CONTROL) == 0);
+	unit_keeps_running = false;
+	window_is_full = true;
+	assert_false(start_unit(0));
+	window_is_full = false;
+	assert_int_equal(mapped, 1);
+	assert_false(iommu_is_on());
 }
 
 static void answers(void **state)

@@ -134,7 +134,11 @@ static void another_owner(void **state)
 	(void)state;
 	machine(1);
 	assert_true(kept_add(IO_APIC, message_store));
+	window_is_full = true;
+	assert_false(kept_add(OTHER, device_store)); /* L0 could not reach it */
+	window_is_full = false;
 	assert_true(kept_add(OTHER, device_store));
+	assert_int_equal(in_window, OTHER);
 	assert_true(kept_add(OTHER + 0x800, device_store));
 	assert_false(kept_add(OTHER, message_store));
 	assert_false(kept_add(IO_APIC, device_store));

@@ -1,6 +1,6 @@
 /*
- * What L0's window maps, looked up as the processor would: memory write-back, all else below 4 GiB
- * uncached, nothing above; no large page over two memory types. hv/window.c.
+ * What L0's window maps, looked up as the processor would: memory write-back, devices uncached, and
+ * nothing else; no large page over two memory types. hv/window.c.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -36,9 +36,9 @@ static unsigned int used, asked; /* asked: for types */
 
 void *heap_pages(uint64_t pages)
 {
-	assert_int_equal(pages, 1);
-	assert_true(used < PAGES);
-	return tables[used++];
+	assert_true(used + pages <= PAGES);
+	used += pages;
+	return tables[used - pages];
 }
 
 uint64_t hpa_of(const void *address)
@@ -93,14 +93,13 @@ static int look(uint64_t hpa, uint64_t *size)
 	return UNCACHED;
 }
 
-static bool is_memory(const struct window_range *memory, unsigned int count, uint64_t hpa)
+static int kind_of(const struct window_range *ranges, unsigned int count, uint64_t hpa)
 {
 	for (unsigned int i = 0; i < count; i++) {
-		if (hpa >= (memory[i].base & ~0xfffull) &&
-		    hpa < ((memory[i].end + 0xfff) & ~0xfffull))
-			return true;
+		if (hpa >= ranges[i].base && hpa < ranges[i].end)
+			return ranges[i].device ? UNCACHED : WRITE_BACK;
 	}
-	return false;
+	return UNMAPPED;
 }
 
 static void map(const struct window_range *memory, unsigned int count)
@@ -122,14 +121,11 @@ static void assert_mapped_above(const struct window_range *memory, unsigned int 
 
 		for (uint64_t at = edge - 8192; at < edge + 8192; at += 4096) {
 			if (at >= 4 * GIB && at < 1ull << 46)
-				assert_int_equal(look(at, &size), is_memory(memory, count, at)
-				                                          ? WRITE_BACK
-				                                          : UNMAPPED);
+				assert_int_equal(look(at, &size), kind_of(memory, count, at));
 		}
 	}
 	for (uint64_t at = 4 * GIB; at < 1ull << 46; at <<= 1) {
-		if (!is_memory(memory, count, at))
-			assert_int_equal(look(at, &size), UNMAPPED);
+		assert_int_equal(look(at, &size), kind_of(memory, count, at));
 	}
 }
 
@@ -140,27 +136,28 @@ static void assert_mapped(const struct window_range *memory, unsigned int count)
 
 	map(memory, count);
 	for (uint64_t at = 0; at < 4 * GIB; at += 4096)
-		assert_int_equal(look(at, &size),
-		                 is_memory(memory, count, at) ? WRITE_BACK : UNCACHED);
+		assert_int_equal(look(at, &size), kind_of(memory, count, at));
 	assert_mapped_above(memory, count);
 }
 
 static void a_machine_of_pc_firmware(void **state)
 {
 	static const struct window_range memory[] = {
-		{0, 0x9fc00},
-		{MIB, 2047 * MIB},
-		{2047 * MIB, 2047 * MIB + 0x20800}, /* ACPI's */
-		{4 * GIB, 6 * GIB + 512 * MIB},
-		{(1ull << 40) - 4 * GIB, (1ull << 40) - 12 * MIB}, /* up to a hole */
-		{(1ull << 40) + 4096, (1ull << 40) + GIB},
+		{0, 0xa0000, false},
+		{0xa0000, MIB, true},
+		{MIB, 2047 * MIB, false},
+		{2047 * MIB, 2047 * MIB + 0x21000, true},
+		{0xfec00000, 0xfef00000, true},
+		{4 * GIB, 6 * GIB + 512 * MIB, false},
+		{(1ull << 40) - 4 * GIB, (1ull << 40) - 12 * MIB, false}, /* up to a hole */
+		{(1ull << 40) + 4096, (1ull << 40) + GIB, false},
 	};
 	uint64_t size;
 
 	(void)state;
 	for (unsigned int i = 0; i < 2; i++) {
 		giant = i;
-		assert_mapped(memory, 6);
+		assert_mapped(memory, sizeof(memory) / sizeof(*memory));
 		assert_int_equal(look(5 * GIB, &size), WRITE_BACK);
 		assert_int_equal(size, giant ? GIB : 2 * MIB);
 		assert_int_equal(look(0xfee00000, &size), UNCACHED);
@@ -168,18 +165,61 @@ static void a_machine_of_pc_firmware(void **state)
 	}
 }
 
-/* Ranges that overlap by parts of pages; one that reaches over 4 GiB. */
+/* Single pages; a device as large as a GiB; memory that reaches over 4 GiB. */
 static void odd_ends(void **state)
 {
-	static const struct window_range memory[] = {
-		{0x1001, 0x1fff}, {0x1fff, 0x4001},           {0x4100, 0x4200},
-		{0xa0000, MIB},   {3 * GIB + 1, 5 * GIB + 1},
+	static const struct window_range ranges[] = {
+		{0x1000, 0x2000, false},
+		{0x2000, 0x3000, true},
+		{0x5000, 0x6000, false},
+		{GIB, 2 * GIB + 4096, true},
+		{3 * GIB + 4096, 5 * GIB + 4096, false},
 	};
 
 	(void)state;
 	for (unsigned int i = 0; i < 2; i++) {
 		giant = i;
-		assert_mapped(memory, 5);
+		assert_mapped(ranges, 5);
+	}
+}
+
+/* One page, and nothing else, wherever it is; nothing changes where something is mapped. */
+static void a_device_that_comes(void **state)
+{
+	static const struct window_range ranges[] = {
+		{0, 0xa0000, false},
+		{MIB, GIB, false},
+		{GIB, 2 * GIB, true},
+		{0xfec00000, 0xfef00000, true},
+	};
+	unsigned int tables_used;
+	uint64_t size;
+
+	(void)state;
+	for (unsigned int i = 0; i < 2; i++) {
+		giant = i;
+		map(ranges, 4);
+		tables_used = used;
+		assert_true(window_device(0x3000) && window_device(GIB + 0x3000) &&
+		            window_device(0xfee00000));
+		assert_int_equal(look(0x3000, &size), WRITE_BACK);
+		for (uint64_t n = 0; n < WINDOW_DEVICES; n++) {
+			uint64_t at = 0x80400000 + n * 35 * MIB + n * 4096;
+
+			assert_int_equal(look(at, &size), UNMAPPED);
+			assert_true(window_device(at + 0x123));
+			assert_int_equal(look(at, &size), UNCACHED);
+			assert_int_equal(size, 4096);
+			assert_int_equal(look(at - 4096, &size), UNMAPPED);
+			assert_int_equal(look(at + 4096, &size), UNMAPPED);
+			assert_true(window_device(at));
+		}
+		/* All tables are used: pages beside those there are, and no others. */
+		assert_true(window_device(0x80402000));
+		assert_int_equal(look(0x80402000, &size), UNCACHED);
+		assert_false(window_device(0x80600fff));
+		assert_int_equal(look(0x80600000, &size), UNMAPPED);
+		assert_int_equal(used, tables_used);
 	}
 }
 
@@ -214,17 +254,17 @@ static void assert_short(const struct window_range *memory, unsigned int count)
 static void much_memory(void **state)
 {
 	static const struct window_range memory[] = {
-		{0, 0x9fc00},
-		{MIB, 2 * GIB},
-		{4 * GIB, 0xfd00000000},
-		{1ull << 40, (12ull << 40) + 2 * GIB},
+		{0, 0xa0000, false},
+		{MIB, 2 * GIB, false},
+		{4 * GIB, 0xfd00000000, false},
+		{1ull << 40, (12ull << 40) + 2 * GIB, false},
 	};
 	static const struct window_range sparse[] = {
-		{0, 2 * GIB},
-		{4ull << 40, 7ull << 40},
-		{15ull << 40, 18ull << 40},
-		{(33ull << 40) + 4096, 36ull << 40},
-		{(63ull << 40), (66ull << 40) + 4096},
+		{0, 2 * GIB, false},
+		{4ull << 40, 7ull << 40, false},
+		{15ull << 40, 18ull << 40, false},
+		{(33ull << 40) + 4096, 36ull << 40, false},
+		{(63ull << 40), (66ull << 40) + 4096, false},
 	};
 	uint64_t size;
 
@@ -251,6 +291,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_machine_of_pc_firmware),
 		cmocka_unit_test(odd_ends),
+		cmocka_unit_test(a_device_that_comes),
 		cmocka_unit_test(many_ranges),
 		cmocka_unit_test(much_memory),
 	};

@@ -1,0 +1,20 @@
+/*
+ * What L0's window is to map: all that may be L1's memory, L0's among it; and below 4 GiB,
+ * uncached, what firmware keeps, for its tables may lie there, the first MiB, and the interrupt
+ * controllers. Relies on boot/memmap.h, boot/l1_ranges.h and hv/window.h.
+ */
+#ifndef BOOT_WINDOW_PLAN_H
+#define BOOT_WINDOW_PLAN_H
+
+#include "boot/memmap.h"
+#include "hv/window.h"
+
+/*
+ * Writes the ranges, of which there is room for BOOT_MAX_RANGES, and their number. False: there are
+ * more. map: the firmware's, with l1_ranges_add() and without holes; apic: the hpa of the page
+ * where this processor has its own.
+ */
+bool window_plan(const struct memmap *map, uint64_t apic, struct window_range *ranges,
+                 unsigned int *count);
+
+#endif
