@@ -98,6 +98,12 @@ EFI_STATUS efi_leave(EFI_HANDLE image, struct boot_info *info)
 		                                         &version);
 		if (EFI_ERROR(status))
 			break;
+		if (descriptor_bytes < sizeof(EFI_MEMORY_DESCRIPTOR)) {
+			efi_error("the firmware's memory map has descriptors of %lu bytes, which "
+			          "are too few: please report this machine",
+			          (unsigned long)descriptor_bytes);
+			return EFI_UNSUPPORTED;
+		}
 		if (!translate((struct efi_memory_map){map, bytes, descriptor_bytes}, info)) {
 			efi_error("the firmware's memory map has more than %d ranges: please "
 			          "report this machine",

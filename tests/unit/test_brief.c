@@ -116,6 +116,10 @@ static void too_much(void **state)
 	report[2 * BRIEF_TEXT] = '\0';
 	assert_true(make(REPORT_ENDED_BAD));
 	is("# more lines than fit: 1\n");
+	/* Nor does a shorter one behind it: it would stand below another point. */
+	memcpy(report + 2 * BRIEF_TEXT, "\n# why\n", 8);
+	assert_true(make(REPORT_ENDED_BAD));
+	is("# more lines than fit: 2\n");
 	/* Lines that fill it to the last byte of a piece, and of all. */
 	for (unsigned int bytes = BRIEF_PIECE_TEXT - 1; bytes <= BRIEF_PIECE_TEXT + 1; bytes++) {
 		memset(report, 'x', bytes);
@@ -176,6 +180,23 @@ static void whatever_is_there(void **state)
 	REFUSED(0, pieces[0].result.differences = 1);
 	REFUSED(0, pieces[0].result.failed = pieces[0].result.points + 1);
 	REFUSED(1, pieces[1].result.points++); /* of another report */
+					       /* None of any report. */
+#define NO_PIECE(change)                                                                           \
+	do {                                                                                       \
+		two_pieces();                                                                      \
+		assert_true(brief_is_piece(&pieces[0], sizes[0]));                                 \
+		change;                                                                            \
+		seal(0);                                                                           \
+		assert_false(brief_is_piece(&pieces[0], sizes[0]));                                \
+	} while (0)
+	NO_PIECE(pieces[0].result.failed = pieces[0].result.points + 1);
+	NO_PIECE(pieces[0].result.verdict = RUN_NOT_YET);
+	NO_PIECE(pieces[0].result.verdict = RUN_VERDICTS);
+	NO_PIECE(pieces[0].result.compared = 1);
+	NO_PIECE(pieces[0].result.differences = 1);
+	NO_PIECE(pieces[0].index = pieces[0].count);
+	NO_PIECE(pieces[0].count = 0);
+	NO_PIECE(pieces[0].count = BRIEF_PIECES + 1);
 	two_pieces();
 	pieces[1].text[3]++;
 	assert_false(join());

@@ -100,6 +100,8 @@ static void with(void **state)
 	begin();
 	report_end(false);
 	assert_int_equal(found(&text), REPORT_ENDED_BAD);
+	report_leave(); /* there is no program to go to */
+	assert_int_equal(found(&text), REPORT_ENDED_BAD);
 }
 
 /* What does not fit is dropped, what is kept of the report before stays, and the end is no good
