@@ -165,6 +165,10 @@ soak-chaos: build-all ## a hostile L1 as in chaos.t, SOAK_RUNS (200000) VMRUNs i
 	CHAOS_RUNS=$(SOAK_RUNS) CHAOS_SEED=$${CHAOS_SEED:-$$(date +%s)} RUN_TIMEOUT=3600 BUILD='$(BUILD)' \
 		prove -v tests/system/chaos.t
 
+.PHONY: soak-everything
+soak-everything: build-all ## "Everything" from the stick's menu: each image bare and on Nestling, for half an hour
+	BUILD='$(BUILD)' prove -v --timer tests/system/soak/everything.t
+
 define VARIABLES
 Variables of make run, and their defaults:
   L1=pae              an image's name (ls guest/, README), or the path of any image that

@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # What the tests of "Everything" share: sticks, runs to the last line, and looks into the report. A test
 # sources it instead of lib.sh, and has a $dir then.
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 temporary_dir
 
