@@ -25,4 +25,4 @@ $(KVM_OUT)/run-vms-amd64: $(KVM_OUT)/images-64.o
 $(RUN_VMS): $(KVM_MAIN) $(KVM_SRC)/vm.h $(KVM_SRC)/guest.h
 	$(CC) -m$(if $(filter %-i386,$@),32,64) -std=gnu11 -D_GNU_SOURCE $(WARN) -O2 -static -s -pthread -o $@ $(KVM_MAIN) $(filter %.o,$^)
 
-soak-hypervisors: $(RUN_VMS)
+check-hypervisors soak-hypervisors: $(RUN_VMS)
