@@ -340,7 +340,7 @@ static void loaded(void **state)
 
 		vmcb.save.rflags = 0x202;
 		apic_load(&vcpu, &load, 0x00c45001);
-		assert_int_equal(vmcb.save.rflags & 1, 0x00c45001 >> bit % 32 & 1);
+		assert_int_equal(vmcb.save.rflags & 1, 0x00c45001u >> bit % 32 & 1);
 	}
 }
 
