@@ -161,6 +161,31 @@ static void hidden(void **state)
 	check_hidden(PT_4LEVEL);
 }
 
+/* NPT01, and the tables of an L1 that pages itself. */
+static void hidden_from_l1(void **state)
+{
+	struct rig *rig = new_rig(false);
+	uint64_t root = mmu_direct_root(&rig->mmu, &rig->cpu[0]);
+	struct own_bench bench, *b = &bench;
+
+	(void)state;
+	rig->hidden = true;
+	mmu_direct_fault(&rig->mmu, &rig->cpu[0], PAGE + OFFSET);
+	assert_int_equal(rig_walk(rig, root, PAGE + OFFSET).status, HOST_MISSING);
+	assert_true(mmu_direct_fault(&rig->mmu, &rig->cpu[0], OTHER));
+	assert_int_equal(rig_walk(rig, root, OTHER).status, HOST_OK);
+	finish(rig);
+	own_begin(b, PT_4LEVEL, MODE_PSE | MODE_WP);
+	b->rig->read_only = OWN_PAGE;
+	b->rig->hidden = true;
+	rig_put(b->rig, &b->tables, ADDRESS, 1, OWN_PAGE | E_CLEAN);
+	own_mov_cr3(b);
+	assert_hidden(b->rig, &b->tables, ADDRESS + OFFSET, ACCESS_USER, OWN_PAGE + OFFSET);
+	rig_put(b->rig, &b->tables, ADDRESS, 1, 0);
+	own_mov_cr3(b);
+	own_end(b);
+}
+
 /* The page moves: no leaf stays as it was, in whatever tables. */
 static void it_moves(void **state)
 {
@@ -293,10 +318,11 @@ static void l1_paging_off(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(npt01),         cmocka_unit_test(npt02),
-		cmocka_unit_test(it_moves),      cmocka_unit_test(it_moves_over_a_table),
-		cmocka_unit_test(l1_paging),     cmocka_unit_test(l1_paging_past_wp),
-		cmocka_unit_test(l1_paging_off), cmocka_unit_test(hidden),
+		cmocka_unit_test(npt01),          cmocka_unit_test(npt02),
+		cmocka_unit_test(it_moves),       cmocka_unit_test(it_moves_over_a_table),
+		cmocka_unit_test(l1_paging),      cmocka_unit_test(l1_paging_past_wp),
+		cmocka_unit_test(l1_paging_off),  cmocka_unit_test(hidden),
+		cmocka_unit_test(hidden_from_l1),
 	};
 
 	return cmocka_run_group_tests_name("read_only", tests, NULL, NULL);
