@@ -277,12 +277,16 @@ bool decode_group7(struct vcpu *vcpu, unsigned int number, struct group7 *group7
 	return true;
 }
 
-/* By address: 2^32 over the golden ratio spreads them, whatever is between them. */
+/* By address: no two that begin within as many bytes as the cache has entries meet. */
+static inline uint32_t place_of(uint64_t rip)
+{
+	return (low32(rip) ^ low32(rip) >> DECODE_CACHE_BITS) & (DECODE_CACHES - 1);
+}
+
 static inline struct decode_cache *cache_for(struct vcpu *vcpu)
 {
-	const uint32_t golden = 0x9e3779b1;
-	uint32_t place = low32(vcpu->vmcb->save.rip) * golden >> (32 - DECODE_CACHE_BITS);
-	struct decode_cache *cache = &vcpu->decode.cache[vcpu->guest_mode][place];
+	struct decode_cache *cache =
+		&vcpu->decode.cache[vcpu->guest_mode][place_of(vcpu->vmcb->save.rip)];
 
 	__asm__("" : "+r"(cache)); /* gcc would work it out again for each field */
 	return cache;
@@ -384,13 +388,31 @@ decode_by_more(struct vcpu *vcpu, uint64_t exit_code, struct decode_cache *cache
 	                                 : decode_anew(vcpu, exit_code, cache);
 }
 
+/*
+ * Of two that meet in a place the older one goes to the place beside it, unless that has one of its
+ * own.
+ */
+static __attribute__((noinline)) const struct instruction *
+decode_by_other(struct vcpu *vcpu, uint64_t exit_code, struct decode_cache *cache)
+{
+	struct decode_cache *all = vcpu->decode.cache[vcpu->guest_mode];
+	uint32_t place = place_of(vcpu->vmcb->save.rip) ^ 1;
+	struct decode_cache *other = &all[place];
+
+	if (still_true(other, vcpu, exit_code) && (!other->more || rest_is_true(other, vcpu)))
+		return &other->instruction;
+	if (cache->efer && (!other->efer || place_of(other->rip) != place))
+		*other = *cache;
+	return decode_anew(vcpu, exit_code, cache);
+}
+
 /* A hit calls nothing, and needs no more registers than a function may use up. */
 const struct instruction *decode(struct vcpu *vcpu, uint64_t exit_code)
 {
 	struct decode_cache *cache = cache_for(vcpu);
 
 	if (!still_true(cache, vcpu, exit_code))
-		return decode_anew(vcpu, exit_code, cache);
+		return decode_by_other(vcpu, exit_code, cache);
 	if (cache->more)
 		return decode_by_more(vcpu, exit_code, cache);
 	return &cache->instruction;

@@ -125,6 +125,39 @@ static void assert_looked(unsigned int expected)
 	assert_true(looks);
 }
 
+/* At this distance behind RIP, in the same page. */
+static void assert_known(unsigned int distance, bool known)
+{
+	vmcb.save.rip = RIP + distance;
+	looks = 0;
+	assert_int_equal(length(), 2);
+	assert_int_equal(!looks, known);
+}
+
+/* Two in one place: RIP has 0 in the bits that count, and so has what is 130 behind it. */
+static void two_that_meet(void **state)
+{
+	static const unsigned int places[] = {0, 64, 130};
+
+	(void)state;
+	machine();
+	for (unsigned int i = 0; i < sizeof(places) / sizeof(*places); i++)
+		memcpy(code(L1_CODE) + places[i], "\x0f\xa2", 2);
+	assert_known(0, false);
+	assert_known(130, false);
+	for (unsigned int i = 0; i < 4; i++) {
+		assert_known(0, true);
+		assert_known(130, true);
+	}
+	/* Where one is at home it stays: the one from beside it is lost. */
+	assert_known(64, false);
+	assert_known(130, true);
+	assert_known(0, false);
+	assert_known(64, true);
+	assert_known(130, false);
+	assert_known(64, true);
+}
+
 /* Each entry on the way leads elsewhere: to a copy of the next table, where the rest differs. */
 static void entries_of_l1_count(void **state)
 {
@@ -283,6 +316,7 @@ static void other_ways(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(two_that_meet),
 		cmocka_unit_test(entries_of_l1_count),
 		cmocka_unit_test(bytes_count),
 		cmocka_unit_test(registers_count),
