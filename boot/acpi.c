@@ -45,6 +45,9 @@ enum {
 	MADT_LOCAL_X2APIC_FLAGS = 8,
 	MADT_LOCAL_X2APIC_SIZE = 16,
 	MADT_ENABLED = 1 << 0,
+
+	FADT_DSDT = 40,
+	FADT_X_DSDT = 140,
 };
 
 size_t acpi_read_rsdp(uint64_t rsdp, struct acpi_rsdp *to)
@@ -167,6 +170,56 @@ uint64_t acpi_find_nth_table(uint64_t rsdp, const char *signature, unsigned int 
 	if (root.revision >= 2)
 		found = find_table(root.xsdt, "XSDT", sizeof(uint64_t), signature, &n);
 	return found ? found : find_table(root.rsdt, "RSDT", sizeof(uint32_t), signature, &n);
+}
+
+/* A table with whatever signature: all of it, or its header. Returns the bytes that it has. */
+static uint32_t tell_one(uint64_t table, char *signature, acpi_place *tell, void *context)
+{
+	uint32_t length;
+
+	if (!table || !is_low(table, sizeof(struct acpi_header)))
+		return 0;
+	memcpy(signature, phys(table), sizeof(((struct acpi_header *)0)->signature));
+	length = acpi_table_length(table, signature);
+	tell(context, table, length ? length : sizeof(struct acpi_header));
+	return length;
+}
+
+static void tell_table(uint64_t table, acpi_place *tell, void *context)
+{
+	char signature[] = "    ", other[] = "    ";
+	uint32_t length = tell_one(table, signature, tell, context);
+
+	if (strcmp(signature, "FACP") != 0)
+		return;
+	if (length >= FADT_DSDT + sizeof(uint32_t))
+		tell_one(read_low(table + FADT_DSDT, sizeof(uint32_t)), other, tell, context);
+	if (length >= FADT_X_DSDT + sizeof(uint64_t))
+		tell_one(read_low(table + FADT_X_DSDT, sizeof(uint64_t)), other, tell, context);
+}
+
+static void tell_root(uint64_t root, const char *signature, uint32_t pointer_size, acpi_place *tell,
+                      void *context)
+{
+	uint32_t length = acpi_table_length(root, signature);
+
+	tell_table(root, tell, context);
+	for (uint32_t at = sizeof(struct acpi_header); length && pointer_size <= length - at;
+	     at += pointer_size)
+		tell_table(read_low(root + at, pointer_size), tell, context);
+}
+
+void acpi_places(uint64_t rsdp, acpi_place *tell, void *context)
+{
+	struct acpi_rsdp root;
+
+	if (!rsdp || !is_low(rsdp, sizeof(root)))
+		return;
+	tell(context, rsdp, sizeof(root));
+	if (!acpi_read_rsdp(rsdp, &root))
+		return;
+	tell_root(root.xsdt, "XSDT", sizeof(uint64_t), tell, context);
+	tell_root(root.rsdt, "RSDT", sizeof(uint32_t), tell, context);
 }
 
 uint64_t acpi_find_table(uint64_t rsdp, const char *signature)

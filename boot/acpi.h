@@ -60,6 +60,13 @@ uint64_t acpi_find_table(uint64_t rsdp, const char *signature);
  */
 uint64_t acpi_find_nth_table(uint64_t rsdp, const char *signature, unsigned int n);
 
+/*
+ * Calls tell for all that the functions here and in boot/acpi_sleep.h read, hpa and bytes, below 4
+ * GiB: the root pointer, both roots, each table's header at least, and DSDTs.
+ */
+typedef void acpi_place(void *context, uint64_t hpa, uint64_t bytes);
+void acpi_places(uint64_t rsdp, acpi_place *tell, void *context);
+
 /* The bytes of the table at the hpa; 0 when it is not this one or not a valid one. */
 uint32_t acpi_table_length(uint64_t hpa, const char *signature);
 

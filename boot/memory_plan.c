@@ -55,7 +55,7 @@ void plan_read(const struct boot_info *info, uint64_t image_at)
 	told_map = firmware_map;
 	l1_ranges_add(&firmware_map, info->rsdp);
 	if (!holes_cut(&firmware_map) || !holes_cut(&free_map) ||
-	    !window_plan(&firmware_map, lapic_hpa(), window_ranges, &window_count))
+	    !window_plan(&firmware_map, info->rsdp, lapic_hpa(), window_ranges, &window_count))
 		stop_too_many();
 	plan_keep_free(0, SIZE_1M);
 	plan_keep_free(image_at, image_size());

@@ -1,5 +1,6 @@
 /* Relies on boot/memmap.h: of two that overlap, the one with the larger type wins. */
 #include "boot/window_plan.h"
+#include "boot/acpi.h"
 #include "boot/l1_ranges.h"
 #include "hv/x86.h"
 
@@ -29,15 +30,30 @@ static bool add_range(struct memmap *plan, const struct memmap *map, uint32_t i)
 	return add(plan, range->base, kept_end < SIZE_4G ? kept_end : SIZE_4G, DEVICE);
 }
 
-bool window_plan(const struct memmap *map, uint64_t apic, struct window_range *ranges,
-                 unsigned int *count)
+struct places {
+	struct memmap *plan;
+	bool fit;
+};
+
+static void add_place(void *context, uint64_t hpa, uint64_t bytes)
+{
+	struct places *places = context;
+
+	places->fit = places->fit && add(places->plan, hpa, hpa + bytes, DEVICE);
+}
+
+bool window_plan(const struct memmap *map, uint64_t rsdp, uint64_t apic,
+                 struct window_range *ranges, unsigned int *count)
 {
 	static struct memmap plan;
+	struct places places = {&plan, true};
 	bool fits;
 
 	plan.count = 0;
 	fits = add(&plan, 0, SIZE_1M, DEVICE) && add(&plan, INTERRUPTS, INTERRUPTS_END, DEVICE) &&
 	       add(&plan, apic, apic + PAGE_SIZE, DEVICE);
+	acpi_places(rsdp, add_place, &places);
+	fits = fits && places.fit;
 	for (uint32_t i = 0; i < map->count && fits; i++)
 		fits = add_range(&plan, map, i);
 	*count = 0;

@@ -11,10 +11,11 @@
 
 /*
  * Writes the ranges, of which there is room for BOOT_MAX_RANGES, and their number. False: there are
- * more. map: the firmware's, with l1_ranges_add() and without holes; apic: the hpa of the page
- * where this processor has its own.
+ * more. map: the firmware's, with l1_ranges_add() and without holes; rsdp: of ACPI's tables, which
+ * a loader's map may leave out, an hpa or 0; apic: the hpa of the page where this processor has its
+ * own.
  */
-bool window_plan(const struct memmap *map, uint64_t apic, struct window_range *ranges,
-                 unsigned int *count);
+bool window_plan(const struct memmap *map, uint64_t rsdp, uint64_t apic,
+                 struct window_range *ranges, unsigned int *count);
 
 #endif

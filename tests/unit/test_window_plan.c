@@ -11,6 +11,7 @@
 
 #include "boot/l1_ranges.h"
 #include "boot/window_plan.h"
+#include "tests/unit/arena.h"
 
 #define MIB  (1ull << 20)
 #define GIB  (1ull << 30)
@@ -43,6 +44,32 @@ static int fresh(void **state)
 	return 0;
 }
 
+/* A loader's map may leave out where ACPI's tables are. */
+static void tables_that_no_map_tells_of(void **state)
+{
+	static const struct window_range expected[] = {
+		{0, MIB, true},
+		{2 * MIB, 2 * MIB + 0x3000, true},
+		{3 * MIB, 3 * MIB + 0x1000, true},
+		{0xfec00000, 0xfef00000, true},
+	};
+
+	(void)state;
+	arena_new(4 * MIB);
+	put32(2 * MIB + 36, 2 * MIB + 0x1000); /* an FADT, which leads to a DSDT */
+	put32(2 * MIB + 0x1000 + 40, 3 * MIB);
+	put_acpi_table(2 * MIB + 0x1000, "FACP", 132);
+	put_acpi_table(2 * MIB + 0x2000, "SSDT", 40);
+	put32(2 * MIB + 40, 2 * MIB + 0x2000);
+	put_acpi_table(2 * MIB, "RSDT", 44);
+	put_acpi_table(3 * MIB, "FACP", 132); /* which is no FADT there: it leads nowhere */
+	put32(3 * MIB + 40, 3 * MIB);
+	put_rsdp(0xf5a30, 0, 2 * MIB, 0);
+	assert_true(window_plan(&map, 0xf5a30, APIC, ranges, &count));
+	assert_ranges(expected, sizeof(expected) / sizeof(*expected));
+	arena_free();
+}
+
 static void a_machine_of_pc_firmware(void **state)
 {
 	static const struct window_range expected[] = {
@@ -67,7 +94,7 @@ static void a_machine_of_pc_firmware(void **state)
 	add(0xe0000000, 0xf0000000, MEM_RESERVED);
 	add(0xff000000, 4 * GIB, MEM_RESERVED);
 	add(4 * GIB, 6 * GIB, MEM_USABLE);
-	assert_true(window_plan(&map, APIC, ranges, &count));
+	assert_true(window_plan(&map, 0, APIC, ranges, &count));
 	assert_ranges(expected, sizeof(expected) / sizeof(*expected));
 }
 
@@ -91,7 +118,7 @@ static void holes_are_not_mapped(void **state)
 	add(8 * GIB, 9 * GIB, MEM_RESERVED);
 	add(1012 * GIB, 1024 * GIB, MEM_HOLE);
 	add(1024 * GIB, 1025 * GIB, MEM_USABLE);
-	assert_true(window_plan(&map, 0xfd000000, ranges, &count));
+	assert_true(window_plan(&map, 0, 0xfd000000, ranges, &count));
 	assert_ranges(expected, sizeof(expected) / sizeof(*expected));
 }
 
@@ -102,7 +129,7 @@ static void much_memory(void **state)
 	add(0, 2 * GIB, MEM_USABLE);
 	for (uint64_t i = 1; i <= 12; i++)
 		add(i << 42, (i << 42) + 1024 * GIB, MEM_USABLE);
-	assert_true(window_plan(&map, APIC, ranges, &count));
+	assert_true(window_plan(&map, 0, APIC, ranges, &count));
 	assert_int_equal(count, 1 + 1 + 12);
 	assert_int_equal(ranges[13].end, (12ull << 42) + 1024 * GIB);
 	assert_false(ranges[13].device);
@@ -113,7 +140,7 @@ static void too_many_pieces(void **state)
 	(void)state;
 	for (uint64_t i = 0; i < BOOT_MAX_RANGES; i++)
 		add(4 * GIB + i * 0x2000, 4 * GIB + i * 0x2000 + 0x1000, MEM_USABLE);
-	assert_false(window_plan(&map, APIC, ranges, &count));
+	assert_false(window_plan(&map, 0, APIC, ranges, &count));
 }
 
 #define TEST(name) cmocka_unit_test_setup(name, fresh)
@@ -121,6 +148,7 @@ static void too_many_pieces(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		TEST(tables_that_no_map_tells_of),
 		TEST(a_machine_of_pc_firmware),
 		TEST(holes_are_not_mapped),
 		TEST(much_memory),
