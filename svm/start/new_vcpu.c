@@ -27,7 +27,7 @@ enum {
 
 /* Of each processor, but for its stack. */
 enum { OWN_PAGES = VCPU_PAGES + VMCBS + MERGED_MSRPMS * MSRPM_PAGES + IOPMS * IOPM_PAGES };
-_Static_assert(STRICT || OWN_PAGES * PAGE_SIZE + STACK_SIZE < 212 << 10,
+_Static_assert(STRICT || OWN_PAGES * PAGE_SIZE + STACK_SIZE < 200 << 10,
                "README.md, docs/processors.md");
 
 uint64_t machine_vcpu_pages(void)
