@@ -23,6 +23,20 @@ void nested_maps_init(void)
 	memset(all_ones, 0xff, sizeof(all_ones));
 }
 
+void merged_maps_init(struct merged_maps *maps, const uint64_t *l0, unsigned int pages,
+                      unsigned int count)
+{
+	maps->l0 = l0;
+	maps->l0_hpa = hpa_of(l0);
+	maps->pages = pages;
+	maps->count = count;
+	maps->last = maps->map;
+	for (unsigned int i = 0; i < count; i++) {
+		maps->map[i].marked = ~0ull; /* not the map at gpa 0 */
+		maps->map[i].stale = ALL_STALE;
+	}
+}
+
 static const uint64_t *map_page(uint64_t base, unsigned int page)
 {
 	uint64_t gpa = (base & ~(uint64_t)(PAGE_SIZE - 1)) + (uint64_t)page * PAGE_SIZE;

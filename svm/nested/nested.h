@@ -81,6 +81,11 @@ void nested_exit_extensions(struct vcpu *vcpu, uint64_t code);
 /* To be called once, before any of the others. */
 void nested_maps_init(void);
 
+/* Of a new processor: count maps of so many pages each, which are no map of L1's yet; l0: L0's own.
+ */
+void merged_maps_init(struct merged_maps *maps, const uint64_t *l0, unsigned int pages,
+                      unsigned int count);
+
 /*
  * The hpas of the maps for VMCB02: L1's permissions and L0's together; all ones while L2 can write
  * L1's map.

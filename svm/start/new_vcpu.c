@@ -8,6 +8,7 @@
 #include "svm/emulate/emulate.h"
 #include "svm/start/machine.h"
 #include "svm/emulate/ports.h"
+#include "svm/nested/nested.h"
 
 static struct vmcb *new_vmcb(uint64_t *hpa)
 {
@@ -51,11 +52,7 @@ static uint64_t *shared_msrpm(struct vcpu *vcpu)
 static void init_maps(struct merged_maps *maps, const uint64_t *l0, unsigned int pages,
                       unsigned int count)
 {
-	maps->l0 = l0;
-	maps->l0_hpa = hpa_of(l0);
-	maps->pages = pages;
-	maps->count = count;
-	maps->last = maps->map;
+	merged_maps_init(maps, l0, pages, count);
 	for (unsigned int i = 0; i < count; i++) {
 		maps->map[i].map = heap_pages(pages);
 		maps->map[i].hpa = hpa_of(maps->map[i].map);

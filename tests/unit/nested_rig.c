@@ -405,16 +405,6 @@ static void go_on(void)
 	vcpu_run(&vcpu);
 }
 
-static void init_maps(struct merged_maps *maps, const uint64_t *l0, unsigned int size,
-                      unsigned int count)
-{
-	maps->l0 = l0;
-	maps->l0_hpa = hpa_of(l0);
-	maps->pages = size / PAGE_SIZE;
-	maps->count = count;
-	maps->last = maps->map;
-}
-
 void good_vmcb12(void)
 {
 	struct vmcb_control *control = &vmcb12->control;
@@ -454,8 +444,8 @@ static void init_vcpu(void)
 	vcpu.efer = EFER_SVME;
 	vcpu.npt01 = NPT01_HPA;
 	vcpu.msrpm01 = msrpm01;
-	init_maps(&vcpu.nested.msrpms, msrpm01, MSRPM_SIZE, MERGED_MSRPMS);
-	init_maps(&vcpu.nested.iopms, iopm01, IOPM_SIZE, MERGED_IOPMS);
+	merged_maps_init(&vcpu.nested.msrpms, msrpm01, MSRPM_SIZE / PAGE_SIZE, MERGED_MSRPMS);
+	merged_maps_init(&vcpu.nested.iopms, iopm01, IOPM_SIZE / PAGE_SIZE, MERGED_IOPMS);
 	for (unsigned int i = 0; i < MERGED_MSRPMS; i++) {
 		vcpu.nested.msrpms.map[i].map = merged_msrpms[i];
 		vcpu.nested.msrpms.map[i].hpa = MERGED_MSRPM_HPA + i * MSRPM_SIZE;

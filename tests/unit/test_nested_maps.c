@@ -72,6 +72,24 @@ static void either_intercepts(void **state)
 	assert_int_equal(frames_watched(), 2);
 }
 
+/* The first map is at gpa 0, and L2 without nested paging: no copy that was never made is taken for
+ * it. */
+static void the_first_one_is_at_0(void **state)
+{
+	(void)state;
+	machine(ALL_FEATURES, true);
+	good_vmcb12();
+	vmcb12->control.intercepts[MISC1] = MISC1_MSR_PROT | MISC1_IOIO_PROT;
+	vmcb12->control.msrpm_base_pa = 0;
+	vmcb12->control.iopm_base_pa = 0;
+	assert_true(vmrun());
+	for (unsigned int i = 0; i < MERGED_MSRPMS; i++)
+		assert_int_not_equal(vmcb02.control.msrpm_base_pa,
+		                     MERGED_MSRPM_HPA + i * MSRPM_SIZE);
+	for (unsigned int i = 0; i < MERGED_IOPMS; i++)
+		assert_int_not_equal(vmcb02.control.iopm_base_pa, MERGED_IOPM_HPA + i * IOPM_SIZE);
+}
+
 /* L1 that has no map: L0's own. */
 static void without_l1s_intercept(void **state)
 {
@@ -442,6 +460,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(either_intercepts),
+		cmocka_unit_test(the_first_one_is_at_0),
 		cmocka_unit_test(without_l1s_intercept),
 		cmocka_unit_test(merged_again_when_written),
 		cmocka_unit_test(what_is_as_it_was_is_not_written),
