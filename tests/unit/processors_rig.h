@@ -230,6 +230,15 @@ void paging_forget_identity(void)
 {
 }
 
+void merged_maps_init(struct merged_maps *maps, const uint64_t *l0, unsigned int pages,
+                      unsigned int count)
+{
+	(void)maps;
+	(void)l0;
+	(void)pages;
+	(void)count;
+}
+
 void msr_init_map(struct vcpu *vcpu)
 {
 	assert_non_null(vcpu->msrpm01);
