@@ -21,6 +21,7 @@
 static void reset_by(const struct vcpu *vcpu)
 {
 	log_set_serial(true);
+	processors_stop();
 	report_guest();
 	reset_machine(vcpu->guest_mode ? "shutdown of L2" : "shutdown of L1");
 }

@@ -108,6 +108,10 @@ void log_info(const char *format, ...)
 	(void)format;
 }
 
+void processors_stop(void)
+{
+}
+
 void report_guest(void)
 {
 }

@@ -32,7 +32,7 @@ static struct vmcb vmcb01, vmcb02;
 static struct outcome exited;
 static uint64_t exited_int_info, loaded_cr2;
 static unsigned int inits, ended_early, watched;
-static bool unseen, resets;
+static bool unseen, resets, stopped;
 static jmp_buf reset;
 
 static void load_cr2(uint64_t value)
@@ -79,8 +79,16 @@ bool iret_leaves_unseen(const struct vmcb_save *save)
 	return unseen;
 }
 
+void processors_stop(void)
+{
+	stopped = true;
+}
+
+/* The others run no L1 amid it. */
 void report_guest(void)
 {
+	assert_true(stopped);
+	stopped = false;
 }
 
 void log_set_serial(bool on)
