@@ -4,7 +4,6 @@
 enum {
 	FUNCTIONS = 1 << 16,
 	FUNCTIONS_OF_DEVICE = 8,
-	REG_COMMAND = 0x04,
 	REG_HEADER = 0x0c,
 	REG_BAR0 = 0x10,
 	REG_BARS_END = 0x28, /* of a device; bridges have two only, and are no displays */
@@ -22,13 +21,7 @@ enum {
 	BAR_FLAGS = 0xf,
 };
 #define NOBODY       0xffffffffu
-#define COMMAND_ONLY 0xffffu /* the status register above it forgets what is written as 1 */
-
-static void pci_write(unsigned int function, unsigned int offset, uint32_t value)
-{
-	outl(PCI_PORT_ADDRESS, PCI_ENABLE | function << 8 | offset);
-	outl(PCI_PORT_DATA, value);
-}
+#define COMMAND_ONLY 0xffffu
 
 static struct pci_memory read_memory(unsigned int function, unsigned int offset)
 {
@@ -45,9 +38,9 @@ static struct pci_memory read_memory(unsigned int function, unsigned int offset)
 static uint64_t measure(const struct pci_memory *memory)
 {
 	unsigned int function = memory->function, offset = memory->offset;
-	uint32_t command = pci_read(function, REG_COMMAND) & COMMAND_ONLY, high = NOBODY, low;
+	uint32_t command = pci_read(function, PCI_COMMAND) & COMMAND_ONLY, high = NOBODY, low;
 
-	pci_write(function, REG_COMMAND, command & ~(uint32_t)COMMAND_MEMORY);
+	pci_write(function, PCI_COMMAND, command & ~(uint32_t)COMMAND_MEMORY);
 	pci_write(function, offset, NOBODY);
 	low = pci_read(function, offset) & ~(uint32_t)BAR_FLAGS;
 	pci_write(function, offset, memory->low);
@@ -56,7 +49,7 @@ static uint64_t measure(const struct pci_memory *memory)
 		high = pci_read(function, offset + 4);
 		pci_write(function, offset + 4, memory->high);
 	}
-	pci_write(function, REG_COMMAND, command);
+	pci_write(function, PCI_COMMAND, command);
 	return -((uint64_t)high << 32 | low);
 }
 
@@ -73,7 +66,7 @@ static bool holds(const struct pci_memory *memory, uint64_t base, uint64_t bytes
 static bool function_holds(unsigned int function, uint64_t base, uint64_t bytes,
                            struct pci_memory *found)
 {
-	if (!(pci_read(function, REG_COMMAND) & COMMAND_MEMORY))
+	if (!(pci_read(function, PCI_COMMAND) & COMMAND_MEMORY))
 		return false;
 	for (unsigned int offset = REG_BAR0; offset < REG_BARS_END; offset += 4) {
 		*found = read_memory(function, offset);
@@ -118,7 +111,7 @@ bool pci_has_not_moved(const struct pci_memory *memory)
 {
 	uint32_t address = inl(PCI_PORT_ADDRESS);
 	struct pci_memory now = read_memory(memory->function, memory->offset);
-	bool on = pci_read(memory->function, REG_COMMAND) & COMMAND_MEMORY;
+	bool on = pci_read(memory->function, PCI_COMMAND) & COMMAND_MEMORY;
 
 	outl(PCI_PORT_ADDRESS, address);
 	return on && now.low == memory->low && now.high == memory->high && now.wide == memory->wide;

@@ -14,8 +14,9 @@
 enum {
 	PCI_PORT_ADDRESS = 0xcf8,
 	PCI_PORT_DATA = 0xcfc,
-	PCI_ID = 0x00,    /* device in the high half, vendor in the low one */
-	PCI_CLASS = 0x08, /* above the revision, of 8 bits */
+	PCI_ID = 0x00,      /* device in the high half, vendor in the low one */
+	PCI_COMMAND = 0x04, /* and the status above it, which forgets what is written as 1 */
+	PCI_CLASS = 0x08,   /* above the revision, of 8 bits */
 	PCI_DEVICE_SHIFT = 3,
 };
 #define PCI_ENABLE (1u << 31)
@@ -28,6 +29,12 @@ static inline uint32_t pci_read(unsigned int function, unsigned int offset)
 {
 	outl(PCI_PORT_ADDRESS, PCI_ENABLE | function << 8 | offset);
 	return inl(PCI_PORT_DATA);
+}
+
+static inline void pci_write(unsigned int function, unsigned int offset, uint32_t value)
+{
+	outl(PCI_PORT_ADDRESS, PCI_ENABLE | function << 8 | offset);
+	outl(PCI_PORT_DATA, value);
 }
 
 /* A base address register of memory, as it was found. */

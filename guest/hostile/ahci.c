@@ -4,7 +4,6 @@
 #include "hv/pci.h"
 
 enum {
-	PCI_COMMAND = 0x04,
 	PCI_COMMAND_MEMORY_MASTER = 6,
 	PCI_BAR5 = 0x24,
 	PCI_FUNCTIONS = 256, /* of the first bus */
@@ -158,8 +157,7 @@ static void take_controller(unsigned int function)
 	uint32_t base = pci_read(function, PCI_BAR5) & ~(uint32_t)BAR_FLAGS;
 	uint32_t command = pci_read(function, PCI_COMMAND) & 0xffff;
 
-	outl(PCI_PORT_ADDRESS, PCI_ENABLE | function << 8 | PCI_COMMAND);
-	outl(PCI_PORT_DATA, command | PCI_COMMAND_MEMORY_MASTER);
+	pci_write(function, PCI_COMMAND, command | PCI_COMMAND_MEMORY_MASTER);
 	hba = (volatile uint8_t *)(uintptr_t)base;
 	pt_map_range(&l1_tables, base, base, HBA_BYTES, 1, PT_RW | PT_PCD);
 	*reg(hba, HBA_CONTROL) |= HBA_ENABLED;

@@ -94,10 +94,8 @@ static void attack_iommus(void)
 		registers[IOMMU_CONTROL / sizeof(*registers)] = 0;
 		registers[IOMMU_DEVICES / sizeof(*registers)] = 0;
 		registers[IOMMU_DEVICES / sizeof(*registers) + 1] = 0;
-		for (unsigned int i = 0; i < CONFIGURATION; i += sizeof(uint32_t)) {
-			outl(PCI_PORT_ADDRESS, PCI_ENABLE | function << 8 | i);
-			outl(PCI_PORT_DATA, 0);
-		}
+		for (unsigned int i = 0; i < CONFIGURATION; i += sizeof(uint32_t))
+			pci_write(function, i, 0);
 	}
 }
 

@@ -7,6 +7,7 @@
 #include "guest/lib/report.h"
 #include "guest/lib/reset.h"
 #include "guest/lib/screen.h"
+#include "hv/pci.h"
 #include "hv/string.h"
 #include "hv/x86.h"
 #include "svm/look/interface.h"
@@ -30,9 +31,7 @@ enum {
 
 	PORT_QEMU_EXIT = 0xf4,
 	PORT_BOCHS_SHUTDOWN = 0x8900,
-	PORT_PCI_ADDRESS = 0xcf8,
-	PORT_PCI_DATA = 0xcfc,
-	PCI_ENABLE = 1u << 31,
+	HOST_BRIDGE = 0,
 	PCI_SUBSYSTEM = 0x2c,
 	PCI_I440FX = 0x12378086, /* no AMD processor ever had this Intel host bridge */
 	PCI_SUBSYSTEM_QEMU = 0x1af4,
@@ -40,24 +39,15 @@ enum {
 
 struct machine machine;
 
-static uint32_t pci_read_host_bridge(uint32_t offset)
-{
-	uint32_t value;
-
-	outl(PORT_PCI_ADDRESS, PCI_ENABLE | offset);
-	__asm__ volatile("inl %w1, %0" : "=a"(value) : "Nd"((uint16_t)PORT_PCI_DATA));
-	return value;
-}
-
 static bool has_qemus_devices(void)
 {
-	return (pci_read_host_bridge(PCI_SUBSYSTEM) & 0xffff) == PCI_SUBSYSTEM_QEMU;
+	return (pci_read(HOST_BRIDGE, PCI_SUBSYSTEM) & 0xffff) == PCI_SUBSYSTEM_QEMU;
 }
 
 /* Bochs does not say who it is. It has QEMU's host bridge without QEMU's subsystem number. */
 static bool is_bochs(void)
 {
-	return pci_read_host_bridge(0) == PCI_I440FX && !has_qemus_devices();
+	return pci_read(HOST_BRIDGE, PCI_ID) == PCI_I440FX && !has_qemus_devices();
 }
 
 static bool text_is(const struct cpuid_regs *r, bool with_eax, const char *text)
