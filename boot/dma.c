@@ -16,12 +16,16 @@ static struct iommu_unit units[IOMMU_UNITS_MAX];
 static uint64_t sizes[IOMMU_UNITS_MAX]; /* bytes of their registers */
 static unsigned int count;
 
-/* L0 reaches what is below 4 GiB only; registers are aligned as the specification has it, 3.2. */
-static const char *unit_error(const struct iommu_unit *unit)
+/*
+ * NULL, and the bytes of its registers; or what is wrong. L0 reaches what is below 4 GiB only;
+ * registers are aligned as the specification has it, 3.2.
+ */
+static const char *unit_error(const struct iommu_unit *unit, uint64_t *size)
 {
 	if (!unit->base || unit->base % PAGE_SIZE || unit->base >= SIZE_4G - IOMMU_REGISTERS_MOST)
 		return "is where Nestling cannot reach it";
-	return iommu_registers_size(unit->base) ? NULL : "does not answer";
+	*size = iommu_registers_size(unit->base);
+	return *size ? NULL : "does not answer";
 }
 
 static void tell_not_kept_out(const char *why)
@@ -39,14 +43,13 @@ void dma_find(uint64_t rsdp, void (*keep)(uint64_t base, uint64_t size))
 	if (result == IVRS_TOO_MANY)
 		tell_not_kept_out("the IVRS names more IOMMUs than Nestling knows");
 	for (unsigned int i = 0; i < count; i++) {
-		const char *error = unit_error(&units[i]);
+		const char *error = unit_error(&units[i], &sizes[i]);
 
 		if (error) {
 			log_info("the IOMMU at %llx %s", (unsigned long long)units[i].base, error);
 			tell_not_kept_out("not all IOMMUs can be used");
 			return;
 		}
-		sizes[i] = iommu_registers_size(units[i].base);
 	}
 	if (count)
 		ivrs_memory(rsdp, keep);

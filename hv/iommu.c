@@ -192,11 +192,6 @@ bool iommu_start(const struct iommu_unit *found, uint64_t devices)
 	return true;
 }
 
-bool iommu_is_on(void)
-{
-	return unit_count;
-}
-
 /* Has this device had its line within the last second? */
 static bool is_told(uint16_t device)
 {

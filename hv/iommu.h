@@ -40,12 +40,10 @@ enum { IOMMU_UNIT_PAGES = 2 };
 
 /*
  * Turns a unit on with this device table (hpa), whatever state firmware left it in. False: it does
- * not do what it should, and it is off. To be called once for each unit, IOMMU_UNITS_MAX at most.
+ * not do what it should, and is off, or L0 has no page table left to reach it by. To be called once
+ * for each unit, IOMMU_UNITS_MAX at most.
  */
 bool iommu_start(const struct iommu_unit *unit, uint64_t devices);
-
-/* Has any unit been turned on? */
-bool iommu_is_on(void);
 
 /*
  * Logs what units have refused since the last look: the device and the address, one line for a
