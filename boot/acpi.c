@@ -45,9 +45,6 @@ enum {
 	MADT_LOCAL_X2APIC_FLAGS = 8,
 	MADT_LOCAL_X2APIC_SIZE = 16,
 	MADT_ENABLED = 1 << 0,
-
-	FADT_DSDT = 40,
-	FADT_X_DSDT = 140,
 };
 
 size_t acpi_read_rsdp(uint64_t rsdp, struct acpi_rsdp *to)
@@ -144,16 +141,35 @@ uint32_t acpi_table_length(uint64_t hpa, const char *signature)
 	return header.length;
 }
 
-/* The n-th table of a root; n is less by those that it has. */
-static uint64_t find_table(uint64_t root, const char *root_signature, uint32_t pointer_size,
-                           const char *signature, unsigned int *n)
+/* The pointers of a root, one after the other. */
+struct root {
+	uint64_t at, end; /* hpas */
+	uint32_t pointer_size;
+};
+
+static struct root open_root(uint64_t hpa, const char *signature, uint32_t pointer_size)
 {
-	uint32_t length = acpi_table_length(root, root_signature);
+	uint32_t length = acpi_table_length(hpa, signature);
 
-	for (uint32_t at = sizeof(struct acpi_header); length && pointer_size <= length - at;
-	     at += pointer_size) {
-		uint64_t table = read_low(root + at, pointer_size);
+	return (struct root){hpa + sizeof(struct acpi_header), hpa + length, pointer_size};
+}
 
+/* False: there are no more. */
+static bool next_table(struct root *root, uint64_t *table)
+{
+	if (root->at + root->pointer_size > root->end)
+		return false;
+	*table = read_low(root->at, root->pointer_size);
+	root->at += root->pointer_size;
+	return true;
+}
+
+/* The n-th table of a root; n is less by those that it has. */
+static uint64_t find_table(struct root root, const char *signature, unsigned int *n)
+{
+	uint64_t table;
+
+	while (next_table(&root, &table)) {
 		if (acpi_table_length(table, signature) && !(*n)--)
 			return table;
 	}
@@ -168,8 +184,10 @@ uint64_t acpi_find_nth_table(uint64_t rsdp, const char *signature, unsigned int 
 	if (!acpi_read_rsdp(rsdp, &root))
 		return 0;
 	if (root.revision >= 2)
-		found = find_table(root.xsdt, "XSDT", sizeof(uint64_t), signature, &n);
-	return found ? found : find_table(root.rsdt, "RSDT", sizeof(uint32_t), signature, &n);
+		found = find_table(open_root(root.xsdt, "XSDT", sizeof(uint64_t)), signature, &n);
+	if (found)
+		return found;
+	return find_table(open_root(root.rsdt, "RSDT", sizeof(uint32_t)), signature, &n);
 }
 
 /* A table with whatever signature: all of it, or its header. Returns the bytes that it has. */
@@ -198,15 +216,15 @@ static void tell_table(uint64_t table, acpi_place *tell, void *context)
 		tell_one(read_low(table + FADT_X_DSDT, sizeof(uint64_t)), other, tell, context);
 }
 
-static void tell_root(uint64_t root, const char *signature, uint32_t pointer_size, acpi_place *tell,
+static void tell_root(uint64_t hpa, const char *signature, uint32_t pointer_size, acpi_place *tell,
                       void *context)
 {
-	uint32_t length = acpi_table_length(root, signature);
+	struct root root = open_root(hpa, signature, pointer_size);
+	uint64_t table;
 
-	tell_table(root, tell, context);
-	for (uint32_t at = sizeof(struct acpi_header); length && pointer_size <= length - at;
-	     at += pointer_size)
-		tell_table(read_low(root + at, pointer_size), tell, context);
+	tell_table(hpa, tell, context);
+	while (next_table(&root, &table))
+		tell_table(table, tell, context);
 }
 
 void acpi_places(uint64_t rsdp, acpi_place *tell, void *context)

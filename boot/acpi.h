@@ -25,6 +25,9 @@ struct acpi_rsdp {
 
 enum { ACPI_RSDP1_SIZE = 20 };
 
+/* Offsets in the FADT of the DSDT's hpa, of 4 bytes and of 8; ACPI 6.5, section 5.2.9. */
+enum { FADT_DSDT = 40, FADT_X_DSDT = 140 };
+
 _Static_assert(offsetof(struct acpi_rsdp, checksum) == 8, "ACPI 5.2.5.3");
 _Static_assert(offsetof(struct acpi_rsdp, revision) == 15, "ACPI 5.2.5.3");
 _Static_assert(offsetof(struct acpi_rsdp, rsdt) == 16, "ACPI 5.2.5.3");
