@@ -1,73 +1,36 @@
 /*
- * Makes and reads what fits of a report. Relies on boot/efi/tap_read.h and hv/string.h.
+ * Makes and reads what fits of a report. Relies on boot/efi/tap_read.h and hv/print.h.
  */
 #include "boot/efi/brief.h"
 #include "boot/efi/tap_read.h"
+#include "hv/print.h"
 #include "hv/string.h"
 
 #define BRIEF_MAGIC 0x31464549524254ull /* "TBRIEF1" */
-#define LEFT_OUT    "# more lines than fit: "
+#define LEFT_OUT    "# more lines than fit: %u\n"
 
 enum {
 	HEAD = offsetof(struct brief_piece, text),
 	SUMMED_FROM = offsetof(struct brief_piece, run),
-	DECIMAL = 10,
 	DIGITS = 10,
 	/* For the last line, if it comes to that. */
 	LAST_LINE = sizeof(LEFT_OUT) + DIGITS,
 };
 
-static bool begins(const char *line, size_t length, const char *with)
-{
-	size_t bytes = strlen(with);
-
-	return length >= bytes && !memcmp(line, with, bytes);
-}
-
-static bool has(const char *line, size_t length, const char *text)
-{
-	size_t bytes = strlen(text);
-
-	for (size_t i = 0; i + bytes <= length; i++)
-		if (!memcmp(line + i, text, bytes))
-			return true;
-	return false;
-}
-
 /* A point that failed, what is said of it behind, and what ends a run before its end. */
 static bool counts(const char *line, size_t length, bool *of_failed)
 {
-	if (begins(line, length, "#"))
+	if (tap_begins(line, length, "#"))
 		return *of_failed;
-	*of_failed = begins(line, length, "not ok ") && !has(line, length, " # TODO ");
-	return *of_failed || begins(line, length, "Bail out!") || begins(line, length, "1..0");
+	*of_failed = tap_failed(line, length);
+	return *of_failed || tap_begins(line, length, "Bail out!") ||
+	       tap_begins(line, length, "1..0");
 }
 
 static void add(struct brief *brief, const char *line, size_t length)
 {
 	memcpy(brief->text + brief->length, line, length);
 	brief->length += (uint32_t)length;
-}
-
-static void add_number(struct brief *brief, uint32_t number)
-{
-	char digits[DIGITS];
-	size_t at = DIGITS;
-
-	do
-		digits[--at] = (char)('0' + number % DECIMAL);
-	while (number /= DECIMAL);
-	add(brief, digits + at, DIGITS - at);
-}
-
-/* With its end of line. */
-static size_t line_length(const char *line, size_t left)
-{
-	size_t length = 0;
-
-	while (length < left && line[length] != '\n')
-		length++;
-	return length + (length < left);
 }
 
 bool brief_make(enum report_found found, const struct report_text *report, struct brief *brief)
@@ -78,9 +41,8 @@ bool brief_make(enum report_found found, const struct report_text *report, struc
 
 	brief->length = 0;
 	tap_judge(found, report, &brief->result);
-	for (; line < end; line += line_length(line, (size_t)(end - line))) {
-		size_t length = line_length(line, (size_t)(end - line));
-
+	for (size_t length; line < end; line += length) {
+		length = tap_line_length(line, (size_t)(end - line));
 		if (!counts(line, length, &of_failed))
 			continue;
 		/* What is left out has no gaps: else a line would stand below another point. */
@@ -89,11 +51,9 @@ bool brief_make(enum report_found found, const struct report_text *report, struc
 		else
 			add(brief, line, length);
 	}
-	if (left_out) {
-		add(brief, LEFT_OUT, strlen(LEFT_OUT));
-		add_number(brief, left_out);
-		add(brief, "\n", 1);
-	}
+	if (left_out)
+		brief->length += (uint32_t)snprint(brief->text + brief->length, LAST_LINE, LEFT_OUT,
+		                                   left_out);
 	return found != REPORT_LOST;
 }
 

@@ -3,8 +3,6 @@
  */
 #include "boot/efi/tap_read.h"
 
-#include <stdbool.h>
-
 #include "hv/string.h"
 
 enum { NUMBERS_MAX = 0xffff, SHOWN_BYTES = 160, DECIMAL = 10 };
@@ -14,11 +12,16 @@ struct line {
 	size_t length;
 };
 
+bool tap_begins(const char *line, size_t length, const char *with)
+{
+	size_t bytes = strlen(with);
+
+	return length >= bytes && !memcmp(line, with, bytes);
+}
+
 static bool begins(const struct line *line, const char *with)
 {
-	size_t length = strlen(with);
-
-	return line->length >= length && !memcmp(line->at, with, length);
+	return tap_begins(line->at, line->length, with);
 }
 
 /* The offset of the text in the line, or the line's length. */
@@ -32,25 +35,43 @@ static size_t find(const struct line *line, const char *text)
 	return line->length;
 }
 
+bool tap_failed(const char *line, size_t length)
+{
+	const struct line text = {line, length};
+
+	return begins(&text, "not ok ") && find(&text, " # TODO ") == length;
+}
+
+size_t tap_line_length(const char *text, size_t left)
+{
+	size_t length = 0;
+
+	while (length < left && text[length] != '\n')
+		length++;
+	return length + (length < left);
+}
+
 static bool is_tap(const struct line *line)
 {
 	return begins(line, "ok ") || begins(line, "not ok ") || begins(line, "1..") ||
 	       begins(line, "Bail out!") || begins(line, "TAP version");
 }
 
+static bool is_end(char c)
+{
+	return c == '\n' || c == '\r';
+}
+
 /* The next line of TAP from text on, which moves behind it; false at the end. */
 static bool next_line(struct report_text *text, struct line *line)
 {
 	while (text->length) {
-		size_t length = 0;
+		size_t length = tap_line_length(text->at, text->length);
 
-		while (length < text->length && text->at[length] != '\n')
-			length++;
 		*line = (struct line){text->at, length};
-		length += length < text->length;
 		text->at += length;
 		text->length -= length;
-		while (line->length && line->at[line->length - 1] == '\r')
+		while (line->length && is_end(line->at[line->length - 1]))
 			line->length--;
 		if (is_tap(line))
 			return true;
@@ -87,7 +108,7 @@ static void count_line(const struct line *line, struct counts *counts)
 		counts->points++;
 	} else if (begins(line, "not ok ")) {
 		counts->points++;
-		counts->failed += find(line, " # TODO ") == line->length;
+		counts->failed += tap_failed(line->at, line->length);
 	}
 }
 

@@ -6,6 +6,8 @@
 #ifndef BOOT_EFI_TAP_READ_H
 #define BOOT_EFI_TAP_READ_H
 
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "boot/efi/out.h"
@@ -13,6 +15,14 @@
 #include "boot/efi/run_state.h"
 
 enum { TAP_DIFFERENCES_SHOWN = 40 };
+
+/* Of one line, with its end or without it: does it begin so; is it a point that failed, unmarked?
+ */
+bool tap_begins(const char *line, size_t length, const char *with);
+bool tap_failed(const char *line, size_t length);
+
+/* The bytes of the first line of so many, with its end. */
+size_t tap_line_length(const char *text, size_t left);
 
 /* The verdict on a report, and its points. One that ended good must be whole, too. */
 void tap_judge(enum report_found found, const struct report_text *text, struct run_result *result);
