@@ -36,7 +36,8 @@ enum {
 };
 
 enum {
-	APIC_ID_SHIFT = 24, /* of ID, LDR and ICR's high half */
+	APIC_ID_SHIFT = 24,  /* of ID, LDR and ICR's high half */
+	TPR_CLASS_SHIFT = 4, /* CR8 has what is above */
 	EXTENSION_ENABLED = 1 << 0,
 	EXTENSION_COUNT_SHIFT = 16,
 	EXTENSION_COUNT = 7, /* of local vectors; four are defined */

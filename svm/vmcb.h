@@ -89,6 +89,7 @@ enum tlb_control {
 
 /* int_ctl, offset 060h; APM 15.21. */
 #define INT_CTL_V_TPR_MASK      0xffull
+#define INT_CTL_V_TPR           0xfull /* of it: what CR8 has */
 #define INT_CTL_V_IRQ           (1ull << 8)
 #define INT_CTL_V_GIF           (1ull << 9)
 #define INT_CTL_V_NMI           (1ull << 11)

@@ -3,16 +3,13 @@
  * V_INTR_MASKING with the host's IF at 0, and stay pending in the APIC. Relies on
  * svm/event/event.h.
  */
+#include "hv/apic.h"
 #include "hv/stack.h"
 #include "hv/x86.h"
 #include "svm/event/event.h"
 #include "svm/features.h"
 #include "svm/quirks/quirks.h"
 #include "svm/cpus/processors.h"
-
-#define V_TPR_BITS 0xfull
-
-enum { TPR_CLASS_SHIFT = 4 };
 
 /* The real TPR may be L0's (svm/quirks/vector0.c). Calls that come last cost nobody a register. */
 static __attribute__((noinline, cold)) void carry_own_in(struct vcpu *vcpu,
@@ -57,8 +54,8 @@ static inline void carry_tpr_out(struct vcpu *vcpu, const struct vmcb_control *c
 	if (!vcpu->event.tpr_in_vmcb)
 		return;
 	vcpu->event.tpr_in_vmcb = false;
-	if ((control->int_ctl & V_TPR_BITS) != vcpu->event.tpr_carried)
-		carry_changed_out(vcpu, control->int_ctl & V_TPR_BITS);
+	if ((control->int_ctl & INT_CTL_V_TPR) != vcpu->event.tpr_carried)
+		carry_changed_out(vcpu, control->int_ctl & INT_CTL_V_TPR);
 }
 
 static bool masking_by_l1(const struct vcpu *vcpu)

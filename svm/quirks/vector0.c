@@ -11,7 +11,6 @@
 
 enum {
 	TPR_ALL = 0xf0, /* holds back all vectors; APM vol. 2, section 16.6.4 */
-	TPR_CLASS_SHIFT = 4,
 
 	/* The probe's interrupt, before all others in priority, and where the APIC tells of it. */
 	PROBE_VECTOR = 0xff,
@@ -20,14 +19,9 @@ enum {
 };
 #define PROBE_BIT (1u << PROBE_VECTOR % 32)
 
-static uint32_t tpr_class(const struct vmcb_control *control)
-{
-	return control->int_ctl & INT_CTL_V_TPR_MASK & 0xf;
-}
-
 uint8_t quirk_read_tpr(const struct vcpu *vcpu)
 {
-	uint32_t in_vmcb = tpr_class(&vcpu->vmcb->control);
+	uint32_t in_vmcb = vcpu->vmcb->control.int_ctl & INT_CTL_V_TPR;
 
 	if (vcpu->event.tpr_in_vmcb && in_vmcb != vcpu->event.tpr_carried) /* by CR8 */
 		return (uint8_t)(in_vmcb << TPR_CLASS_SHIFT);
