@@ -25,12 +25,8 @@ int cpus_start(void **state)
 int cpus_end(void **state)
 {
 	struct machine *m = *state;
-	const char *wrong = broken_invariant(m->mmu, m->rig->cpu, RIG_CPUS);
 
-	rig_free(m->rig);
-	if (wrong)
-		print_error("%s\n", wrong);
-	return wrong ? -1 : 0;
+	return end_rig(m->rig);
 }
 
 uint64_t *reach(struct machine *m, int cpu, uint64_t gpa)

@@ -33,6 +33,17 @@ enum { E_TABLE = 0x27, E_PAGE = 0x67, E_READ_ONLY = 0x25, E_CLEAN = 0x27, E_LARG
 			fail_msg("%s", wrong_);                                                    \
 	} while (0)
 
+/* A test's teardown: frees the rig, and fails if an invariant did not hold. */
+static inline int end_rig(struct rig *rig)
+{
+	const char *wrong = broken_invariant(&rig->mmu, rig->cpu, RIG_CPUS);
+
+	rig_free(rig);
+	if (wrong)
+		print_error("%s\n", wrong);
+	return wrong ? -1 : 0;
+}
+
 #define REFLECTED(code) (1000 + (code))
 
 #endif

@@ -24,12 +24,8 @@ static int start(void **state)
 static int end(void **state)
 {
 	struct bench *bench = *state;
-	const char *wrong = broken_invariant(bench->mmu, bench->rig->cpu, RIG_CPUS);
 
-	rig_free(bench->rig);
-	if (wrong)
-		print_error("%s\n", wrong);
-	return wrong ? -1 : 0;
+	return end_rig(bench->rig);
 }
 
 /* A page of a level, of 4-level tables. */

@@ -41,12 +41,8 @@ static inline int track_start(void **state)
 static inline int track_end(void **state)
 {
 	struct machine *m = *state;
-	const char *wrong = broken_invariant(m->mmu, m->rig->cpu, RIG_CPUS);
 
-	rig_free(m->rig);
-	if (wrong)
-		print_error("%s\n", wrong);
-	return wrong ? -1 : 0;
+	return end_rig(m->rig);
 }
 
 /* L1 writes an entry by NPT01, as its processor does that has nothing cached. */

@@ -7,6 +7,11 @@ RUN_TIMEOUT=${RUN_TIMEOUT:-600} # seconds; a run takes a tenth of that
 temporary_dir
 HYPERVISORS=$BUILD/hypervisors
 
+# archive FOLDER OUT: its files, as an initrd has them.
+archive() {
+	(cd "$1" && find . | "$OLDPWD/$BUILD/linux/busybox-amd64" cpio -o -H newc 2>/dev/null) >"$2"
+}
+
 # new_job: an empty directory $job: what is put in is in the root of the Linux's files.
 new_job() {
 	job=$dir/job
@@ -23,7 +28,7 @@ linux_job() {
 	[ "$3" = none ] || initrds+=,$HYPERVISORS/qemu-$3.cpio
 	shift 3
 	cp tests/system/hypervisors/job-init "$job/"
-	(cd "$job" && find . | "$OLDPWD/$BUILD/linux/busybox-amd64" cpio -o -H newc 2>/dev/null) >"$dir/job.cpio"
+	archive "$job" "$dir/job.cpio"
 	said=$dir/said
 	: >"$said"
 	run "$name" MEM=1G L1="$BUILD/linux/vmlinuz-$kernel" INITRD="$initrds,$dir/job.cpio" \

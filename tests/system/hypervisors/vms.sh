@@ -82,7 +82,7 @@ qemu_job() {
 	mkdir -p "$root/bin"
 	cp "$BUILD/linux/busybox-$(arch_of "$1")" "$root/bin/busybox"
 	cp tests/system/hypervisors/vms/l2-init "$root/init"
-	(cd "$root" && find . | "$OLDPWD/$BUILD/linux/busybox-amd64" cpio -o -H newc 2>/dev/null) >"$job/l2/initrd"
+	archive "$root" "$job/l2/initrd"
 	cat >"$job/job" <<-EOF
 		modprobe kvm-amd \${kvm:-}
 		echo "# npt: \$(cat /sys/module/kvm_amd/parameters/npt)"

@@ -11,15 +11,13 @@
 export CPU=max,-smap,-rdtscp,-xsave MEM=1G
 
 # The guest's and dom0's files: a kernel, its initrd of busybox alone, and what dom0 does.
-busybox=$BUILD/linux/busybox-amd64
-archive() { "$OLDPWD/$busybox" cpio -o -H newc 2>/dev/null; }
 mkdir -p "$dir/guest/bin" "$dir/dom0/guest"
-cp "$busybox" "$dir/guest/bin/busybox"
+cp "$BUILD/linux/busybox-amd64" "$dir/guest/bin/busybox"
 cp tests/system/hypervisors/xen-guest "$dir/guest/init"
-(cd "$dir/guest" && find . | archive) >"$dir/dom0/guest/initrd"
+archive "$dir/guest" "$dir/dom0/guest/initrd"
 cp "$BUILD/linux/vmlinuz-amd64" "$dir/dom0/guest/vmlinuz"
 cp tests/system/hypervisors/xen-dom0 "$dir/dom0/"
-(cd "$dir/dom0" && find . | archive) >"$dir/dom0.cpio"
+archive "$dir/dom0" "$dir/dom0.cpio"
 for file in "$BUILD/linux/initrd-amd64" "$HYPERVISORS/xen.cpio" "$dir/dom0.cpio"; do
 	cat "$file"
 	head -c $((-$(stat -Lc %s "$file") & 3)) /dev/zero
