@@ -1,6 +1,7 @@
 /*
- * Reading what firmware and boot loaders left in the first 4 GiB, where phys() of hv/phys.h reaches
- * at any time. Relies on hv/phys.h and hv/string.h.
+ * Reading what firmware and boot loaders left in the first 4 GiB, all of which phys() of hv/phys.h
+ * reaches until L0 has moved; then what boot/window_plan.h has. Relies on hv/phys.h and
+ * hv/string.h.
  */
 #ifndef BOOT_FIRMWARE_MEMORY_H
 #define BOOT_FIRMWARE_MEMORY_H
