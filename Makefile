@@ -33,7 +33,8 @@ CORE     := $(O)/nestling.bin
 
 all: $(CORE) ## build L0, the EFI program and the L1 images
 
-$(O)/%.o: %.c
+# With other flags it is another object: those of two builds must not meet in one link.
+$(O)/%.o: %.c Makefile
 	@mkdir -p $(@D)
 	$(CC) $(CORE_CFLAGS) $(LTO) -c $< -o $@
 
