@@ -21,7 +21,7 @@ CORE_CFLAGS := $(CSTD) $(WARN) -O2 -g -m64 -mcmodel=kernel -mno-red-zone -mgener
 	-fno-pic -fno-pie -fno-stack-protector -fno-asynchronous-unwind-tables -fcf-protection=none \
 	-fno-strict-aliasing -DSTRICT=$(STRICT) -MMD -MP
 # The linker's compiler sees all of L0 at once: what an exit calls in other files needs no call.
-LTO := -flto=auto
+LTO := -flto -flto-partition=one
 
 .DEFAULT_GOAL := all
 .PHONY: all help deps run check lint format image bench coverage fuzz clean
