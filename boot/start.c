@@ -13,6 +13,7 @@
 #include "boot/dma.h"
 #include "boot/ids.h"
 #include "boot/ivrs.h"
+#include "boot/l1_start.h"
 #include "boot/load.h"
 #include "boot/memory_plan.h"
 #include "boot/multiboot.h"
@@ -164,27 +165,6 @@ static void load(struct mem_range stage, struct load_result *result)
 		panic("loading L1 has split its memory into %u ranges", told->count);
 }
 
-static struct l1_start start_state(const struct l1_entry *entry)
-{
-	return (struct l1_start){
-		.real_mode = entry->real_mode,
-		.eip = entry->eip,
-		.esp = entry->esp,
-		.eax = entry->eax,
-		.ebx = entry->ebx,
-		.ecx = entry->ecx,
-		.edx = entry->edx,
-		.esi = entry->esi,
-		.edi = entry->edi,
-		.ebp = entry->ebp,
-		.cs = entry->cs,
-		.ds = entry->ds,
-		.gdt_base = entry->gdt_base,
-		.gdt_limit = entry->gdt_limit,
-		.pat = firmware_pat,
-	};
-}
-
 /*
  * A page that is kept from guests must not be memory, theirs or L0's; L0 sees what is below 4 GiB.
  * Nor is it an IOMMU's, of which L0 keeps nothing: QEMU has one where AMD's FCH would be.
@@ -333,7 +313,7 @@ _Noreturn void start(uint32_t magic, uint64_t information, uint64_t image_at)
 	plan_log();
 	if (config.bare)
 		bare_run(&loaded, firmware_pat);
-	l1 = start_state(&loaded.entry);
+	l1 = l1_start_loaded(&loaded.entry, firmware_pat);
 	machine_init_mmu(&(struct mmu_memory){layout.tables, layout.metadata, pages},
 	                 plan_memory_end(), la57 ? 5 : 4);
 	if (pages < machine_least_pages(1 + other_count)) /* POOL_EACH is meant to be enough */

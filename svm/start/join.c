@@ -61,7 +61,7 @@ _Noreturn void machine_join(void)
 		halt_for_good();
 	memory_types_init(vcpu, false);
 	machine_become_host(vcpu);
-	machine_init_segments(vcpu, start_state_init);
+	machine_init_segments(vcpu, NULL);
 	vcpu->gpr[GPR_RDX] = cpuid(1, 0).eax;
 	update_interrupt_gate(vcpu);
 	vcpu->cpu.startup = STARTUP_WAITING;

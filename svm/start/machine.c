@@ -119,48 +119,6 @@ void machine_init_mmu(const struct mmu_memory *memory, uint64_t memory_end, unsi
 	(features.npt ? track_init : protect_init)(&mmu, memory_end, phys(tracking));
 }
 
-/* Segments as the boot protocols promise: flat, 4 GiB, accessed. */
-static struct vmcb_segment flat(uint16_t selector, uint16_t type)
-{
-	return (struct vmcb_segment){
-		.selector = selector,
-		.attributes = type | SEG_ATTR_S | SEG_ATTR_P | SEG_ATTR_DB | SEG_ATTR_G,
-		.limit = 0xffffffff,
-	};
-}
-
-/* Segments of real mode. */
-static struct vmcb_segment real(uint16_t selector, uint16_t type)
-{
-	return (struct vmcb_segment){
-		.selector = selector,
-		.attributes = type | SEG_ATTR_S | SEG_ATTR_P,
-		.limit = 0xffff,
-		.base = (uint64_t)selector << 4,
-	};
-}
-
-static void init_save(struct vmcb_save *save, const struct l1_start *start)
-{
-	enum { CODE = 0xb, DATA = 0x3, LDT = 0x2, TSS_BUSY_32 = 0xb };
-	struct vmcb_segment (*segment)(uint16_t, uint16_t) = start->real_mode ? real : flat;
-
-	save->cs = segment(start->cs, CODE);
-	save->ds = save->es = save->ss = save->fs = save->gs = segment(start->ds, DATA);
-	save->gdtr = (struct vmcb_segment){.base = start->gdt_base, .limit = start->gdt_limit};
-	save->idtr = (struct vmcb_segment){.base = 0, .limit = 0xffff};
-	save->ldtr = (struct vmcb_segment){.attributes = LDT | SEG_ATTR_P, .limit = 0xffff};
-	save->tr = (struct vmcb_segment){.attributes = TSS_BUSY_32 | SEG_ATTR_P, .limit = 0xffff};
-	save->efer = EFER_SVME;
-	save->cr0 = CR0_ET | (start->real_mode ? 0 : CR0_PE);
-	save->dr6 = DR6_FIXED;
-	save->dr7 = DR7_FIXED;
-	save->rflags = RFLAGS_FIXED;
-	save->rip = start->eip;
-	save->rsp = start->esp;
-	save->rax = start->eax;
-}
-
 void machine_init_control(struct vcpu *vcpu)
 {
 	struct vmcb_control *control = &vcpu->vmcb01->control;
@@ -179,19 +137,23 @@ void machine_init_control(struct vcpu *vcpu)
 	control->nested_cr3 = vcpu->npt01;
 }
 
-void machine_init_segments(struct vcpu *vcpu, void (*change)(struct vmcb_save *save))
+void machine_init_segments(struct vcpu *vcpu, const struct l1_start *start)
 {
+	struct vmcb_save *save = &vcpu->vmcb01->save;
+
 	__asm__ volatile("vmsave %%rax" : : "a"(vcpu->vmcb01_hpa) : "memory");
-	change(&vcpu->vmcb01->save);
-	vcpu->vmcb01->save.tr.attributes = quirk_initial_tr(vcpu->vmcb01->save.tr.attributes);
+	if (start)
+		start_state_set(save, start);
+	else
+		start_state_init(save);
+	save->tr.attributes = quirk_initial_tr(save->tr.attributes);
 	__asm__ volatile("vmload %%rax" : : "a"(vcpu->vmcb01_hpa) : "memory");
 }
 
-static const struct l1_start *l1_start;
-
-static void set_start(struct vmcb_save *save)
+void machine_begin_at(struct vcpu *vcpu, const struct l1_start *start)
 {
-	init_save(save, l1_start);
+	memcpy(vcpu->gpr, start->gpr, sizeof(vcpu->gpr));
+	machine_init_segments(vcpu, start);
 }
 
 struct vcpu *machine_init_vcpu(const struct l1_start *start)
@@ -204,15 +166,7 @@ struct vcpu *machine_init_vcpu(const struct l1_start *start)
 	processors_add(vcpu);
 	memory_types_init(vcpu, true);
 	machine_become_host(vcpu);
-	vcpu->vmcb01->save.g_pat = start->pat;
-	l1_start = start;
-	machine_init_segments(vcpu, set_start);
-	vcpu->gpr[GPR_RBX] = start->ebx;
-	vcpu->gpr[GPR_RCX] = start->ecx;
-	vcpu->gpr[GPR_RDX] = start->edx;
-	vcpu->gpr[GPR_RSI] = start->esi;
-	vcpu->gpr[GPR_RDI] = start->edi;
-	vcpu->gpr[GPR_RBP] = start->ebp;
+	machine_begin_at(vcpu, start);
 	update_interrupt_gate(vcpu);
 	return vcpu;
 }

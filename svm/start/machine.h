@@ -5,21 +5,8 @@
 #ifndef SVM_START_MACHINE_H
 #define SVM_START_MACHINE_H
 
+#include "svm/start/start_state.h"
 #include "svm/vcpu.h"
-
-/*
- * The general registers and segments that L1 begins with: 32-bit protected mode, paging off; or
- * real mode, where eip and esp are IP and SP, and cs and ds the segments' addresses by 16.
- */
-struct l1_start {
-	bool real_mode;
-	uint32_t eip, esp;
-	uint32_t eax, ebx, ecx, edx, esi, edi, ebp;
-	uint16_t cs, ds;
-	uint32_t gdt_base;
-	uint16_t gdt_limit;
-	uint64_t pat; /* as the firmware left it; L0's is in the register already */
-};
 
 /* What the shared mmu stands on: hpas. */
 struct mmu_memory {
@@ -68,9 +55,12 @@ void machine_ready(void);
 void machine_init_control(struct vcpu *vcpu);
 
 /*
- * Changes VMCB01's save area, with the segments and registers in it that the processor has live:
- * to be called on the vcpu's own processor.
+ * VMCB01's save area begins as start says, or as INIT leaves it where that is NULL, with what the
+ * processor has live in it: to be called on the vcpu's own processor.
  */
-void machine_init_segments(struct vcpu *vcpu, void (*change)(struct vmcb_save *save));
+void machine_init_segments(struct vcpu *vcpu, const struct l1_start *start);
+
+/* The vcpu begins as start says, its general registers included; likewise. */
+void machine_begin_at(struct vcpu *vcpu, const struct l1_start *start);
 
 #endif

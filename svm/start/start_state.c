@@ -1,5 +1,6 @@
 /*
- * The state after INIT and SIPI. Relies on svm/vmcb.h only: tests/unit/test_start_state.c.
+ * The states that L1's processors begin with, in VMCB01's save area. Relies on the layout of
+ * svm/vmcb.h only: tests/unit/test_start_state.c.
  */
 #include "svm/start/start_state.h"
 #include "hv/x86.h"
@@ -21,6 +22,43 @@ static struct vmcb_segment segment(uint16_t attributes)
 		.attributes = (uint16_t)(attributes | SEG_ATTR_P),
 		.limit = LIMIT_64K,
 	};
+}
+
+static void set_others(struct vmcb_save *save, const struct l1_start *start)
+{
+	if (start->others_stay) {
+		save->fs.base = start->fs_base;
+		save->gs.base = start->gs_base;
+		return;
+	}
+	save->fs = start->fs;
+	save->gs = start->gs;
+	save->ldtr = start->ldtr;
+	save->tr = start->tr;
+}
+
+void start_state_set(struct vmcb_save *save, const struct l1_start *start)
+{
+	save->es = start->es;
+	save->cs = start->cs;
+	save->ss = start->ss;
+	save->ds = start->ds;
+	save->gdtr = start->gdtr;
+	save->idtr = start->idtr;
+	set_others(save, start);
+	save->cpl = 0;
+	save->efer = start->efer | EFER_SVME;
+	save->cr0 = start->cr0;
+	save->cr2 = start->cr2;
+	save->cr3 = start->cr3;
+	save->cr4 = start->cr4;
+	save->dr6 = start->dr6;
+	save->dr7 = start->dr7;
+	save->rflags = start->rflags;
+	save->rip = start->rip;
+	save->rsp = start->gpr[GPR_RSP];
+	save->rax = start->gpr[GPR_RAX];
+	save->g_pat = start->pat;
 }
 
 void start_state_init(struct vmcb_save *save)

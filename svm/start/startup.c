@@ -40,7 +40,7 @@ static void take_init(struct vcpu *vcpu)
 		vcpu->gpr[i] = 0;
 	vcpu->gpr[GPR_RDX] = cpuid(LEAF_FEATURES, 0).eax;
 	machine_init_control(vcpu);
-	machine_init_segments(vcpu, start_state_init);
+	machine_init_segments(vcpu, NULL);
 	clear_debug_addresses();
 	write_cr2(0);
 	quirk_forget_tpr(vcpu);

@@ -149,9 +149,10 @@ void machine_init_control(struct vcpu *of)
 	memset(&of->vmcb01->control, 0, sizeof(of->vmcb01->control));
 }
 
-void machine_init_segments(struct vcpu *of, void (*change)(struct vmcb_save *save))
+void machine_init_segments(struct vcpu *of, const struct l1_start *start)
 {
-	change(&of->vmcb01->save);
+	assert_null(start);
+	start_state_init(&of->vmcb01->save);
 }
 
 void intercept_for_l0(struct vmcb_control *control)

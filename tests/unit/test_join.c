@@ -94,14 +94,9 @@ void machine_init_control(struct vcpu *of)
 	assert_int_equal(of->npt01, 0x7000);
 }
 
-void start_state_init(struct vmcb_save *save)
+void machine_init_segments(struct vcpu *of, const struct l1_start *start)
 {
-	(void)save;
-}
-
-void machine_init_segments(struct vcpu *of, void (*change)(struct vmcb_save *save))
-{
-	assert_ptr_equal(change, start_state_init);
+	assert_null(start);
 	is_host = of == &vcpu && (efer & EFER_SVME) && hsave == 0x9000;
 }
 
