@@ -87,7 +87,8 @@ struct boot_info {
 	uint32_t edid_bytes;  /* BOOT_EDID_SIZE, or 0: none is at hand */
 	uint8_t edid[BOOT_EDID_SIZE];
 	struct boot_efi efi;
-	uint32_t kept_bytes, reserved;
+	uint32_t kept_bytes;
+	uint32_t tsc_khz;             /* start() knows it, or 0 (svm/frequency.h) */
 	uint8_t kept[BOOT_KEPT_SIZE]; /* tags of Multiboot 2 that L1 gets as they are, each aligned
 	                               */
 	char cmdline[BOOT_CONFIG_SIZE]; /* the configuration words, without the program's name */

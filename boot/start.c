@@ -33,6 +33,7 @@
 #include "svm/emulate/a20.h"
 #include "svm/emulate/emulate.h"
 #include "svm/features.h"
+#include "svm/frequency.h"
 #include "svm/emulate/hotkey.h"
 #include "svm/memory/l1_memory.h"
 #include "svm/start/machine.h"
@@ -305,6 +306,7 @@ _Noreturn void start(uint32_t magic, uint64_t information, uint64_t image_at)
 	paging_forget_identity();
 	screen_map();
 
+	info.tsc_khz = features.tsc_khz = frequency_told();
 	plan_tell_l1(&layout);
 	dma_keep_out(info.rsdp, &layout, may_be_kept);
 	watch_io_apics();

@@ -38,7 +38,9 @@ static void leaf(void)
 	if (!tap_group("counters", "leaf"))
 		return;
 	point("the leaf tells where the counters and the hypercall are");
-	check("the last leaf", cpuid(LEAF_HYPERVISOR, 0).eax, LEAF_HYPERVISOR_COUNTERS);
+	check("the last leaf", cpuid(LEAF_HYPERVISOR, 0).eax,
+	      cpuid(LEAF_HYPERVISOR_TIMING, 0).eax ? LEAF_HYPERVISOR_TIMING
+	                                           : LEAF_HYPERVISOR_COUNTERS);
 	check("EAX", r.eax, MSR_NESTLING_COUNTERS);
 	check("EBX", r.ebx, COUNTERS_NAMED);
 	check_range("ECX", r.ecx, 1, 255);

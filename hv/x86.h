@@ -208,6 +208,18 @@ static inline struct cpuid_regs cpuid(uint32_t leaf, uint32_t subleaf)
 	return r;
 }
 
+/* 64 bits by 32, where the quotient has 32 at most; without a library for 32-bit code. */
+static inline uint32_t divide(uint64_t dividend, uint32_t divisor)
+{
+	uint32_t quotient, rest;
+
+	__asm__("divl %4"
+	        : "=a"(quotient), "=d"(rest)
+	        : "a"((uint32_t)dividend), "d"((uint32_t)(dividend >> 32)), "rm"(divisor)
+	        : "cc");
+	return quotient;
+}
+
 static inline uint64_t rdmsr(uint32_t msr)
 {
 	uint32_t low, high;

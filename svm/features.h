@@ -34,6 +34,7 @@ struct features {
 	bool watch_cr4, watch_xcr0; /* the processor would let it set others (npt=off watches) */
 	uint64_t int_ctl;           /* ... in a VMCB */
 	uint32_t pause_filter;      /* likewise */
+	uint32_t tsc_khz;           /* 0: not known (svm/frequency.h) */
 };
 
 extern struct features features;

@@ -39,13 +39,16 @@ uint32_t nestling_depth(void)
 static struct cpuid_regs hypervisor_leaf(uint32_t leaf)
 {
 	if (leaf == LEAF_HYPERVISOR)
-		return (struct cpuid_regs){LEAF_HYPERVISOR_COUNTERS, NESTLING_EBX, NESTLING_ECX,
-		                           NESTLING_EDX};
+		return (struct cpuid_regs){features.tsc_khz ? LEAF_HYPERVISOR_TIMING
+		                                            : LEAF_HYPERVISOR_COUNTERS,
+		                           NESTLING_EBX, NESTLING_ECX, NESTLING_EDX};
 	if (leaf == LEAF_HYPERVISOR_INFO)
 		return (struct cpuid_regs){nestling_depth(), quirk_interface(), 0, 0};
 	if (leaf == LEAF_HYPERVISOR_COUNTERS)
 		return (struct cpuid_regs){MSR_NESTLING_COUNTERS, COUNTERS_NAMED, vcpu_count(),
 		                           HYPERCALL_DUMP};
+	if (leaf == LEAF_HYPERVISOR_TIMING)
+		return (struct cpuid_regs){features.tsc_khz, 0, 0, 0};
 	return (struct cpuid_regs){0, 0, 0, 0};
 }
 

@@ -15,6 +15,8 @@ enum {
 	 * how many processors Nestling has; EDX: the first hypercall.
 	 */
 	LEAF_HYPERVISOR_COUNTERS = 0x40000002,
+	/* EAX: kHz of the TSC. It is there where whoever is below told it; VMware's and KVM's. */
+	LEAF_HYPERVISOR_TIMING = 0x40000010,
 	LEAF_HYPERVISOR_END = 0x400000ff,
 
 	NESTLING_EBX = 0x7473654e,

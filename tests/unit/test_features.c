@@ -353,6 +353,11 @@ static void leaves_of_nestlings(void **state)
 	assert_int_equal(ask(0x40000002, 0).ecx, 3);
 	assert_int_equal(ask(0x40000003, 0).eax, 0);
 	assert_int_equal(ask(0x400000ff, 0).eax, 0);
+	assert_int_equal(ask(0x40000010, 0).eax, 0);
+	features.tsc_khz = 2345678;
+	assert_int_equal(ask(0x40000000, 0).eax, 0x40000010);
+	assert_int_equal(ask(0x40000010, 0).eax, 2345678);
+	features.tsc_khz = 0;
 }
 
 /* Untried, and nothing without nested paging to lead the address. */

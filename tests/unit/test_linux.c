@@ -327,6 +327,25 @@ static void limits_the_command_line(void **state)
 	assert_int_equal(strlen(at(get32(params + 0x228))), 2045);
 }
 
+/* Where L0 knows it; first, so that the user's own word is the last; nothing fails for lack of
+ * room. */
+static void tells_the_frequency(void **state)
+{
+	(void)state;
+	rig.boot.tsc_khz = 2345678;
+	load();
+	assert_string_equal(at(get32(params + 0x228)),
+	                    "tsc_early_khz=2345678 console=ttyS0  quiet");
+	assert_in_info(get32(params + 0x228), 43);
+	put32(FILE_BASE + 0x238, 42);
+	load();
+	assert_int_equal(strlen(at(get32(params + 0x228))), 42);
+	put32(FILE_BASE + 0x238, 41);
+	load();
+	assert_string_equal(at(get32(params + 0x228)), "console=ttyS0  quiet");
+	limits_the_command_line(state);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -341,6 +360,7 @@ int main(void)
 		TEST(leaves_fixed_kernels),
 		TEST(reserves_what_the_kernel_takes),
 		TEST(limits_the_command_line),
+		TEST(tells_the_frequency),
 	};
 
 	return cmocka_run_group_tests_name("linux", tests, NULL, NULL);

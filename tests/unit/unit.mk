@@ -64,6 +64,7 @@ test_apic_SRC      := tests/unit/apic_rig.c
 test_kept_SRC      := tests/unit/apic_rig.c
 test_apic_base_SRC := tests/unit/apic_rig.c
 test_vector0_SRC   := tests/unit/apic_rig.c
+test_frequency_SRC :=
 test_apic_many_SRC :=
 -include tests/unit/nested.mk
 -include tests/unit/mmu.mk
