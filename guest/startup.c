@@ -22,9 +22,9 @@ struct mailbox {
 	uint32_t cr0, cr2, cr3, cr4, dr6, dr7, efer;
 	uint16_t gdtr[4], idtr[4];
 	uint32_t id;
-	uint32_t starts, alive, halt;
+	uint32_t starts, alive, halt, x2apic;
 };
-_Static_assert(offsetof(struct mailbox, halt) == 29 * 4, "guest/lib/init_state.asm");
+_Static_assert(offsetof(struct mailbox, x2apic) == 30 * 4, "guest/lib/init_state.asm");
 
 extern const char init_state_code[], init_state_end[];
 
@@ -42,6 +42,7 @@ static void put_code(void)
 	mailbox = low_memory(MAILBOX);
 	memset(low_memory(MAILBOX), 0xa5, sizeof(*mailbox));
 	mailbox->starts = mailbox->alive = mailbox->halt = 0;
+	mailbox->x2apic = apic_is_x2();
 }
 
 static bool is_alive(void)
@@ -218,6 +219,8 @@ static void prepare(void)
 
 static void run(void)
 {
+	if (apic_is_x2())
+		points_x2apic();
 	startup();
 	many();
 	everybody();

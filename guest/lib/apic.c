@@ -2,6 +2,9 @@
  * The local APIC. Relies on hv/x86.h; register numbers are APM vol. 2, table 16-2.
  */
 #include "guest/lib/apic.h"
+#include "guest/lib/cmdline.h"
+#include "guest/lib/tap.h"
+#include "hv/string.h"
 #include "hv/x86.h"
 
 enum {
@@ -21,6 +24,8 @@ enum {
 	LVT_MASKED = 1 << 16,
 	DIVIDE_BY_1 = 0xb,
 	X2APIC_MSR = 0x800,
+	LEAF_FEATURES = 1,
+	ECX_X2APIC = 1 << 21,
 	ID_SHIFT = 24,
 
 	PIC1_MASK = 0x21,
@@ -35,24 +40,48 @@ uint64_t apic_base(void)
 	return rdmsr(MSR_APIC_BASE) & ~0xfffull & ((1ull << 52) - 1);
 }
 
+bool apic_is_x2(void)
+{
+	return rdmsr(MSR_APIC_BASE) & APIC_BASE_X2APIC;
+}
+
 static uint32_t apic_read(uint32_t reg)
 {
-	if (rdmsr(MSR_APIC_BASE) & APIC_BASE_X2APIC)
+	if (apic_is_x2())
 		return (uint32_t)rdmsr(X2APIC_MSR + reg / 16);
 	return *(volatile uint32_t *)(uintptr_t)(base + reg);
 }
 
 static void apic_write(uint32_t reg, uint32_t value)
 {
-	if (rdmsr(MSR_APIC_BASE) & APIC_BASE_X2APIC)
+	if (apic_is_x2())
 		wrmsr(X2APIC_MSR + reg / 16, value);
 	else
 		*(volatile uint32_t *)(uintptr_t)(base + reg) = value;
 }
 
+void apic_turn_on_x2(void)
+{
+	wrmsr(MSR_APIC_BASE, rdmsr(MSR_APIC_BASE) | APIC_BASE_X2APIC);
+}
+
+/* By the word x2apic=on. */
+static void choose_mode(void)
+{
+	const char *word = cmdline_value("x2apic");
+
+	if (!word || strcmp(word, "on") != 0)
+		return;
+	if (!(cpuid(LEAF_FEATURES, 0).ecx & ECX_X2APIC))
+		run_skipped(
+			"x2apic=on: the processor has no x2APIC mode, as CPUID 1 ECX bit 21 says");
+	apic_turn_on_x2();
+}
+
 void apic_init(void)
 {
 	base = apic_base();
+	choose_mode();
 	outb(PIC1_MASK, 0xff);
 	outb(PIC2_MASK, 0xff);
 	apic_write(APIC_SPURIOUS, SPURIOUS_ENABLE | SPURIOUS_VECTOR);
@@ -81,20 +110,19 @@ void apic_self(uint8_t vector)
 void apic_self_nmi(void)
 {
 	/* The shorthand for oneself takes fixed interrupts only (APM vol. 2, table 16-4). */
-	apic_write(APIC_ICR_HIGH, apic_read(APIC_ID));
-	apic_write(APIC_ICR_LOW, ICR_NMI);
+	apic_send(apic_id(), ICR_NMI);
 }
 
 uint32_t apic_id(void)
 {
 	uint32_t id = apic_read(APIC_ID);
 
-	return rdmsr(MSR_APIC_BASE) & APIC_BASE_X2APIC ? id : id >> ID_SHIFT;
+	return apic_is_x2() ? id : id >> ID_SHIFT;
 }
 
 void apic_send(uint32_t id, uint32_t command)
 {
-	if (rdmsr(MSR_APIC_BASE) & APIC_BASE_X2APIC) {
+	if (apic_is_x2()) {
 		wrmsr(X2APIC_MSR + APIC_ICR_LOW / 16, (uint64_t)id << 32 | command);
 		return;
 	}

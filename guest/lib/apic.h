@@ -1,10 +1,11 @@
 /*
- * The local APIC, xAPIC or x2APIC as it was found, for tests that need a physical interrupt.
+ * The local APIC, xAPIC or x2APIC as it is, for tests that need a physical interrupt.
  * Relies on L1's mapping of the APIC's page.
  */
 #ifndef GUEST_APIC_H
 #define GUEST_APIC_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 enum {
@@ -22,9 +23,15 @@ enum {
 	ICR_OTHERS = 3 << 18,
 };
 
-/* Masks the 8259s and the APIC's own sources, enables the APIC, takes what firmware left pending.
+/*
+ * Masks the 8259s and the APIC's own sources, enables the APIC, takes what firmware left pending.
+ * With the word x2apic=on in x2APIC mode; where there is none the run is skipped.
  */
 void apic_init(void);
+
+/* Is this processor's APIC in x2APIC mode? Puts it there, if it is enabled. */
+bool apic_is_x2(void);
+void apic_turn_on_x2(void);
 
 /* The gpa of the APIC's page. */
 uint64_t apic_base(void);

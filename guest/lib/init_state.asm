@@ -7,6 +7,8 @@
 MAILBOX		equ 0x5000
 STACK		equ 0x5ff0			; behind the mailbox
 MSR_EFER	equ 0xc0000080
+MSR_APIC_BASE	equ 0x1b
+MSR_X2APIC_ID	equ 0x802
 %define FIELD(n)	[MAILBOX + 4 * n]
 
 	section .rodata
@@ -58,6 +60,16 @@ init_state_code:
 	cpuid
 	shr	ebx, 24				; the APIC id
 	mov	FIELD(26), ebx
+	cmp	dword FIELD(30), 0		; told to go over to x2APIC mode?
+	je	.x2apic
+	mov	ecx, MSR_APIC_BASE
+	rdmsr
+	or	eax, 1 << 10			; EXTD; it may be there from the last time
+	wrmsr
+	mov	ecx, MSR_X2APIC_ID
+	rdmsr
+	mov	FIELD(26), eax
+.x2apic:
 	lock inc dword FIELD(27)		; starts
 .count:	inc	dword FIELD(28)			; alive
 	cmp	dword FIELD(29), 0		; told to halt?

@@ -32,5 +32,6 @@ void points_interrupt(void);                       /* INTR, GIF, V_IRQ */
 void points_state(void);                           /* what VMRUN, VMLOAD and VMSAVE move */
 void points_task(void);                            /* hardware task switches, of 32-bit images */
 void points_invalid(void);                         /* VMRUNs that fail */
+void points_x2apic(void);                          /* of a run in x2APIC mode */
 
 #endif
