@@ -12,4 +12,4 @@ test_cpuid_SRC    := tests/unit/fake_cpuid.c
 test_msr_SRC      := tests/unit/fake_cpuid.c svm/emulate/msr_list.c
 test_perf_SRC     := $(test_msr_SRC)
 SVM_MUTANT_TESTS := $(NESTED_TESTS) priority features l1_memory memory_types memory_registers cpuid msr perf join startup signals decode instructions \
-	sleep a20 apic kept apic_base apic_many apic_decode vector0
+	sleep a20 apic kept apic_base apic_many apic_decode vector0 frequency
