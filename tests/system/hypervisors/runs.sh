@@ -9,7 +9,9 @@ HYPERVISORS=$BUILD/hypervisors
 
 # archive FOLDER OUT: its files, as an initrd has them.
 archive() {
-	(cd "$1" && find . | "$OLDPWD/$BUILD/linux/busybox-amd64" cpio -o -H newc 2>/dev/null) >"$2"
+	local busybox
+	busybox=$(realpath "$BUILD/linux/busybox-amd64") || exit 1
+	(cd "$1" && find . | "$busybox" cpio -o -H newc 2>/dev/null) >"$2"
 }
 
 # new_job: an empty directory $job: what is put in is in the root of the Linux's files.

@@ -1,7 +1,13 @@
 #!/bin/bash
-# Nestling on Debian's KVM, as -cpu host is how most people try it first: what fails there must be in
-# kvm/6.1's lines for Nestling. soak/under-kvm.t has more.
+# Nestling on Debian's KVM, as -cpu host is how most people try it first: SVM's suite, where what KVM
+# does otherwise is marked; two processors in x2APIC mode, which QEMU's own emulation has not, and the
+# same as KVM's own L1; and Linux, which learns the TSC's frequency from Nestling and so can run an L2 by its
+# own KVM. soak/under-kvm.t has more.
 . "$(dirname "$0")/kvm.sh"
 
-kvm_emulated "on KVM" off 1 "$BUILD/strict/nestling.bin" long
+nestling=$BUILD/strict/nestling.bin
+kvm_emulated "on KVM" off 1 "$nestling" svm64
+KVM_SMP=2 kvm_emulated "x2APIC, KVM's own" off 1 none "startup64 cpus=2 x2apic=on"
+KVM_SMP=2 kvm_emulated "x2APIC, on KVM" off 1 "$nestling" "startup64 cpus=2 x2apic=on"
+linux_on_kvm "Linux" "TESTS=kvm ROUNDS=1"
 done_testing
