@@ -1,15 +1,15 @@
-/* Relies on guest/lib/guest.h for mapping the controller's registers. */
-#include "guest/hostile/ahci.h"
-#include "guest/lib/guest.h"
+/*
+ * A disk behind AHCI whose model is NESTLING. AHCI 1.3.1; ATA8-ACS.
+ */
+#include "guest/hostile/dma_device.h"
 #include "hv/pci.h"
 
+#include <stddef.h>
+
 enum {
-	PCI_COMMAND_MEMORY_MASTER = 6,
-	PCI_BAR5 = 0x24,
-	PCI_FUNCTIONS = 256, /* of the first bus */
-	CLASS_SHIFT = 8,
-	CLASS_AHCI = 0x010601,
-	BAR_FLAGS = 0xf,
+	CLASS_MASK = -0x100,
+	CLASS_AHCI = 0x01060100,
+	HBA_BAR = 5,
 
 	HBA_BYTES = 0x1100,
 	HBA_PORTS = 32,
@@ -47,9 +47,7 @@ enum {
 	ATA_WRITE = 0x35,
 	ATA_LBA = 0x40,
 	SECTOR = 512,
-	SECTORS = AHCI_PAGE / SECTOR,
 	MODEL = 54, /* bytes of what IDENTIFY brings, each two of them swapped */
-	PATIENCE = 1 << 22,
 };
 #define HBA_ENABLED (1u << 31)
 
@@ -61,36 +59,21 @@ static volatile struct {
 		uint8_t fis[64], packet[16], reserved[48];
 		uint32_t base, base_high, reserved2, bytes;
 	} table;
-} area __attribute__((aligned(AHCI_PAGE)));
+} area __attribute__((aligned(DMA_PAGE)));
 
-static volatile uint8_t identity[AHCI_PAGE] __attribute__((aligned(AHCI_PAGE)));
+static volatile uint8_t identity[DMA_PAGE] __attribute__((aligned(DMA_PAGE)));
 static volatile uint8_t *hba, *port;
 
-static volatile uint32_t *reg(volatile uint8_t *from, unsigned int offset)
+/* Of the disk's first sectors. */
+static bool issue(uint8_t command, uint64_t gpa, uint32_t bytes, uint32_t flags)
 {
-	return (volatile uint32_t *)(from + offset);
-}
-
-static bool comes_to(unsigned int offset, uint32_t mask, uint32_t value)
-{
-	for (unsigned int i = 0; i < PATIENCE; i++) {
-		if ((*reg(port, offset) & mask) == value)
-			return true;
-		__asm__ volatile("pause");
-	}
-	return false;
-}
-
-static bool issue(uint8_t command, uint64_t gpa, uint32_t bytes, uint32_t block, uint32_t flags)
-{
-	uint32_t sector = block * SECTORS;
 	uint8_t fis[] = {FIS_TO_DEVICE,
 	                 FIS_IS_COMMAND,
 	                 command,
 	                 0,
-	                 (uint8_t)sector,
-	                 (uint8_t)(sector >> 8),
-	                 (uint8_t)(sector >> 16),
+	                 0,
+	                 0,
+	                 0,
 	                 ATA_LBA,
 	                 0,
 	                 0,
@@ -107,24 +90,25 @@ static bool issue(uint8_t command, uint64_t gpa, uint32_t bytes, uint32_t block,
 	area.list[1] = 0;
 	area.list[2] = (uint32_t)(uintptr_t)&area.table;
 	area.list[3] = 0;
-	*reg(port, PORT_STATUS) = ~0u;
-	*reg(port, PORT_ISSUED) = 1;
-	return comes_to(PORT_ISSUED, 1, 0) && comes_to(PORT_TASK, TASK_BUSY, 0) &&
-	       !(*reg(port, PORT_TASK) & TASK_ERROR);
+	*dma_register(port, PORT_STATUS) = ~0u;
+	*dma_register(port, PORT_ISSUED) = 1;
+	return dma_comes_to(dma_register(port, PORT_ISSUED), 1, 0) &&
+	       dma_comes_to(dma_register(port, PORT_TASK), TASK_BUSY, 0) &&
+	       !(*dma_register(port, PORT_TASK) & TASK_ERROR);
 }
 
 static bool start_port(void)
 {
-	*reg(port, PORT_COMMAND) &= ~(uint32_t)(COMMAND_START | COMMAND_RECEIVE);
-	if (!comes_to(PORT_COMMAND, COMMAND_RUNS, 0))
+	*dma_register(port, PORT_COMMAND) &= ~(uint32_t)(COMMAND_START | COMMAND_RECEIVE);
+	if (!dma_comes_to(dma_register(port, PORT_COMMAND), COMMAND_RUNS, 0))
 		return false;
-	*reg(port, PORT_LIST) = (uint32_t)(uintptr_t)area.list;
-	*reg(port, PORT_LIST_HIGH) = 0;
-	*reg(port, PORT_RECEIVED) = (uint32_t)(uintptr_t)area.received;
-	*reg(port, PORT_RECEIVED_HIGH) = 0;
-	*reg(port, PORT_ERRORS) = ~0u;
-	*reg(port, PORT_COMMAND) |= COMMAND_RECEIVE | COMMAND_SPIN_UP;
-	*reg(port, PORT_COMMAND) |= COMMAND_START;
+	*dma_register(port, PORT_LIST) = (uint32_t)(uintptr_t)area.list;
+	*dma_register(port, PORT_LIST_HIGH) = 0;
+	*dma_register(port, PORT_RECEIVED) = (uint32_t)(uintptr_t)area.received;
+	*dma_register(port, PORT_RECEIVED_HIGH) = 0;
+	*dma_register(port, PORT_ERRORS) = ~0u;
+	*dma_register(port, PORT_COMMAND) |= COMMAND_RECEIVE | COMMAND_SPIN_UP;
+	*dma_register(port, PORT_COMMAND) |= COMMAND_START;
 	return true;
 }
 
@@ -132,7 +116,7 @@ static bool is_model(const char *model)
 {
 	unsigned int i = 0;
 
-	if (!start_port() || !issue(ATA_IDENTIFY, (uintptr_t)identity, SECTOR, 0, 0))
+	if (!start_port() || !issue(ATA_IDENTIFY, (uintptr_t)identity, SECTOR, 0))
 		return false;
 	while (model[i] && (char)identity[(MODEL + i) ^ 1] == model[i])
 		i++;
@@ -141,43 +125,36 @@ static bool is_model(const char *model)
 
 static bool find_disk(const char *model)
 {
-	uint32_t implemented = *reg(hba, HBA_IMPLEMENTED);
+	uint32_t implemented = *dma_register(hba, HBA_IMPLEMENTED);
 
 	for (unsigned int i = 0; i < HBA_PORTS; i++) {
 		port = hba + HBA_PORT + (uintptr_t)i * HBA_PORT_BYTES;
-		if ((implemented >> i & 1) && (*reg(port, PORT_LINK) & LINK_MASK) == LINK_UP &&
-		    is_model(model))
+		if ((implemented >> i & 1) &&
+		    (*dma_register(port, PORT_LINK) & LINK_MASK) == LINK_UP && is_model(model))
 			return true;
 	}
 	return false;
 }
 
-static void take_controller(unsigned int function)
+static const char *find(void)
 {
-	uint32_t base = pci_read(function, PCI_BAR5) & ~(uint32_t)BAR_FLAGS;
-	uint32_t command = pci_read(function, PCI_COMMAND) & 0xffff;
+	unsigned int function;
 
-	pci_write(function, PCI_COMMAND, command | PCI_COMMAND_MEMORY_MASTER);
-	hba = (volatile uint8_t *)(uintptr_t)base;
-	pt_map_range(&l1_tables, base, base, HBA_BYTES, 1, PT_RW | PT_PCD);
-	*reg(hba, HBA_CONTROL) |= HBA_ENABLED;
+	if (!pci_device_find(0, PCI_CLASS, CLASS_AHCI, CLASS_MASK, &function))
+		return "there is no AHCI";
+	hba = pci_device_take(function, HBA_BAR, HBA_BYTES);
+	if (!hba)
+		return "AHCI's registers are not below 4 GiB";
+	*dma_register(hba, HBA_CONTROL) |= HBA_ENABLED;
+	return find_disk("NESTLING") ? NULL : "no disk is one to be written to";
 }
 
-const char *ahci_find(const char *model)
+static bool copy(uint64_t to, uint64_t from)
 {
-	for (unsigned int function = 0; function < PCI_FUNCTIONS; function++) {
-		if (pci_read(function, PCI_CLASS) >> CLASS_SHIFT != CLASS_AHCI)
-			continue;
-		take_controller(function);
-		return find_disk(model) ? NULL : "no disk is one to be written to";
-	}
-	return "there is no AHCI";
+	bool good = issue(ATA_WRITE, from, DMA_PAGE, LIST_WRITE);
+
+	return issue(ATA_READ, to, DMA_PAGE, 0) && good;
 }
 
-bool ahci_copy(uint64_t gpa, uint32_t block, enum ahci_direction direction)
-{
-	bool to_disk = direction == AHCI_TO_DISK;
-
-	return issue(to_disk ? ATA_WRITE : ATA_READ, gpa, AHCI_PAGE, block,
-	             to_disk ? LIST_WRITE : 0);
-}
+const struct dma_device dma_ahci = {
+	.group = "dma-ahci", .find = find, .bytes = DMA_PAGE, .stride = 1, .copy = copy};
