@@ -10,7 +10,13 @@
 #include "svm/features.h"
 #include "svm/memory/l1_memory.h"
 
-enum { LAYOUT_PIECES = 2, KEPT_MAX = LAYOUT_PIECES + IOMMU_UNITS_MAX };
+enum {
+	LAYOUT_PIECES = 2,
+	KEPT_MAX = LAYOUT_PIECES + IOMMU_UNITS_MAX,
+	/* A device's message has 8 bits for the processor, and all ones are all: APM Volume
+	   2, 16.5. */
+	MESSAGE_ID_MAX = 254,
+};
 
 static struct iommu_unit units[IOMMU_UNITS_MAX];
 static uint64_t sizes[IOMMU_UNITS_MAX]; /* bytes of their registers */
@@ -101,7 +107,8 @@ static void keep_configuration(uint64_t rsdp, const struct iommu_unit *unit,
 		iommu_config_keep_function(unit->function);
 }
 
-void dma_keep_out(uint64_t rsdp, const struct layout *layout, bool (*is_free)(uint64_t hpa))
+void dma_keep_out(uint64_t rsdp, const struct layout *layout, bool (*is_free)(uint64_t hpa),
+                  uint32_t highest_id)
 {
 	uint64_t devices;
 	bool all = true;
@@ -126,6 +133,10 @@ void dma_keep_out(uint64_t rsdp, const struct layout *layout, bool (*is_free)(ui
 	}
 	if (!ivrs_hide(rsdp))
 		log_info("the IVRS cannot be hidden: L1 will look for IOMMUs that it cannot have");
+	if (highest_id > MESSAGE_ID_MAX)
+		log_info("without interrupt remapping L1's devices reach no processor whose APIC "
+		         "id is above %u; VFIO has no IOMMU",
+		         MESSAGE_ID_MAX);
 	if (all)
 		log_info("%u IOMMU%s: devices are kept out of Nestling's memory", count,
 		         count > 1 ? "s" : "");

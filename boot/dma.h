@@ -18,8 +18,10 @@ uint64_t dma_pages(uint64_t bytes);
 
 /*
  * Turns them on, keeps L1 from their registers, and hides them from it. is_free: may the page of
- * this hpa be kept from L1? Before any VMCB is made, and after the heap's pages are there.
+ * this hpa be kept from L1? highest_id: of all APICs. Before any VMCB is made, and after the heap's
+ * pages are there.
  */
-void dma_keep_out(uint64_t rsdp, const struct layout *layout, bool (*is_free)(uint64_t hpa));
+void dma_keep_out(uint64_t rsdp, const struct layout *layout, bool (*is_free)(uint64_t hpa),
+                  uint32_t highest_id);
 
 #endif

@@ -21,6 +21,7 @@
 #include "boot/smbios.h"
 #include "hv/exception.h"
 #include "hv/image.h"
+#include "hv/lapic.h"
 #include "hv/log.h"
 #include "hv/memory.h"
 #include "hv/mtrr.h"
@@ -248,6 +249,14 @@ static void keep_others(void)
 	processors_init(1 + other_count);
 }
 
+/* The list is sorted. */
+static uint32_t highest_id(void)
+{
+	uint32_t own = lapic_initial_id(), last = other_count ? others[other_count - 1] : 0;
+
+	return own > last ? own : last;
+}
+
 /* Behind the image; the others' heap may follow it. */
 static void begin_heap(const struct layout *layout)
 {
@@ -308,7 +317,7 @@ _Noreturn void start(uint32_t magic, uint64_t information, uint64_t image_at)
 
 	info.tsc_khz = features.tsc_khz = frequency_told();
 	plan_tell_l1(&layout);
-	dma_keep_out(info.rsdp, &layout, may_be_kept);
+	dma_keep_out(info.rsdp, &layout, may_be_kept, highest_id());
 	watch_io_apics();
 	watch_ports();
 	load(plan_stage_modules(&info), &loaded);
