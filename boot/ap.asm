@@ -4,7 +4,7 @@
 ; one to one meanwhile, and on to machine_join() on the stack of that place. Relies on
 ; boot/processors.c, which copies it and fills ap_data in.
 
-	global	ap_begin, ap_data, ap_end
+	global	ap_begin, ap_taken, ap_data, ap_end
 	extern	gdtr				; hv/move.asm: the table of which ap_data has the hpa
 	extern	machine_join
 
@@ -48,6 +48,21 @@ ap_begin:
 	jmp	far dword [AT(ap_data.to32)]	; into the 32-bit segment
 
 	bits	32
+; Where one comes from the firmware's 64-bit mode instead (boot/efi/become_l1.asm): 32-bit protected
+; mode without paging, EBX = the page.
+ap_taken:
+	mov	esi, ebx			; CPUID overwrites it
+	mov	eax, [esi + AT(ap_data.id_leaf)]
+	xor	ecx, ecx
+	cpuid
+	cmp	dword [esi + AT(ap_data.id_leaf)], LEAF_FEATURES
+	jne	.id
+	shr	ebx, ID_SHIFT
+	mov	edx, ebx
+.id:	mov	ebx, esi
+	lgdt	[ebx + AT(ap_data.gdt)]
+	jmp	far dword [ebx + AT(ap_data.to32)]
+
 ap_protected:
 	mov	eax, DATA			; flat
 	mov	ds, eax

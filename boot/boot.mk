@@ -9,7 +9,7 @@ EFI_CFLAGS := $(CSTD) $(WARN) -O2 -g -m64 -I/usr/include/efi -I/usr/include/efi/
 	-fno-strict-aliasing -DPHYS_WINDOW=0ull -MMD -MP
 EFI_C   := $(sort $(wildcard boot/efi/*.c)) boot/acpi.c boot/config.c boot/check_svm.c boot/efi_map.c \
 	boot/efi_table.c boot/ids.c boot/memmap.c hv/print.c hv/string.c
-EFI_OBJ := $(EFI_C:%.c=$(O)/efi/%.o) $(O)/efi/boot/efi/switch.asm.o $(O)/efi/boot/efi/resident.asm.o
+EFI_OBJ := $(EFI_C:%.c=$(O)/efi/%.o) $(patsubst %,$(O)/efi/boot/efi/%.asm.o,switch resident become_l1)
 
 # What images end with where firmware clears memory: a program of its own, in one piece.
 RESIDENT     := $(O)/resident.bin
@@ -31,6 +31,10 @@ $(O)/efi/hv/string.o: hv/string.c
 $(O)/efi/boot/efi/switch.asm.o: boot/efi/switch.asm $(CORE)
 	@mkdir -p $(@D)
 	$(NASM) -f elf64 -DCORE='"$(CORE)"' -o $@ $<
+
+$(O)/efi/boot/efi/become_l1.asm.o: boot/efi/become_l1.asm
+	@mkdir -p $(@D)
+	$(NASM) -f elf64 -o $@ $<
 
 $(O)/resident/%.o: %.c
 	@mkdir -p $(@D)
@@ -71,3 +75,19 @@ image: $(IMAGE) ## build one file for sticks and CDs, BIOS and UEFI: build/relea
 .SECONDEXPANSION:
 $(IMAGE): boot/grub/make-image boot/grub/grub.cfg $(CORE) $(EFI_PROGRAM) $$(GUEST_IMAGES)
 	boot/grub/make-image $@ $(CORE) $(EFI_PROGRAM) $(GUEST_IMAGES)
+
+# For tests of chain=: a program of the firmware's.
+CHAINED := $(O)/chained.efi
+CHAINED_OBJ := $(patsubst %,$(O)/efi/%.o,boot/efi/chained/chained hv/print hv/string)
+
+all: $(CHAINED)
+
+$(O)/chained.efi.so: $(CHAINED_OBJ)
+	$(LD) -m elf_x86_64 -nostdlib -znocombreloc -znoexecstack -shared -Bsymbolic --build-id=none \
+		-T /usr/lib/elf_x86_64_efi.lds -o $@ /usr/lib/crt0-efi-x86_64.o $^ -L/usr/lib -lgnuefi
+
+$(CHAINED): $(O)/chained.efi.so
+	$(OBJCOPY) -j .text -j .sdata -j .data -j .dynamic -j .dynsym -j .rel -j .rela -j '.rel.*' \
+		-j '.rela.*' -j .reloc --target=efi-app-x86_64 $< $@
+
+-include $(CHAINED_OBJ:.o=.d)

@@ -74,6 +74,47 @@ struct boot_efi {
 	uint8_t map[BOOT_EFI_MAP_SIZE]; /* as boot services ended, boot/efi_map.h */
 };
 
+/* A segment as a processor has it, its rights and limit as LAR and LSL tell; none of a null one. */
+struct boot_selector {
+	uint16_t selector, reserved;
+	uint32_t access, limit;
+};
+
+struct boot_table {
+	uint16_t reserved[3], limit;
+	uint64_t base;
+};
+
+/* What a processor was when it left the firmware for L0: boot/efi/become_l1.asm. */
+struct boot_processor {
+	uint64_t gpr[16]; /* numbered as in instructions */
+	uint64_t rip, rflags;
+	uint64_t cr0, cr2, cr3, cr4;
+	uint64_t efer, dr6, dr7, pat, fs_base, gs_base;
+	struct boot_table gdtr, idtr;
+	struct boot_selector es, cs, ss, ds;
+	uint32_t apic_id;
+	uint32_t has_left; /* 1: all of it is known, and it waits at the door */
+	uint64_t stack[9]; /* of the way through it */
+};
+
+/* Where a processor enters L0, and with what in EBX. */
+struct boot_door {
+	uint32_t entry; /* 0: it is to wait; BOOT_DOOR_STAY: it goes back to the firmware */
+	uint32_t argument;
+};
+#define BOOT_DOOR_STAY UINT32_MAX
+
+/* L1 is the machine amid its firmware: chain=. */
+struct boot_chain {
+	uint64_t memory_base, memory_size; /* hpa, bytes: L0 takes of it what it needs */
+	uint64_t processors;               /* hpa of a struct boot_processor for each */
+	uint32_t count;
+	uint32_t reserved;
+	struct boot_door door;           /* of all but the first */
+	uint64_t taken_base, taken_size; /* L0 says what it has taken */
+};
+
 enum boot_source { BOOT_MULTIBOOT1, BOOT_MULTIBOOT2, BOOT_EFI };
 
 struct boot_info {
@@ -87,6 +128,7 @@ struct boot_info {
 	uint32_t edid_bytes;  /* BOOT_EDID_SIZE, or 0: none is at hand */
 	uint8_t edid[BOOT_EDID_SIZE];
 	struct boot_efi efi;
+	struct boot_chain chain;
 	uint32_t kept_bytes;
 	uint32_t tsc_khz;             /* start() knows it, or 0 (svm/frequency.h) */
 	uint8_t kept[BOOT_KEPT_SIZE]; /* tags of Multiboot 2 that L1 gets as they are, each aligned
@@ -98,6 +140,12 @@ struct boot_info {
 };
 
 _Static_assert(offsetof(struct boot_info, rsdp) == 16, "the same layout for 32 and 64 bits");
+_Static_assert(offsetof(struct boot_processor, rip) == 128, "boot/efi/become_l1.asm");
+_Static_assert(offsetof(struct boot_processor, efer) == 176, "boot/efi/become_l1.asm");
+_Static_assert(offsetof(struct boot_processor, gdtr) == 224, "boot/efi/become_l1.asm");
+_Static_assert(offsetof(struct boot_processor, es) == 256, "boot/efi/become_l1.asm");
+_Static_assert(offsetof(struct boot_processor, has_left) == 308, "boot/efi/become_l1.asm");
+_Static_assert(sizeof(struct boot_processor) == 384, "boot/efi/become_l1.asm");
 _Static_assert(sizeof(struct mem_range) == 24, "the same layout for 32 and 64 bits");
 _Static_assert(sizeof(struct boot_module) == 24, "the same layout for 32 and 64 bits");
 

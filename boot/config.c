@@ -349,6 +349,11 @@ static bool read_limit(struct parser *parser, struct config *config)
 	return true;
 }
 
+static bool read_chain(struct parser *parser, struct config *config)
+{
+	return read_path(parser, config->chain, &config->chain_given);
+}
+
 static const struct {
 	const char *name;
 	bool (*read)(struct parser *parser, struct config *config);
@@ -362,6 +367,7 @@ static const struct {
 	{"bare", read_bare},     {"everything", read_everything},
 	{"limit", read_limit},   {"screen", read_screen},
 	{"serial", read_serial}, {"iommu", read_iommu},
+	{"chain", read_chain},
 };
 enum { KEYS = sizeof(keys) / sizeof(keys[0]) };
 

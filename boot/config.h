@@ -39,6 +39,9 @@ struct config {
 	bool files_given;                     /* initrd= or module=, which config_next_file() has */
 	char everything[CONFIG_CMDLINE_SIZE]; /* the images to run one after the other */
 	bool everything_given;
+	char chain[CONFIG_PATH_SIZE]; /* what is started with Nestling below: a file, auto or menu
+	                               */
+	bool chain_given;
 	uint32_t limit; /* seconds that each of them may take; 0: not given */
 };
 
@@ -52,10 +55,10 @@ struct config_file {
  * Reads words of the form key=value: la57=auto|on|off, npt=auto|on|off, log=quiet|info|debug,
  * screen=auto|keep|off, serial=com1|com2|0xPORT|off, hotkey=on|off, svm=tried|all, msr=strict|open,
  * barriers=auto|on|off, iommu=auto|off, bare=off|on, pool=NUMBER with the suffix K, M or G,
- * l1=PATH, cmdline=TEXT, everything=IMAGE,IMAGE..., limit=SECONDS, and any number of initrd=PATH
- * and module="PATH WORDS". Blanks and newlines separate words; double quotes in a value hold
- * blanks; a word that begins with # and the rest of its line are a comment. Returns false, and one
- * line in error that names the word, when it does not know or like a word.
+ * l1=PATH, cmdline=TEXT, everything=IMAGE,IMAGE..., limit=SECONDS, chain=PATH|auto|menu, and any
+ * number of initrd=PATH and module="PATH WORDS". Blanks and newlines separate words; double quotes
+ * in a value hold blanks; a word that begins with # and the rest of its line are a comment. Returns
+ * false, and one line in error that names the word, when it does not know or like a word.
  */
 bool config_parse(const char *words, struct config *config, char *error, size_t error_size);
 

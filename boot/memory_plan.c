@@ -57,6 +57,10 @@ void plan_read(const struct boot_info *info, uint64_t image_at)
 	if (!holes_cut(&firmware_map) || !holes_cut(&free_map) ||
 	    !window_plan(&firmware_map, info->rsdp, lapic_hpa(), window_ranges, &window_count))
 		stop_too_many();
+	if (info->chain.memory_size) { /* all other memory is the firmware's */
+		free_map.count = 0;
+		memmap_add(&free_map, info->chain.memory_base, info->chain.memory_size, MEM_USABLE);
+	}
 	plan_keep_free(0, SIZE_1M);
 	plan_keep_free(image_at, image_size());
 	for (uint32_t i = 0; i < info->module_count; i++)

@@ -51,7 +51,7 @@ _Static_assert(offsetof(struct ap_data, stacks) == 26, "boot/ap.asm");
 _Static_assert(offsetof(struct ap_data, arrivals) == 50, "boot/ap.asm");
 _Static_assert(STACK_SIZE == 1 << 14, "boot/ap.asm");
 
-extern const char ap_begin[], ap_data[], ap_end[];
+extern const char ap_begin[], ap_taken[], ap_data[], ap_end[];
 extern const char gdt[];
 
 static uint8_t before[PAGE_SIZE];    /* what was in the page below 1 MiB */
@@ -298,19 +298,26 @@ static void park_late(uint64_t page)
 	}
 }
 
-unsigned int processors_start(uint32_t *ids, unsigned int count, uint64_t page)
+/* Of the page and the places all but who comes, and how, is known. */
+static void prepare_places(struct places *places, uint64_t page)
 {
-	struct places places = {ids, heap_aligned((uint64_t)count * STACK_PAGES, STACK_SIZE),
-	                        count};
 	struct ap_data *data = data_at(page);
 
-	for (unsigned int i = 0; i < count; i++)
-		stack_of(&places, i)->processor = machine_new_vcpu(ids[i]);
+	places->stacks = heap_aligned((uint64_t)places->count * STACK_PAGES, STACK_SIZE);
+	for (unsigned int i = 0; i < places->count; i++)
+		stack_of(places, i)->processor = machine_new_vcpu(places->ids[i]);
 	prepare_page(page, page + LATE_AT, LATE_MAX);
-	data->stacks = (uint64_t)(uintptr_t)places.stacks;
-	data->ids = (uint32_t)hpa_of(ids);
-	data->id_count = count;
+	data->stacks = (uint64_t)(uintptr_t)places->stacks;
+	data->ids = (uint32_t)hpa_of(places->ids);
+	data->id_count = places->count;
 	paging_remember_identity();
+}
+
+unsigned int processors_start(uint32_t *ids, unsigned int count, uint64_t page)
+{
+	struct places places = {.ids = ids, .count = count};
+
+	prepare_places(&places, page);
 	start_all(&places, page);
 	for (unsigned int i = 0; i < count; i++) {
 		if (has_come(&places, i) || comes_late(&places, i))
@@ -321,4 +328,22 @@ unsigned int processors_start(uint32_t *ids, unsigned int count, uint64_t page)
 	paging_forget_identity();
 	put_back(page);
 	return vcpu_count();
+}
+
+void processors_take(uint32_t *ids, unsigned int count, const struct l1_start *starts,
+                     const struct processors_door *door)
+{
+	struct places places = {.ids = ids, .count = count};
+
+	prepare_places(&places, door->page);
+	for (unsigned int i = 0; i < count; i++)
+		vcpu_of(&places, i)->cpu.start = &starts[i];
+	door->open(door->information, (uint32_t)(door->page + (uint64_t)(ap_taken - ap_begin)),
+	           (uint32_t)door->page);
+	wait_for_all(&places, JOIN_MS);
+	for (unsigned int i = 0; i < count; i++) {
+		wait_until_joined(&places, i);
+		processors_add(vcpu_of(&places, i));
+	}
+	paging_forget_identity();
 }

@@ -5,6 +5,8 @@
 #ifndef BOOT_PROCESSORS_H
 #define BOOT_PROCESSORS_H
 
+#include "svm/start/start_state.h"
+
 #include <stdint.h>
 
 /*
@@ -26,5 +28,20 @@ uint64_t processors_heap_pages(unsigned int others);
  * left out, and that is logged. Returns how many there are in all.
  */
 unsigned int processors_start(uint32_t *ids, unsigned int count, uint64_t page);
+
+/* How processors come that wait for L0 amid the firmware. */
+struct processors_door {
+	uint64_t page; /* hpa of one that is L0's, and mapped one to one where the image is */
+	uint64_t information; /* for open */
+	/* Lets them go to the address in 32-bit mode, with the argument in EBX. */
+	void (*open)(uint64_t information, uint32_t entry, uint32_t argument);
+};
+
+/*
+ * Takes them, all at once, each to begin L1 as its start says. One that does not come would run
+ * beside L0: that is the end.
+ */
+void processors_take(uint32_t *ids, unsigned int count, const struct l1_start *starts,
+                     const struct processors_door *door);
 
 #endif

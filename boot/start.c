@@ -7,6 +7,7 @@
 #include "boot/acpi_sleep.h"
 #include "boot/bare.h"
 #include "boot/bios_memory.h"
+#include "boot/chain.h"
 #include "boot/check_svm.h"
 #include "boot/config.h"
 #include "boot/console.h"
@@ -57,7 +58,9 @@ static struct boot_info info;
 static struct config config;
 static uint32_t *others; /* APIC ids of processors */
 static unsigned int other_count;
+static const struct l1_start *starts; /* what each of them begins with, if not with a SIPI */
 static uint64_t firmware_pat;
+static bool chained; /* L1 is the machine amid its firmware */
 
 static void read_configuration(uint32_t magic, uint64_t information)
 {
@@ -81,13 +84,14 @@ static void read_configuration(uint32_t magic, uint64_t information)
 		stop("%s", error);
 	if (info.source != BOOT_EFI &&
 	    (config.l1_given || config.files_given || config.cmdline_given ||
-	     config.everything_given || config.limit))
-		stop("l1=, initrd=, module=, cmdline=, everything= and limit= are for the EFI "
-		     "program: here modules name L1 (GRUB: module2, QEMU: -initrd)");
+	     config.everything_given || config.limit || config.chain_given))
+		stop("l1=, initrd=, module=, cmdline=, everything=, limit= and chain= are for the "
+		     "EFI program: here modules name L1 (GRUB: module2, QEMU: -initrd)");
 	log_set_level(config.log);
 	console_choose(&config, info.rsdp);
 	smbios_keep(&info);
-	if (info.efi.system_table && !info.efi.map_bytes)
+	chained = chain_is_wanted(&info);
+	if (info.efi.system_table && !info.efi.map_bytes && !chained)
 		log_info("EFI's memory map is missing or has more than %u KiB: L1 gets none of "
 		         "EFI's services",
 		         BOOT_EFI_MAP_SIZE >> 10);
@@ -135,7 +139,8 @@ static struct layout choose_layout(uint32_t *pages)
 	unsigned int count;
 	const struct window_range *ranges = plan_window(&count);
 	uint64_t heap = HEAP_PAGES + window_pages(ranges, count) + others_pages() +
-	                processors_table_pages(1 + other_count);
+	                processors_table_pages(1 + other_count) +
+	                (chained ? chain_pages(other_count) : 0);
 	uint64_t all;
 	struct layout_need need = {.tables_below = !features.npt};
 	struct layout layout;
@@ -218,6 +223,20 @@ static void check_machine(void)
 		stop("%s", missing);
 }
 
+/* They wait for L0 where they left the firmware. */
+static void find_taken(void)
+{
+	uint64_t list = plan_take_low(info.chain.count * sizeof(uint32_t));
+
+	if (!list)
+		return; /* choose_layout() will find none, either */
+	others = phys(list);
+	other_count = chain_ids(&info.chain, others);
+	if (other_count != info.chain.count - 1)
+		stop("two processors have one APIC id: turn all but one off in the firmware's "
+		     "setup");
+}
+
 /* The lists are as long as may be, in memory that is free for now. */
 static void find_others(void)
 {
@@ -278,11 +297,39 @@ static void tell_memory(const struct layout *layout, uint32_t pages)
 		         (unsigned long long)layout->above.base);
 }
 
+/* What L1 begins with: a file is loaded, or L1 is there already. */
+static struct l1_start first_state(const char **protocol)
+{
+	static struct load_result loaded;
+
+	if (chained) {
+		*protocol = "chain=";
+		return chain_begin(&info.chain, others, other_count, &starts);
+	}
+	load(plan_stage_modules(&info), &loaded);
+	plan_log();
+	if (config.bare)
+		bare_run(&loaded, firmware_pat);
+	*protocol = loaded.protocol;
+	return l1_start_loaded(&loaded.entry, firmware_pat);
+}
+
+static void start_others(uint64_t information)
+{
+	static uint8_t page[PAGE_SIZE] __attribute__((aligned(PAGE_SIZE)));
+
+	if (other_count && chained)
+		processors_take(others, other_count, starts,
+		                &(struct processors_door){hpa_of(page), information, chain_open});
+	else if (other_count)
+		processors_start(others, other_count, plan_low_page());
+}
+
 /* boot/entry.asm calls it. magic and information: of the loader; image_at: hpa of the image. */
 _Noreturn void start(uint32_t magic, uint64_t information, uint64_t image_at)
 {
-	static struct load_result loaded;
 	struct l1_start l1;
+	const char *protocol;
 	const struct window_range *ranges;
 	unsigned int count;
 	struct layout layout;
@@ -302,7 +349,9 @@ _Noreturn void start(uint32_t magic, uint64_t information, uint64_t image_at)
 	features_init(&(struct feature_choice){la57, npt, config.untried, config.barriers});
 	msr_list_open = config.open_msrs;
 	plan_read(&info, image_at);
-	if (!config.bare) /* else they stay as the firmware left them */
+	if (chained)
+		find_taken();
+	else if (!config.bare) /* else they stay as the firmware left them */
 		find_others();
 	ranges = plan_window(&count);
 	if (!config.bare && !config.no_iommu)
@@ -320,11 +369,7 @@ _Noreturn void start(uint32_t magic, uint64_t information, uint64_t image_at)
 	dma_keep_out(info.rsdp, &layout, may_be_kept, highest_id());
 	watch_io_apics();
 	watch_ports();
-	load(plan_stage_modules(&info), &loaded);
-	plan_log();
-	if (config.bare)
-		bare_run(&loaded, firmware_pat);
-	l1 = l1_start_loaded(&loaded.entry, firmware_pat);
+	l1 = first_state(&protocol);
 	machine_init_mmu(&(struct mmu_memory){layout.tables, layout.metadata, pages},
 	                 plan_memory_end(), la57 ? 5 : 4);
 	if (pages < machine_least_pages(1 + other_count)) /* POOL_EACH is meant to be enough */
@@ -333,16 +378,17 @@ _Noreturn void start(uint32_t magic, uint64_t information, uint64_t image_at)
 	vcpu = machine_init_vcpu(&l1);
 	if (layout.above.size)
 		heap_init(layout.processors, processors_heap_pages(other_count) * PAGE_SIZE);
-	if (other_count)
-		processors_start(others, other_count, plan_low_page());
+	start_others(information);
 	machine_ready();
 	tell_memory(&layout, pages);
 	if (nestling_depth() > 1)
 		log_info("on Nestling: this is number %u from the machine up", nestling_depth());
 	log_info("%d-level paging, %llu MiB at %llx, %u processor%s, L1 by %s%s", la57 ? 5 : 4,
 	         MIB(layout.below.size), (unsigned long long)layout.below.base, vcpu_count(),
-	         vcpu_count() > 1 ? "s" : "", loaded.protocol, npt ? "" : ", no nested paging");
+	         vcpu_count() > 1 ? "s" : "", protocol, npt ? "" : ", no nested paging");
 	log_set_serial(false);
 	log_share_screen(config.screen == SCREEN_KEEP);
+	if (chained)
+		chain_tell(information, &layout);
 	vcpu_run(vcpu);
 }

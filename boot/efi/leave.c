@@ -14,9 +14,12 @@ enum {
 	SPARE_BYTES = 4096,         /* for descriptors that allocating the buffer itself adds */
 };
 
-static uint32_t e820_type(UINT32 efi_type)
+static uint32_t e820_type(UINT32 efi_type, uint32_t runtime)
 {
 	switch (efi_type) {
+	case EfiRuntimeServicesCode:
+	case EfiRuntimeServicesData:
+		return runtime;
 	case EfiLoaderCode:
 	case EfiLoaderData:
 	case EfiBootServicesCode:
@@ -37,14 +40,14 @@ static uint32_t e820_type(UINT32 efi_type)
 }
 
 /* Neighbours of one type become one range: firmware lists hundreds of small ones. */
-static bool translate(struct efi_memory_map map, struct boot_info *info)
+bool efi_ranges(struct efi_memory_map map, uint32_t runtime, struct boot_info *info)
 {
 	const EFI_MEMORY_DESCRIPTOR *descriptor;
 
 	info->range_count = 0;
 	while ((descriptor = efi_memory_map_next(&map))) {
 		struct mem_range *last = &info->ranges[info->range_count - 1];
-		uint32_t type = e820_type(descriptor->Type);
+		uint32_t type = e820_type(descriptor->Type, runtime);
 		uint64_t size = descriptor->NumberOfPages << PAGE_SHIFT;
 
 		if (info->range_count && last->type == type &&
@@ -104,7 +107,8 @@ EFI_STATUS efi_leave(EFI_HANDLE image, struct boot_info *info)
 			          (unsigned long)descriptor_bytes);
 			return EFI_UNSUPPORTED;
 		}
-		if (!translate((struct efi_memory_map){map, bytes, descriptor_bytes}, info)) {
+		if (!efi_ranges((struct efi_memory_map){map, bytes, descriptor_bytes}, MEM_RESERVED,
+		                info)) {
 			efi_error("the firmware's memory map has more than %d ranges: please "
 			          "report this machine",
 			          BOOT_MAX_RANGES);

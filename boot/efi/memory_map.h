@@ -7,6 +7,10 @@
 
 #include <efi.h>
 
+#include "boot/boot_info.h"
+
+#include <stdbool.h>
+
 /* What is left of a map: bytes at a place, of which a descriptor takes each. */
 struct efi_memory_map {
 	const UINT8 *at;
@@ -18,5 +22,11 @@ EFI_STATUS efi_memory_map(struct efi_memory_map *map);
 
 /* The next descriptor. NULL at the end, and where the size of one is less than its known fields. */
 const EFI_MEMORY_DESCRIPTOR *efi_memory_map_next(struct efi_memory_map *map);
+
+/*
+ * boot/efi/leave.c: writes it into info's ranges as e820 has it, with the firmware's runtime
+ * services as memory of this type. False: there are more than BOOT_MAX_RANGES.
+ */
+bool efi_ranges(struct efi_memory_map map, uint32_t runtime, struct boot_info *info);
 
 #endif

@@ -3,6 +3,7 @@
  * below 4 GiB, leaves the firmware and enters the core as a loader would. Every error up to there
  * is one line on the firmware's console, and a return to the firmware.
  */
+#include "boot/efi/chain.h"
 #include "boot/efi/efi_program.h"
 #include "boot/efi/everything.h"
 #include "boot/efi/text.h"
@@ -156,10 +157,23 @@ static EFI_STATUS load_files(const struct efi_home *home, struct boot_info *info
 	return status;
 }
 
+static struct config config;
+static struct efi_home home;
+
+/* What chain= starts is no L1 that is loaded here. */
+static bool check_chain(void)
+{
+	if (!config.l1_given && !config.files_given && !config.everything_given && !config.limit &&
+	    !config.bare)
+		return true;
+	efi_error(
+		"chain= goes with neither l1=, initrd=, module=, everything=, limit= nor bare=on: "
+		"leave them out");
+	return false;
+}
+
 static EFI_STATUS prepare(EFI_LOADED_IMAGE *image, struct boot_info *info)
 {
-	static struct config config;
-	struct efi_home home;
 	const char *missing;
 	char error[256];
 	EFI_STATUS status;
@@ -178,6 +192,8 @@ static EFI_STATUS prepare(EFI_LOADED_IMAGE *image, struct boot_info *info)
 		efi_error("%s", error);
 		return EFI_INVALID_PARAMETER;
 	}
+	if (config.chain_given)
+		return check_chain() ? EFI_SUCCESS : EFI_INVALID_PARAMETER;
 	if (config.everything_given)
 		return everything_prepare(&home, &config, info);
 	missing = svm_missing(config.npt);
@@ -203,6 +219,7 @@ EFI_STATUS efi_main(EFI_HANDLE handle, EFI_SYSTEM_TABLE *table)
 	struct boot_info *info;
 	EFI_STATUS status;
 	UINT8 *core, *page;
+	uint32_t entry;
 
 	efi = table;
 	status = efi->BootServices->HandleProtocol(handle, &loaded_image_guid, (void **)&image);
@@ -227,11 +244,13 @@ EFI_STATUS efi_main(EFI_HANDLE handle, EFI_SYSTEM_TABLE *table)
 	efi_find_screen(info);
 	memcpy(core, efi_core, (size_t)(efi_core_end - efi_core));
 	memcpy(page, efi_switch, (size_t)(efi_switch_end - efi_switch));
+	entry = (uint32_t)(uint64_t)core + head->entry_offset;
+	if (config.chain_given)
+		return chain_boot(handle, &home, &config, info, &(struct chain_core){entry, page});
 	status = efi_leave(handle, info);
 	if (EFI_ERROR(status))
 		return status;
 	leave_long_mode = (void (*)(uint32_t, uint32_t, uint32_t))(void *)page;
-	leave_long_mode((uint32_t)(uint64_t)core + head->entry_offset, (uint32_t)(uint64_t)info,
-	                (uint32_t)(uint64_t)page + PAGE_SIZE);
+	leave_long_mode(entry, (uint32_t)(uint64_t)info, (uint32_t)(uint64_t)page + PAGE_SIZE);
 	__builtin_unreachable();
 }

@@ -37,9 +37,7 @@ compatible:
 	mov	eax, DATA32
 	mov	ds, eax
 	mov	es, eax
-	mov	ss, eax
-	mov	fs, eax
-	mov	gs, eax
+	mov	ss, eax				; FS and GS may be L1's: boot/efi/become_l1.asm
 	mov	eax, cr0
 	and	eax, ~CR0_PG			; leaves long mode
 	mov	cr0, eax

@@ -51,6 +51,18 @@ void machine_become_host(struct vcpu *vcpu)
 	machine_init_control(vcpu);
 }
 
+/* It goes on where it was taken, or waits for L1's SIPI. */
+static void begin(struct vcpu *vcpu)
+{
+	if (vcpu->cpu.start) {
+		machine_begin_at(vcpu, vcpu->cpu.start);
+		return;
+	}
+	machine_init_segments(vcpu, NULL);
+	vcpu->gpr[GPR_RDX] = cpuid(1, 0).eax;
+	vcpu->cpu.startup = STARTUP_WAITING;
+}
+
 _Noreturn void machine_join(void)
 {
 	struct vcpu *vcpu = this_vcpu();
@@ -61,10 +73,8 @@ _Noreturn void machine_join(void)
 		halt_for_good();
 	memory_types_init(vcpu, false);
 	machine_become_host(vcpu);
-	machine_init_segments(vcpu, NULL);
-	vcpu->gpr[GPR_RDX] = cpuid(1, 0).eax;
+	begin(vcpu);
 	update_interrupt_gate(vcpu);
-	vcpu->cpu.startup = STARTUP_WAITING;
 	vcpu->cpu.flush = true;
 	__atomic_store_n(&vcpu->cpu.join, JOIN_DONE, __ATOMIC_RELEASE);
 	while (!__atomic_load_n(&all_are_here, __ATOMIC_ACQUIRE))

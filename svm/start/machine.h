@@ -41,7 +41,7 @@ void machine_become_host(struct vcpu *vcpu);
 
 /*
  * A further processor has arrived, on a stack whose base names its vcpu: makes it a host, says so
- * in vcpu.cpu.join, and waits for L1's SIPI; or halts if it has been given up.
+ * in vcpu.cpu.join, and goes on as vcpu.cpu.start says; or halts if it has been given up.
  */
 _Noreturn void machine_join(void);
 

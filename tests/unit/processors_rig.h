@@ -32,7 +32,8 @@ static uint64_t zero(void);
 
 /* boot/ap.asm's page is not executed. */
 __asm__("	.data\n"
-        "ap_begin: .zero 200\n"
+        "ap_begin: .zero 100\n"
+        "ap_taken: .zero 100\n"
         "ap_data: .zero 64\n"
         "ap_end: .zero 8\n"
         "	.text\n");

@@ -100,6 +100,14 @@ void machine_init_segments(struct vcpu *of, const struct l1_start *start)
 	is_host = of == &vcpu && (efer & EFER_SVME) && hsave == 0x9000;
 }
 
+static const struct l1_start *begun_at;
+
+void machine_begin_at(struct vcpu *of, const struct l1_start *start)
+{
+	begun_at = start;
+	is_host = of == &vcpu && (efer & EFER_SVME) && hsave == 0x9000;
+}
+
 void update_interrupt_gate(struct vcpu *of)
 {
 	assert_ptr_equal(of, &vcpu);
@@ -195,6 +203,19 @@ static void joins(void **state)
 	assert_true(lock_try(&mmu_lock));
 }
 
+/* One that was taken amid the firmware goes on there, and waits for no SIPI. */
+static void goes_on_where_it_was_taken(void **state)
+{
+	static const struct l1_start start;
+
+	(void)state;
+	vcpu.cpu.start = &start;
+	assert_int_equal(join(), RUNS);
+	assert_ptr_equal(begun_at, &start);
+	assert_true(is_host && has_names && vcpu.cpu.ready);
+	assert_int_equal(vcpu.cpu.startup, 0);
+}
+
 /* It touches nothing: INIT comes at any time. */
 static void does_not_begin_when_given_up(void **state)
 {
@@ -224,6 +245,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(joins),
+		TEST(goes_on_where_it_was_taken),
 		TEST(does_not_begin_when_given_up),
 		TEST(is_not_given_up_once_it_has_begun),
 	};

@@ -107,6 +107,56 @@ static void one_that_is_given_up_does_not_begin(void **state)
 	assert_int_equal(lines, 1);
 }
 
+/* Those that wait amid the firmware come when the door opens, and to places of their own. */
+static int taken_delay, taken_work;
+
+static void open_door(uint64_t information, uint32_t entry, uint32_t argument)
+{
+	assert_int_equal(information, 0x7000);
+	assert_int_equal(entry - argument, ap_taken - ap_begin);
+	assert_int_equal(argument, PAGE);
+	for (unsigned int i = 0; i < cpu_total; i++) {
+		cpus[i].state = COMES;
+		cpus[i].work = taken_work;
+		cpus[i].comes_at = now + (uint64_t)taken_delay * MS;
+		coming++;
+	}
+}
+
+static const struct processors_door door = {PAGE, 0x7000, open_door};
+
+static void those_amid_the_firmware_are_taken(void **state)
+{
+	static struct l1_start starts[3];
+
+	(void)state;
+	machine(3);
+	take_ids(3, 0);
+	taken_delay = taken_work = 5;
+	processors_take(others, 3, starts, &door);
+	assert_int_equal(joined, 3);
+	for (unsigned int i = 0; i < 3; i++) {
+		assert_int_equal(cpus[i].state, RUNS);
+		assert_ptr_equal(cpus[i].vcpu->cpu.start, &starts[i]);
+	}
+	assert_int_equal(inits + sipis, 0);
+}
+
+static void one_that_is_not_taken_stops_the_boot(void **state)
+{
+	static struct l1_start starts[2];
+
+	(void)state;
+	machine(2);
+	take_ids(2, 0);
+	taken_work = NEVER;
+	if (!setjmp(stopped)) {
+		processors_take(others, 2, starts, &door);
+		fail();
+	}
+	assert_int_equal(inits, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -117,6 +167,8 @@ int main(void)
 		TEST(slow_ones_are_waited_for),
 		TEST(one_that_hangs_stops_the_boot),
 		TEST(one_that_is_given_up_does_not_begin),
+		TEST(those_amid_the_firmware_are_taken),
+		TEST(one_that_is_not_taken_stops_the_boot),
 	};
 
 	return cmocka_run_group_tests_name("processors_start", tests, NULL, NULL);

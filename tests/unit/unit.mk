@@ -53,6 +53,7 @@ test_lengths_SRC  := $(test_decode_SRC)
 test_lengths_OBJ  := $(UNIT_O)/guest/hardware/instructions.asm.o
 test_start_state_SRC := svm/start/start_state.c
 test_join_SRC      :=
+test_chain_SRC     := boot/chain.c boot/l1_start.c boot/ids.c
 test_startup_SRC   := tests/unit/startup_rig.c svm/start/start_state.c
 test_signals_SRC   := $(test_startup_SRC)
 test_l1_memory_SRC := svm/memory/l1_memory.c
