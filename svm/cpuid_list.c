@@ -119,7 +119,11 @@ static bool is_set(struct cpuid_regs r, const struct cpuid_bit *bit)
 	return *reg_of(&r, bit->reg) >> bit->bit & 1;
 }
 
-static uint32_t last_basic, last_extended;
+/*
+ * The first leaf of each range, which says what the last one is: the same on every processor. L1
+ * asks for it often, as CPUID serializes, and each CPUID of L0's is an exit to a hypervisor below.
+ */
+static struct cpuid_regs first_basic, first_extended;
 
 static struct cpuid_regs *row_of(uint32_t leaf)
 {
@@ -137,8 +141,8 @@ void cpuid_hide(const struct cpuid_bit *bit)
 
 void cpuid_init(void)
 {
-	last_basic = cpuid(0, 0).eax;
-	last_extended = cpuid(EXTENDED_BASE, 0).eax;
+	first_basic = cpuid(0, 0);
+	first_extended = cpuid(EXTENDED_BASE, 0);
 	memcpy(basic, basic_list, sizeof(basic));
 	memcpy(extended, extended_list, sizeof(extended));
 	for (unsigned int i = 0; !features.npt && i < COUNT(only_with_npt); i++)
@@ -147,7 +151,11 @@ void cpuid_init(void)
 
 struct cpuid_regs cpuid_real(uint32_t leaf, uint32_t subleaf)
 {
-	if (leaf > (leaf & EXTENDED_BASE ? last_extended : last_basic))
+	const struct cpuid_regs *first = leaf & EXTENDED_BASE ? &first_extended : &first_basic;
+
+	if (!(leaf & ~EXTENDED_BASE))
+		return *first;
+	if (leaf > first->eax)
 		return (struct cpuid_regs){0, 0, 0, 0};
 	return cpuid(leaf, subleaf);
 }

@@ -327,6 +327,25 @@ static void ibrs_shows_where_it_protects(void **state)
 	assert_int_equal(cpuid_shown(0x80000008, 0).ebx & kinds, kinds);
 }
 
+/* Below may be a hypervisor, to which each CPUID is an exit: what is the same for ever is kept. */
+static void first_leaves_are_asked_for_once(void **state)
+{
+	static const uint32_t first[] = {0, 0x80000000};
+	struct cpuid_regs was[COUNT(first)];
+
+	(void)state;
+	fake_processor(~0u, ASIDS, PHYS_BITS);
+	choose(true, false);
+	for (size_t i = 0; i < COUNT(first); i++)
+		was[i] = cpuid_shown(first[i], 0);
+	fake_ones = true;
+	for (size_t i = 0; i < COUNT(first); i++) {
+		struct cpuid_regs r = cpuid_shown(first[i], 0);
+
+		assert_memory_equal(&r, &was[i], sizeof(r));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -336,6 +355,7 @@ int main(void)
 		cmocka_unit_test(what_paging_takes_away),
 		cmocka_unit_test(widths_of_addresses),
 		cmocka_unit_test(ibrs_shows_where_it_protects),
+		cmocka_unit_test(first_leaves_are_asked_for_once),
 	};
 
 	return cmocka_run_group_tests_name("cpuid", tests, NULL, NULL);
