@@ -16,10 +16,12 @@ NASM    := nasm
 
 WARN   := -Wall -Wextra -Werror
 CSTD   := -std=c11 -ffreestanding -I.
-# L0 keeps the guest's FPU state in the registers while it runs: it must not use them itself.
+# L0 keeps the guest's FPU state in the registers while it runs, and R12 to R15: it must not use them
+# itself.
+KEPT        := r12 r13 r14 r15
 CORE_CFLAGS := $(CSTD) $(WARN) -O2 -g -m64 -mcmodel=kernel -mno-red-zone -mgeneral-regs-only \
 	-fno-pic -fno-pie -fno-stack-protector -fno-asynchronous-unwind-tables -fcf-protection=none \
-	-fno-strict-aliasing -DSTRICT=$(STRICT) -MMD -MP
+	-fno-strict-aliasing $(KEPT:%=-ffixed-%) -DSTRICT=$(STRICT) -MMD -MP
 # The linker's compiler sees all of L0 at once: what an exit calls in other files needs no call.
 LTO := -flto -flto-partition=one
 

@@ -1,5 +1,5 @@
 ; The world switch. What VMRUN does not swap are the general registers; the state that VMLOAD and
-; VMSAVE move, the FPU's and the debug registers stay the guest's, as L0 uses none of them.
+; VMSAVE move, the FPU's, R12 to R15 and the debug registers stay the guest's, as L0 uses none of them.
 ; Relies on the layout of struct vcpu (svm/vcpu.h).
 
 	global	svm_enter, svm_enter_untrain
@@ -28,10 +28,6 @@ RETURNS		equ 32				; as many as any processor predicts
 	mov	r9, [rbx + GPR(9)]
 	mov	r10, [rbx + GPR(10)]
 	mov	r11, [rbx + GPR(11)]
-	mov	r12, [rbx + GPR(12)]
-	mov	r13, [rbx + GPR(13)]
-	mov	r14, [rbx + GPR(14)]
-	mov	r15, [rbx + GPR(15)]
 	mov	rbx, [rbx + GPR(3)]		; last: it was the pointer
 	vmrun					; back here at #VMEXIT, with RAX and RSP as before
 	pop	rax				; the vcpu
@@ -46,10 +42,6 @@ RETURNS		equ 32				; as many as any processor predicts
 	mov	[rbx + GPR(9)], r9
 	mov	[rbx + GPR(10)], r10
 	mov	[rbx + GPR(11)], r11
-	mov	[rbx + GPR(12)], r12
-	mov	[rbx + GPR(13)], r13
-	mov	[rbx + GPR(14)], r14
-	mov	[rbx + GPR(15)], r15
 %endmacro
 
 ; RBX: the vcpu, which stays there, as handlers keep it; no other register does. GIF=0.

@@ -215,13 +215,15 @@ __attribute__((always_inline)) inline void handle_exit(struct vcpu *vcpu)
 {
 	uint64_t slot = slot_of(vcpu->vmcb->control.exit_code);
 
-	vcpu->counters.exits[vcpu->guest_mode ? EXITS_OF_L2 : EXITS_OF_L1][slot]++;
-	if (__builtin_expect(vcpu->event.step.on, false) && stepped(vcpu))
-		return;
-	if (vcpu->guest_mode)
-		handle_l2_exit(vcpu, slot);
-	else
-		perform(vcpu, slot);
+	if (vcpu->guest_mode) {
+		vcpu->counters.exits[EXITS_OF_L2][slot]++;
+		if (!__builtin_expect(vcpu->event.step.on, false) || !stepped(vcpu))
+			handle_l2_exit(vcpu, slot);
+	} else {
+		vcpu->counters.exits[EXITS_OF_L1][slot]++;
+		if (!__builtin_expect(vcpu->event.step.on, false) || !stepped(vcpu))
+			perform(vcpu, slot);
+	}
 }
 
 /*
@@ -254,25 +256,27 @@ static void flush(struct vcpu *vcpu)
  */
 static inline bool may_enter(struct vcpu *vcpu, bool plain)
 {
-	if (plain || vcpu->cpu.alone)
-		vcpu->cpu.run++; /* nobody looks, and what is locked takes its time */
-	else
+	const volatile uint64_t *wanted = &vcpu->cpu.wanted;
+
+	if (!plain && !vcpu->cpu.alone) /* else nobody looks, and what is locked takes its time */
 		__atomic_add_fetch(&vcpu->cpu.run, 1, __ATOMIC_SEQ_CST); /* P13 */
-	/* P14 */
-	return !__builtin_expect(__atomic_load_n(&vcpu->cpu.wanted, __ATOMIC_RELAXED), false);
+	return !__builtin_expect(*wanted, false);                        /* P14 */
 }
 
 static inline void has_left(struct vcpu *vcpu, bool plain)
 {
-	__asm__ volatile("incq %0" : "+m"(vcpu->cpu.run) : : "memory"); /* P15: one store */
-	if (!plain && !features.npt)
+	if (plain)
+		return;
+	if (!vcpu->cpu.alone)
+		__asm__ volatile("incq %0" : "+m"(vcpu->cpu.run) : : "memory"); /* P15: one store */
+	if (!features.npt)
 		shadowed_exit(vcpu);
 }
 
 /* Something is wanted of this processor. */
-static __attribute__((noinline)) void attend(struct vcpu *vcpu)
+static __attribute__((noinline)) void attend(struct vcpu *vcpu, bool plain)
 {
-	has_left(vcpu, false);
+	has_left(vcpu, plain);
 	if (vcpu->cpu.flush)
 		flush(vcpu);
 	if (vcpu->cpu.startup)
@@ -289,12 +293,9 @@ static inline __attribute__((always_inline)) struct vcpu *run_guest(struct vcpu 
 	if (vcpu->mmu_cpu.flush_direct || (!plain && !features.npt && vcpu->cpu.flush))
 		flush(vcpu);
 	if (!may_enter(vcpu, plain)) {
-		attend(vcpu);
+		attend(vcpu, plain);
 		return vcpu;
 	}
-	vcpu->event.injected = vcpu->vmcb->control.event_inj;
-	if (__builtin_expect(vcpu->event.injected, false))
-		vcpu->event.entry_rip = vcpu->vmcb->save.rip;
 	strict_check(vcpu);
 	if (!plain && features.untrain && vcpu->guest_mode)
 		ENTER_GUEST(svm_enter_untrain, vcpu);
@@ -322,6 +323,7 @@ static _Noreturn void run_plainly(struct vcpu *vcpu)
 
 void vcpu_run(struct vcpu *vcpu)
 {
+	CLEAR_KEPT(); /* of what booting has left there */
 	vcpu->event.due.hold = features.vector0;
 	if (take_signals(vcpu)) /* from here on GIF is 0 in L0 */
 		vcpu_nmi(vcpu);

@@ -19,7 +19,10 @@
 #include "svm/shadowed/state.h"
 #include "svm/vmcb.h"
 
-/* General registers by the number that instructions use. RAX and RSP are the VMCB's. */
+/*
+ * General registers by the number that instructions use. RAX and RSP are the VMCB's; R12 to R15 are
+ * in the processor all the time, as nothing of L0 is compiled to use them: see write_gpr().
+ */
 enum gpr {
 	GPR_RAX,
 	GPR_RCX,
@@ -93,13 +96,17 @@ _Static_assert(offsetof(struct vcpu, host_flags) == 136, "svm/enter.asm");
 void svm_enter(struct vcpu *vcpu);
 void svm_enter_untrain(struct vcpu *vcpu);
 #define ENTER_GUEST(how, vcpu) how(vcpu)
+#define CLEAR_KEPT()
 #else
 #define ENTER_GUEST(how, vcpu)                                                                     \
 	__asm__ volatile("call " #how                                                              \
-	                 : "+b"(vcpu)                                                              \
 	                 :                                                                         \
+	                 : "b"(vcpu)                                                               \
 	                 : "rax", "rcx", "rdx", "rsi", "rdi", "rbp", "r8", "r9", "r10", "r11",     \
-	                   "r12", "r13", "r14", "r15", "cc", "memory")
+	                   "cc", "memory")
+/* R12 to R15 of the guest, which are in the processor all the time, are 0 from here on. */
+#define CLEAR_KEPT()                                                                               \
+	__asm__ volatile("xor %r12d, %r12d; xor %r13d, %r13d; xor %r14d, %r14d; xor %r15d, %r15d")
 #endif
 
 /*

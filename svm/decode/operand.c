@@ -79,6 +79,54 @@ void prefixes_decode(const struct vmcb_save *save, const uint8_t *bytes, unsigne
 	prefixes->address_size = address_size(save, other_address_size);
 }
 
+#ifdef NESTLING_HOST_TEST
+#define READ_KEPT(n)         vcpu->gpr[n]
+#define WRITE_KEPT(n, value) vcpu->gpr[n] = (value)
+#else
+#define READ_KEPT(n)                                                                               \
+	({                                                                                         \
+		uint64_t kept;                                                                     \
+		__asm__ volatile("mov %%r" #n ", %0" : "=r"(kept));                                \
+		kept;                                                                              \
+	})
+#define WRITE_KEPT(n, value) __asm__ volatile("mov %0, %%r" #n : : "r"(value))
+#endif
+
+/* R12 to R15 are the guest's all the time. */
+static uint64_t read_kept(const struct vcpu *vcpu, unsigned int number)
+{
+	(void)vcpu;
+	switch (number) {
+	case GPR_R12:
+		return READ_KEPT(12);
+	case GPR_R13:
+		return READ_KEPT(13);
+	case GPR_R14:
+		return READ_KEPT(14);
+	default:
+		return READ_KEPT(15);
+	}
+}
+
+static void write_kept(struct vcpu *vcpu, unsigned int number, uint64_t value)
+{
+	(void)vcpu;
+	switch (number) {
+	case GPR_R12:
+		WRITE_KEPT(12, value);
+		break;
+	case GPR_R13:
+		WRITE_KEPT(13, value);
+		break;
+	case GPR_R14:
+		WRITE_KEPT(14, value);
+		break;
+	default:
+		WRITE_KEPT(15, value);
+		break;
+	}
+}
+
 static uint64_t gpr(const struct vcpu *vcpu, unsigned int number)
 {
 	if (number == NO_GPR)
@@ -87,6 +135,8 @@ static uint64_t gpr(const struct vcpu *vcpu, unsigned int number)
 		return vcpu->vmcb->save.rax;
 	if (number == GPR_RSP)
 		return vcpu->vmcb->save.rsp;
+	if (number >= GPR_R12)
+		return read_kept(vcpu, number);
 	return vcpu->gpr[number];
 }
 
@@ -105,6 +155,8 @@ void write_gpr(struct vcpu *vcpu, unsigned int number, uint64_t value)
 		save->rax = value;
 	else if (number == GPR_RSP)
 		save->rsp = value;
+	else if (number >= GPR_R12)
+		write_kept(vcpu, number, value);
 	else
 		vcpu->gpr[number] = value;
 }
