@@ -229,8 +229,8 @@ static bool matches(const struct fetched *fetched, const struct opcode *opcode, 
 }
 
 /* With prefixes, or where the instruction crosses a page. */
-static bool decode_slowly(struct vcpu *vcpu, const struct opcode *opcode,
-                          struct instruction *instruction)
+static bool decode_at_leisure(struct vcpu *vcpu, const struct opcode *opcode,
+                              struct instruction *instruction)
 {
 	const struct vmcb_save *save = &vcpu->vmcb->save;
 	struct fetched fetched;
@@ -249,7 +249,7 @@ bool decode_clts(struct vcpu *vcpu, unsigned int *length)
 	static const struct opcode clts = {0x060f, 0xffff, 2, false};
 	struct instruction instruction;
 
-	if (!decode_slowly(vcpu, &clts, &instruction))
+	if (!decode_at_leisure(vcpu, &clts, &instruction))
 		return false;
 	*length = instruction.length;
 	return true;
@@ -277,29 +277,14 @@ bool decode_group7(struct vcpu *vcpu, unsigned int number, struct group7 *group7
 	return true;
 }
 
-/* By address: no two that begin within as many bytes as the cache has entries meet. */
-static inline uint32_t place_of(uint64_t rip)
+/* The registers that decide with others than 64-bit code. */
+static inline bool same_registers(const struct decode_cache *cache, const struct vmcb_save *save)
 {
-	return (low32(rip) ^ low32(rip) >> DECODE_CACHE_BITS) & (DECODE_CACHES - 1);
+	return cache->cs_base == save->cs.base && !((cache->cr0 ^ save->cr0) & CR0_PG);
 }
 
-static inline struct decode_cache *cache_for(struct vcpu *vcpu)
-{
-	struct decode_cache *cache =
-		&vcpu->decode.cache[vcpu->guest_mode][place_of(vcpu->vmcb->save.rip)];
-
-	__asm__("" : "+r"(cache)); /* gcc would work it out again for each field */
-	return cache;
-}
-
-static inline bool still_says(const struct table_word *word)
-{
-	return *word->at == word->value;
-}
-
-/* More than what still_true() looks at: tables of many levels, and which of L1's are L2's. */
-static __attribute__((noinline)) bool rest_is_true(const struct decode_cache *cache,
-                                                   const struct vcpu *vcpu)
+/* Tables of many levels, and which of L1's are L2's. */
+static bool same_words(const struct decode_cache *cache, const struct vcpu *vcpu)
 {
 	for (unsigned int i = DECODE_WORDS_L1; i < cache->words; i++) {
 		if (!still_says(&cache->from[i]))
@@ -312,26 +297,13 @@ static __attribute__((noinline)) bool rest_is_true(const struct decode_cache *ca
 	                               cache->nested_key == vcpu->nested.key));
 }
 
-/* Is all that led to the result still what it was? Then so is the result; but ask cache->more. */
-static inline __attribute__((always_inline)) bool
-still_true(const struct decode_cache *cache, const struct vcpu *vcpu, uint64_t exit_code)
+/* More than what decode_still_true() looks at. */
+static inline bool rest_is_true(const struct decode_cache *cache, const struct vcpu *vcpu)
 {
-	const struct vmcb_save *save = &vcpu->vmcb->save;
-	uint32_t word;
-
-	if (cache->rip != save->rip || cache->cr3 != save->cr3 || cache->exit_code != exit_code ||
-	    cache->cr4 != save->cr4 || cache->efer != save->efer ||
-	    cache->cs_attributes != save->cs.attributes || cache->cs_base != save->cs.base ||
-	    ((cache->cr0 ^ save->cr0) & CR0_PG))
+	if ((cache->more & MORE_REGISTERS) && !same_registers(cache, &vcpu->vmcb->save))
 		return false;
-	if (!still_says(&cache->from[0]) || !still_says(&cache->from[1]) ||
-	    !still_says(&cache->from[2]) || !still_says(&cache->from[3]))
-		return false;
-	__builtin_memcpy(&word, cache->code, sizeof(word));
-	return word == cache->word;
+	return !(cache->more & MORE_WORDS) || same_words(cache, vcpu);
 }
-
-_Static_assert(DECODE_WORDS_L1 == 4, "still_true() looks at four without a loop");
 
 /* Begins anew; what leads to the code is noted. NULL: then nothing is remembered. */
 static const uint8_t *find_code(struct vcpu *vcpu, struct decode_cache *cache, uint64_t exit_code,
@@ -356,7 +328,8 @@ static const uint8_t *find_code(struct vcpu *vcpu, struct decode_cache *cache, u
 		cache->nested_key = vcpu->nested.key;
 	}
 	cache->code = walk_code(vcpu, cache, linear_rip(save), bytes);
-	cache->more = vcpu->guest_mode || cache->words > DECODE_WORDS_L1;
+	cache->more = (vcpu->guest_mode || cache->words > DECODE_WORDS_L1 ? MORE_WORDS : 0) |
+	              (in_64bit_code(save) ? 0 : MORE_REGISTERS);
 	if (cache->code)
 		__builtin_memcpy(&cache->word, cache->code, sizeof(cache->word));
 	else
@@ -378,51 +351,56 @@ decode_anew(struct vcpu *vcpu, uint64_t exit_code, struct decode_cache *cache)
 		return instruction;
 	}
 	cache->efer = 0;
-	return decode_slowly(vcpu, opcode, instruction) ? instruction : NULL;
-}
-
-static __attribute__((noinline)) const struct instruction *
-decode_by_more(struct vcpu *vcpu, uint64_t exit_code, struct decode_cache *cache)
-{
-	return rest_is_true(cache, vcpu) ? &cache->instruction
-	                                 : decode_anew(vcpu, exit_code, cache);
+	return decode_at_leisure(vcpu, opcode, instruction) ? instruction : NULL;
 }
 
 /*
  * Of two that meet in a place the older one goes to the place beside it, unless that has one of its
  * own.
  */
-static __attribute__((noinline)) const struct instruction *
-decode_by_other(struct vcpu *vcpu, uint64_t exit_code, struct decode_cache *cache)
+const struct instruction *decode_by_other(struct vcpu *vcpu, uint64_t exit_code,
+                                          struct decode_cache *cache)
 {
 	struct decode_cache *all = vcpu->decode.cache[vcpu->guest_mode];
-	uint32_t place = place_of(vcpu->vmcb->save.rip) ^ 1;
+	uint32_t place = decode_place(vcpu->vmcb->save.rip) ^ 1;
 	struct decode_cache *other = &all[place];
 
-	if (still_true(other, vcpu, exit_code) && (!other->more || rest_is_true(other, vcpu)))
+	if (decode_still_true(other, vcpu, exit_code) && rest_is_true(other, vcpu))
 		return &other->instruction;
-	if (cache->efer && (!other->efer || place_of(other->rip) != place))
+	if (cache->efer && (!other->efer || decode_place(other->rip) != place))
 		*other = *cache;
 	return decode_anew(vcpu, exit_code, cache);
 }
 
-/* A hit calls nothing, and needs no more registers than a function may use up. */
-const struct instruction *decode(struct vcpu *vcpu, uint64_t exit_code)
+static __attribute__((noinline)) const struct instruction *
+decode_by_words(struct vcpu *vcpu, uint64_t exit_code, struct decode_cache *cache)
 {
-	struct decode_cache *cache = cache_for(vcpu);
+	return same_words(cache, vcpu) ? &cache->instruction : decode_anew(vcpu, exit_code, cache);
+}
 
-	if (!still_true(cache, vcpu, exit_code))
-		return decode_by_other(vcpu, exit_code, cache);
-	if (cache->more)
-		return decode_by_more(vcpu, exit_code, cache);
+/* Calls come last: they cost it no register. */
+const struct instruction *decode_by_rest(struct vcpu *vcpu, uint64_t exit_code,
+                                         struct decode_cache *cache)
+{
+	if ((cache->more & MORE_REGISTERS) && !same_registers(cache, &vcpu->vmcb->save))
+		return decode_anew(vcpu, exit_code, cache);
+	if (cache->more & MORE_WORDS)
+		return decode_by_words(vcpu, exit_code, cache);
 	return &cache->instruction;
 }
 
+#ifdef NESTLING_HOST_TEST
+const struct instruction *decode(struct vcpu *vcpu, uint64_t exit_code)
+{
+	return decode_inline(vcpu, exit_code);
+}
+#endif
+
 const uint8_t *code_at_rip(struct vcpu *vcpu)
 {
-	struct decode_cache *cache = cache_for(vcpu);
+	struct decode_cache *cache = decode_cache_for(vcpu);
 
-	if (still_true(cache, vcpu, VMEXIT_NPF) && (!cache->more || rest_is_true(cache, vcpu)))
+	if (decode_still_true(cache, vcpu, VMEXIT_NPF) && rest_is_true(cache, vcpu))
 		return cache->code;
 	return find_code(vcpu, cache, VMEXIT_NPF, INSTRUCTION_MAX);
 }

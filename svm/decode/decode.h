@@ -14,7 +14,80 @@ enum { INSTRUCTION_MAX = 15 };
  * next call. NULL if it is not (any more): another processor changed code or tables; the guest is
  * to try again.
  */
+#ifdef NESTLING_HOST_TEST
 const struct instruction *decode(struct vcpu *vcpu, uint64_t exit_code);
+#else
+static inline const struct instruction *decode(struct vcpu *vcpu, uint64_t exit_code);
+#endif
+
+/* By address: instructions that stand near each other have places far from each other. */
+static inline uint32_t decode_place(uint64_t rip)
+{
+	return low32(rip) * 0x9e3779b1u >> (32 - DECODE_CACHE_BITS);
+}
+
+static inline struct decode_cache *decode_cache_for(struct vcpu *vcpu)
+{
+	struct decode_cache *cache =
+		&vcpu->decode.cache[vcpu->guest_mode][decode_place(vcpu->vmcb->save.rip)];
+
+	__asm__("" : "+r"(cache)); /* gcc would work it out again for each field */
+	return cache;
+}
+
+static inline bool still_says(const struct table_word *word)
+{
+	return *word->at == word->value;
+}
+
+_Static_assert(DECODE_WORDS_L1 == 4, "decode_still_true() looks at four without a loop");
+
+/*
+ * Is all that led to the result still what it was? Then so is the result; but look at cache->more.
+ * In 64-bit code CS has no base, and paging is on.
+ */
+static inline __attribute__((always_inline)) bool
+decode_still_true(const struct decode_cache *cache, const struct vcpu *vcpu, uint64_t exit_code)
+{
+	const struct vmcb_save *save = &vcpu->vmcb->save;
+	uint32_t word;
+
+	if (cache->rip != save->rip || cache->cr3 != save->cr3 || cache->exit_code != exit_code ||
+	    cache->cr4 != save->cr4 || cache->efer != save->efer ||
+	    cache->cs_attributes != save->cs.attributes)
+		return false;
+	if (!still_says(&cache->from[0]) || !still_says(&cache->from[1]) ||
+	    !still_says(&cache->from[2]) || !still_says(&cache->from[3]))
+		return false;
+	__builtin_memcpy(&word, cache->code, sizeof(word));
+	return word == cache->word;
+}
+
+/* decode() where more of this entry of the cache is to be compared; where it is not the answer. */
+const struct instruction *decode_by_rest(struct vcpu *vcpu, uint64_t exit_code,
+                                         struct decode_cache *cache);
+const struct instruction *decode_by_other(struct vcpu *vcpu, uint64_t exit_code,
+                                          struct decode_cache *cache);
+
+static inline __attribute__((always_inline)) const struct instruction *
+decode_inline(struct vcpu *vcpu, uint64_t exit_code)
+{
+	struct decode_cache *cache = decode_cache_for(vcpu);
+
+	if (__builtin_expect(!decode_still_true(cache, vcpu, exit_code), false))
+		return decode_by_other(vcpu, exit_code, cache);
+	if (__builtin_expect(cache->more, false))
+		return decode_by_rest(vcpu, exit_code, cache);
+	return &cache->instruction;
+}
+
+#ifndef NESTLING_HOST_TEST
+static inline __attribute__((always_inline)) const struct instruction *decode(struct vcpu *vcpu,
+                                                                              uint64_t exit_code)
+{
+	return decode_inline(vcpu, exit_code);
+}
+#endif
 
 /* CLTS, which exits as a write of CR0. */
 bool decode_clts(struct vcpu *vcpu, unsigned int *length);

@@ -23,6 +23,12 @@ struct table_word {
 	uint64_t value;
 };
 
+/* What not all of a cache's entries need. */
+enum decode_more {
+	MORE_REGISTERS = 1 << 0, /* not 64-bit code: CR0.PG and CS's base count */
+	MORE_WORDS = 1 << 1,     /* than DECODE_WORDS_L1, or L2's tables */
+};
+
 /* As many as lead from L2's RIP to its code, through 4 levels of its own and 4 nested ones each. */
 enum { DECODE_WORDS = 24, DECODE_WORDS_L1 = 4, DECODE_CACHE_SIZE = 512 };
 
@@ -37,7 +43,7 @@ struct decode_cache {
 	uint32_t word;
 	uint32_t cr0; /* PG alone counts */
 	uint16_t cs_attributes;
-	bool more;     /* than DECODE_WORDS_L1 words, or L2's tables */
+	uint8_t more;  /* of enum decode_more: what else has to be compared */
 	uint8_t words; /* at least DECODE_WORDS_L1: some may be there only for the number */
 	struct instruction instruction;
 	uint64_t nested_ctl; /* of L2, and which tables that means */
