@@ -32,8 +32,8 @@ struct cached_root {
 	uint64_t serial;
 	uint64_t used;
 	uint32_t asid;
-	bool fresh;         /* L1 has not flushed asid here since the root was last synchronized */
-	uint64_t flush_all; /* of the processor, then */
+	uint64_t flush_all; /* of the processor, when the root was last synchronized, if L1 has not
+	                       flushed asid here since */
 	uint64_t seen;      /* mmu->changes: of what came later the ASID here knows nothing */
 };
 

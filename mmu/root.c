@@ -8,6 +8,9 @@
 
 #include <stddef.h>
 
+/* Of a cached root: no count of flushes ever comes to it. */
+#define FLUSHED (~0ull)
+
 /* Levels of the tables that the processor walks for these. */
 static unsigned int levels_for(const struct mmu *mmu, const struct guest_tables *tables)
 {
@@ -98,13 +101,13 @@ static void make_current(struct mmu *mmu, struct mmu_cpu *cpu, struct shadow_pag
 	cpu->current = page;
 }
 
-/* Is the root in use, cpu->last if there is one, that for this table, however it is read? */
+/*
+ * Is the root in use, cpu->last if there is one, that for this table, however it is read? It is
+ * cpu->current, which stays.
+ */
 static inline bool is_in_use(const struct mmu_cpu *cpu, uint64_t gpa, uint32_t asid)
 {
-	const struct cached_root *root = cpu->last;
-
-	return root->gpa == gpa && root->asid == asid && root->page == cpu->current &&
-	       root->serial == root->page->serial;
+	return cpu->last->gpa == gpa && cpu->last->asid == asid;
 }
 
 /* Is it the one that is wanted? */
@@ -130,7 +133,7 @@ static inline bool is_fresh(const struct mmu *mmu, const struct mmu_cpu *cpu)
 	__atomic_thread_fence(__ATOMIC_SEQ_CST); /* A2 */
 	/* A3 */
 	return root && root->seen == __atomic_load_n(&mmu->changes, __ATOMIC_SEQ_CST) &&
-	       root->fresh && root->flush_all == cpu->flush_all;
+	       root->flush_all == cpu->flush_all;
 }
 
 uint64_t mmu_current_root(const struct mmu *mmu, const struct mmu_cpu *cpu,
@@ -163,7 +166,7 @@ static struct cached_root *find_root(struct mmu *mmu, struct mmu_cpu *cpu,
 		root->page = page_get(mmu, tables->root, role, &found);
 		root->hpa = page_hpa(mmu, root->page);
 		root->serial = root->page->serial;
-		root->fresh = false;
+		root->flush_all = FLUSHED;
 		mmu->counters->roots_built += !found;
 	}
 	return root;
@@ -181,11 +184,10 @@ uint64_t mmu_load_root(struct mmu *mmu, struct mmu_cpu *cpu, const struct guest_
 	}
 	root = cpu->last;
 	page_touch(mmu, root->page);
-	if (!root->fresh || root->flush_all != cpu->flush_all) {
+	if (root->flush_all != cpu->flush_all) {
 		if (mmu->shadows_l1_paging)
 			protect_collect(mmu, true);
 		freshen(mmu, &tables->mode, root->page);
-		root->fresh = true;
 		root->flush_all = cpu->flush_all;
 	} else if (root->seen != mmu->changes) {
 		catch_up(mmu, &tables->mode, root); /* A4 */
@@ -224,7 +226,7 @@ void mmu_flush_asid(struct mmu_cpu *cpu, uint32_t asid)
 {
 	for (int i = 0; i < MMU_CACHED_ROOTS; i++) {
 		if (cpu->roots[i].asid == asid)
-			cpu->roots[i].fresh = false;
+			cpu->roots[i].flush_all = FLUSHED;
 	}
 }
 

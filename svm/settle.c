@@ -39,7 +39,7 @@ static void inject_exception(struct vcpu *vcpu, const struct outcome *outcome)
 		write_cr2(outcome->info2); /* Bochs' VMRUN does not load it */
 		vmcb->control.clean &= ~CLEAN_CR2;
 	}
-	vmcb->control.event_inj = event;
+	inject_event(vcpu, &vmcb->control, event);
 }
 
 /* True: nothing of both is left but another exception, or a shutdown. */
@@ -84,8 +84,8 @@ static void inject_nmi(struct vcpu *vcpu)
 {
 	vcpu->event.due.nmi = false;
 	vcpu->event.nmi_blocked = true;
-	vcpu->vmcb->control.event_inj =
-		VEC_NMI | (uint64_t)EVENT_NMI << EVENT_TYPE_SHIFT | EVENT_VALID;
+	inject_event(vcpu, &vcpu->vmcb->control,
+	             VEC_NMI | (uint64_t)EVENT_NMI << EVENT_TYPE_SHIFT | EVENT_VALID);
 	watch_iret(vcpu);
 }
 
@@ -128,12 +128,25 @@ static bool take_next(struct vcpu *vcpu)
 	}
 }
 
+/* What the guest is entered with, as long as it may come back amid its delivery. */
+static void note_injected(struct vcpu *vcpu)
+{
+	const struct vmcb *vmcb = vcpu->vmcb;
+
+	vcpu->event.injected = vmcb->control.event_inj;
+	vcpu->event.entry_rip = vmcb->save.rip;
+	vcpu->event.due.inject = false;
+	vcpu->event.due.injected = vcpu->event.injected != 0;
+}
+
 void settle(struct vcpu *vcpu)
 {
 	do {
 		while (vcpu->event.due.outcome)
 			act(vcpu);
 	} while (take_next(vcpu));
+	if (vcpu->event.due.inject || vcpu->event.due.injected)
+		note_injected(vcpu);
 	if (vcpu->event.due.hold)
 		quirk_hold_interrupts(vcpu);
 }

@@ -220,13 +220,18 @@ void processors_stop(void)
 	}
 }
 
-void l1_written(uint64_t gpa)
+/* Apart, so that the question alone needs no registers. */
+static __attribute__((noinline)) void note_written(uint64_t gpa)
 {
-	if (!mmu_wants_note(&mmu, gpa))
-		return;
 	lock_take(&mmu_lock);
 	mmu_note_write(&mmu, gpa);
 	lock_release(&mmu_lock);
+}
+
+void l1_written(uint64_t gpa)
+{
+	if (mmu_wants_note(&mmu, gpa))
+		note_written(gpa);
 }
 
 uint64_t load_root(struct vcpu *vcpu, const struct guest_tables *tables, uint32_t asid)

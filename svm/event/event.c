@@ -111,5 +111,5 @@ void redeliver_event(struct vcpu *vcpu)
 	 * the wrong return address otherwise. Not so if the event was injected: RIP is L1's choice.
 	 */
 	if ((event & EVENT_VALID) && !is_from_instruction(vcpu, event))
-		vcpu->vmcb->control.event_inj = event;
+		inject_event(vcpu, &vcpu->vmcb->control, event);
 }

@@ -39,7 +39,8 @@ static inline void step_over(struct vcpu *vcpu, unsigned int length)
 	uint64_t rip = vmcb->save.rip + length;
 
 	vmcb->save.rip = in_64bit_code(&vmcb->save) ? rip : low32(rip);
-	vmcb->save.rflags &= ~(uint64_t)RFLAGS_RF;
+	if (__builtin_expect(vmcb->save.rflags & RFLAGS_RF, false))
+		vmcb->save.rflags &= ~(uint64_t)RFLAGS_RF;
 	vmcb->control.int_state &= ~INT_STATE_SHADOW;
 }
 
@@ -91,6 +92,13 @@ uint64_t interrupted_event(struct vcpu *vcpu);
  * is then where it returns to.)
  */
 bool is_from_instruction(const struct vcpu *vcpu, uint64_t event);
+
+/* The guest of this VMCB is entered with the event, EVENTINJ's form. */
+static inline void inject_event(struct vcpu *vcpu, struct vmcb_control *control, uint64_t event)
+{
+	control->event_inj = event;
+	vcpu->event.due.inject = true;
+}
 
 /*
  * An event was being delivered when the guest exited for a reason of L0's own: deliver it again

@@ -29,7 +29,9 @@ union due {
 		bool machine_check; /* these three are L1's, and wait until it can take them */
 		bool init;
 		bool nmi;
-		bool hold; /* always, for quirk_hold_interrupts(): nobody waits for it */
+		bool inject; /* EVENTINJ was set: what is_from_instruction() asks is to be noted */
+		bool injected; /* ... and forgotten: the guest was entered with it */
+		bool hold;     /* always, for quirk_hold_interrupts(): nobody waits for it */
 	};
 };
 
@@ -43,7 +45,7 @@ struct step {
 struct event {
 	union due due; /* to be settled before the guest runs */
 	struct outcome outcome;
-	uint64_t injected, entry_rip; /* EVENTINJ and, if it had any, RIP of the last VMRUN */
+	uint64_t injected, entry_rip; /* EVENTINJ, 0 if there was none, and RIP of the last VMRUN */
 	uint64_t machine_checks;      /* taken in L0, of hv/stack.h, when L0 last looked */
 	bool gif;                     /* L1's */
 	uint8_t tpr_carried; /* V_TPR as set when the real TPR went into VMCB01 or VMCB02 */

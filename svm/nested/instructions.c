@@ -34,7 +34,8 @@ static inline bool permitted(struct vcpu *vcpu)
 }
 
 /* Length, and RAX cut to the instruction's address size. */
-static inline bool operand(struct vcpu *vcpu, unsigned int *length, uint64_t *rax)
+static inline __attribute__((always_inline)) bool operand(struct vcpu *vcpu, unsigned int *length,
+                                                          uint64_t *rax)
 {
 	const struct vmcb *vmcb = vcpu->vmcb;
 	const struct instruction *instruction;

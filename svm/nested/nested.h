@@ -13,8 +13,9 @@
  * What VMRUN reads of VMCB12, into L0's own copies; the state that #VMEXIT gives back. All is
  * without what is VMLOAD's, and gPAT is there with nested paging only. Each word is read once:
  * another processor of L1's may write VMCB12 meanwhile. Returned is what is another than it was in
- * these copies: clean bits, and two more.
+ * these copies: clean bits, and three more.
  */
+#define CHANGED_AGAIN   (1u << 29) /* what nested_check_again() judges, but for EVENTINJ */
 #define CHANGED_CONTROL (1u << 30) /* what decides of the control area for many VMRUNs */
 #define CHANGED_CS      (1u << 31) /* attributes among others */
 /* All that nested_check() judges, but for what nested_check_again() does. */

@@ -27,8 +27,10 @@ static void read_mode(struct vcpu *vcpu, const struct vmcb_save *l1)
 /* nCR3, and gPAT where L2 shares it with L1. */
 static void set_root(struct vmcb *vmcb02, uint64_t root, uint64_t g_pat)
 {
-	if (vmcb02->control.nested_cr3 != root || vmcb02->save.g_pat != g_pat)
-		vmcb02->control.clean &= ~CLEAN_NP;
+	if (__builtin_expect(vmcb02->control.nested_cr3 == root && vmcb02->save.g_pat == g_pat,
+	                     true))
+		return;
+	vmcb02->control.clean &= ~CLEAN_NP;
 	vmcb02->control.nested_cr3 = root;
 	vmcb02->save.g_pat = g_pat;
 }

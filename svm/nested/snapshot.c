@@ -24,7 +24,7 @@ static inline uint32_t take(uint64_t *to, uint64_t word, uint32_t changes)
 uint32_t nested_take_control(struct nested_control *to, const volatile struct vmcb_control *from)
 {
 	uint64_t int_ctl = from->int_ctl & features.int_ctl;
-	uint32_t changed = 0, pause = from->pause_filter & features.pause_filter;
+	uint32_t changed = 0, pause = from->pause_filter & features.pause_filter, asid = from->asid;
 
 	changed |= take(&to->intercept_pairs[0], from->intercept_pairs[0], CHANGED_CONTROL);
 	changed |= take(&to->intercept_pairs[1], from->intercept_pairs[1], CHANGED_CONTROL);
@@ -39,15 +39,18 @@ uint32_t nested_take_control(struct nested_control *to, const volatile struct vm
 		to->pause_filter = pause;
 		changed |= CHANGED_CONTROL;
 	}
+	changed |= take(&to->nested_cr3, from->nested_cr3, CHANGED_AGAIN);
+	if (to->asid != asid) {
+		to->asid = asid;
+		changed |= CHANGED_AGAIN | CLEAN_ASID;
+	}
 	/* What each VMRUN may have new: looked at each time. */
-	to->asid = from->asid;
 	to->tlb_control = from->tlb_control;
 	if ((to->int_ctl ^ int_ctl) & INT_CTL_V_GIF_ENABLE)
 		changed |= CHANGED_CONTROL; /* it says whose STGI and CLGI are */
 	to->int_ctl = int_ctl;
 	to->int_state = from->int_state;
 	to->event_inj = from->event_inj;
-	to->nested_cr3 = from->nested_cr3;
 	return changed;
 }
 

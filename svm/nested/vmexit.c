@@ -20,7 +20,9 @@ static void write_control(struct vcpu *vcpu, uint64_t code, uint64_t info1, uint
 
 	if (vcpu->nested.ctl.int_ctl & INT_CTL_V_GIF_ENABLE)
 		live |= INT_CTL_V_GIF;
-	to->exit_int_info = interrupted_event(vcpu); /* before int_ctl: it may change it */
+	to->exit_int_info = 0;
+	if (__builtin_expect(from->exit_int_info & EVENT_VALID, false))
+		to->exit_int_info = interrupted_event(vcpu); /* before int_ctl: it may change it */
 	to->int_ctl = (to->int_ctl & ~live) | (from->int_ctl & live);
 	to->int_state = from->int_state;
 	to->exit_code = code;

@@ -35,14 +35,12 @@ static void build_tlb_control(struct vcpu *vcpu)
 {
 	struct vmcb_control *control = &vcpu->vmcb02->control;
 	uint8_t asked = vcpu->nested.ctl.tlb_control;
-	bool by_asid = is_shown(SVM_FEATURE_FLUSH_ASID);
 
-	if (asked == TLB_CONTROL_NONE) {
-		control->tlb_control = TLB_CONTROL_NONE;
+	control->tlb_control = TLB_CONTROL_NONE;
+	if (asked == TLB_CONTROL_NONE)
 		return;
-	}
 	/* Values that the processor does not know are undefined: flushing more is always right. */
-	if (by_asid &&
+	if (is_shown(SVM_FEATURE_FLUSH_ASID) &&
 	    (asked == TLB_CONTROL_FLUSH_ASID || asked == TLB_CONTROL_FLUSH_ASID_NONGLOBAL)) {
 		control->tlb_control = asked;
 		mmu_flush_asid(&vcpu->mmu_cpu, vcpu->nested.ctl.asid);
@@ -85,21 +83,23 @@ static void build_vmcb02(struct vcpu *vcpu, uint32_t changed, bool again)
 		nested_build_control(vcpu, control);
 	if (!again || (l1->intercepts[INTERCEPT_MISC1] & (MISC1_MSR_PROT | MISC1_IOIO_PROT)))
 		build_maps(vcpu);
-	if (control->asid != l1->asid + ASID_SHIFT)
-		control->clean &= ~CLEAN_ASID;
-	control->asid = l1->asid + ASID_SHIFT;
+	if (!again || (changed & CLEAN_ASID))
+		control->asid = l1->asid + ASID_SHIFT;
 	build_tlb_control(vcpu);
 	control->int_ctl = l1->int_ctl; /* its clean bit is the gate's */
 	control->int_state = l1->int_state & INT_STATE_SHADOW;
-	control->event_inj = l1->event_inj;
+	control->event_inj = 0;
+	if (__builtin_expect(l1->event_inj & EVENT_VALID, false))
+		inject_event(vcpu, control, l1->event_inj);
 	control->exit_int_info = 0;
 	if (features.extensions)
 		nested_enter_extensions(vcpu);
 	nested_load_root(vcpu);
 	vcpu->quirks.l2_lme_held = false;
+	if (again && !(changed & CLEAN_CRX))
+		return;
 	vcpu->nested.slot->again = features.npt;
-	if (!again || (changed & CLEAN_CRX))
-		vcpu->quirks.l2_lme_held = quirk_hold_back_lme(vcpu, vcpu->vmcb02);
+	vcpu->quirks.l2_lme_held = quirk_hold_back_lme(vcpu, vcpu->vmcb02);
 }
 
 /* VMRUN fails: L1 goes on behind it with the exit code -1; the guest's state is untouched. */
@@ -133,12 +133,23 @@ void nested_refused(struct vcpu *vcpu)
 	refuse(vcpu, "by the processor");
 }
 
-/* Why the VMRUN must fail; NULL: it need not. */
-static const char *check(struct vcpu *vcpu, bool again)
+/* What L1's VMCB12 says, in L0's copies. */
+static const char *check_vmcb12(const struct vcpu *vcpu, uint32_t changed, bool again)
 {
+	const struct nested_control *control = &vcpu->nested.ctl;
 	const struct vmcb_save *save = &vcpu->vmcb02->save;
-	const char *rule = again ? nested_check_again(&vcpu->nested.ctl, save)
-	                         : nested_check(&vcpu->nested.ctl, save);
+
+	if (!again)
+		return nested_check(control, save);
+	if (!(changed & CHANGED_AGAIN) && !(control->event_inj & EVENT_VALID))
+		return NULL;
+	return nested_check_again(control, save);
+}
+
+/* Why the VMRUN must fail; NULL: it need not. */
+static inline const char *check(struct vcpu *vcpu, uint32_t changed, bool again)
+{
+	const char *rule = check_vmcb12(vcpu, changed, again);
 
 	if (!rule)
 		rule = nested_check_host(&vcpu->nested.ctl, &vcpu->vmcb01->save);
@@ -161,7 +172,7 @@ void nested_vmrun(struct vcpu *vcpu, uint64_t vmcb12_gpa)
 	changed |= nested_take_state(&vcpu->vmcb02->save, &vmcb12->save, nested_npt_enabled(vcpu));
 	/* All that is checked is what it was in one and the same VMRUN, or nothing counts. */
 	again = vcpu->nested.slot->again && !(changed & CHANGED_CHECKED);
-	rule = check(vcpu, again);
+	rule = check(vcpu, changed, again);
 	if (rule) {
 		refuse(vcpu, rule);
 		return;

@@ -427,6 +427,36 @@ static void double_faults_of_l2(void **state)
 	assert_false(resets);
 }
 
+/* For one entry, at one RIP: then the same INT may be an instruction of the guest's. */
+static void what_was_injected(void **state)
+{
+	uint64_t event = 0x80 | (uint64_t)EVENT_SOFT_INTR << EVENT_TYPE_SHIFT | EVENT_VALID;
+
+	(void)state;
+	begin();
+	vmcb01.save.rip = 0x1000;
+	settled();
+	assert_true(is_from_instruction(&vcpu, event));
+	vmcb01.control.exit_int_info = event; /* its delivery is interrupted, again and again */
+	for (unsigned int i = 0; i < 3; i++) {
+		inject_event(&vcpu, &vmcb01.control, event);
+		settled();
+		settled(); /* not entered: another processor wanted something */
+		vmcb01.control.event_inj = 0;
+		assert_false(is_from_instruction(&vcpu, event));
+		redeliver_event(&vcpu);
+		assert_event(event);
+	}
+	settled();
+	vmcb01.control.event_inj = 0;
+	vmcb01.save.rip = 0x1002;
+	assert_true(is_from_instruction(&vcpu, event));
+	vmcb01.save.rip = 0x1000;
+	settled();
+	assert_true(is_from_instruction(&vcpu, event));
+	assert_int_equal(vcpu.event.due.any, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -441,6 +471,7 @@ int main(void)
 		cmocka_unit_test(page_faults),
 		cmocka_unit_test(double_faults),
 		cmocka_unit_test(double_faults_of_l2),
+		cmocka_unit_test(what_was_injected),
 	};
 
 	return cmocka_run_group_tests_name("priority", tests, NULL, NULL);
