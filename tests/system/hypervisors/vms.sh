@@ -55,6 +55,9 @@ vms_job() {
 		for npt in $npt; do
 			! grep -q '^kvm_amd' /proc/modules || modprobe -r kvm-amd
 			modprobe kvm-amd npt=\$npt
+			case \$(cat /sys/module/kvm_amd/parameters/npt) in 1 | Y) is=1 ;; *) is=0 ;; esac
+			[ \$is = \$npt ] || echo -n "not "
+			echo "ok npt=\$npt: kvm-amd has it so"
 			run-vms $* | sed "s/ok /ok npt=\$npt: /"
 		done
 		echo "# swapped out: \$(sed -n 's/^pswpout //p' /proc/vmstat) pages"
