@@ -1,8 +1,8 @@
 /*
  * An EFI program that tries the firmware's services with Nestling below them (or not: "bare" among
- * its load options), in TAP; then ends boot services and powers the machine off. "exit": it returns
- * instead; "disable": it only disables the second processor, and returns. Relies on GNU-EFI's
- * headers.
+ * its load options), in TAP; then ends boot services and powers the machine off. Where its volume
+ * has a file "disable" it only disables the second processor, and the firmware goes on with its
+ * next boot option. Relies on GNU-EFI's headers.
  */
 #include <efi.h>
 
@@ -121,14 +121,15 @@ static VOID EFIAPI come(VOID *argument)
 	__atomic_add_fetch(&came, 1, __ATOMIC_SEQ_CST);
 }
 
+/* count: of the processors that it starts, this one included. */
 static struct mp_services *services(UINTN *count)
 {
 	EFI_GUID guid = MP_SERVICES_GUID;
 	struct mp_services *found;
-	UINTN enabled;
+	UINTN all;
 
 	if (EFI_ERROR(boot->LocateProtocol(&guid, NULL, (void **)&found)) ||
-	    EFI_ERROR(found->get_count(found, count, &enabled)))
+	    EFI_ERROR(found->get_count(found, &all, count)))
 		return NULL;
 	return found;
 }
@@ -149,19 +150,26 @@ static void try_processors(BOOLEAN bare)
 	ok(came_on_nestling == (bare ? 0 : came), "each of them is where this one is");
 }
 
-static void try_disk(EFI_LOADED_IMAGE *image)
+/* Of the volume that this program came from. */
+static EFI_STATUS open_file(EFI_LOADED_IMAGE *image, CHAR16 *name, EFI_FILE **file)
 {
 	EFI_GUID guid = EFI_SIMPLE_FILE_SYSTEM_PROTOCOL_GUID;
 	EFI_FILE_IO_INTERFACE *volume;
-	EFI_FILE *root = NULL, *file = NULL;
-	static UINT8 bytes[1 << 16];
-	UINTN size = sizeof(bytes);
+	EFI_FILE *root;
 	EFI_STATUS status = boot->HandleProtocol(image->DeviceHandle, &guid, (void **)&volume);
 
 	if (!EFI_ERROR(status))
 		status = volume->OpenVolume(volume, &root);
-	if (!EFI_ERROR(status))
-		status = root->Open(root, &file, (CHAR16 *)L"\\chained.efi", EFI_FILE_MODE_READ, 0);
+	return EFI_ERROR(status) ? status : root->Open(root, file, name, EFI_FILE_MODE_READ, 0);
+}
+
+static void try_disk(EFI_LOADED_IMAGE *image)
+{
+	static UINT8 bytes[1 << 16];
+	UINTN size = sizeof(bytes);
+	EFI_FILE *file;
+	EFI_STATUS status = open_file(image, (CHAR16 *)L"\\chained.efi", &file);
+
 	if (!EFI_ERROR(status))
 		status = file->Read(file, &size, bytes);
 	ok(!EFI_ERROR(status) && size > PAGE_SIZE && bytes[0] == 'M' && bytes[1] == 'Z',
@@ -290,26 +298,30 @@ static void try_runtime_services(void)
 	   "the clock is read behind that");
 }
 
-static EFI_STATUS disable_second(void)
+static void disable_second(void)
 {
 	UINTN count;
 	struct mp_services *mp = services(&count);
 
-	return mp ? mp->enable(mp, 1, FALSE, NULL) : EFI_UNSUPPORTED;
+	if (mp)
+		mp->enable(mp, 1, FALSE, NULL);
 }
 
 EFI_STATUS efi_main(EFI_HANDLE self, EFI_SYSTEM_TABLE *table)
 {
 	EFI_GUID guid = EFI_LOADED_IMAGE_PROTOCOL_GUID;
 	EFI_LOADED_IMAGE *image;
+	EFI_FILE *file;
 	BOOLEAN bare;
 
 	system_table = table;
 	boot = table->BootServices;
 	if (EFI_ERROR(boot->HandleProtocol(self, &guid, (void **)&image)))
 		return EFI_UNSUPPORTED;
-	if (has_word(image, "disable"))
-		return disable_second();
+	if (!EFI_ERROR(open_file(image, (CHAR16 *)L"\\disable", &file))) {
+		disable_second();
+		return EFI_ABORTED;
+	}
 	bare = has_word(image, "bare");
 	say("\nTAP version 13\n");
 	ok(on_nestling() == !bare, "Nestling is below, or not");
@@ -319,10 +331,6 @@ EFI_STATUS efi_main(EFI_HANDLE self, EFI_SYSTEM_TABLE *table)
 	try_variables();
 	try_memory();
 	try_l0(bare);
-	if (has_word(image, "exit")) {
-		say("1..10\n");
-		return EFI_SUCCESS;
-	}
 	end_boot_services(self);
 	try_runtime_services();
 	say("1..12\n");
