@@ -61,15 +61,16 @@ struct shadow_page *descend(struct mmu *mmu, const struct paging_mode *mode,
 	while (!page->role.direct) {
 		int level = page->role.level;
 		uint64_t spte = page->table[shadow_index(level, address)];
-		struct shadow_page *child = page_of_spte(mmu, spte);
+		struct shadow_page *child;
 
 		page_touch(mmu, page);
-		if (!(spte & PTE_P))
+		if (!(spte & PTE_P) || spte_is_leaf(spte, level))
 			break;
+		child = page_of_spte(mmu, spte);
 		if (!is_passthrough(page)) {
 			uint64_t entry = walk->entry[level];
 
-			if (level <= walk->level || (spte & PTE_PS) || child->role.direct ||
+			if (level <= walk->level || child->role.direct ||
 			    child->gpa != (entry & mode->address_mask) ||
 			    (mode->format->level[level].rights && ((spte ^ entry) & SPTE_RIGHTS)))
 				break;
@@ -113,7 +114,11 @@ bool fill(struct mmu *mmu, const struct paging_mode *mode, struct shadow_page *r
 
 uint64_t mmu_direct_root(struct mmu *mmu, struct mmu_cpu *cpu)
 {
-	union shadow_role role = {.level = mmu->host_levels, .direct = 1, .local = 1};
+	union shadow_role role = {.level = mmu->host_levels & 7,
+	                          .direct = 1,
+	                          .local = 1,
+	                          .npt01 = 1,
+	                          .pdptes = mmu->host_levels == 3};
 	bool found;
 
 	pool_reserve(mmu, 1);

@@ -267,7 +267,7 @@ struct shadow_page *page_get(struct mmu *mmu, uint64_t gpa, union shadow_role ro
 	page = mmu->free;
 	mmu->free = page->hash_next;
 	mmu->free_count--;
-	if (mmu->pages_used <= page - mmu->pages)
+	if (mmu->pages_used <= (size_t)(page - mmu->pages))
 		mmu->pages_used = (uint32_t)(page - mmu->pages) + 1;
 	page->gpa = gpa;
 	page->role = role;

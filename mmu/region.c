@@ -89,7 +89,7 @@ static void enter_giant(const struct mmu *mmu, struct mmu_cpu *cpu, struct shado
 	giant->awake[index / 64] |= 1ull << index % 64; /* to be looked at, whatever A says */
 	if (giant->tracked_count++)
 		return;
-	giant->quiet = AWAKE;
+	giant->quiet = page_of_table(mmu, giant->parent)->role.pdptes ? WAKEFUL : AWAKE;
 	giant->next_giant = cpu->giants;
 	cpu->giants = giant;
 }

@@ -60,6 +60,7 @@ enum quiet {
 	AWAKE,   /* A=1 is cached, perhaps */
 	FALLING, /* A is cleared, but the processor has not flushed since */
 	QUIET,   /* as long as A=0 the processor has nothing of it cached */
+	WAKEFUL, /* below a PDPTE, where no A is: its A=0 says nothing */
 };
 
 /*

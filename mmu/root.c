@@ -24,8 +24,7 @@ static union shadow_role root_role(const struct mmu *mmu, const struct guest_tab
 {
 	const struct paging_mode *mode = &tables->mode;
 	unsigned int levels = levels_for(mmu, tables);
-	union shadow_role role = {.level = levels & 7,
-	                          .pdptes = mmu->shadows_l1_paging && levels == 3};
+	union shadow_role role = {.level = levels & 7, .pdptes = levels == 3};
 
 	if (tables->direct) {
 		role.direct = 1;

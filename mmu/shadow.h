@@ -21,7 +21,8 @@ union shadow_role {
 		uint64_t level : 3;        /* of the shadow table */
 		uint64_t direct : 1;       /* maps a linear range; else shadows a guest's table */
 		uint64_t local : 1;        /* owned by one processor, never in the hash */
-		uint64_t pdptes : 1;       /* 4 entries without rights that VMRUN loads with CR3 */
+		uint64_t pdptes : 1;       /* of PAE: 4 entries without rights, the root */
+		uint64_t npt01 : 1;        /* a processor's own map of all that L1 may reach */
 		uint64_t delta : 2;        /* shadow level - guest level, see is_passthrough() */
 		uint64_t format : 2;       /* enum pt_format_id of the guest's table */
 		uint64_t quadrant : 2;     /* which part of a 4 KiB table of 4-byte entries */
@@ -132,7 +133,7 @@ struct mmu {
 	struct guest_memory memory;
 	const struct mmu_ops *ops;
 	void *context;
-	uint8_t host_levels; /* 4 or 5: levels of nested tables as L0's CR4 has it */
+	uint8_t host_levels; /* of nested tables as L0's CR4 and EFER have it: 3 to 5 */
 	uint8_t phys_bits;
 	bool identity; /* ops->map() gives gpas, but for pages that it puts elsewhere */
 	bool host_1g;  /* L0's processor maps 1 GiB pages */
@@ -217,10 +218,9 @@ static inline bool is_passthrough(const struct shadow_page *page)
 	return page->role.delta != 0;
 }
 
-/* NPT01's pages: each processor's own map of all that L1 may reach. */
 static inline bool is_npt01(const struct shadow_page *page)
 {
-	return page->role.direct && page->role.local && !page->role.pdptes;
+	return page->role.npt01;
 }
 
 /* Where an spte leads: the address of a 4 KiB page of memory or of a table. */

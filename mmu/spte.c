@@ -57,9 +57,9 @@ static struct target to_table(const struct shadow_page *page, uint64_t gpa, uint
 	target.role = page->role;
 	target.role.level = page->role.level - 1u;
 	target.role.quadrant = 0;
-	if (page->role.pdptes) { /* below it all is common */
+	if (page->role.pdptes) {
 		target.role.pdptes = 0;
-		target.role.local = 0;
+		target.role.local = page->role.npt01; /* else all below it is common */
 		target.rights = 0;
 	}
 	return target;

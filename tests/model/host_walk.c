@@ -5,7 +5,10 @@
 
 #include <stddef.h>
 
-enum { ACCESSED = 1 << 5 };
+enum { ACCESSED = 1 << 5, PAE_LEVELS = 3, PAE_ADDRESS_BITS = 32 };
+
+/* Of PDPTEs only P, PWT, PCD and an address mean anything; APM vol. 2, section 5.3.3. */
+static const uint64_t pdpte_reserved = 0xfff00000000001e6;
 
 static const uint64_t frame_bits = 0x000ffffffffff000ull;
 
@@ -14,11 +17,19 @@ struct host_point host_start(const struct host_tables *tables, uint64_t root)
 	return (struct host_point){tables->levels, root, true, true};
 }
 
+/* An entry of a PAE root: it has no rights, nor A. */
+static bool is_pdpte(const struct host_tables *tables, int level)
+{
+	return level == PAE_LEVELS && tables->levels == PAE_LEVELS;
+}
+
 /* Reserved bits of an entry at a level. Nestling's tables may have none of the ignored ones. */
 static bool broken(const struct host_tables *tables, int level, uint64_t entry)
 {
 	bool page = entry >> 7 & 1;
 
+	if (is_pdpte(tables, level))
+		return entry & pdpte_reserved;
 	if (level == 1 || !page)
 		return level >= 4 && (entry >> 8 & 1);
 	if (level >= 4 || (level == 3 && !tables->gigabyte_pages))
@@ -33,7 +44,7 @@ struct host_result host_walk(const struct host_tables *tables, struct host_point
 	struct host_result result = {.status = HOST_MISSING};
 	struct host_point at = from;
 
-	if (address >> (12 + 9 * tables->levels))
+	if (address >> (tables->levels == PAE_LEVELS ? PAE_ADDRESS_BITS : 12 + 9 * tables->levels))
 		return result;
 	while (at.level > 0) { /* the last one ends in a return */
 		unsigned int shift = 12 + 9 * (unsigned int)(at.level - 1);
@@ -51,6 +62,11 @@ struct host_result host_walk(const struct host_tables *tables, struct host_point
 		if (broken(tables, at.level, entry)) {
 			result.status = HOST_BROKEN;
 			return result;
+		}
+		if (is_pdpte(tables, at.level)) {
+			at.hpa = entry & frame_bits;
+			at.level--;
+			continue;
 		}
 		if (!(entry & 4)) /* nested walks are the user's */
 			return result;

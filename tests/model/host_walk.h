@@ -1,5 +1,5 @@
 /*
- * The processor's walk of L0's nested tables (APM vol. 2, section 5.3, 4 or 5 levels, EFER.NXE=1),
+ * The processor's walk of L0's nested tables (APM vol. 2, section 5.3, 3 to 5 levels, EFER.NXE=1),
  * with what it may keep in its paging-structure caches. Relies on nothing of Nestling's.
  */
 #ifndef TESTS_MODEL_HOST_WALK_H
@@ -33,7 +33,7 @@ struct host_result {
 	unsigned int pat;
 	int level; /* of the leaf */
 	uint64_t *leaf;
-	uint64_t *above; /* the entry that leads to the leaf's table; NULL: none was read */
+	uint64_t *above; /* the entry that leads to the leaf's table; NULL: none that has A */
 	uint64_t *upper; /* the one that leads to the table of that one */
 	unsigned int points;
 	struct host_point point[5];

@@ -6,6 +6,7 @@
 #include "mmu/spte.h"
 #include "mmu/track.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -24,9 +25,9 @@ static char message[160];
 			return wrong;                                                              \
 	} while (0)
 
-static long number(const struct mmu *mmu, const struct shadow_page *page)
+static int64_t number(const struct mmu *mmu, const struct shadow_page *page)
 {
-	return (long)(page - mmu->pages);
+	return page - mmu->pages;
 }
 
 static unsigned int times_parent(const struct shadow_page *page, const uint64_t *spte)
@@ -52,25 +53,27 @@ static const char *check_sptes(const struct mmu *mmu, const struct shadow_page *
 		if (!spte)
 			continue;
 		if (!(spte & 1))
-			WRONG("page %ld: spte %u is not present and not zero", number(mmu, page),
-			      i);
+			WRONG("page %" PRId64 ": spte %u is not present and not zero",
+			      number(mmu, page), i);
 		present++;
 		if (page->role.level == 1 || (spte & 0x80))
 			continue;
 		child = page_of_spte(mmu, spte);
 		if (child < mmu->pages || child >= mmu->pages + mmu->page_count)
-			WRONG("page %ld: spte %u leads to no table", number(mmu, page), i);
+			WRONG("page %" PRId64 ": spte %u leads to no table", number(mmu, page), i);
 		if (!child->live || child->role.level + 1u != page->role.level)
-			WRONG("page %ld: spte %u leads to page %ld, live %d, level %d",
+			WRONG("page %" PRId64 ": spte %u leads to page %" PRId64
+			      ", live %d, level %d",
 			      number(mmu, page), i, number(mmu, child), child->live,
 			      (int)child->role.level);
 		if (times_parent(child, &page->table[i]) != 1)
-			WRONG("page %ld: spte %u is %u times a parent of page %ld",
+			WRONG("page %" PRId64 ": spte %u is %u times a parent of page %" PRId64,
 			      number(mmu, page), i, times_parent(child, &page->table[i]),
 			      number(mmu, child));
 	}
 	if (present != page->present)
-		WRONG("page %ld: %u sptes, counted %u", number(mmu, page), present, page->present);
+		WRONG("page %" PRId64 ": %u sptes, counted %u", number(mmu, page), present,
+		      page->present);
 	return NULL;
 }
 
@@ -80,11 +83,11 @@ static const char *check_parent(const struct mmu *mmu, const struct shadow_page 
 	const struct shadow_page *parent = &mmu->pages[(spte - mmu->tables) / SHADOW_ENTRIES];
 
 	if (spte < mmu->tables || spte >= mmu->tables + (size_t)mmu->page_count * SHADOW_ENTRIES)
-		WRONG("page %ld: a parent is no spte", number(mmu, page));
+		WRONG("page %" PRId64 ": a parent is no spte", number(mmu, page));
 	if (!parent->live || !(*spte & 1) || page_of_spte(mmu, *spte) != page ||
 	    parent->role.level != page->role.level + 1u)
-		WRONG("page %ld: parent page %ld does not lead there", number(mmu, page),
-		      number(mmu, parent));
+		WRONG("page %" PRId64 ": parent page %" PRId64 " does not lead there",
+		      number(mmu, page), number(mmu, parent));
 	return NULL;
 }
 
@@ -120,16 +123,17 @@ static const char *check_parents(const struct mmu *mmu, const struct shadow_page
 			used++;
 		}
 		if (!used)
-			WRONG("page %ld: an empty chunk of parents", number(mmu, page));
+			WRONG("page %" PRId64 ": an empty chunk of parents", number(mmu, page));
 		parents += used;
 		own++;
 	}
 	if (own != page->chunks)
-		WRONG("page %ld: %u chunks, counted %u", number(mmu, page), own, page->chunks);
+		WRONG("page %" PRId64 ": %u chunks, counted %u", number(mmu, page), own,
+		      page->chunks);
 	*chunks += own;
 	if (page->role.local && parents + is_cached_root(page, cpus, count) != 1)
-		WRONG("page %ld is local: %u parents, cached root %d", number(mmu, page), parents,
-		      is_cached_root(page, cpus, count));
+		WRONG("page %" PRId64 " is local: %u parents, cached root %d", number(mmu, page),
+		      parents, is_cached_root(page, cpus, count));
 	return NULL;
 }
 
@@ -180,16 +184,16 @@ static const char *check_region(const struct mmu *mmu, const struct mmu_cpu *cpu
 		bool unarmed = region->unarmed[i / 64] >> i % 64 & 1;
 
 		if ((region->tracked[i / 64] >> i % 64 & 1) != tracked || (unarmed && !tracked))
-			WRONG("region %ld: frame %u is tracked: %d", number(mmu, region), i,
+			WRONG("region %" PRId64 ": frame %u is tracked: %d", number(mmu, region), i,
 			      tracked);
 		count += tracked;
 	}
 	if (count != region->tracked_count || listed != (count != 0))
-		WRONG("region %ld: %u tracked, counted %u, listed %d", number(mmu, region), count,
-		      region->tracked_count, listed);
+		WRONG("region %" PRId64 ": %u tracked, counted %u, listed %d", number(mmu, region),
+		      count, region->tracked_count, listed);
 	if (awake > listed || written > awake)
-		WRONG("region %ld: listed %d, awake %d, written by others %d", number(mmu, region),
-		      listed, awake, written);
+		WRONG("region %" PRId64 ": listed %d, awake %d, written by others %d",
+		      number(mmu, region), listed, awake, written);
 	return NULL;
 }
 
@@ -203,14 +207,14 @@ static const char *check_giant(const struct mmu *mmu, const struct mmu_cpu *cpu,
 		bool has = giant->tracked[i / 64] >> i % 64 & 1;
 
 		if (has && (!giant->table[i] || (giant->table[i] & 0x80)))
-			WRONG("giant %ld: region %u is none", number(mmu, giant), i);
+			WRONG("giant %" PRId64 ": region %u is none", number(mmu, giant), i);
 		count += has;
 	}
 	while (listed && listed != giant)
 		listed = listed->next_giant;
 	if (count != giant->tracked_count || (listed != NULL) != (count != 0))
-		WRONG("giant %ld: %u regions, counted %u, listed %d", number(mmu, giant), count,
-		      giant->tracked_count, listed != NULL);
+		WRONG("giant %" PRId64 ": %u regions, counted %u, listed %d", number(mmu, giant),
+		      count, giant->tracked_count, listed != NULL);
 	return NULL;
 }
 
@@ -235,7 +239,7 @@ static const char *check_npt01(const struct mmu *mmu, const struct mmu_cpu *cpu,
 		}
 		gpa = page->gpa + ((uint64_t)i << shadow_shift(page->role.level));
 		if (track_level(mmu, gpa, page->role.level) < page->role.level)
-			WRONG("page %ld: spte %u maps tracked frames by a large page",
+			WRONG("page %" PRId64 ": spte %u maps tracked frames by a large page",
 			      number(mmu, page), i);
 	}
 	return NULL;
@@ -252,7 +256,7 @@ static const char *check_noted(const struct mmu *mmu)
 			noted += i < mmu->frame_count && (mmu->frames[i] & FRAME_TRACKED) &&
 			         (mmu->frames[i] & (FRAME_DIRTY | FRAME_WRITERS));
 		if (noted != mmu->block_noted[frame / 512])
-			WRONG("frame %#lx: %u noted in 2 MiB, counted %u", frame, noted,
+			WRONG("frame %#" PRIx64 ": %u noted in 2 MiB, counted %u", frame, noted,
 			      mmu->block_noted[frame / 512]);
 	}
 	return NULL;
@@ -266,7 +270,8 @@ static const char *check_regions(const struct mmu *mmu)
 
 		TRY(check_npt01(mmu, cpu, cpu->direct, &tracked));
 		if (cpu == mmu->home && tracked != mmu->frames_tracked)
-			WRONG("%u frames at home, %lu tracked", tracked, mmu->frames_tracked);
+			WRONG("%u frames at home, %" PRIu64 " tracked", tracked,
+			      mmu->frames_tracked);
 	}
 	return NULL;
 }
@@ -279,7 +284,7 @@ static const char *check_pins(const struct mmu *mmu, const struct shadow_page *p
 	for (unsigned int cpu = 0; cpu < count; cpu++)
 		pins += (cpus[cpu].direct == page) + (cpus[cpu].current == page);
 	if (pins != page->pins)
-		WRONG("page %ld: %u pins, counted %u", number(mmu, page), pins, page->pins);
+		WRONG("page %" PRId64 ": %u pins, counted %u", number(mmu, page), pins, page->pins);
 	return NULL;
 }
 
@@ -293,13 +298,13 @@ static const char *check_hash(const struct mmu *mmu, uint32_t common)
 			if (++hashed > mmu->page_count)
 				WRONG("bucket %u is a ring", i);
 			if (!page->live || page->role.local)
-				WRONG("page %ld is in the hash: live %d, local %d",
+				WRONG("page %" PRId64 " is in the hash: live %d, local %d",
 				      number(mmu, page), page->live, (int)page->role.local);
 			for (const struct shadow_page *other = page->hash_next; other;
 			     other = other->hash_next) {
 				if (other->gpa == page->gpa && other->role.word == page->role.word)
-					WRONG("pages %ld and %ld are the same", number(mmu, page),
-					      number(mmu, other));
+					WRONG("pages %" PRId64 " and %" PRId64 " are the same",
+					      number(mmu, page), number(mmu, other));
 			}
 		}
 	}
@@ -315,7 +320,7 @@ static const char *check_list(const struct mmu *mmu, uint32_t live)
 
 	for (const struct shadow_page *page = mmu->oldest; page; page = page->newer) {
 		if (++listed > mmu->page_count || page->older != older || !page->live)
-			WRONG("page %ld: list by use is broken", number(mmu, page));
+			WRONG("page %" PRId64 ": list by use is broken", number(mmu, page));
 		older = page;
 	}
 	if (mmu->newest != older || listed != live)
@@ -346,14 +351,15 @@ static const char *check_copy(const struct mmu *mmu, const struct shadow_page *p
 	const struct shadow_page *copy = page->copy;
 
 	if (is_copy(page) && (!copy || is_copy(copy)))
-		WRONG("page %ld is a copy of nothing", number(mmu, page));
+		WRONG("page %" PRId64 " is a copy of nothing", number(mmu, page));
 	if (!copy || is_copy(page))
 		return NULL;
 	if (copy->copy != page || !copy->live || !is_copy(copy))
-		WRONG("page %ld: its copy is another one's", number(mmu, page));
+		WRONG("page %" PRId64 ": its copy is another one's", number(mmu, page));
 	for (unsigned int i = 0; i < SHADOW_ENTRIES; i++) {
 		if (page->table[i] && !is_same_leaf(mmu, page, i))
-			WRONG("page %ld: spte %u is %#lx, its entry was read as %#lx",
+			WRONG("page %" PRId64 ": spte %u is %#" PRIx64
+			      ", its entry was read as %#" PRIx64,
 			      number(mmu, page), i, page->table[i], copy->table[i]);
 	}
 	return NULL;
@@ -364,7 +370,7 @@ static const char *check_groups(const struct mmu *mmu, const struct shadow_page 
 {
 	for (unsigned int i = 0; i < SHADOW_ENTRIES; i++) {
 		if (!is_copy(page) && page->table[i] && !(page->groups >> i / GROUP_ENTRIES & 1))
-			WRONG("page %ld: spte %u is in no group", number(mmu, page), i);
+			WRONG("page %" PRId64 ": spte %u is in no group", number(mmu, page), i);
 	}
 	return NULL;
 }
@@ -377,11 +383,11 @@ static const char *check_idle(const struct mmu *mmu, const struct shadow_page *f
 			WRONG("a list of idle pages is a ring");
 		if (page->live || page->present || page->parent || page->more_parents ||
 		    page->pins || page->copy)
-			WRONG("page %ld is idle and not empty", number(mmu, page));
+			WRONG("page %" PRId64 " is idle and not empty", number(mmu, page));
 		for (unsigned int i = 0; i < SHADOW_ENTRIES; i++) {
 			if (page->table[i])
-				WRONG("page %ld is idle, spte %u is not zero", number(mmu, page),
-				      i);
+				WRONG("page %" PRId64 " is idle, spte %u is not zero",
+				      number(mmu, page), i);
 		}
 	}
 	return NULL;

@@ -3,14 +3,15 @@
  */
 #include "tests/model/marks.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 
 static char message[120];
 
 static const char *became(const struct ram_change *change)
 {
-	snprintf(message, sizeof(message), "entry at %#lx: %#lx became %#lx", change->gpa,
-	         change->old, change->new);
+	snprintf(message, sizeof(message), "entry at %#" PRIx64 ": %#" PRIx64 " became %#" PRIx64,
+	         change->gpa, change->old, change->new);
 	return message;
 }
 
@@ -40,7 +41,7 @@ const char *marks_wrong(struct ram *ram, const struct ref_result *expected, size
 
 		if (ram_page_number(gpa) < 0 || !(sets_in(expected, gpa) & ~ram_read(ram, gpa, 8)))
 			continue;
-		snprintf(message, sizeof(message), "A or D not set in the entry at %#lx", gpa);
+		snprintf(message, sizeof(message), "A or D not set in the entry at %#" PRIx64, gpa);
 		return message;
 	}
 	return NULL;

@@ -5,6 +5,7 @@
 
 #include "tests/model/invariants.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 
 static char message[160];
@@ -47,17 +48,20 @@ static const char *check_writable(const struct mmu *mmu, const struct shadow_pag
 	(*writable)++;
 	frame = frame >> shift_of(level) << shift_of(level);
 	if (times_listed(mmu, frame, level, number) != 1)
-		WRONG("page %ld: writable leaf %u is %u times in the list of frame %#lx",
-		      (long)(page - mmu->pages), index, times_listed(mmu, frame, level, number),
+		WRONG("page %" PRId64
+		      ": writable leaf %u is %u times in the list of frame %#" PRIx64,
+		      (int64_t)(page - mmu->pages), index, times_listed(mmu, frame, level, number),
 		      frame);
 	for (uint64_t i = frame; i < frame + (1ull << shift_of(level)) && i < mmu->frame_count;
 	     i++) {
 		if (is_protected(mmu, i << 12))
-			WRONG("page %ld: leaf %u of level %d lets frame %#lx be written, a table",
-			      (long)(page - mmu->pages), index, level, i);
+			WRONG("page %" PRId64 ": leaf %u of level %d lets frame %#" PRIx64
+			      " be written, a table",
+			      (int64_t)(page - mmu->pages), index, level, i);
 		if (level > 1 && (mmu->frames[i] & FRAME_TRACKED))
-			WRONG("page %ld: leaf %u of level %d covers frame %#lx, a table",
-			      (long)(page - mmu->pages), index, level, i);
+			WRONG("page %" PRId64 ": leaf %u of level %d covers frame %#" PRIx64
+			      ", a table",
+			      (int64_t)(page - mmu->pages), index, level, i);
 	}
 	return NULL;
 }
@@ -73,7 +77,7 @@ static const char *check_leaves(const struct mmu *mmu, uint64_t *writable)
 
 			if (page->role.pdptes &&
 			    ((n > 3 && spte) || (spte & ~(0x000ffffffffff000ull | 1 | 1 << 5))))
-				WRONG("page %u of PDPTEs: spte %u is %#lx", i, n, spte);
+				WRONG("page %u of PDPTEs: spte %u is %#" PRIx64, i, n, spte);
 			if ((spte & 3) != 3 || (page->role.level > 1 && !(spte & 0x80)))
 				continue;
 			wrong = check_writable(mmu, page, n, writable);
@@ -96,7 +100,8 @@ static const char *check_lists(const struct mmu *mmu, uint64_t writable)
 		}
 	}
 	if (listed != writable)
-		WRONG("%lu leaves are listed, %lu can be written", listed, writable);
+		WRONG("%" PRIu64 " leaves are listed, %" PRIu64 " can be written", listed,
+		      writable);
 	return NULL;
 }
 
@@ -111,15 +116,15 @@ static const char *check_frames(const struct rig *rig)
 		uint32_t at = 0;
 
 		if (!(flags & FRAME_TRACKED) && page_shadows(mmu, gpa))
-			WRONG("frame %#lx is a table and not tracked", frame);
+			WRONG("frame %#" PRIx64 " is a table and not tracked", frame);
 		if ((flags & FRAME_TRACKED) && !(flags & FRAME_WATCHED) && !page_shadows(mmu, gpa))
-			WRONG("frame %#lx is tracked and no table", frame);
+			WRONG("frame %#" PRIx64 " is tracked and no table", frame);
 		if ((flags & FRAME_DIRTY) && !(flags & FRAME_TRACKED))
-			WRONG("frame %#lx is dirty and not tracked", frame);
+			WRONG("frame %#" PRIx64 " is dirty and not tracked", frame);
 		while (at < mmu->dirty_count && mmu->dirty[at] != frame)
 			at++;
 		if ((flags & FRAME_DIRTY) && at == mmu->dirty_count)
-			WRONG("frame %#lx is dirty and nothing knows", frame);
+			WRONG("frame %#" PRIx64 " is dirty and nothing knows", frame);
 	}
 	return NULL;
 }
@@ -135,8 +140,8 @@ static const char *check_counts(const struct mmu *mmu)
 	for (uint64_t i = 0; i <= mmu->frame_count >> 18; i++)
 		giants += mmu->giant_tracked[i];
 	if (blocks != tracked || giants != tracked || mmu->frames_tracked != tracked)
-		WRONG("%lu frames are tracked, counted %lu, %lu, %lu", tracked, blocks, giants,
-		      mmu->frames_tracked);
+		WRONG("%" PRIu64 " frames are tracked, counted %" PRIu64 ", %" PRIu64 ", %" PRIu64,
+		      tracked, blocks, giants, mmu->frames_tracked);
 	return NULL;
 }
 

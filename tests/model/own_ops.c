@@ -3,6 +3,8 @@
  */
 #include "tests/model/own_world.h"
 
+#include <inttypes.h>
+
 enum { COUNTDOWN = 12 };
 
 static struct ref_access access_of(const struct op *op)
@@ -30,7 +32,7 @@ static void refault(struct own_world *world, struct own_cpu *cpu, uint64_t addre
 	result = mmu_fault(&world->rig->mmu, cpu->mmu, &at->tables, &fault);
 	own_leave_l0(world);
 	if (result == FAULT_REFLECT && !world->raced)
-		own_fail(world, "address %#lx: what is allowed was reflected", address);
+		own_fail(world, "address %#" PRIx64 ": what is allowed was reflected", address);
 }
 
 static void access_guest(struct own_world *world, struct own_cpu *cpu, const struct op *op)

@@ -6,6 +6,7 @@
 
 #include "tests/model/marks.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 enum { MOST_FAULTS = 3 };
@@ -110,15 +111,16 @@ static bool fault(struct own_world *world, struct own_cpu *cpu, uint64_t address
 	if (world->raced) {
 		if (result == FAULT_REFLECT &&
 		    !own_may_fault(ram, tables, address, access, fault.code, start))
-			own_fail(world, "address %#lx: code %#x was never true", address,
+			own_fail(world, "address %#" PRIx64 ": code %#x was never true", address,
 			         fault.code);
 		return result != FAULT_REFLECT;
 	}
 	if (expected.fault != (result == FAULT_REFLECT) || result == FAULT_RETRY)
-		own_fail(world, "space %u address %#lx: result %d, the reference has code %#x",
+		own_fail(world,
+		         "space %u address %#" PRIx64 ": result %d, the reference has code %#x",
 		         at->space, address, result, expected.fault ? expected.code : 0);
 	if (expected.fault && fault.code != expected.code)
-		own_fail(world, "address %#lx: code %#x, the reference has %#x", address,
+		own_fail(world, "address %#" PRIx64 ": code %#x, the reference has %#x", address,
 		         fault.code, expected.code);
 	if (expected.fault)
 		return false;
@@ -126,7 +128,8 @@ static bool fault(struct own_world *world, struct own_cpu *cpu, uint64_t address
 	own_check(world, cpu, cpu->now, at->space, address, &seen, true);
 	/* A write may have to fault once more: the page itself became a table just now. */
 	if (!access.write && !own_permits(own_mode(world, at->space), &seen, access))
-		own_fail(world, "space %u address %#lx: the fault was handled, yet it comes again",
+		own_fail(world,
+		         "space %u address %#" PRIx64 ": the fault was handled, yet it comes again",
 		         at->space, address);
 	return true;
 }
@@ -164,7 +167,7 @@ uint64_t own_do_access(struct own_world *world, struct own_cpu *cpu, uint64_t ad
 		if (world->amid)
 			return ~0ull; /* it waits until L0 has time for it */
 		if (faults == MOST_FAULTS)
-			own_fail(world, "address %#lx: faults without end", address);
+			own_fail(world, "address %#" PRIx64 ": faults without end", address);
 		if (!fault(world, cpu, address, access))
 			return ~0ull;
 		faults += !world->raced;

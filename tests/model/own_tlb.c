@@ -5,6 +5,7 @@
  */
 #include "tests/model/own_world.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 static uint32_t passing(const struct ref_mode *mode, const struct own_seen *seen)
@@ -72,8 +73,9 @@ void own_check(struct own_world *world, struct own_cpu *cpu, unsigned int asid, 
 
 	if (seen->status == OWN_BROKEN)
 		own_fail(world,
-		         "cpu %u asid %u space %u address %#lx: reserved bits or a wrong table", id,
-		         asid, space, address);
+		         "cpu %u asid %u space %u address %#" PRIx64
+		         ": reserved bits or a wrong table",
+		         id, asid, space, address);
 	if (seen->status == OWN_MISSING)
 		return;
 	/* What is not L1's leads to nobody's page, whatever gpa it has. */
@@ -85,15 +87,17 @@ void own_check(struct own_world *world, struct own_cpu *cpu, unsigned int asid, 
 		walk = own_ref_walk(&world->rig->ram, question.tables, address,
 		                    (struct ref_access){.ac = true});
 		if (walk.fault || rig_map(walk.gpa).hpa != RIG_NOBODY)
-			own_fail(world, "address %#lx leads to nobody's page", address);
+			own_fail(world, "address %#" PRIx64 " leads to nobody's page", address);
 		question.gpa = walk.gpa;
 	} else if (rig_map(seen->hpa).hpa == RIG_NOBODY) {
-		own_fail(world, "address %#lx leads to %#lx, which is L0's", address, seen->hpa);
+		own_fail(world, "address %#" PRIx64 " leads to %#" PRIx64 ", which is L0's",
+		         address, seen->hpa);
 	}
 	if (!own_may_have(&question) &&
 	    (strict || !another_mode_explains(at, space, number, &question)))
 		own_fail(world,
-		         "cpu %u asid %u space %u address %#lx: hpa %#lx type %u w %d u %d x %d "
+		         "cpu %u asid %u space %u address %#" PRIx64 ": hpa %#" PRIx64
+		         " type %u w %d u %d x %d "
 		         "level %d is not what the tables %s",
 		         id, asid, space, address, seen->hpa, rig_host_types[seen->pat],
 		         seen->write, seen->user, seen->execute, seen->level,

@@ -4,6 +4,7 @@
  */
 #include "tests/model/random_scripts.h"
 
+#include <inttypes.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -98,13 +99,13 @@ void random_scripts(const struct script_model *of, uint32_t count, uint64_t defa
 	if (!child)
 		run_scripts(first, until);
 	assert_int_equal(waitpid(child, &status, 0), child);
-	printf("seeds %lu to %lu, %lu scripts of %u operations\n", first, progress->seed,
-	       progress->scripts, operations);
+	printf("seeds %" PRIu64 " to %" PRIu64 ", %" PRIu64 " scripts of %u operations\n", first,
+	       progress->seed, progress->scripts, operations);
 	if (status == 0) {
 		assert_string_equal(progress->message, "");
 		return;
 	}
-	printf("failed: NESTLING_SEED=%lu: %s\n", progress->seed, progress->message);
+	printf("failed: NESTLING_SEED=%" PRIu64 ": %s\n", progress->seed, progress->message);
 	model->make(&script, progress->seed, operations);
 	script_shrink(&script, fails);
 	progress->message[0] = 0;

@@ -148,7 +148,9 @@ struct rig *rig_new(int host_levels, bool host_1g, uint32_t pages)
 
 void rig_track(struct rig *rig)
 {
-	uint64_t end = RAM_HIGH_GPA + (RAM_PAGES - RAM_LOW_PAGES) * 4096ull;
+	uint64_t end = rig->mmu.host_levels == 3
+	                       ? 4ull << 30 /* all that a PAE root maps is L1's memory */
+	                       : RAM_HIGH_GPA + (RAM_PAGES - RAM_LOW_PAGES) * 4096ull;
 
 	rig->hpa_bit = 0;
 	rig->mmu.identity = true;
@@ -185,7 +187,8 @@ void rig_mode(const struct rig *rig, struct paging_mode *mode, unsigned int form
 {
 	static const uint8_t bits[] = {40, 48, 52, 36};
 
-	format %= PT_FORMATS;
+	/* A hypervisor has no longer addresses than its own: L1 has no long mode under PAE. */
+	format %= rig->mmu.host_levels == 3 ? PT_4LEVEL : PT_FORMATS;
 	if (format == PT_5LEVEL && rig->mmu.host_levels == 4)
 		format = PT_4LEVEL; /* L1 has no LA57 under a 4-level L0 */
 	paging_mode_init(mode, (enum pt_format_id)format, flags, bits[phys_bits % 4]);

@@ -6,6 +6,7 @@
 
 #include "tests/model/marks.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 
 /* Frames are tracked by NPT01's pages, which need their own. */
@@ -131,7 +132,7 @@ static void on_kick(struct rig *rig, unsigned int cpu)
 void world_init(struct world *world, const struct setting *setting)
 {
 	static const uint32_t pools[] = {8, 10, 14, 24, 64, 200, 18, 40};
-	int host_levels = 4 + (setting->host & 1);
+	int host_levels = setting->host & 8 ? 3 : 4 + (setting->host & 1);
 	const uint8_t formats[2] = {setting->formats, setting->formats / 16};
 
 	world->tracking = setting->host & 4;
@@ -252,7 +253,7 @@ static bool fault(struct world *world, unsigned int cpu, uint64_t address, struc
 		struct history history = {ram, mode, tables.root, address, &since};
 
 		if (result == FAULT_REFLECT && !history_may_fault(&history, access, fault.code))
-			world_fail(world, "address %#lx: code %#x was never true", address,
+			world_fail(world, "address %#" PRIx64 ": code %#x was never true", address,
 			           fault.code);
 		return result != FAULT_REFLECT;
 	}
@@ -260,14 +261,15 @@ static bool fault(struct world *world, unsigned int cpu, uint64_t address, struc
 	if (wrong)
 		world_fail(world, "%s", wrong);
 	if (expected.fault != (result == FAULT_REFLECT))
-		world_fail(world, "root %u address %#lx: result %d, the reference has code %#x",
+		world_fail(world,
+		           "root %u address %#" PRIx64 ": result %d, the reference has code %#x",
 		           at->root, address, result, expected.fault ? expected.code : 0);
 	if (result == FAULT_RETRY)
-		world_fail(world, "address %#lx: retry without a race", address);
+		world_fail(world, "address %#" PRIx64 ": retry without a race", address);
 	if (expected.fault) {
 		if (fault.code != expected.code)
-			world_fail(world, "address %#lx: code %#x, the reference has %#x", address,
-			           fault.code, expected.code);
+			world_fail(world, "address %#" PRIx64 ": code %#x, the reference has %#x",
+			           address, fault.code, expected.code);
 		return false;
 	}
 	struct host_result seen = rig_walk(world->rig, at->hpa, address);
@@ -302,7 +304,7 @@ static void access_guest(struct world *world, unsigned int cpu, const struct op 
 		}
 		/* One fault is enough, another one if L1 changed its tables amid the first. */
 		if (faults > 1)
-			world_fail(world, "address %#lx: faults without end", address);
+			world_fail(world, "address %#" PRIx64 ": faults without end", address);
 		if (!fault(world, cpu, address, access)) {
 			world_leave_l2(world, cpu);
 			return;
@@ -317,12 +319,14 @@ static void access_direct(struct world *world, unsigned int cpu, const struct op
 	struct host_result seen;
 	unsigned int flushes;
 
+	if (world_is_pae(world))
+		gpa = (uint32_t)gpa;
 	world_check_points(world, cpu, 0, WORLD_ROOTS, gpa);
 	seen = world_reach(world, cpu, gpa);
 	flushes = world->rig->flushes;
 	if (mmu_direct_fault(&world->rig->mmu, &world->rig->cpu[cpu], gpa) &&
 	    flushes == world->rig->flushes) /* nothing was reclaimed */
-		world_fail(world, "NPT01: %#lx was filled twice", gpa);
+		world_fail(world, "NPT01: %#" PRIx64 " was filled twice", gpa);
 	seen = rig_walk(world->rig, at->direct, gpa);
 	world_remember(world, cpu, 0, WORLD_ROOTS, gpa, &seen);
 }
@@ -411,11 +415,12 @@ static void run_op(struct world *world, const struct op *op)
 		break;
 	case OP_WATCH:
 		if (world->tracking)
-			watch_toggle(&world->watched, world->rig, at, op->value % RAM_PAGES);
+			watch_toggle(&world->watched, world->rig, at,
+			             op->value % world_l1_pages(world));
 		break;
 	case OP_WATCHED:
 		if (world->tracking)
-			ask_watched(world, at, op->value % RAM_PAGES);
+			ask_watched(world, at, op->value % world_l1_pages(world));
 		break;
 	case OP_CHECK:
 		if (op->value & 1)

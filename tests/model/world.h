@@ -64,6 +64,17 @@ void world_end(struct world *world);
 /* Ends the run. */
 #define world_fail(world, ...) script_fail(&(world)->run, __VA_ARGS__)
 
+/* L0 maps 4 GiB: what guest memory there is above is not L1's. */
+static inline bool world_is_pae(const struct world *world)
+{
+	return world->rig->mmu.host_levels == 3;
+}
+
+static inline unsigned int world_l1_pages(const struct world *world)
+{
+	return world_is_pae(world) ? RAM_LOW_PAGES : RAM_PAGES;
+}
+
 /* world_guest.c: the guest's side by number. */
 unsigned int world_root(const struct world *world, unsigned int number);
 const struct ref_mode *world_mode(const struct world *world, unsigned int root);

@@ -5,6 +5,7 @@
 
 #include "tests/model/invariants.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 struct seen {
@@ -36,11 +37,13 @@ static void check_in(struct world *world, unsigned int cpu, unsigned int asid, u
 	                          .windows = windows};
 
 	if (seen->status == HOST_BROKEN)
-		world_fail(world, "cpu %u root %u address %#lx: reserved bits or a wrong table",
+		world_fail(world,
+		           "cpu %u root %u address %#" PRIx64 ": reserved bits or a wrong table",
 		           cpu, root, address);
 	if (seen->status == HOST_OK && !history_may_have(&history, explains, &what))
 		world_fail(world,
-		           "cpu %u asid %u root %u address %#lx: hpa %#lx type %u w %d x %d level "
+		           "cpu %u asid %u root %u address %#" PRIx64 ": hpa %#" PRIx64
+		           " type %u w %d x %d level "
 		           "%d is not what the tables said while it ran",
 		           cpu, asid, root, address, seen->hpa, rig_host_types[seen->pat],
 		           seen->write, seen->execute, seen->level);
@@ -58,7 +61,9 @@ void world_check_current(struct world *world, unsigned int root, uint64_t addres
 	check_in(world, 0, 0, root, address, seen, &WINDOWS_FROM(ram_now(&world->rig->ram)));
 	if (seen->status != HOST_OK || (access.write && !seen->write) ||
 	    (access.fetch && !seen->execute))
-		world_fail(world, "root %u address %#lx: the fault was handled, yet it comes again",
+		world_fail(world,
+		           "root %u address %#" PRIx64
+		           ": the fault was handled, yet it comes again",
 		           root, address);
 }
 
@@ -67,11 +72,11 @@ void world_check_direct(struct world *world, uint64_t gpa, const struct host_res
 	struct host_mapping map = rig_map(gpa);
 
 	if (seen->status == HOST_BROKEN)
-		world_fail(world, "NPT01: reserved bits or a wrong table at %#lx", gpa);
+		world_fail(world, "NPT01: reserved bits or a wrong table at %#" PRIx64, gpa);
 	if (seen->status == HOST_OK &&
 	    (seen->hpa != rig_hpa(world->rig, gpa) || !seen->write || !seen->execute ||
 	     seen->level > map.level || rig_host_types[seen->pat] != 6))
-		world_fail(world, "NPT01: gpa %#lx leads to %#lx", gpa, seen->hpa);
+		world_fail(world, "NPT01: gpa %#" PRIx64 " leads to %#" PRIx64, gpa, seen->hpa);
 }
 
 void world_remember(struct world *world, unsigned int cpu, unsigned int asid, unsigned int root,

@@ -5,6 +5,8 @@
  */
 #include "tests/model/world.h"
 
+#include <inttypes.h>
+
 enum { ACCESSED = 1 << 5, DIRTY = 1 << 6, BY_L2 = 0x80 };
 
 static void bring_up(struct world *world, unsigned int cpu)
@@ -26,12 +28,12 @@ struct host_result world_reach(struct world *world, unsigned int cpu, uint64_t g
 	if (seen.status != HOST_OK) {
 		at->in_l1 = false;
 		if (!mmu_direct_fault(&world->rig->mmu, &world->rig->cpu[cpu], gpa))
-			world_fail(world, "NPT01: nothing filled for %#lx", gpa);
+			world_fail(world, "NPT01: nothing filled for %#" PRIx64, gpa);
 		seen = rig_look(world->rig, at->direct, gpa);
 		world_check_direct(world, gpa, &seen);
 	}
 	if (seen.status != HOST_OK)
-		world_fail(world, "NPT01: %#lx is not filled", gpa);
+		world_fail(world, "NPT01: %#" PRIx64 " is not filled", gpa);
 	return seen;
 }
 
@@ -40,7 +42,7 @@ void world_l1_runs(struct world *world)
 	for (unsigned int cpu = 0; cpu < world->cpus; cpu++) {
 		struct world_cpu *at = &world->cpu[cpu];
 
-		for (unsigned int page = 0; at->in_l1 && page < RAM_PAGES; page++) {
+		for (unsigned int page = 0; at->in_l1 && page < world_l1_pages(world); page++) {
 			struct host_result seen =
 				rig_look(world->rig, at->direct, ram_page_gpa(page));
 
@@ -52,7 +54,8 @@ void world_l1_runs(struct world *world)
 			at->l1_size[page] = seen.level;
 			/* Nothing comes to be cached before A is set above it, whatever D says. */
 			at->l1_upper[page] |= !seen.upper || (*seen.upper & ACCESSED);
-			at->l1_comes[page] |= at->l1_upper[page] && (*seen.above & ACCESSED);
+			at->l1_comes[page] |=
+				at->l1_upper[page] && (!seen.above || (*seen.above & ACCESSED));
 			at->l1_writes[page] |= at->l1_comes[page] && (*seen.leaf & DIRTY);
 		}
 	}
@@ -82,7 +85,8 @@ static void set_dirty(struct world *world, const struct world_cpu *at, unsigned 
 			world->woken += seen->level == 1 && !(*seen->upper & ACCESSED);
 			*seen->upper |= ACCESSED;
 		}
-		*seen->above |= ACCESSED;
+		if (seen->above)
+			*seen->above |= ACCESSED;
 	}
 	*seen->leaf |= DIRTY;
 }
@@ -128,7 +132,7 @@ void world_write(struct world *world, const struct op *op, uint64_t gpa, unsigne
 	unsigned int cpu = op->cpu % world->cpus;
 	struct world_cpu *at = &world->cpu[cpu];
 
-	if (!world->tracking || page < 0) {
+	if (!world->tracking || page < 0 || page >= (int)world_l1_pages(world)) {
 		if (!world->amid)
 			world_leave_l2(world, cpu);
 		ram_write(&world->rig->ram, gpa, size, value);

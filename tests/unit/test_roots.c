@@ -1,9 +1,11 @@
 /*
- * The kinds of root that a 64-bit L0 has (design, section 3): R1 direct; R7 and R8 local and
- * passthrough; R10 and R12 common; R11 passthrough over a common table. And the roots that a
- * processor keeps.
+ * The kinds of root that L0 has (docs/roots.md): R1 and R2 direct; R7 and R8 local and
+ * passthrough; R9 local, of PDPTEs; R10 and R12 common; R11 passthrough over a common table. And
+ * the roots that a processor keeps.
  */
 #include "tests/unit/mmu_test.h"
+
+#include <inttypes.h>
 
 static const struct row {
 	const char *name;
@@ -22,6 +24,9 @@ static const struct row {
 	{"R10", PT_4LEVEL, MODE_NX | MODE_1G, 4, 0, false},
 	{"R11", PT_4LEVEL, MODE_NX | MODE_1G, 5, 1, false},
 	{"R12", PT_5LEVEL, MODE_NX | MODE_1G, 5, 0, false},
+	{"R9 2-level, PSE=0", PT_2LEVEL, 0, 3, 1, true},
+	{"R9 2-level, PSE=1", PT_2LEVEL, MODE_PSE, 3, 1, true},
+	{"R9 PAE", PT_PAE, MODE_NX, 3, 0, true},
 };
 
 enum { ROWS = sizeof(rows) / sizeof(rows[0]) };
@@ -317,7 +322,7 @@ static void any_number_of_roots(void **state)
 			uint64_t root = mmu_load_root(&rig->mmu, &rig->cpu[0], &tables, 1);
 
 			if (rig_walk(rig, root, 0).status != HOST_MISSING)
-				fail_msg("%s: root %lu is not empty", rows[i].name, n);
+				fail_msg("%s: root %" PRIu64 " is not empty", rows[i].name, n);
 		}
 		assert_ok_invariants(rig);
 		rig_free(rig);
@@ -380,7 +385,7 @@ static void roles_keep_guests_apart(void **state)
 static void direct_roots(void **state)
 {
 	(void)state;
-	for (int levels = 4; levels <= 5; levels++) {
+	for (int levels = 3; levels <= 5; levels++) {
 		for (int big = 0; big < 2; big++) {
 			struct rig *rig = rig_new(levels, big, 64);
 			uint64_t root = mmu_direct_root(&rig->mmu, &rig->cpu[0]);
@@ -392,17 +397,23 @@ static void direct_roots(void **state)
 			                   1ull << 47};
 
 			mmu_direct_root(&rig->mmu, &rig->cpu[1]);
+			assert_int_equal(rig->cpu[0].direct->role.pdptes, levels == 3);
 			for (size_t i = 0; i < sizeof(gpas) / sizeof(gpas[0]); i++) {
-				struct host_mapping map = rig_map(gpas[i]);
+				struct host_mapping map;
 				struct host_result walk;
+
+				if (levels == 3)
+					gpas[i] = (uint32_t)gpas[i];
+				map = rig_map(gpas[i]);
 
 				assert_int_equal(rig_walk(rig, root, gpas[i]).status, HOST_MISSING);
 				assert_true(mmu_direct_fault(&rig->mmu, &rig->cpu[0], gpas[i]));
 				assert_false(mmu_direct_fault(&rig->mmu, &rig->cpu[0], gpas[i]));
 				walk = rig_walk(rig, root, gpas[i]);
 				assert_int_equal(walk.hpa, map.hpa | (gpas[i] & 0xfff));
-				assert_int_equal(walk.level,
-				                 map.level == 3 && !big ? 2 : map.level);
+				assert_int_equal(walk.level, map.level == 3 && (!big || levels == 3)
+				                                     ? 2
+				                                     : map.level);
 				assert_true(walk.write && walk.execute);
 				assert_int_equal(walk.pat, 0);
 				rig->flushes = 0;
@@ -414,6 +425,31 @@ static void direct_roots(void **state)
 			assert_int_equal(rig->cpu[1].direct->present, 0);
 			rig_free(rig);
 		}
+	}
+}
+
+/* QEMU sets A in PDPTEs, where there is none: that is no change of theirs. */
+static void pdptes_that_were_accessed(void **state)
+{
+	(void)state;
+	for (int i = ROWS - 3; i < ROWS; i++) {
+		struct rig *rig = rig_new(rows[i].host_levels, true, 32);
+		struct guest_tables tables = tables_of(rig, &rows[i]);
+		uint64_t root = mmu_load_root(&rig->mmu, &rig->cpu[0], &tables, 1), changed;
+		struct shadow_page *page = rig->cpu[0].current;
+
+		assert_true(page->role.pdptes);
+		rig_put(rig, &tables, 0, 1, 0x40000000 | E_PAGE);
+		assert_int_equal(rig_access(rig, 0, &tables, 0, ACCESS_WRITE), RIG_OK);
+		page->table[0] |= PTE_A;
+		changed = rig->mmu.counters->sptes_changed;
+		mmu_flush_asid(&rig->cpu[0], 1);
+		assert_int_equal(mmu_load_root(&rig->mmu, &rig->cpu[0], &tables, 1), root);
+		assert_int_equal(rig->mmu.counters->sptes_changed, changed);
+		page->table[0] &= ~PTE_A; /* the model has it reserved, as hardware */
+		assert_int_equal(rig_look(rig, root, 0).hpa, 0x40000000 ^ RIG_HPA_BIT);
+		assert_ok_invariants(rig);
+		rig_free(rig);
 	}
 }
 
@@ -483,6 +519,7 @@ int main(void)
 		cmocka_unit_test(reclaimed_roots_are_built_again),
 		cmocka_unit_test(roles_keep_guests_apart),
 		cmocka_unit_test(direct_roots),
+		cmocka_unit_test(pdptes_that_were_accessed),
 		cmocka_unit_test(direct_tables_are_reclaimed),
 		cmocka_unit_test(hostile_tables),
 	};
