@@ -128,7 +128,7 @@ static const uint8_t *package_end(const uint8_t *at, unsigned int bytes, const u
 		return NULL;
 	for (unsigned int i = 1; i < bytes; i++)
 		length |= (uint32_t)at[i] << (8 * i - 4);
-	return length <= end - at ? at + length : end;
+	return length <= (size_t)(end - at) ? at + length : end;
 }
 
 /* Behind the name: where the first byte of its package may be, and the end of all of it. */

@@ -12,9 +12,9 @@
 #define STACK_SIZE 16384u
 
 struct stack_base {
-	void *processor; /* svm/vcpu.h's, NULL until there is one */
-	uint64_t nmis;   /* that the processor took in L0 */
-	uint64_t inits;  /* likewise, as #SX */
+	void *processor;           /* svm/vcpu.h's, NULL until there is one */
+	_Alignas(8) uint64_t nmis; /* that the processor took in L0 */
+	uint64_t inits;            /* likewise, as #SX */
 	uint64_t machine_checks;
 	bool dies; /* it panics */
 };
