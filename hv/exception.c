@@ -19,7 +19,7 @@ struct gate {
 _Static_assert(sizeof(struct gate) == 16, "gate of 64-bit mode, APM vol. 2, section 4.8.4");
 
 struct fixup {
-	uint64_t at, go_on;
+	uintptr_t at, go_on;
 };
 
 extern const struct fixup fixup_table_start[], fixup_table_end[];

@@ -16,6 +16,12 @@ void exception_init(void);
 /* Loads it on another one. */
 void exception_load(void);
 
+#ifdef __x86_64__
+#define FIXUP_WORD ".quad"
+#else
+#define FIXUP_WORD ".long"
+#endif
+
 /*
  * Runs an instruction that may fault with operands of the guest's; after a fault, goes on behind
  * it with "failed" set. APM vol. 3 lists what each can raise.
@@ -27,7 +33,7 @@ void exception_load(void);
 	"2:	mov $1, %k[failed]\n"                                                                  \
 	"3:\n"                                                                                     \
 	"	.pushsection .fixup_table, \"a\"\n"                                                      \
-	"	.quad 1b, 2b\n"                                                                          \
+	"	" FIXUP_WORD " 1b, 2b\n"                                                           \
 	"	.popsection\n"
 
 /* WRMSR and RDMSR that return false instead of raising #GP. */

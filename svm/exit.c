@@ -268,7 +268,10 @@ static inline void has_left(struct vcpu *vcpu, bool plain)
 	if (plain)
 		return;
 	if (!vcpu->cpu.alone)
-		__asm__ volatile("incq %0" : "+m"(vcpu->cpu.run) : : "memory"); /* P15: one store */
+		__asm__ volatile("inc%z0 %0"
+		                 : "+m"(vcpu->cpu.run)
+		                 :
+		                 : "memory"); /* P15: one store */
 	if (!features.npt)
 		shadowed_exit(vcpu);
 }

@@ -90,6 +90,7 @@ prove: ## prove the protocols between processors by spin, in larger sizes than c
 check: ## every test: unit, lint, proofs, system; ends with the runner's summary
 	@$(MAKE) --no-print-directory build-all
 	@$(MAKE) --no-print-directory check-unit
+	@NESTLING_SECONDS=2 $(MAKE) --no-print-directory ARCH=i386 BUILD='$(BUILD)/i386' check-unit
 	@$(MAKE) --no-print-directory lint
 	@$(MAKE) --no-print-directory check-proof
 	@$(MAKE) --no-print-directory check-system

@@ -21,7 +21,7 @@ struct processor {
 		};
 		uint64_t wanted; /* is not 0 if one of them is not */
 	};
-	uint64_t run;    /* odd: in a guest, which has not exited since it was even */
+	uintptr_t run;   /* odd: in a guest, which has not exited since it was even */
 	uint64_t kicked; /* TSC when an NMI of L0's was sent that is on its way; 0: none is */
 	uint32_t apic_id;
 	bool alone;                   /* there is no other processor */

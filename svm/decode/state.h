@@ -20,7 +20,7 @@ struct instruction {
 /* 8 bytes of a table of L1's or L2's, as they were. */
 struct table_word {
 	const uint64_t *at;
-	uint64_t value;
+	_Alignas(8) uint64_t value;
 };
 
 /* What not all of a cache's entries need. */

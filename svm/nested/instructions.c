@@ -116,7 +116,10 @@ void handle_vmload(struct vcpu *vcpu)
 	hpa = vmcb_hpa(gpa);
 	if (quirk_hates_busy_tss(phys(hpa)))
 		hpa = quirk_hide_busy_tss(vcpu, phys(hpa));
-	__asm__ volatile(WITH_FIXUP("vmload %%rax") : [failed] "=&r"(failed) : "a"(hpa) : "memory");
+	__asm__ volatile(WITH_FIXUP("vmload %[hpa]")
+	                 : [failed] "=&r"(failed)
+	                 : [hpa] "a"((uintptr_t)hpa)
+	                 : "memory");
 	if (failed) {
 		raise_exception(vcpu, VEC_GP, 0);
 		return;
@@ -134,7 +137,10 @@ void handle_vmsave(struct vcpu *vcpu)
 	if (!vmcb_operand(vcpu, &length, &gpa))
 		return;
 	hpa = vmcb_hpa(gpa);
-	__asm__ volatile(WITH_FIXUP("vmsave %%rax") : [failed] "=&r"(failed) : "a"(hpa) : "memory");
+	__asm__ volatile(WITH_FIXUP("vmsave %[hpa]")
+	                 : [failed] "=&r"(failed)
+	                 : [hpa] "a"((uintptr_t)hpa)
+	                 : "memory");
 	if (failed) {
 		raise_exception(vcpu, VEC_GP, 0);
 		return;
@@ -180,9 +186,9 @@ void handle_invlpga(struct vcpu *vcpu)
 	if (!permitted(vcpu) || !operand(vcpu, &length, &gva))
 		return;
 	if (asid < features.asids - ASID_SHIFT) {
-		__asm__ volatile("invlpga %%rax, %%ecx"
+		__asm__ volatile("invlpga %0, %%ecx"
 		                 :
-		                 : "a"(gva), "c"(asid + ASID_SHIFT)
+		                 : "a"((uintptr_t)gva), "c"(asid + ASID_SHIFT)
 		                 : "memory");
 		/* Whether the processor also forgets the nested half is its own business. */
 		mmu_flush_asid(&vcpu->mmu_cpu, asid);

@@ -278,9 +278,9 @@ void handle_invlpg(struct vcpu *vcpu)
 	lock_take(&mmu_lock);
 	mmu_invlpg(&mmu, &vcpu->mmu_cpu, tables_of(vcpu), invlpg.operand.linear);
 	lock_release(&mmu_lock);
-	__asm__ volatile("invlpga %%rax, %%ecx"
+	__asm__ volatile("invlpga %0, %%ecx"
 	                 :
-	                 : "a"(invlpg.operand.linear), "c"(asid_of(vcpu) + ASID_SHIFT)
+	                 : "a"((uintptr_t)invlpg.operand.linear), "c"(asid_of(vcpu) + ASID_SHIFT)
 	                 : "memory");
 	finish_instruction(vcpu, invlpg.length);
 }

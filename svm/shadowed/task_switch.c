@@ -31,12 +31,12 @@ struct change {
 
 static void vmsave(const struct vcpu *vcpu)
 {
-	__asm__ volatile("vmsave %%rax" : : "a"(vcpu->vmcb_hpa) : "memory");
+	__asm__ volatile("vmsave %0" : : "a"((uintptr_t)vcpu->vmcb_hpa) : "memory");
 }
 
 static void vmload(const struct vcpu *vcpu)
 {
-	__asm__ volatile("vmload %%rax" : : "a"(vcpu->vmcb_hpa) : "memory");
+	__asm__ volatile("vmload %0" : : "a"((uintptr_t)vcpu->vmcb_hpa) : "memory");
 }
 
 /* The processor has found all this good, but memory may have changed since. */

@@ -141,13 +141,13 @@ void machine_init_segments(struct vcpu *vcpu, const struct l1_start *start)
 {
 	struct vmcb_save *save = &vcpu->vmcb01->save;
 
-	__asm__ volatile("vmsave %%rax" : : "a"(vcpu->vmcb01_hpa) : "memory");
+	__asm__ volatile("vmsave %0" : : "a"((uintptr_t)vcpu->vmcb01_hpa) : "memory");
 	if (start)
 		start_state_set(save, start);
 	else
 		start_state_init(save);
 	save->tr.attributes = quirk_initial_tr(save->tr.attributes);
-	__asm__ volatile("vmload %%rax" : : "a"(vcpu->vmcb01_hpa) : "memory");
+	__asm__ volatile("vmload %0" : : "a"((uintptr_t)vcpu->vmcb01_hpa) : "memory");
 }
 
 void machine_begin_at(struct vcpu *vcpu, const struct l1_start *start)

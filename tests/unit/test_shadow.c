@@ -45,7 +45,8 @@ static void a_new_pool_is_all_free(void **state)
 
 	assert_int_equal(bench->mmu->free_count, PAGES);
 	assert_true(mmu_metadata_size(PAGES) >=
-	            PAGES * (sizeof(struct shadow_page) + sizeof(struct parent_chunk) + 8));
+	            PAGES * (sizeof(struct shadow_page) + sizeof(struct parent_chunk) +
+	                     sizeof(struct shadow_page *)));
 	for (int i = 0; i < PAGES; i++)
 		make(bench->mmu, i * 0x1000ull, 1);
 	assert_int_equal(bench->mmu->free_count, 0);
