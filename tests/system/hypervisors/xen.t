@@ -5,7 +5,7 @@
 
 xen_bare "PV dom0, bare" "" pvh:1 BOOT=direct SMP=2
 xen_runs "PV dom0, 2 processors, GRUB" "" pvh:1 BOOT=grub SMP=2
-machine="-device amd-iommu" # Xen's PVH dom0 wants an IOMMU of its own
+machine=$pvh_machine
 xen_bare "PVH dom0, bare" dom0=pvh "" BOOT=direct
 xen_runs "PVH dom0" dom0=pvh "" BOOT=direct L0CMDLINE=iommu=off
 machine=

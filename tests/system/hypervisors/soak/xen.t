@@ -15,7 +15,7 @@ for smp in 1 2; do
 	for boot in direct grub grub-efi uefi; do
 		xen_runs "PV dom0 alone, $smp, npt=off, $boot" "" "" L0CMDLINE=npt=off BOOT=$boot SMP=$smp
 	done
-	machine="-device amd-iommu"
+	machine=$pvh_machine
 	xen_bare "PVH dom0, $smp, bare" dom0=pvh $guests BOOT=direct SMP=$smp
 	for boot in direct grub grub-efi uefi; do
 		xen_runs "PVH dom0, $smp, $boot" dom0=pvh $guests BOOT=$boot SMP=$smp L0CMDLINE=iommu=off
