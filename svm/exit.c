@@ -326,7 +326,7 @@ static _Noreturn void run_plainly(struct vcpu *vcpu)
 
 void vcpu_run(struct vcpu *vcpu)
 {
-	CLEAR_KEPT(); /* of what booting has left there */
+	LOAD_KEPT(vcpu); /* booting has left others there */
 	vcpu->event.due.hold = features.vector0;
 	if (take_signals(vcpu)) /* from here on GIF is 0 in L0 */
 		vcpu_nmi(vcpu);

@@ -96,7 +96,7 @@ _Static_assert(offsetof(struct vcpu, host_flags) == 136, "svm/enter.asm");
 void svm_enter(struct vcpu *vcpu);
 void svm_enter_untrain(struct vcpu *vcpu);
 #define ENTER_GUEST(how, vcpu) how(vcpu)
-#define CLEAR_KEPT()
+#define LOAD_KEPT(vcpu)
 #else
 #define ENTER_GUEST(how, vcpu)                                                                     \
 	__asm__ volatile("call " #how                                                              \
@@ -104,9 +104,12 @@ void svm_enter_untrain(struct vcpu *vcpu);
 	                 : "b"(vcpu)                                                               \
 	                 : "rax", "rcx", "rdx", "rsi", "rdi", "rbp", "r8", "r9", "r10", "r11",     \
 	                   "cc", "memory")
-/* R12 to R15 of the guest, which are in the processor all the time, are 0 from here on. */
-#define CLEAR_KEPT()                                                                               \
-	__asm__ volatile("xor %r12d, %r12d; xor %r13d, %r13d; xor %r14d, %r14d; xor %r15d, %r15d")
+/* R12 to R15 of the guest, which are in the processor from here on, are those of the vcpu. */
+#define LOAD_KEPT(vcpu)                                                                            \
+	__asm__ volatile("mov %0, %%r12; mov %1, %%r13; mov %2, %%r14; mov %3, %%r15"              \
+	                 :                                                                         \
+	                 : "m"((vcpu)->gpr[GPR_R12]), "m"((vcpu)->gpr[GPR_R13]),                   \
+	                   "m"((vcpu)->gpr[GPR_R14]), "m"((vcpu)->gpr[GPR_R15]))
 #endif
 
 /*

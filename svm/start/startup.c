@@ -38,7 +38,7 @@ static void take_init(struct vcpu *vcpu)
 	vcpu->event.tpr_in_vmcb = false;
 	for (unsigned int i = 0; i < GPRS; i++)
 		vcpu->gpr[i] = 0;
-	CLEAR_KEPT();
+	LOAD_KEPT(vcpu);
 	vcpu->gpr[GPR_RDX] = cpuid(LEAF_FEATURES, 0).eax;
 	machine_init_control(vcpu);
 	machine_init_segments(vcpu, NULL);
