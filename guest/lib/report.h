@@ -14,7 +14,7 @@ struct pt;
 /* Finds the region; an address that has none is not written to. */
 void report_init(void);
 
-/* Maps it for L1, address for address. */
+/* Maps it for L1, address for address: in all tables that are current when a point ends. */
 void report_map(struct pt *tables);
 
 /* Adds text; what no longer fits is dropped, and the report ends as a bad one then. */

@@ -2,6 +2,7 @@
  * Several sets of tables, one of them current: switches by MOV CR3, edits of those that are not
  * current, tables that they share. Relies on paging.h.
  */
+#include "guest/lib/report.h"
 #include "guest/points/paging.h"
 
 enum { VALUE = 0x2007, POOL_PAGES = 24, ROOTS = 12, LOW_BYTES = 32 << 20, ROUNDS = 10 };
@@ -10,11 +11,13 @@ static uint8_t pool[POOL_PAGES * PAGE_SIZE] __attribute__((aligned(PAGE_SIZE)));
 static uint8_t copies[ROOTS][PAGE_SIZE] __attribute__((aligned(PAGE_SIZE)));
 static struct pt other;
 
-/* The image in both; the region's first pages show each other's frames. */
+/* The image in both, and what a point writes at its end; the region's first pages show each other's
+ * frames. */
 static void make_other(void)
 {
 	pt_init(&other, l1_tables.format, (uintptr_t)pool, (uintptr_t)pool + sizeof(pool), 0);
 	pt_map_range(&other, 0, 0, LOW_BYTES, 2, PT_RW);
+	report_map(&other);
 	for (unsigned int i = 0; i < 4; i++) {
 		pt_map(&other, small_page(i), l2_gpa(frame(i + 4)), 1, PT_RWU);
 		frame(i)[0] = VALUE + i;
