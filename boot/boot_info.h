@@ -33,8 +33,9 @@ enum mem_type {
 	MEM_NVS = 4,
 	MEM_BAD = 5,
 	MEM_PERSISTENT = 7,
-	MEM_PERSISTENT_OLD = 12, /* of NVDIMMs before ACPI 6 */
-	MEM_HOLE = INT32_MAX,    /* none, whatever firmware says; see boot/holes.h */
+	MEM_PERSISTENT_OLD = 12,     /* of NVDIMMs before ACPI 6 */
+	MEM_RUNTIME = INT32_MAX - 1, /* of EFI's runtime services: reserved, and memory */
+	MEM_HOLE = INT32_MAX,        /* none, whatever firmware says; see boot/holes.h */
 };
 
 struct mem_range {

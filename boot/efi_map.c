@@ -31,17 +31,28 @@ static uint64_t end_of(const struct efi_descriptor *descriptor)
 	       ((descriptor->pages < room ? descriptor->pages : room) << PAGE_SHIFT);
 }
 
-bool efi_map_spare(const struct boot_efi *efi, struct memmap *map)
+/* All descriptors of the types first and first + 1. */
+static bool add_types(const struct boot_efi *efi, struct memmap *map, uint32_t first, uint32_t type)
 {
 	struct efi_descriptor d;
 
 	for (uint32_t at = 0; read(efi, at, &d); at += efi->descriptor_bytes) {
-		if (d.type != EFI_MEMORY_BOOT_CODE && d.type != EFI_MEMORY_BOOT_DATA)
+		if (d.type != first && d.type != first + 1)
 			continue;
-		if (!memmap_add(map, d.base, end_of(&d) - d.base, MEM_RESERVED))
+		if (!memmap_add(map, d.base, end_of(&d) - d.base, type))
 			return false;
 	}
 	return true;
+}
+
+bool efi_map_spare(const struct boot_efi *efi, struct memmap *map)
+{
+	return add_types(efi, map, EFI_MEMORY_BOOT_CODE, MEM_RESERVED);
+}
+
+bool efi_map_runtime(const struct boot_efi *efi, struct memmap *map)
+{
+	return add_types(efi, map, EFI_MEMORY_RUNTIME_CODE, MEM_RUNTIME);
 }
 
 uint64_t efi_map_out_size(const struct boot_efi *efi, uint32_t ranges)

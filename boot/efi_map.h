@@ -15,6 +15,8 @@ enum efi_memory_type {
 	EFI_MEMORY_LOADER_DATA = 2,
 	EFI_MEMORY_BOOT_CODE = 3,
 	EFI_MEMORY_BOOT_DATA = 4,
+	EFI_MEMORY_RUNTIME_CODE = 5,
+	EFI_MEMORY_RUNTIME_DATA = 6,
 	EFI_MEMORY_FREE = 7,
 };
 
@@ -34,6 +36,9 @@ bool efi_map_valid(uint64_t bytes, uint64_t descriptor_bytes);
  * of lie in it, which L1 may still want to read. Returns false when the map is full.
  */
 bool efi_map_spare(const struct boot_efi *efi, struct memmap *map);
+
+/* Adds what runtime services are and have, as MEM_RUNTIME. Returns false when the map is full. */
+bool efi_map_runtime(const struct boot_efi *efi, struct memmap *map);
 
 /* The most bytes that efi_map_out() writes, for a map that L1 is told with so many ranges. */
 uint64_t efi_map_out_size(const struct boot_efi *efi, uint32_t ranges);

@@ -5,6 +5,7 @@
 #include "boot/memory_plan.h"
 #include "boot/efi_map.h"
 #include "boot/holes.h"
+#include "boot/l1_code.h"
 #include "boot/l1_ranges.h"
 #include "boot/window_plan.h"
 #include "hv/image.h"
@@ -54,7 +55,8 @@ void plan_read(const struct boot_info *info, uint64_t image_at)
 	free_map = firmware_map;
 	told_map = firmware_map;
 	l1_ranges_add(&firmware_map, info->rsdp);
-	if (!holes_cut(&firmware_map) || !holes_cut(&free_map) ||
+	if (!efi_map_runtime(efi, &firmware_map) || !holes_cut(&firmware_map) ||
+	    !holes_cut(&free_map) ||
 	    !window_plan(&firmware_map, info->rsdp, lapic_hpa(), window_ranges, &window_count))
 		stop_too_many();
 	if (info->chain.memory_size) { /* all other memory is the firmware's */
@@ -177,6 +179,7 @@ void plan_tell_l1(const struct layout *layout)
 		}
 		l1_memory_add(at, end - at);
 	}
+	l1_code_tell(&firmware_map);
 	l1_memory_ready();
 }
 

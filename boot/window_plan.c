@@ -1,6 +1,7 @@
 /* Relies on boot/memmap.h: of two that overlap, the one with the larger type wins. */
 #include "boot/window_plan.h"
 #include "boot/acpi.h"
+#include "boot/l1_code.h"
 #include "boot/l1_ranges.h"
 #include "hv/x86.h"
 
@@ -25,6 +26,8 @@ static bool add_range(struct memmap *plan, const struct memmap *map, uint32_t i)
 
 	if (end > range->base)
 		return add(plan, range->base, end, MEMORY);
+	if (range->type == MEM_RUNTIME)
+		return add(plan, range->base, kept_end, DEVICE);
 	if (range->type != MEM_RESERVED)
 		return true;
 	return add(plan, range->base, kept_end < SIZE_4G ? kept_end : SIZE_4G, DEVICE);
@@ -51,7 +54,8 @@ bool window_plan(const struct memmap *map, uint64_t rsdp, uint64_t apic,
 
 	plan.count = 0;
 	fits = add(&plan, 0, SIZE_1M, DEVICE) && add(&plan, INTERRUPTS, INTERRUPTS_END, DEVICE) &&
-	       add(&plan, apic, apic + PAGE_SIZE, DEVICE);
+	       add(&plan, apic, apic + PAGE_SIZE, DEVICE) &&
+	       add(&plan, L1_RESET_CODE, SIZE_4G, DEVICE);
 	acpi_places(rsdp, add_place, &places);
 	fits = fits && places.fit;
 	for (uint32_t i = 0; i < map->count && fits; i++)

@@ -1,7 +1,8 @@
 /*
- * What L0's window is to map: all that may be L1's memory, L0's among it; and below 4 GiB,
- * uncached, what firmware keeps, for its tables may lie there, the first MiB, and the interrupt
- * controllers. Relies on boot/memmap.h, boot/l1_ranges.h and hv/window.h.
+ * What L0's window is to map: all that may be L1's memory, L0's among it; and, uncached, below
+ * 4 GiB what firmware keeps, for tables and code may lie there, the first MiB, the ROM of a reset,
+ * and the interrupt controllers; above it the code of EFI's services. Relies on boot/memmap.h,
+ * boot/l1_ranges.h and hv/window.h.
  */
 #ifndef BOOT_WINDOW_PLAN_H
 #define BOOT_WINDOW_PLAN_H

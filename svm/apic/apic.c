@@ -261,8 +261,10 @@ bool apic_npf(struct vcpu *vcpu, uint64_t gpa)
 	if (known && !decode_assisted(vcpu, decode, &store)) {
 		unsigned int have = read_code(vcpu, bytes);
 
-		if (!have)
+		if (!have) {
+			not_decoded(vcpu);
 			return true;
+		}
 		known = decode(vcpu, bytes, have, &store);
 	}
 	if (!known || !(write ? perform_store : perform_load)(vcpu, &store, gpa)) {

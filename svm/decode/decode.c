@@ -59,6 +59,17 @@ static const struct paging_mode *own_mode(struct vcpu *vcpu)
 	return mode;
 }
 
+/* A page of L1's, to be read only. */
+static void *code_page(void *context, uint64_t gpa)
+{
+	struct vcpu *vcpu = context;
+	const void *page = l1_code_page(gpa);
+
+	if (!page)
+		vcpu->decode.unreadable = true;
+	return (void *)(uintptr_t)page;
+}
+
 /* A page of L2's memory: its address is L1's to translate, if L1 uses nested paging. */
 static void *l2_page(void *context, uint64_t ngpa)
 {
@@ -68,7 +79,7 @@ static void *l2_page(void *context, uint64_t ngpa)
 	if (nested_npt_enabled(vcpu) && !guest_peek(&mmu.memory, &vcpu->nested.tables.mode,
 	                                            vcpu->nested.tables.root, ngpa, &gpa))
 		return NULL;
-	return l1_page(NULL, gpa);
+	return code_page(vcpu, gpa & ~(uint64_t)(PAGE_SIZE - 1));
 }
 
 /* A walk that notes each entry it comes by. */
@@ -164,11 +175,12 @@ unsigned int fetch(struct vcpu *vcpu, uint64_t linear, uint8_t *to, unsigned int
 {
 	const struct vmcb_save *save = &vcpu->vmcb->save;
 	struct guest_memory memory = {
-		.page = vcpu->guest_mode ? l2_page : l1_page,
+		.page = vcpu->guest_mode ? l2_page : code_page,
 		.context = vcpu,
 	};
 	unsigned int done = 0;
 
+	vcpu->decode.unreadable = false;
 	while (done < bytes) {
 		uint64_t at = linear + done, gpa;
 		unsigned int part = PAGE_SIZE - (at & (PAGE_SIZE - 1));

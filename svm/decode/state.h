@@ -55,6 +55,7 @@ enum { DECODE_CACHE_BITS = 6, DECODE_CACHES = 1 << DECODE_CACHE_BITS };
 
 /* Twice each: of L1 and of L2. */
 struct decode {
+	bool unreadable;            /* the last fetch() ended where L0 reads nothing */
 	struct paging_mode mode[2]; /* of its own paging, for instruction fetches */
 	uint64_t key[2];
 	struct decode_cache cache[2][DECODE_CACHES];

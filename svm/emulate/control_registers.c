@@ -201,6 +201,8 @@ void handle_cr_write(struct vcpu *vcpu)
 		clear_ts(vcpu, length);
 	} else if (code == VMEXIT_CR0_WRITE && decode_group7(vcpu, GROUP7_LMSW, &lmsw)) {
 		load_msw(vcpu, &lmsw);
+	} else {
+		not_decoded(vcpu);
 	}
 }
 
@@ -241,6 +243,8 @@ void handle_cr_read(struct vcpu *vcpu)
 		finish_instruction(vcpu, instruction->length);
 	} else if (code == VMEXIT_CR0_READ && decode_group7(vcpu, GROUP7_SMSW, &smsw)) {
 		store_msw(vcpu, &smsw);
+	} else {
+		not_decoded(vcpu);
 	}
 }
 

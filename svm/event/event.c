@@ -63,6 +63,18 @@ void raise_step(struct vcpu *vcpu)
 	raise_exception(vcpu, VEC_DB, 0);
 }
 
+void not_decoded(struct vcpu *vcpu)
+{
+	if (!vcpu->decode.unreadable)
+		return;
+	log_once(log_aloud,
+	         "an instruction at rip %llx that exits as %llx runs from no memory that Nestling "
+	         "may read: #UD",
+	         (unsigned long long)vcpu->vmcb->save.rip,
+	         (unsigned long long)vcpu->vmcb->control.exit_code);
+	raise_exception(vcpu, VEC_UD, 0);
+}
+
 uint64_t interrupted_event(struct vcpu *vcpu)
 {
 	struct vmcb_control *control = &vcpu->vmcb->control;

@@ -62,8 +62,15 @@ static inline void finish_instruction(struct vcpu *vcpu, unsigned int length)
 }
 
 /*
- * The length of the instruction that exited, from nRIP where the processor has it. False: let the
- * guest try again, see decode().
+ * To be called where a handler gives up since an instruction was not decoded. One that L0 will
+ * never read, for it runs from a device's memory or tables that lead to it stand there, raises #UD,
+ * and that is said once: tried again it would exit for ever.
+ */
+void not_decoded(struct vcpu *vcpu);
+
+/*
+ * The length of the instruction that exited, from nRIP where the processor has it. False: the guest
+ * tries again, or gets what not_decoded() raises.
  */
 static inline bool exit_length(struct vcpu *vcpu, unsigned int *length)
 {
@@ -78,6 +85,8 @@ static inline bool exit_length(struct vcpu *vcpu, unsigned int *length)
 	instruction = decode(vcpu, vmcb->control.exit_code);
 	if (instruction)
 		*length = instruction->length;
+	else
+		not_decoded(vcpu);
 	return instruction != NULL;
 }
 

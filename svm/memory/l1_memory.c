@@ -14,6 +14,8 @@
 
 static struct l1_memory_range ranges[L1_MAX_RANGES];
 static unsigned int range_count;
+static struct l1_memory_range code[L1_MAX_RANGES];
+static unsigned int code_count;
 static struct l1_memory_range hidden[L1_HIDDEN];
 static unsigned int hidden_count;
 
@@ -34,6 +36,15 @@ void l1_memory_add(uint64_t base, uint64_t size)
 	base = (base + PAGE_SIZE - 1) & ~(uint64_t)(PAGE_SIZE - 1);
 	if (base < end && range_count < L1_MAX_RANGES)
 		ranges[range_count++] = (struct l1_memory_range){base, end};
+}
+
+void l1_code_add(uint64_t base, uint64_t size)
+{
+	uint64_t end = (base + size + PAGE_SIZE - 1) & ~(uint64_t)(PAGE_SIZE - 1);
+
+	base &= ~(uint64_t)(PAGE_SIZE - 1);
+	if (base < end && code_count < L1_MAX_RANGES)
+		code[code_count++] = (struct l1_memory_range){base, end};
 }
 
 void l1_memory_ready(void)
@@ -57,6 +68,17 @@ void *l1_page(void *context, uint64_t gpa)
 			return phys(gpa);
 	}
 	return NULL;
+}
+
+const void *l1_code_page(uint64_t gpa)
+{
+	const void *page = l1_page(NULL, gpa);
+
+	for (unsigned int i = 0; i < code_count && !page; i++) {
+		if (gpa >= code[i].base && gpa < code[i].end && !l1_memory_hidden(gpa, PAGE_SIZE))
+			page = phys(gpa);
+	}
+	return page;
 }
 
 bool l1_memory_hidden(uint64_t gpa, uint64_t size)

@@ -25,6 +25,13 @@ void l1_memory_hide(uint64_t base, uint64_t size);
 /* Adds a range of memory that L1 owns; partial pages are left out. */
 void l1_memory_add(uint64_t base, uint64_t size);
 
+/*
+ * Adds a range from which L1's code may run although it is no memory of L1's: a ROM, what firmware
+ * keeps for itself. Never a device: a fetch would be a second one. All pages that it touches; the
+ * window has them.
+ */
+void l1_code_add(uint64_t base, uint64_t size);
+
 /* Ends the setting up: sorts the ranges so that the largest is looked at first. */
 void l1_memory_ready(void);
 
@@ -33,6 +40,9 @@ void l1_memory_ready(void);
  * what is read there is all ones, what is written there vanishes.
  */
 void *l1_page(void *context, uint64_t gpa);
+
+/* The same for reading only what L1's code is and what leads to it: l1_code_add()'s, too. */
+const void *l1_code_page(uint64_t gpa);
 
 /* For struct mmu_ops: gpa to hpa and the largest page allowed. */
 struct host_mapping l1_map(void *context, uint64_t gpa);

@@ -48,8 +48,10 @@ static inline __attribute__((always_inline)) bool operand(struct vcpu *vcpu, uns
 		return true;
 	}
 	instruction = decode(vcpu, vmcb->control.exit_code);
-	if (!instruction)
+	if (!instruction) {
+		not_decoded(vcpu);
 		return false;
+	}
 	*length = instruction->length;
 	if (instruction->address_size != 8)
 		*rax &= (1ull << 8 * instruction->address_size) - 1;

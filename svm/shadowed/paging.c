@@ -273,8 +273,10 @@ void handle_invlpg(struct vcpu *vcpu)
 {
 	struct group7 invlpg;
 
-	if (!decode_group7(vcpu, GROUP7_INVLPG, &invlpg) || !invlpg.operand.memory)
+	if (!decode_group7(vcpu, GROUP7_INVLPG, &invlpg) || !invlpg.operand.memory) {
+		not_decoded(vcpu);
 		return;
+	}
 	lock_take(&mmu_lock);
 	mmu_invlpg(&mmu, &vcpu->mmu_cpu, tables_of(vcpu), invlpg.operand.linear);
 	lock_release(&mmu_lock);

@@ -57,5 +57,7 @@ bool task_find_source(struct task *task)
 		task->event = vmcb->control.exit_int_info = 0;
 	else if (wrong) /* another processor has changed the gate since */
 		task->external = true;
+	if (!length && !wrong)
+		not_decoded(vcpu);
 	return length || wrong;
 }

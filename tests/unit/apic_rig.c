@@ -147,6 +147,11 @@ void *l1_page(void *context, uint64_t gpa)
 	return gpa == memory_at ? registers[MAX - 1] : NULL;
 }
 
+const void *l1_code_page(uint64_t gpa)
+{
+	return l1_page(NULL, gpa);
+}
+
 bool l1_memory_hidden(uint64_t gpa, uint64_t size)
 {
 	return size && gpa == 0x7f000000;
@@ -247,6 +252,11 @@ void log_info(const char *format, ...)
 {
 	(void)format;
 	lines++;
+}
+
+void not_decoded(struct vcpu *of)
+{
+	(void)of;
 }
 
 void forget(void)

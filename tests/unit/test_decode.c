@@ -32,6 +32,14 @@ void *l1_page(void *context, uint64_t gpa)
 	return gpa / PAGE_SIZE < PAGES ? memory[gpa / PAGE_SIZE] : NULL;
 }
 
+/* A ROM's, which are no memory of L1's, behind what is. */
+static uint64_t rom[PAGE_SIZE / sizeof(uint64_t)];
+
+const void *l1_code_page(uint64_t gpa)
+{
+	return gpa / PAGE_SIZE == PAGES ? rom : l1_page(NULL, gpa);
+}
+
 /* Pages by what they are for. L2's own tables and code are at the ngpas of these pages plus NGPA.
  */
 enum { L1_ROOT = 1, L1_CODE = 8, OTHER_CODE = 9, L2_ROOT = 12, L2_CODE = 20, NESTED_ROOT = 24 };
@@ -341,9 +349,39 @@ static void other_ways(void **state)
 	assert_looked(2);
 }
 
+/* Code that runs from a ROM is read; from a device it is not, and that is known. */
+static void code_outside_of_memory(void **state)
+{
+	(void)state;
+	machine();
+	memcpy((uint8_t *)rom + (RIP & (PAGE_SIZE - 1)), "\x66\x0f\xa2\x90", 4);
+	map(L1_ROOT, 0, RIP, PAGES * PAGE_SIZE);
+	assert_int_equal(length(), 3);
+	map(L1_ROOT, 0, RIP, (PAGES + 1) * PAGE_SIZE);
+	assert_int_equal(length(), 0);
+	assert_true(vcpu.decode.unreadable);
+	*entry_of(L1_ROOT, 1, RIP) = 0; /* the guest will see a page fault */
+	assert_int_equal(length(), 0);
+	assert_false(vcpu.decode.unreadable);
+	*entry_of(L1_ROOT, 4, RIP) = (PAGES + 1) * PAGE_SIZE | PTE_P; /* a table in a device */
+	assert_int_equal(length(), 0);
+	assert_true(vcpu.decode.unreadable);
+
+	l2_machine();
+	map(NESTED_ROOT, 0, NGPA + L2_CODE * PAGE_SIZE, PAGES * PAGE_SIZE);
+	assert_int_equal(length(), 3);
+	map(NESTED_ROOT, 0, NGPA + L2_CODE * PAGE_SIZE, (PAGES + 1) * PAGE_SIZE);
+	assert_int_equal(length(), 0);
+	assert_true(vcpu.decode.unreadable);
+	*entry_of(NESTED_ROOT, 1, NGPA + L2_CODE * PAGE_SIZE) = 0;
+	assert_int_equal(length(), 0);
+	assert_false(vcpu.decode.unreadable);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(code_outside_of_memory),
 		cmocka_unit_test(two_that_meet),
 		cmocka_unit_test(neighbours_do_not_meet),
 		cmocka_unit_test(entries_of_l1_count),

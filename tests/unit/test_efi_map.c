@@ -165,6 +165,17 @@ static void spares_boot_services(void **state)
 	assert_false(efi_map_spare(&efi, &told));
 }
 
+static void knows_runtime_services(void **state)
+{
+	(void)state;
+	put(EFI_MEMORY_RUNTIME_CODE, 0x500000, 0x10, RUNTIME | WRITE_BACK);
+	put(RUNTIME_DATA, 1ull << 33, 0x10, RUNTIME | WRITE_BACK);
+	assert_true(efi_map_runtime(&efi, &told));
+	assert_true(memmap_covers(&told, 0x500000, 0x10000, MEM_RUNTIME));
+	assert_true(memmap_covers(&told, 1ull << 33, 0x10000, MEM_RUNTIME));
+	assert_true(memmap_covers(&told, 0x10000, 0x90000, MEM_USABLE));
+}
+
 #define TEST(name) cmocka_unit_test_setup(name, fresh)
 
 int main(void)
@@ -174,6 +185,7 @@ int main(void)
 		TEST(reserves_what_is_not_told),
 		TEST(leaves_the_firmware_alone),
 		TEST(survives_broken_descriptors),
+		TEST(knows_runtime_services),
 		TEST(bounds_what_overlaps),
 		TEST(spares_boot_services),
 	};

@@ -45,6 +45,11 @@ void raise_step(struct vcpu *of)
 	fail();
 }
 
+void not_decoded(struct vcpu *of)
+{
+	(void)of;
+}
+
 unsigned int vcpu_count(void)
 {
 	return 3;

@@ -115,6 +115,11 @@ void *l1_page(void *context, uint64_t gpa)
 	return NULL;
 }
 
+const void *l1_code_page(uint64_t gpa)
+{
+	return l1_page(NULL, gpa);
+}
+
 uint64_t l1_sink_hpa(void)
 {
 	return 0;

@@ -158,12 +158,28 @@ static void the_apics_page(void **state)
 	assert_int_equal(l1_map(NULL, 0xfec00000).level, 2);
 }
 
+/* It is read where it is no memory of L1's, too, and never where L0 is. */
+static void code(void **state)
+{
+	(void)state;
+	l1_memory_add(0x200000, 0x1000);
+	l1_code_add(0x300800, 0x1000);
+	l1_code_add(L0_BASE - PAGE_SIZE, 2 * PAGE_SIZE);
+	assert_ptr_equal(l1_code_page(0x200000), phys(0x200000));
+	assert_ptr_equal(l1_code_page(0x300000), phys(0x300000));
+	assert_ptr_equal(l1_code_page(0x301000), phys(0x301000));
+	assert_null(l1_code_page(0x302000));
+	assert_null(l1_page(NULL, 0x300000));
+	assert_non_null(l1_code_page(L0_BASE - PAGE_SIZE));
+	assert_null(l1_code_page(L0_BASE));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(l0s_memory),        cmocka_unit_test(more_of_l0s_memory),
 		cmocka_unit_test(other_names_of_it), cmocka_unit_test(types),
-		cmocka_unit_test(the_apics_page),
+		cmocka_unit_test(the_apics_page),    cmocka_unit_test(code),
 	};
 
 	return cmocka_run_group_tests_name("l1_memory", tests, set_up, NULL);

@@ -31,6 +31,11 @@ void *l1_page(void *context, uint64_t gpa)
 	return gpa / PAGE_SIZE == CODE_AT / PAGE_SIZE ? page : NULL;
 }
 
+const void *l1_code_page(uint64_t gpa)
+{
+	return l1_page(NULL, gpa);
+}
+
 /* A guest without paging: an address of its code is one of its memory. */
 static void machine(unsigned int bits, uint64_t rip)
 {

@@ -52,6 +52,7 @@ static void tables_that_no_map_tells_of(void **state)
 		{2 * MIB, 2 * MIB + 0x3000, true},
 		{3 * MIB, 3 * MIB + 0x1000, true},
 		{0xfec00000, 0xfef00000, true},
+		{0xffff0000, 4 * GIB, true}, /* a reset's */
 	};
 
 	(void)state;
@@ -98,7 +99,8 @@ static void a_machine_of_pc_firmware(void **state)
 	assert_ranges(expected, sizeof(expected) / sizeof(*expected));
 }
 
-/* What is bad, no memory, or reserved above 4 GiB is not there; one that reaches over it is cut. */
+/* What is bad, no memory, or reserved above 4 GiB, but for EFI's services, is not there; one that
+ * reaches over it is cut. */
 static void holes_are_not_mapped(void **state)
 {
 	static const struct window_range expected[] = {
@@ -107,6 +109,7 @@ static void holes_are_not_mapped(void **state)
 		{0xfd000000, 0xfd001000, true}, /* this processor's APIC */
 		{0xfec00000, 4 * GIB, true},
 		{5 * GIB, 6 * GIB, false},
+		{9 * GIB, 9 * GIB + MIB, true}, /* EFI's */
 		{1024 * GIB, 1025 * GIB, false},
 	};
 
@@ -116,6 +119,7 @@ static void holes_are_not_mapped(void **state)
 	add(0xfee00000, 5 * GIB, MEM_RESERVED);
 	add(5 * GIB, 6 * GIB, MEM_USABLE);
 	add(8 * GIB, 9 * GIB, MEM_RESERVED);
+	add(9 * GIB, 9 * GIB + MIB, MEM_RUNTIME);
 	add(1012 * GIB, 1024 * GIB, MEM_HOLE);
 	add(1024 * GIB, 1025 * GIB, MEM_USABLE);
 	assert_true(window_plan(&map, 0, 0xfd000000, ranges, &count));
@@ -130,9 +134,9 @@ static void much_memory(void **state)
 	for (uint64_t i = 1; i <= 12; i++)
 		add(i << 42, (i << 42) + 1024 * GIB, MEM_USABLE);
 	assert_true(window_plan(&map, 0, APIC, ranges, &count));
-	assert_int_equal(count, 1 + 1 + 12);
-	assert_int_equal(ranges[13].end, (12ull << 42) + 1024 * GIB);
-	assert_false(ranges[13].device);
+	assert_int_equal(count, 1 + 2 + 12);
+	assert_int_equal(ranges[14].end, (12ull << 42) + 1024 * GIB);
+	assert_false(ranges[14].device);
 }
 
 static void too_many_pieces(void **state)

@@ -67,6 +67,7 @@ test_startup_SRC   := tests/unit/startup_rig.c svm/start/start_state.c
 test_signals_SRC   := $(test_startup_SRC)
 test_l1_memory_SRC := svm/memory/l1_memory.c
 test_window_SRC    :=
+test_l1_code_SRC := boot/l1_code.c boot/memmap.c
 test_window_plan_SRC := boot/window_plan.c boot/l1_ranges.c boot/acpi.c boot/efi_table.c boot/memmap.c $(BOOT_RIG)
 test_paging_SRC    :=
 test_layout_SRC    := boot/layout.c boot/holes.c boot/memmap.c
