@@ -12,14 +12,10 @@
 
 #include "boot/dma.c"
 
-enum {
-	UNIT = 0xfeb80000,
-	UNIT_2 = 0xfec80000,
-	REGISTERS = 0x4000,
-	TABLES = 0x7000,
-	CONFIG = 0x9000
-};
+enum { REGISTERS = 0x4000, TABLES = 0x7000, CONFIG = 0x9000 };
 enum { L0 = 0x4000000, L0_SIZE = 0x200000, L0_MORE_SIZE = 0x400000 };
+#define UNIT    0xfeb80000ull
+#define UNIT_2  0xfec80000ull
 #define L0_MORE 0x100000000ull
 
 struct features features = {.phys_bits = 40};
