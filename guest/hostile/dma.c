@@ -6,6 +6,7 @@
 #include "guest/hostile/dma_device.h"
 #include "guest/hostile/hostile.h"
 #include "guest/lib/memory_map.h"
+#include "guest/lib/report.h"
 #include "hv/pci.h"
 
 enum {
@@ -62,7 +63,8 @@ static uint64_t hypervisors_page(uint64_t n)
 		uint64_t pages = (range->end - range->start) / DMA_PAGE;
 
 		if (range->usable || range->start < SIZE_2M || range->end > end ||
-		    (range->start | range->end) % SIZE_2M)
+		    (range->start | range->end) % SIZE_2M ||
+		    report_is_in(range->start, range->end - range->start))
 			continue;
 		if (n < pages)
 			return range->start + n * DMA_PAGE;

@@ -5,6 +5,7 @@
 #include "guest/lib/apic.h"
 #include "guest/lib/machine.h"
 #include "guest/lib/memory_map.h"
+#include "guest/lib/report.h"
 #include "hv/x86.h"
 
 #include <stddef.h>
@@ -21,7 +22,7 @@ static unsigned int count;
 
 static void add(const char *kind, uint64_t gpa, bool write)
 {
-	if (count < MAX_PLACES)
+	if (count < MAX_PLACES && !report_is_in(gpa, PAGE_SIZE))
 		places[count++] = (struct place){kind, gpa, write};
 }
 

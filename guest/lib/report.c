@@ -62,6 +62,13 @@ void report_map(struct pt *tables)
 		             LARGE_PAGES, PT_RW);
 }
 
+bool report_is_in(uint64_t gpa, uint64_t bytes)
+{
+	uint64_t start = (uintptr_t)header;
+
+	return header && gpa < start + REPORT_REGION && start < gpa + bytes;
+}
+
 void report_write(const char *text, size_t length)
 {
 	char *to;

@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 struct pt;
 
@@ -16,6 +17,9 @@ void report_init(void);
 
 /* Maps it for L1, address for address: in all tables that are current when a point ends. */
 void report_map(struct pt *tables);
+
+/* Is it somewhere in these bytes? The memory map calls it reserved, as it does others' memory. */
+bool report_is_in(uint64_t gpa, uint64_t bytes);
 
 /* Adds text; what no longer fits is dropped, and the report ends as a bad one then. */
 void report_write(const char *text, size_t length);

@@ -52,6 +52,7 @@ static void without(void **state)
 	(void)state;
 	memset(region, 0, REPORT_TEXT_AT);
 	report_init(); /* no word */
+	assert_false(report_is_in(0, UINT32_MAX));
 	report_map(NULL);
 	report_write("a", 1);
 	report_end(true);
@@ -88,6 +89,10 @@ static void with(void **state)
 	mapped_bytes = 0;
 	report_map(NULL);
 	assert_int_equal(mapped_bytes, REPORT_REGION);
+	assert_true(report_is_in((uintptr_t)region + REPORT_REGION - 1, 1));
+	assert_true(report_is_in((uintptr_t)region - 1, 2));
+	assert_false(report_is_in((uintptr_t)region + REPORT_REGION, 4096));
+	assert_false(report_is_in((uintptr_t)region - 4096, 4096));
 	report_write("ok 1 - a\n", 9);
 	assert_int_equal(found(&text), REPORT_UNFINISHED);
 	report_write("", 0);
