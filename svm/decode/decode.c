@@ -366,6 +366,23 @@ decode_anew(struct vcpu *vcpu, uint64_t exit_code, struct decode_cache *cache)
 	return decode_at_leisure(vcpu, opcode, instruction) ? instruction : NULL;
 }
 
+/* Where it is found beside its place, and that more and more often, it changes with the one there.
+ */
+static const struct instruction *found_beside(struct decode_cache *cache,
+                                              struct decode_cache *other)
+{
+	enum { PATIENCE = 8 };
+	struct decode_cache moved;
+
+	if (++cache->passed < PATIENCE)
+		return &other->instruction;
+	cache->passed = 0;
+	moved = *cache;
+	*cache = *other;
+	*other = moved;
+	return &cache->instruction;
+}
+
 /*
  * Of two that meet in a place the older one goes to the place beside it, unless that has one of its
  * own.
@@ -378,7 +395,7 @@ const struct instruction *decode_by_other(struct vcpu *vcpu, uint64_t exit_code,
 	struct decode_cache *other = &all[place];
 
 	if (decode_still_true(other, vcpu, exit_code) && rest_is_true(other, vcpu))
-		return &other->instruction;
+		return found_beside(cache, other);
 	if (cache->efer && (!other->efer || decode_place(other->rip) != place))
 		*other = *cache;
 	return decode_anew(vcpu, exit_code, cache);
