@@ -1,8 +1,10 @@
 # Nestling's front door: `make help` lists what there is.
 # The parts are in boot/boot.mk, guest/guest.mk and tests/tests.mk.
 
-# i386: L0 as a 32-bit program, in a folder of its own.
-ARCH   ?= x86_64
+# i386: L0 as a 32-bit program, in a folder of its own. Of the environment ARCH is something else's.
+ifneq ($(origin ARCH),command line)
+ARCH   := x86_64
+endif
 ifeq ($(ARCH),x86_64)
 BUILD  ?= build
 BITS   := 64
