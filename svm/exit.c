@@ -260,7 +260,7 @@ static inline bool may_enter(struct vcpu *vcpu, bool plain)
 
 	if (!plain && !vcpu->cpu.alone) /* else nobody looks, and what is locked takes its time */
 		__atomic_add_fetch(&vcpu->cpu.run, 1, __ATOMIC_SEQ_CST); /* P13 */
-	return !__builtin_expect(*wanted, false);                        /* P14 */
+	return !__builtin_expect(*wanted != 0, false);                   /* P14 */
 }
 
 static inline void has_left(struct vcpu *vcpu, bool plain)
