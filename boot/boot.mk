@@ -8,7 +8,7 @@ EFI_CFLAGS := $(CSTD) $(WARN) -O2 -g -m64 -I/usr/include/efi -I/usr/include/efi/
 	-fno-stack-protector -fno-asynchronous-unwind-tables -fcf-protection=none \
 	-fno-strict-aliasing -DPHYS_WINDOW=0ull -MMD -MP
 EFI_C   := $(sort $(wildcard boot/efi/*.c)) boot/acpi.c boot/config.c boot/check_svm.c boot/efi_map.c \
-	boot/efi_table.c boot/ids.c boot/memmap.c hv/print.c hv/string.c
+	boot/efi_table.c boot/ids.c boot/memmap.c hv/lapic.c hv/print.c hv/string.c
 EFI_OBJ := $(EFI_C:%.c=$(O)/efi/%.o) $(patsubst %,$(O)/efi/boot/efi/%.asm.o,switch resident become_l1)
 
 # What images end with where firmware clears memory: a program of its own, in one piece.
@@ -55,16 +55,23 @@ $(O)/efi/boot/efi/resident.asm.o: boot/efi/resident.asm $(RESIDENT)
 	@mkdir -p $(@D)
 	$(NASM) -f elf64 -DRESIDENT='"$(RESIDENT)"' -o $@ $<
 
-$(O)/nestling.efi.so: $(EFI_OBJ)
+# For tests of chain=: another program of the firmware's.
+CHAINED     := $(O)/chained.efi
+CHAINED_OBJ := $(patsubst %,$(O)/efi/%.o,boot/efi/chained/chained hv/print hv/string)
+all: $(CHAINED)
+
+$(EFI_PROGRAM).so: $(EFI_OBJ)
+$(CHAINED).so: $(CHAINED_OBJ)
+$(EFI_PROGRAM).so $(CHAINED).so:
 	$(LD) -m elf_x86_64 -nostdlib -znocombreloc -znoexecstack -shared -Bsymbolic --build-id=none \
 		-T /usr/lib/elf_x86_64_efi.lds -o $@ /usr/lib/crt0-efi-x86_64.o $^ -L/usr/lib -lgnuefi
 	@! nm -u $@ | grep . || { echo "undefined symbols in $@"; rm -f $@; exit 1; }
 
-$(EFI_PROGRAM): $(O)/nestling.efi.so
+$(EFI_PROGRAM) $(CHAINED): %: %.so
 	$(OBJCOPY) -j .text -j .sdata -j .data -j .dynamic -j .dynsym -j .rel -j .rela -j '.rel.*' \
 		-j '.rela.*' -j .reloc --target=efi-app-x86_64 $< $@
 
--include $(EFI_OBJ:.o=.d) $(RESIDENT_OBJ:.o=.d)
+-include $(EFI_OBJ:.o=.d) $(CHAINED_OBJ:.o=.d) $(RESIDENT_OBJ:.o=.d)
 
 IMAGE := $(O)/nestling.iso
 
@@ -75,19 +82,3 @@ image: $(IMAGE) ## build one file for sticks and CDs, BIOS and UEFI: build/relea
 .SECONDEXPANSION:
 $(IMAGE): boot/grub/make-image boot/grub/grub.cfg $(CORE) $(EFI_PROGRAM) $$(GUEST_IMAGES)
 	boot/grub/make-image $@ $(CORE) $(EFI_PROGRAM) $(GUEST_IMAGES)
-
-# For tests of chain=: a program of the firmware's.
-CHAINED := $(O)/chained.efi
-CHAINED_OBJ := $(patsubst %,$(O)/efi/%.o,boot/efi/chained/chained hv/print hv/string)
-
-all: $(CHAINED)
-
-$(O)/chained.efi.so: $(CHAINED_OBJ)
-	$(LD) -m elf_x86_64 -nostdlib -znocombreloc -znoexecstack -shared -Bsymbolic --build-id=none \
-		-T /usr/lib/elf_x86_64_efi.lds -o $@ /usr/lib/crt0-efi-x86_64.o $^ -L/usr/lib -lgnuefi
-
-$(CHAINED): $(O)/chained.efi.so
-	$(OBJCOPY) -j .text -j .sdata -j .data -j .dynamic -j .dynsym -j .rel -j .rela -j '.rel.*' \
-		-j '.rela.*' -j .reloc --target=efi-app-x86_64 $< $@
-
--include $(CHAINED_OBJ:.o=.d)

@@ -29,6 +29,9 @@ EFI_STATUS chain_load(EFI_HANDLE self, const struct efi_home *home, const struct
 /* boot/efi/chain_option.c: what the firmware would start next. */
 EFI_STATUS chain_load_next(EFI_HANDLE self, const struct efi_home *home, EFI_HANDLE *image);
 
+/* Bytes of a device path without its end. */
+UINTN chain_path_bytes(const EFI_DEVICE_PATH *path);
+
 /* LoadImage() of a file; the path is absolute. */
 EFI_STATUS chain_load_file(EFI_HANDLE self, EFI_HANDLE device, const char *path, EFI_HANDLE *image);
 

@@ -89,15 +89,6 @@ static bool read_option(UINT16 number, struct option *option)
 	return parse(bytes, read_variable(name, bytes, sizeof(bytes)), option);
 }
 
-static UINTN bytes_of(const EFI_DEVICE_PATH *path)
-{
-	const EFI_DEVICE_PATH *node = path;
-
-	while (!IsDevicePathEnd(node))
-		node = NextDevicePathNode(node);
-	return (UINTN)((const UINT8 *)node - (const UINT8 *)path);
-}
-
 static bool has_file(const EFI_DEVICE_PATH *node)
 {
 	for (; !IsDevicePathEnd(node); node = NextDevicePathNode(node)) {
@@ -125,8 +116,8 @@ static EFI_STATUS load_of_partition(EFI_HANDLE self, EFI_DEVICE_PATH *device,
                                     const EFI_DEVICE_PATH *option, EFI_HANDLE *image)
 {
 	const UINT8 *rest = (const UINT8 *)NextDevicePathNode(option);
-	UINTN before = bytes_of(device);
-	UINTN behind = bytes_of((const EFI_DEVICE_PATH *)rest) + sizeof(EFI_DEVICE_PATH);
+	UINTN before = chain_path_bytes(device);
+	UINTN behind = chain_path_bytes((const EFI_DEVICE_PATH *)rest) + sizeof(EFI_DEVICE_PATH);
 	EFI_STATUS status;
 	UINT8 *all;
 
@@ -151,8 +142,8 @@ static EFI_STATUS load_of_volume(EFI_HANDLE self, EFI_HANDLE volume, const EFI_D
 	if (has_file(option)) {
 		if (DevicePathType(option) == MEDIA_DEVICE_PATH && has_node(device, option))
 			return load_of_partition(self, device, option, image);
-	} else if (bytes_of(device) >= bytes_of(option) &&
-	           !memcmp(device, option, bytes_of(option))) {
+	} else if (chain_path_bytes(device) >= chain_path_bytes(option) &&
+	           !memcmp(device, option, chain_path_bytes(option))) {
 		return chain_load_file(self, volume, FALLBACK, image);
 	}
 	return EFI_NOT_FOUND;

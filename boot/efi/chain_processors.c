@@ -6,17 +6,14 @@
 #include "boot/acpi.h"
 #include "boot/efi/chain.h"
 #include "boot/efi/mp_services.h"
+#include "hv/lapic.h"
 #include "hv/string.h"
-#include "hv/x86.h"
 
 enum {
 	COME_MS = 5000, /* for all to come out of the firmware's loop */
 	RETURN_MS = 5000,
 	MS = 1000, /* in the firmware's microseconds */
 	MADT_MOST = 2,
-	LEAF_FEATURES = 1,
-	LEAF_TOPOLOGY = 0xb,
-	ID_SHIFT = 24,
 	ENTERS = 0, /* the place of the processor that enters L0 first */
 };
 
@@ -28,14 +25,6 @@ static struct boot_processor *places;
 static volatile struct boot_door *door;
 static void *switch_page;
 static UINT32 come, room;
-
-/* As hv/lapic.c has it: leaf 0Bh where there is one. */
-static uint32_t own_id(void)
-{
-	if (cpuid(0, 0).eax >= LEAF_TOPOLOGY && cpuid(LEAF_TOPOLOGY, 0).ebx)
-		return cpuid(LEAF_TOPOLOGY, 0).edx;
-	return cpuid(LEAF_FEATURES, 0).ebx >> ID_SHIFT;
-}
 
 static const char *all_usable(UINTN count)
 {
@@ -75,7 +64,7 @@ const char *chain_find_processors(struct boot_info *info)
 	if (!places)
 		return "too little memory below 4 GiB";
 	memset(places, 0, count * sizeof(*places));
-	places[ENTERS].apic_id = own_id();
+	places[ENTERS].apic_id = lapic_initial_id();
 	info->chain.processors = (UINT64)places;
 	info->chain.count = (UINT32)count;
 	return NULL;
@@ -89,7 +78,7 @@ static VOID EFIAPI come_out(VOID *argument)
 	(void)argument;
 	if (place > room)
 		return;
-	places[place].apic_id = own_id();
+	places[place].apic_id = lapic_initial_id();
 	efi_become_l1(&places[place], door, switch_page);
 }
 

@@ -9,7 +9,7 @@
 static EFI_GUID path_guid = EFI_DEVICE_PATH_PROTOCOL_GUID;
 static EFI_GUID volume_guid = EFI_SIMPLE_FILE_SYSTEM_PROTOCOL_GUID;
 
-static UINTN bytes_of(const EFI_DEVICE_PATH *path)
+UINTN chain_path_bytes(const EFI_DEVICE_PATH *path)
 {
 	const EFI_DEVICE_PATH *node = path;
 
@@ -25,7 +25,7 @@ static EFI_DEVICE_PATH *file_path(EFI_DEVICE_PATH *device, const char *path)
 		END_DEVICE_PATH_TYPE, END_ENTIRE_DEVICE_PATH_SUBTYPE, {sizeof(end), 0}};
 	EFI_DEVICE_PATH file = {MEDIA_DEVICE_PATH, MEDIA_FILEPATH_DP, {0, 0}};
 	CHAR16 wide[2 * EFI_PATH_SIZE];
-	UINTN length = 0, before = bytes_of(device), bytes;
+	UINTN length = 0, before = chain_path_bytes(device), bytes;
 	UINT8 *all;
 
 	if (!text_to_utf16(path, wide, 2 * EFI_PATH_SIZE))
