@@ -140,7 +140,7 @@ static const char *find(void)
 {
 	unsigned int function;
 
-	if (!pci_device_find(0, PCI_CLASS, CLASS_AHCI, CLASS_MASK, &function))
+	if (!pci_device_find(PCI_CLASS, CLASS_AHCI, CLASS_MASK, &function))
 		return "there is no AHCI";
 	hba = pci_device_take(function, HBA_BAR, HBA_BYTES);
 	if (!hba)

@@ -14,10 +14,9 @@ enum {
 	PATIENCE = 1 << 22,
 };
 
-bool pci_device_find(unsigned int start, unsigned int offset, uint32_t value, uint32_t mask,
-                     unsigned int *function)
+bool pci_device_find(unsigned int offset, uint32_t value, uint32_t mask, unsigned int *function)
 {
-	for (*function = start; *function < PCI_FUNCTIONS; (*function)++) {
+	for (*function = 0; *function < PCI_FUNCTIONS; (*function)++) {
 		if ((pci_read(*function, offset) & mask) == value)
 			return true;
 	}

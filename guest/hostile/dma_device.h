@@ -27,11 +27,10 @@ struct dma_device {
 extern const struct dma_device dma_ahci, dma_edu, dma_e1000, dma_virtio;
 
 /*
- * The first function of the first bus whose configuration has that value at that offset, counted
- * from start. False: there is none.
+ * The first function of the first bus whose configuration has that value at that offset, in the
+ * bits of the mask. False: there is none.
  */
-bool pci_device_find(unsigned int start, unsigned int offset, uint32_t value, uint32_t mask,
-                     unsigned int *function);
+bool pci_device_find(unsigned int offset, uint32_t value, uint32_t mask, unsigned int *function);
 
 /*
  * Lets the function do DMA and decode memory, and maps that many bytes of its base address

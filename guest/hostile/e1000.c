@@ -69,7 +69,7 @@ static const char *find(void)
 {
 	unsigned int function;
 
-	if (!pci_device_find(0, PCI_ID, ID, ~0u, &function) ||
+	if (!pci_device_find(PCI_ID, ID, ~0u, &function) ||
 	    pci_read(function, PCI_SUBSYSTEM) != SUBSYSTEM_OF_QEMU)
 		return "there is no e1000 of QEMU's";
 	registers = pci_device_take(function, 0, REGISTERS);

@@ -27,7 +27,7 @@ static const char *find(void)
 {
 	unsigned int function;
 
-	if (!pci_device_find(0, PCI_ID, ID, ~0u, &function))
+	if (!pci_device_find(PCI_ID, ID, ~0u, &function))
 		return "there is no edu device";
 	registers = pci_device_take(function, 0, REGISTERS);
 	return registers ? NULL : "edu's registers are not below 4 GiB";

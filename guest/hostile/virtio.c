@@ -175,7 +175,7 @@ static const char *find(void)
 {
 	unsigned int function;
 
-	if (!pci_device_find(0, PCI_ID, ID, ~0u, &function))
+	if (!pci_device_find(PCI_ID, ID, ~0u, &function))
 		return "there is no disk by virtio";
 	if (!start(function))
 		return "the disk by virtio takes no addresses that an IOMMU translates";
