@@ -12,8 +12,7 @@ enum { INSTRUCTION_MAX = 15 };
 /*
  * The instruction at the guest's CS:RIP, which must be one that can exit with this code; until the
  * next call. NULL if it is not (any more): another processor changed code or tables, and the guest
- * is to try again; or L0 cannot read it: svm/event/event.h has
- * not_decoded() for that.
+ * is to try again; or L0 cannot read it: svm/event/event.h has not_decoded() for that.
  */
 #ifdef NESTLING_HOST_TEST
 const struct instruction *decode(struct vcpu *vcpu, uint64_t exit_code);
