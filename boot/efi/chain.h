@@ -26,7 +26,13 @@ EFI_STATUS chain_boot(EFI_HANDLE self, const struct efi_home *home, const struct
 EFI_STATUS chain_load(EFI_HANDLE self, const struct efi_home *home, const struct config *config,
                       EFI_HANDLE *image);
 
-/* boot/efi/chain_option.c: what the firmware would start next. */
+/* Is it one file? Names are the same whatever their case, as FAT has it. */
+bool chain_same_file(const struct efi_home *a, const struct efi_home *b);
+
+/*
+ * boot/efi/chain_option.c: what the firmware would start next, but for this program and those that
+ * have started it.
+ */
 EFI_STATUS chain_load_next(EFI_HANDLE self, const struct efi_home *home, EFI_HANDLE *image);
 
 /* Bytes of a device path without its end. */

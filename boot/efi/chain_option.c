@@ -1,5 +1,5 @@
 /*
- * The firmware's boot options (UEFI 2.10, sections 3.1.2 and 3.1.3), without the one that this
+ * The firmware's boot options (UEFI 2.10, sections 3.1.2 and 3.1.3), without those that this
  * program came by. Whatever stands in a variable is checked. Relies on boot/efi/chain.h.
  */
 #include "boot/efi/chain.h"
@@ -8,6 +8,7 @@
 enum {
 	OPTIONS_MOST = 256,
 	OPTION_BYTES = 8192, /* no firmware keeps more */
+	PARENTS_MOST = 16,   /* of this program: a boot manager, a shell, GRUB */
 	ACTIVE = 1 << 0,
 	CATEGORY = 0x1f00, /* 0: to be booted */
 	LENGTH_AT = 4,
@@ -18,6 +19,7 @@ enum {
 static EFI_GUID global = EFI_GLOBAL_VARIABLE;
 static EFI_GUID path_guid = EFI_DEVICE_PATH_PROTOCOL_GUID;
 static EFI_GUID volume_guid = EFI_SIMPLE_FILE_SYSTEM_PROTOCOL_GUID;
+static EFI_GUID image_guid = EFI_LOADED_IMAGE_PROTOCOL_GUID;
 
 struct option {
 	_Alignas(UINT64) UINT8 path[OPTION_BYTES]; /* of a device; it ends within */
@@ -36,8 +38,8 @@ static UINTN read_variable(const CHAR16 *name, void *to, UINTN room)
 	               : size;
 }
 
-/* Do the nodes end, with the end of all, within so many bytes? */
-static bool path_ends(const UINT8 *path, UINTN bytes)
+/* Is there a node, and the end of all nodes within so many bytes? */
+static bool is_path(const UINT8 *path, UINTN bytes)
 {
 	UINTN at = 0;
 
@@ -48,7 +50,7 @@ static bool path_ends(const UINT8 *path, UINTN bytes)
 		if (length < sizeof(*node) || length > bytes - at)
 			return false;
 		if (IsDevicePathEnd(node))
-			return true;
+			return at;
 		at += length;
 	}
 	return false;
@@ -75,7 +77,7 @@ static bool parse(const UINT8 *bytes, UINTN size, struct option *option)
 	option->path_bytes = length;
 	option->data_bytes = size - at - length;
 	memcpy(option->data, bytes + at + length, option->data_bytes);
-	return path_ends(option->path, length);
+	return is_path(option->path, length);
 }
 
 static bool read_option(UINT16 number, struct option *option)
@@ -168,6 +170,53 @@ static EFI_STATUS load_option(EFI_HANDLE self, const struct efi_home *home,
 	return status;
 }
 
+/* Where an image has come from, in one form for all; false: from no file. */
+static bool find_file(EFI_HANDLE image, struct efi_home *file, EFI_HANDLE *parent)
+{
+	EFI_LOADED_IMAGE *loaded;
+
+	if (EFI_ERROR(efi->BootServices->HandleProtocol(image, &image_guid, (void **)&loaded)))
+		return false;
+	if (parent)
+		*parent = loaded->ParentHandle;
+	if (EFI_ERROR(efi_find_home(loaded, file)))
+		return false;
+	file->volume->Close(file->volume);
+	return file->name[0];
+}
+
+/*
+ * Is it this program, or one that has started it, such as the stick's GRUB? Firmware may have more
+ * than one option that leads there, and to follow such a one would never end.
+ */
+static bool is_running(EFI_HANDLE self, EFI_HANDLE image)
+{
+	static struct efi_home wanted, file;
+
+	if (!find_file(image, &wanted, NULL))
+		return false;
+	for (unsigned int i = 0; self && i < PARENTS_MOST; i++) {
+		EFI_HANDLE parent = NULL;
+
+		if (find_file(self, &file, &parent) && chain_same_file(&file, &wanted))
+			return true;
+		self = parent;
+	}
+	return false;
+}
+
+static bool load_other(EFI_HANDLE self, const struct efi_home *home, const struct option *option,
+                       EFI_HANDLE *image)
+{
+	if (EFI_ERROR(load_option(self, home, option, image)))
+		return false;
+	if (!is_running(self, *image))
+		return true;
+	efi->BootServices->UnloadImage(*image);
+	*image = NULL;
+	return false;
+}
+
 EFI_STATUS chain_load_next(EFI_HANDLE self, const struct efi_home *home, EFI_HANDLE *image)
 {
 	static struct option option;
@@ -178,7 +227,7 @@ EFI_STATUS chain_load_next(EFI_HANDLE self, const struct efi_home *home, EFI_HAN
 
 	for (UINTN i = 0; i < count; i++) {
 		if ((known && order[i] == current) || !read_option(order[i], &option) ||
-		    EFI_ERROR(load_option(self, home, &option, image)))
+		    !load_other(self, home, &option, image))
 			continue;
 		chain_set_options(*image, option.data, option.data_bytes);
 		return EFI_SUCCESS;

@@ -80,6 +80,19 @@ static char lower(char c)
 	return c >= 'A' && c <= 'Z' ? (char)(c + 'a' - 'A') : c;
 }
 
+static bool same_text(const char *a, const char *b)
+{
+	while (*a && lower(*a) == lower(*b))
+		a++, b++;
+	return lower(*a) == lower(*b);
+}
+
+bool chain_same_file(const struct efi_home *a, const struct efi_home *b)
+{
+	return a->device == b->device && same_text(a->directory, b->directory) &&
+	       same_text(a->name, b->name);
+}
+
 /* Is it this program's own file? To start that again would never end. */
 static bool is_self(const struct efi_home *home, const char *path)
 {

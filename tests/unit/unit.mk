@@ -35,6 +35,7 @@ test_linux_kernels_SRC := $(test_linux_SRC)
 test_efi_map_SRC   := boot/efi_map.c boot/memmap.c
 test_efi_screen_SRC := boot/efi/screen.c
 test_efi_boot_next_SRC := boot/efi/boot_next.c boot/efi/text.c
+test_efi_chain_SRC := tests/unit/efi_rig.c boot/efi/chain_option.c boot/efi/chain_target.c boot/efi/files.c boot/efi/text.c
 test_watchdog_SRC  :=
 test_log_SRC       := hv/print.c
 test_watchdog_fch_SRC := boot/acpi.c boot/efi_table.c boot/ids.c $(BOOT_RIG)
@@ -76,16 +77,17 @@ test_apic_base_SRC := tests/unit/apic_rig.c
 test_vector0_SRC   := tests/unit/apic_rig.c
 test_frequency_SRC :=
 test_apic_many_SRC :=
+# What calls the firmware's services does so by its convention; a file that uses none is the same.
+EFI_TESTED_FLAGS := -I/usr/include/efi -I/usr/include/efi/x86_64 -DGNU_EFI_USE_MS_ABI -fshort-wchar
 -include tests/fuzz/fuzz.mk
 
 $(UNIT_O)/%.o: %.c
 	@mkdir -p $(@D)
 	$(CC) $(UNIT_CFLAGS) -c $< -o $@
 
-# What calls the firmware's services does so by its convention; a file that uses none is the same.
-EFI_TESTED := test_efi_screen test_efi_boot_next test_efi_variables test_efi_memory_map
+EFI_TESTED := test_efi_screen test_efi_boot_next test_efi_variables test_efi_memory_map test_efi_chain
 $(foreach test,$(EFI_TESTED),$(UNIT_O)/tests/unit/$(test).o $($(test)_SRC:%.c=$(UNIT_O)/%.o)): \
-	UNIT_CFLAGS += -I/usr/include/efi -I/usr/include/efi/x86_64 -DGNU_EFI_USE_MS_ABI -fshort-wchar
+	UNIT_CFLAGS += $(EFI_TESTED_FLAGS)
 
 $(UNIT_O)/%.asm.o: %.asm
 	@mkdir -p $(@D)
