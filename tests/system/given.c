@@ -89,6 +89,23 @@ static void read_mmap(const struct multiboot2_mmap *mmap)
 		memmap_add(&map, entry[i].base_addr, entry[i].length, entry[i].type);
 }
 
+/* CPUID exits, and L0 may have to read it where it is. */
+static bool runs_code(uint8_t *at)
+{
+	static const uint8_t cpuid_ret[] = {0x0f, 0xa2, 0xc3};
+	uint8_t before[sizeof(cpuid_ret)];
+	uint32_t highest = 0, ebx, ecx = 0, edx;
+
+	memcpy(before, at, sizeof(before));
+	memcpy(at, cpuid_ret, sizeof(cpuid_ret));
+	__asm__ volatile("call *%4"
+	                 : "+a"(highest), "=b"(ebx), "+c"(ecx), "=d"(edx)
+	                 : "r"(at)
+	                 : "memory", "cc");
+	memcpy(at, before, sizeof(before));
+	return highest == cpuid(0, 0).eax && ebx == cpuid(0, 0).ebx;
+}
+
 /* Free memory of EFI's has to be usable in the other map, too; runtime services stay as they are.
  */
 static void tell_efi_map(const struct multiboot2_efi_mmap *mmap)
@@ -104,6 +121,8 @@ static void tell_efi_map(const struct multiboot2_efi_mmap *mmap)
 		if (d->type == EFI_RUNTIME_CODE || d->type == EFI_RUNTIME_DATA) {
 			tell("efi runtime: %llx, %llx pages, %llx", (unsigned long long)d->base,
 			     (unsigned long long)d->pages, (unsigned long long)d->attributes);
+			tell("efi code runs there: %s",
+			     runs_code((uint8_t *)(uintptr_t)d->base) ? "good" : "bad");
 			runtime++;
 		}
 		if (d->type == EFI_MEMORY_FREE &&

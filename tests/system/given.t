@@ -65,6 +65,8 @@ ok "$status" "EFI, GRUB, bare: L1 runs"
 told "$skip" >"$dir/efi"
 [ "$(grep -cE '^(efi64: good|efi map: .*good|acpi old: good|acpi new: good)' "$dir/efi")" = 4 ]
 ok $? "EFI, GRUB, bare: there are EFI's table and map, and ACPI"
+[ "$(grep -c '^efi code runs there: good' "$dir/efi")" = "$(grep -c '^efi runtime: ' "$dir/efi")" ]
+ok $? "EFI, GRUB, bare: code runs in the memory of EFI's runtime services"
 gives "EFI, GRUB" "$dir/efi" BOOT=grub-efi
 told | grep -q '^smbios: 2.8, good'
 ok $? "EFI, GRUB: SMBIOS is there"
