@@ -40,6 +40,9 @@ static struct {
 static char text_bytes[TEXT_ROOM];
 static struct out text = {text_bytes, TEXT_ROOM, 0};
 
+static const char no_place[] = "no memory for reports is free where they are looked for after a "
+			       "reset: they come on the serial port only";
+
 static const char *kind(uint32_t step)
 {
 	return run_step_is_bare(step) ? "bare" : "on Nestling";
@@ -123,6 +126,8 @@ static void begin_run(void)
 	run_state_new(&run.state, run.whose, (uint32_t)rdtsc(), run.list.count);
 	out_print(&text, "=== Nestling: everything, run %08x\n=== The machine\n", run.state.run);
 	machine_text(&text);
+	if (!run.region)
+		out_print(&text, "--- %s\n", no_place);
 	text_to_stick();
 }
 
@@ -350,11 +355,33 @@ static void say_summary(void)
 	text_to_stick();
 }
 
-static _Noreturn void finish(const char *why)
+/* Not back to the firmware, which may begin the run again. */
+static _Noreturn void wait_and_reset(void)
 {
 	EFI_INPUT_KEY key;
 	UINTN index;
 
+	efi_say("press a key to reset the machine");
+	while (!EFI_ERROR(efi->ConIn->ReadKeyStroke(efi->ConIn, &key)))
+		; /* what was pressed before */
+	efi->BootServices->WaitForEvent(1, &efi->ConIn->WaitForKey, &index);
+	efi->RuntimeServices->ResetSystem(EfiResetCold, EFI_SUCCESS, 0, NULL);
+	for (;;)
+		cpu_relax();
+}
+
+static _Noreturn void lose(void)
+{
+	boot_next_forget();
+	forget_variables();
+	efi_error("the run is lost: the stick cannot be written, and %s; use a stick that can be "
+	          "written",
+	          run.region ? "the firmware clears memory at a reset" : "memory has no place");
+	wait_and_reset();
+}
+
+static _Noreturn void finish(const char *why)
+{
 	if (why) {
 		out_print(&text, "--- nothing can run here: %s\n", why);
 		text_to_stick();
@@ -372,13 +399,7 @@ static _Noreturn void finish(const char *why)
 		        "of this screen");
 	else
 		efi_say("everything is done: please send %s, which is on the stick", STICK_REPORT);
-	efi_say("press a key to reset the machine");
-	while (!EFI_ERROR(efi->ConIn->ReadKeyStroke(efi->ConIn, &key)))
-		; /* what was pressed before */
-	efi->BootServices->WaitForEvent(1, &efi->ConIn->WaitForKey, &index);
-	efi->RuntimeServices->ResetSystem(EfiResetCold, EFI_SUCCESS, 0, NULL);
-	for (;;)
-		cpu_relax();
+	wait_and_reset();
 }
 
 static EFI_STATUS check_words(const struct boot_info *info)
@@ -417,15 +438,9 @@ EFI_STATUS everything_prepare(const struct efi_home *home, const struct config *
 		report_sum(REPORT_SUM_OF_NOTHING, info->cmdline, strlen(info->cmdline)));
 	run.region = region_take(run.whose, run.list.count);
 	if (!run.region)
-		efi_say("no memory for reports is free where they are looked for after a reset: "
-		        "they come on the serial port only");
-	if (!find_state()) {
-		boot_next_forget();
-		forget_variables();
-		efi_error("the run is lost: the stick cannot be written, and the firmware clears "
-		          "memory at a reset; use a stick that can be written");
-		return EFI_ABORTED;
-	}
+		efi_say("%s", no_place);
+	if (!find_state())
+		lose();
 	missing = svm_missing(config->npt);
 	if (missing)
 		finish(missing);

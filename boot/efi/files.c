@@ -76,9 +76,20 @@ static EFI_STATUS open_volume(EFI_HANDLE device, EFI_FILE **volume)
 	return file_system->OpenVolume(file_system, volume);
 }
 
+static bool has_program(const struct efi_home *home)
+{
+	EFI_FILE *file;
+
+	if (EFI_ERROR(open_file(home, home->name, &file)))
+		return false;
+	file->Close(file);
+	return true;
+}
+
 /*
- * GRUB may have read the program from a file system that the firmware does not know (a CD's):
- * then the volume is the first one that has the same file.
+ * GRUB may have read the program from a file system that the firmware does not know (a CD's), and
+ * names the device of its root, wherever the file was: then the volume is the first one that has
+ * the same file.
  */
 static EFI_STATUS find_volume(struct efi_home *home)
 {
@@ -87,7 +98,6 @@ static EFI_STATUS find_volume(struct efi_home *home)
 	EFI_HANDLE *devices;
 	UINTN count;
 	EFI_STATUS status;
-	EFI_FILE *file;
 
 	status = efi->BootServices->LocateHandleBuffer(ByProtocol, &guid, NULL, &count, &devices);
 	if (EFI_ERROR(status))
@@ -95,8 +105,7 @@ static EFI_STATUS find_volume(struct efi_home *home)
 	for (UINTN i = 0; i < count; i++) {
 		if (EFI_ERROR(open_volume(devices[i], &candidate.volume)))
 			continue;
-		if (!EFI_ERROR(open_file(&candidate, home->name, &file))) {
-			file->Close(file);
+		if (has_program(&candidate)) {
 			home->volume = candidate.volume;
 			home->device = devices[i];
 			return EFI_SUCCESS;
@@ -122,8 +131,11 @@ EFI_STATUS efi_find_home(EFI_LOADED_IMAGE *image, struct efi_home *home)
 		home->directory[directory++] = '\\';
 	home->directory[directory] = '\0';
 	home->device = image->DeviceHandle;
-	if (!EFI_ERROR(open_volume(home->device, &home->volume)))
-		return EFI_SUCCESS;
+	if (!EFI_ERROR(open_volume(home->device, &home->volume))) {
+		if (has_program(home))
+			return EFI_SUCCESS;
+		home->volume->Close(home->volume);
+	}
 	return find_volume(home);
 }
 

@@ -181,7 +181,7 @@ static EFI_STATUS prepare(EFI_LOADED_IMAGE *image, struct boot_info *info)
 	status = efi_find_home(image, &home);
 	if (EFI_ERROR(status)) {
 		efi_error("cannot find the directory of this program (%s): start it from a disk "
-		          "that the firmware reads",
+		          "that the firmware reads, such as a stick's FAT partition",
 		          efi_status_text(status));
 		return status;
 	}

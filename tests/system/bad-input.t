@@ -36,9 +36,13 @@ cat >"$dir/half-linux.asm" <<'EOF'
 	dw 0x020f		; version
 	times 0x211 - ($ - $$) db 0
 	db 1			; loadflags: loaded high
+	times 0x230 - ($ - $$) db 0
+	dd 0x100000		; kernel_alignment
 	times 0x800 - ($ - $$) db 0
 EOF
 nasm -f bin -o "$dir/half-linux.elf" "$dir/half-linux.asm"
+cp "$dir/half-linux.elf" "$dir/whole-linux.elf"
+truncate -s $((5 * 512 + 0x10000)) "$dir/whole-linux.elf"
 tiny_image rom 0xf0000 ''
 tiny_image nowhere 0xe0000000 ''
 tiny_image high 0xfd00000 '' # of 256 MiB: where Nestling itself lives
@@ -47,6 +51,8 @@ says "no L1, GRUB" "there is no L1 to run" L1=none BOOT=grub
 says "truncated L1" "truncated" L1="$dir/truncated.elf"
 says "truncated L1, EFI program" "truncated" L1="$dir/truncated.elf" BOOT=uefi
 says "truncated Linux" "truncated" L1="$dir/half-linux.elf"
+says "Linux without Nestling" "bare=on takes a multiboot image, and L1 is one of another kind (Linux" \
+	L1="$dir/whole-linux.elf" L0CMDLINE=bare=on
 says "empty L1" "L1's file is empty" L1="$dir/empty.elf"
 for image in text zero; do
 	says "L1 of no known format: $image" "L1's file has no known format" L1="$dir/$image.elf"

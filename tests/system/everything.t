@@ -73,5 +73,18 @@ mcopy -i "$dir/stick" "$dir/full" ::/
 everything "a full stick" '' BOOT=uefi
 says_line "full" 'cannot write NESTLING.TXT: the volume is full; the run goes on without it'
 says_line "full" 'please take a picture of this screen'
+# A machine whose memory ends where the first region would begin; and there a stick that takes no state.
+alone='no memory for reports is free where they are looked for after a reset: they come on the serial port only'
+volume 16M 'everything=pae.elf+filter=pae.b*' "$pae"
+everything "no place for reports" '' BOOT=uefi MEM=64M
+[ "$(grep -acF "$alone" "$log")" = 3 ] && [ "$(grep -ac '^1..2' "$log")" = 2 ]
+ok $? "no place for reports: each start says so in one line, and the images run and report on the serial port"
+has "no place for reports: and so does the stick" '=== The machine' "--- $alone" \
+	'=== Step 1 of 2: pae.elf, bare' '--- LOST: ' '=== Step 2 of 2: pae.elf, on Nestling' '--- LOST: ' '=== Summary'
+everything "no place, and a stick that cannot be written" '' BOOT=uefi MEM=64M STICK_FLAGS=if=virtio,readonly=on
+says_line "no place, and a stick that cannot be written" \
+	'error: the run is lost: the stick cannot be written, and memory has no place; use a stick that can be written'
+[ "$(grep -ac '^1..2' "$log")" = 1 ]
+ok $? "no place, and a stick that cannot be written: and it does not begin for ever"
 [ "$failed" != 0 ] || rm -f "$LOGS/$prefix"-*.report
 done_testing
