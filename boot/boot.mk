@@ -8,7 +8,7 @@ EFI_CFLAGS := $(CSTD) $(WARN) -O2 -g -m64 -I/usr/include/efi -I/usr/include/efi/
 	-fno-stack-protector -fno-asynchronous-unwind-tables -fcf-protection=none \
 	-fno-strict-aliasing -DPHYS_WINDOW=0ull -MMD -MP
 EFI_C   := $(sort $(wildcard boot/efi/*.c)) boot/acpi.c boot/config.c boot/check_svm.c boot/efi_map.c \
-	boot/efi_table.c boot/ids.c boot/memmap.c hv/lapic.c hv/print.c hv/string.c
+	boot/efi_table.c boot/ids.c boot/l1_ranges.c boot/memmap.c hv/lapic.c hv/print.c hv/string.c
 EFI_OBJ := $(EFI_C:%.c=$(O)/efi/%.o) $(patsubst %,$(O)/efi/boot/efi/%.asm.o,switch resident become_l1)
 
 # What images end with where firmware clears memory: a program of its own, in one piece.
@@ -57,7 +57,7 @@ $(O)/efi/boot/efi/resident.asm.o: boot/efi/resident.asm $(RESIDENT)
 
 # For tests of chain=: another program of the firmware's.
 CHAINED     := $(O)/chained.efi
-CHAINED_OBJ := $(patsubst %,$(O)/efi/%.o,boot/efi/chained/chained hv/print hv/string)
+CHAINED_OBJ := $(patsubst %,$(O)/efi/%.o,boot/efi/chained/chained boot/efi/chained/prepare hv/print hv/string)
 all: $(CHAINED)
 
 $(EFI_PROGRAM).so: $(EFI_OBJ)

@@ -51,8 +51,6 @@ void l1_code_tell(const struct memmap *map)
 		uint64_t base = map->range[i].base & ~(uint64_t)(PAGE_SIZE - 1);
 		uint64_t end = map->range[i].base + map->range[i].size;
 
-		if (map->range[i].type == MEM_RUNTIME)
-			l1_code_add(base, end - base);
 		if (map->range[i].type == MEM_RESERVED)
 			add_cached(base < SIZE_1M ? SIZE_1M : base, end < SIZE_4G ? end : SIZE_4G);
 	}

@@ -11,9 +11,9 @@
 #define L1_RESET_CODE 0xffff0000ull
 
 /*
- * Hands it to l1_code_add(): the first MiB but for VGA's; the ROM of a reset; EFI's runtime
- * services; and what is reserved below 4 GiB and cached by the real MTRRs, for there are devices as
- * well, and those are not cached. boot/window_plan.h maps all of it.
+ * Hands it to l1_code_add(): the first MiB but for VGA's; the ROM of a reset; and what is reserved
+ * below 4 GiB and cached by the real MTRRs, for there are devices as well, and those are not
+ * cached. boot/window_plan.h maps all of it.
  */
 void l1_code_tell(const struct memmap *map);
 

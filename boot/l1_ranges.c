@@ -88,6 +88,7 @@ uint64_t l1_range_end(const struct memmap *map, uint32_t i)
 	case MEM_USABLE:
 	case MEM_ACPI:
 	case MEM_NVS:
+	case MEM_RUNTIME:
 		return end;
 	case MEM_HOTPLUG:
 	case MEM_PERSISTENT:

@@ -3,7 +3,8 @@
  * those at which memory is or may come to be. Besides what firmware calls memory (L0's own will be
  * cut out by who asks) that is persistent memory, which L1 may use as any other, and what ACPI's
  * SRAT says memory may be plugged into while L1 runs. Never what firmware calls reserved: devices
- * are there, and holes. Relies on boot/memmap.h and boot/acpi.h.
+ * are there, and holes; but code and data of EFI's runtime services are, which e820 calls so.
+ * Relies on boot/memmap.h and boot/acpi.h.
  */
 #ifndef BOOT_L1_RANGES_H
 #define BOOT_L1_RANGES_H

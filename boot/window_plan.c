@@ -26,8 +26,6 @@ static bool add_range(struct memmap *plan, const struct memmap *map, uint32_t i)
 
 	if (end > range->base)
 		return add(plan, range->base, end, MEMORY);
-	if (range->type == MEM_RUNTIME)
-		return add(plan, range->base, kept_end, DEVICE);
 	if (range->type != MEM_RESERVED)
 		return true;
 	return add(plan, range->base, kept_end < SIZE_4G ? kept_end : SIZE_4G, DEVICE);

@@ -14,12 +14,9 @@ enum {
 	SPARE_BYTES = 4096,         /* for descriptors that allocating the buffer itself adds */
 };
 
-static uint32_t e820_type(UINT32 efi_type, uint32_t runtime)
+static uint32_t e820_type(UINT32 efi_type)
 {
 	switch (efi_type) {
-	case EfiRuntimeServicesCode:
-	case EfiRuntimeServicesData:
-		return runtime;
 	case EfiLoaderCode:
 	case EfiLoaderData:
 	case EfiBootServicesCode:
@@ -39,44 +36,45 @@ static uint32_t e820_type(UINT32 efi_type, uint32_t runtime)
 	}
 }
 
+/* As it is, for L1; one that is too large counts as none, which the core says. */
+static void keep(const struct efi_memory_map *map, struct boot_efi *to)
+{
+	to->map_bytes = 0;
+	if (map->bytes > BOOT_EFI_MAP_SIZE || !efi_map_valid(map->bytes, map->each))
+		return;
+	memcpy(to->map, map->at, map->bytes);
+	to->map_bytes = (uint32_t)map->bytes;
+	to->descriptor_bytes = (uint32_t)map->each;
+	to->descriptor_version = map->version;
+}
+
 /* Neighbours of one type become one range: firmware lists hundreds of small ones. */
-bool efi_ranges(struct efi_memory_map map, uint32_t runtime, struct boot_info *info)
+bool efi_tell_map(struct efi_memory_map map, struct boot_info *info)
 {
 	const EFI_MEMORY_DESCRIPTOR *descriptor;
+	struct mem_range *last = NULL;
 
+	keep(&map, &info->efi);
 	info->range_count = 0;
 	while ((descriptor = efi_memory_map_next(&map))) {
-		struct mem_range *last = &info->ranges[info->range_count - 1];
-		uint32_t type = e820_type(descriptor->Type, runtime);
+		uint32_t type = e820_type(descriptor->Type);
 		uint64_t size = descriptor->NumberOfPages << PAGE_SHIFT;
 
-		if (info->range_count && last->type == type &&
+		if (last && last->type == type &&
 		    last->base + last->size == descriptor->PhysicalStart) {
 			last->size += size;
 			continue;
 		}
 		if (info->range_count == BOOT_MAX_RANGES)
 			return false;
-		info->ranges[info->range_count++] = (struct mem_range){
+		last = &info->ranges[info->range_count++];
+		*last = (struct mem_range){
 			.base = descriptor->PhysicalStart,
 			.size = size,
 			.type = type,
 		};
 	}
 	return true;
-}
-
-/* As it is, for L1; one that is too large counts as none, which the core says. */
-static void keep(const UINT8 *map, UINTN bytes, UINTN descriptor_bytes, UINT32 version,
-                 struct boot_efi *to)
-{
-	to->map_bytes = 0;
-	if (bytes > BOOT_EFI_MAP_SIZE || !efi_map_valid(bytes, descriptor_bytes))
-		return;
-	memcpy(to->map, map, bytes);
-	to->map_bytes = (uint32_t)bytes;
-	to->descriptor_bytes = (uint32_t)descriptor_bytes;
-	to->descriptor_version = version;
 }
 
 EFI_STATUS efi_leave(EFI_HANDLE image, struct boot_info *info)
@@ -107,14 +105,13 @@ EFI_STATUS efi_leave(EFI_HANDLE image, struct boot_info *info)
 			          (unsigned long)descriptor_bytes);
 			return EFI_UNSUPPORTED;
 		}
-		if (!efi_ranges((struct efi_memory_map){map, bytes, descriptor_bytes}, MEM_RESERVED,
-		                info)) {
+		if (!efi_tell_map((struct efi_memory_map){map, bytes, descriptor_bytes, version},
+		                  info)) {
 			efi_error("the firmware's memory map has more than %d ranges: please "
 			          "report this machine",
 			          BOOT_MAX_RANGES);
 			return EFI_BUFFER_TOO_SMALL;
 		}
-		keep(map, bytes, descriptor_bytes, version, &info->efi);
 		status = efi->BootServices->ExitBootServices(image, key);
 		if (!EFI_ERROR(status))
 			return EFI_SUCCESS;

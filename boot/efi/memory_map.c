@@ -10,12 +10,12 @@ EFI_STATUS efi_memory_map(struct efi_memory_map *map)
 {
 	static UINT64 descriptors[MAP_BYTES / sizeof(UINT64)];
 	UINTN bytes = sizeof(descriptors), key, each;
-	UINT32 version;
+	UINT32 version = 0;
 	EFI_STATUS status = efi->BootServices->GetMemoryMap(
 		&bytes, (EFI_MEMORY_DESCRIPTOR *)descriptors, &key, &each, &version);
 
 	*map = (struct efi_memory_map){(const UINT8 *)descriptors, EFI_ERROR(status) ? 0 : bytes,
-	                               EFI_ERROR(status) ? 0 : each};
+	                               EFI_ERROR(status) ? 0 : each, version};
 	return status;
 }
 

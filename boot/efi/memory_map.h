@@ -15,6 +15,7 @@
 struct efi_memory_map {
 	const UINT8 *at;
 	UINTN bytes, each;
+	UINT32 version; /* of a descriptor */
 };
 
 /* Gets it from the firmware as it is now; it stays until the next call. */
@@ -24,9 +25,9 @@ EFI_STATUS efi_memory_map(struct efi_memory_map *map);
 const EFI_MEMORY_DESCRIPTOR *efi_memory_map_next(struct efi_memory_map *map);
 
 /*
- * boot/efi/leave.c: writes it into info's ranges as e820 has it, with the firmware's runtime
- * services as memory of this type. False: there are more than BOOT_MAX_RANGES.
+ * boot/efi/leave.c: writes it into info, as e820 has it and as it is, for L1; one that is larger
+ * than BOOT_EFI_MAP_SIZE counts as none there. False: there are more than BOOT_MAX_RANGES.
  */
-bool efi_ranges(struct efi_memory_map map, uint32_t runtime, struct boot_info *info);
+bool efi_tell_map(struct efi_memory_map map, struct boot_info *info);
 
 #endif

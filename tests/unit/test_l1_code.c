@@ -98,17 +98,6 @@ static void what_firmware_keeps(void **state)
 	assert_false(is_told(0x6000000));
 }
 
-static void runtime_services(void **state)
-{
-	(void)state;
-	memmap_add(&map, 0xe8000000, 0x2000, MEM_RUNTIME);
-	memmap_add(&map, 9ull * SIZE_1G, 0x2000, MEM_RUNTIME);
-	tell();
-	assert_true(is_told(0xe8001fff));
-	assert_true(is_told(9ull * SIZE_1G + 0x1fff));
-	assert_false(is_told(9ull * SIZE_1G + 0x2000));
-}
-
 #define TEST(name) cmocka_unit_test_setup(name, fresh)
 
 int main(void)
@@ -116,7 +105,6 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(what_every_machine_has),
 		TEST(what_firmware_keeps),
-		TEST(runtime_services),
 	};
 
 	return cmocka_run_group_tests_name("l1_code", tests, NULL, NULL);

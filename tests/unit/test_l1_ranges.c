@@ -113,7 +113,8 @@ static void knows_types(void **state)
 		bool memory;
 	} rows[] = {{MEM_HOTPLUG, true}, {MEM_USABLE, true},     {MEM_RESERVED, false},
 	            {MEM_ACPI, true},    {MEM_NVS, true},        {MEM_BAD, false},
-	            {6, false},          {MEM_PERSISTENT, true}, {MEM_PERSISTENT_OLD, true}};
+	            {6, false},          {MEM_PERSISTENT, true}, {MEM_PERSISTENT_OLD, true},
+	            {MEM_RUNTIME, true}};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
