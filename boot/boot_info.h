@@ -131,7 +131,7 @@ struct boot_info {
 	struct boot_efi efi;
 	struct boot_chain chain;
 	uint32_t kept_bytes;
-	uint32_t tsc_khz;             /* start() knows it, or 0 (svm/frequency.h) */
+	uint32_t reserved;
 	uint8_t kept[BOOT_KEPT_SIZE]; /* tags of Multiboot 2 that L1 gets as they are, each aligned
 	                               */
 	char cmdline[BOOT_CONFIG_SIZE]; /* the configuration words, without the program's name */

@@ -9,6 +9,7 @@
 #include "hv/print.h"
 #include "hv/string.h"
 #include "hv/x86.h"
+#include "svm/features.h"
 
 enum {
 	SECTOR = 512,
@@ -114,15 +115,14 @@ static enum load_error fill_e820(struct loader *loader, struct boot_params *para
  * too slow where one hypervisor emulates it for the other; this parameter it takes. It comes first,
  * so that the user's own counts. A kernel that does not know it hands it to init, as others.
  */
-static const char *with_frequency(const struct loader *loader, const struct kernel *kernel,
-                                  const char *cmdline)
+static const char *with_frequency(const struct kernel *kernel, const char *cmdline)
 {
 	static char line[2048]; /* as much as Linux takes */
 	size_t length;
 
-	if (!loader->boot->tsc_khz)
+	if (!features.tsc_khz)
 		return cmdline;
-	length = (size_t)snprint(line, sizeof(line), "tsc_early_khz=%u %s", loader->boot->tsc_khz,
+	length = (size_t)snprint(line, sizeof(line), "tsc_early_khz=%u %s", features.tsc_khz,
 	                         cmdline);
 	return length < sizeof(line) && length <= kernel->header.cmdline_size ? line : cmdline;
 }
@@ -164,7 +164,7 @@ static enum load_error load(struct loader *loader, uint64_t at)
 		                 "shorten it",
 		                 (unsigned int)strlen(cmdline),
 		                 (unsigned int)kernel.header.cmdline_size);
-	cmdline = with_frequency(loader, &kernel, cmdline);
+	cmdline = with_frequency(&kernel, cmdline);
 	error = linux_place(loader, &kernel, false);
 	if (!error)
 		error = load_reserve_info(loader,

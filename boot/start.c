@@ -364,7 +364,7 @@ _Noreturn void start(uint32_t magic, uint64_t information, uint64_t image_at)
 	paging_forget_identity();
 	screen_map();
 
-	info.tsc_khz = features.tsc_khz = frequency_told();
+	features.tsc_khz = frequency_told();
 	plan_tell_l1(&layout);
 	dma_keep_out(info.rsdp, &layout, may_be_kept, highest_id());
 	watch_io_apics();

@@ -7,6 +7,7 @@
 
 #include "boot/bios_memory.h"
 #include "boot/load.h"
+#include "svm/features.h"
 #include "tests/fuzz/boot_fuzz.h"
 #include "tests/unit/arena.h"
 
@@ -18,6 +19,8 @@
 #define STAGE     0xf00000ull
 #define INITRD    STAGE
 enum { CANARY = 0xc5, INITRD_SIZE = 0x2345, WITH_INITRD = 1 << 0, WITH_BIOS = 1 << 1 };
+
+struct features features;
 
 static void put_machine(struct memmap *map, uint8_t choices)
 {

@@ -9,12 +9,14 @@
 #include <cmocka.h>
 
 #include "hv/x86.h"
+#include "svm/features.h"
 #include "tests/unit/arena.h"
 #include "tests/unit/load_rig.h"
 
 enum { CANARY = 0xc5 };
 
 struct rig rig;
+struct features features;
 static uint8_t stage_copy[RIG_STAGE_SIZE];
 
 void rig_map(void)

@@ -1,6 +1,7 @@
 /*
  * Loading a Linux bzImage as L1: where it goes, and what the kernel reads.
  */
+#include "svm/features.h"
 #include "tests/unit/linux_kernel.h"
 
 static void enters_by_the_32_bit_protocol(void **state)
@@ -332,7 +333,7 @@ static void limits_the_command_line(void **state)
 static void tells_the_frequency(void **state)
 {
 	(void)state;
-	rig.boot.tsc_khz = 2345678;
+	features.tsc_khz = 2345678;
 	load();
 	assert_string_equal(at(get32(params + 0x228)),
 	                    "tsc_early_khz=2345678 console=ttyS0  quiet");
@@ -344,6 +345,7 @@ static void tells_the_frequency(void **state)
 	load();
 	assert_string_equal(at(get32(params + 0x228)), "console=ttyS0  quiet");
 	limits_the_command_line(state);
+	features.tsc_khz = 0;
 }
 
 int main(void)
