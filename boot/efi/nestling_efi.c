@@ -43,13 +43,13 @@ static bool is_blank(char c)
 
 /*
  * UEFI's shell puts the program's name, as it was typed, before the words; boot entries and GRUB
- * do not.
+ * do not, and their first word may be chain=\EFI\debian\grubx64.efi.
  */
 static bool is_program(const char *word, size_t length, const char *name)
 {
 	for (size_t i = 0; i < length; i++)
-		if (word[i] == '\\')
-			return true;
+		if (word[i] == '\\' || word[i] == '=')
+			return word[i] == '\\';
 	if (length > 4 && same_name(word + length - 4, 4, ".efi"))
 		return true;
 	return length && length + 4 == strlen(name) && same_name(word, length, name);
