@@ -25,35 +25,58 @@ ok $? "all four are Nestling's"
 without "no SVM" "this processor has no SVM: use an AMD processor, or in a virtual machine turn nested virtualization on (QEMU: -cpu host or max)" \
 	SMP=2 CPU=max,svm=off CONFIG="$chained cmdline=bare"
 without "no nested paging" "npt=off out (QEMU: -cpu host or max has it)" CONFIG="$chained npt=off cmdline=bare"
-says_in_firmware "a file that is not there" 'cannot start chain=\EFI\none.efi: no volume that the firmware reads has it' \
-	CONFIG='chain=\EFI\none.efi'
+truncate -s 8M "$dir/no-fat"
+says_in_firmware "a file that is not there, a disk without FAT" \
+	'cannot start chain=\EFI\none.efi: no volume that the firmware reads has it' \
+	CONFIG='chain=\EFI\none.efi' QEMUFLAGS="-drive format=raw,file=$dir/no-fat"
 says_in_firmware "no program" 'cannot start chain=\EFI\BOOT\nestling.cfg: it is no program for this firmware' \
 	CONFIG='chain=\EFI\BOOT\nestling.cfg'
 says_in_firmware "itself" 'cannot start chain=BOOTX64.EFI: no volume' CONFIG='chain=BOOTX64.EFI'
 says_in_firmware "chain= and L1" 'chain= goes with neither l1=' CONFIG="$chained l1=pae.elf"
 says "chain= without the EFI program" 'limit= and chain= are for the EFI program' BOOT=direct L0CMDLINE="$chained"
 
-# volume NAME PROGRAM: $dir/NAME, a FAT volume with what is in $dir/NAME.d, and the program where firmware looks.
+# volume NAME: $dir/NAME, a FAT volume with the program of the test where firmware looks, and at its root.
 volume() {
+	rm -f "${dir:?}/$1"
 	truncate -s 8M "$dir/$1"
 	mformat -i "$dir/$1" -T 16384 -h 16 -s 63 :: && mmd -i "$dir/$1" ::/EFI ::/EFI/BOOT &&
-		mcopy -i "$dir/$1" "$2" ::/EFI/BOOT/BOOTX64.EFI && mcopy -i "$dir/$1" "$dir/$1.d"/* ::/
+		mcopy -i "$dir/$1" "$BUILD/release/chained.efi" ::/EFI/BOOT/BOOTX64.EFI &&
+		mcopy -i "$dir/$1" "$BUILD/release/chained.efi" ::/
 }
-mkdir "$dir/second.d" "$dir/first.d"
-cp "$BUILD/release/chained.efi" "$dir/second.d/"
-volume second "$BUILD/release/chained.efi"
+volume second
 image_passes "the next boot option, 2 processors" SMP=2 CONFIG="chain=auto" \
 	QEMUFLAGS="-drive format=raw,file=$dir/second"
 
-# A program that the firmware starts first disables a processor.
-cp "$BUILD/release/chained.efi" "$dir/first.d/"
-touch "$dir/first.d/disable"
-volume first "$BUILD/release/chained.efi"
-echo "$chained cmdline=bare" >"$dir/second.d/nestling.cfg"
-volume second "$BUILD/release/nestling.efi"
-mcopy -i "$dir/second" "$dir/second.d/nestling.cfg" ::/EFI/BOOT/
-without "a disabled processor" "enable it in the firmware's setup" SMP=2 STICK="$dir/first" \
-	QEMUFLAGS="-drive format=raw,file=$dir/second"
+# firmware NAME [WORDS]: $dir/first, whose program makes the machine such a one (boot/efi/chained/prepare.h),
+# and then starts Nestling.
+firmware() {
+	volume first
+	: >"$dir/$1"
+	echo "$chained cmdline=\"chained ${2:-}\"" >"$dir/nestling.cfg"
+	mcopy -i "$dir/first" "$dir/$1" "$BUILD/release/nestling.efi" ::/ &&
+		mcopy -i "$dir/first" "$dir/nestling.cfg" ::/EFI/BOOT/
+}
+export STICK="$dir/first"
+firmware spinning
+image_passes "firmware that parks its processors in a loop" SMP=4
+grep -qaF "4 processors, L1 by chain=" "$log"
+ok $? "all four are Nestling's"
+firmware mwaiting
+image_passes "firmware that parks its processor by MWAIT" SMP=2
+grep -qaF "2 processors, L1 by chain=" "$log"
+ok $? "both are Nestling's"
+firmware busy "busy bare"
+without "a processor that does not come" "the firmware's other processors do not come" SMP=2
+firmware disabled bare
+without "a disabled processor" "enable it in the firmware's setup" SMP=2
+firmware taken bare
+without "SVM is taken" "something below or in the firmware uses SVM already: turn it off there" SMP=2
+STICK=
+
+cp "$BUILD/release/nestling.efi" "$BESIDE/"
+image_passes "a second Nestling, 2 processors" SMP=2 CONFIG='chain=\nestling.efi cmdline="'"$chained"'"'
+grep -qaF 'on Nestling: this is number 2 from the machine up' "$log"
+ok $? "it is on the first"
 
 # The firmware's own boot manager comes, which is L1 now; it waits for a key.
 new_log menu

@@ -1,11 +1,13 @@
 /*
  * An EFI program that tries the firmware's services with Nestling below them (or not: "bare" among
  * its load options), in TAP; then ends boot services and powers the machine off. Where its volume
- * has a file "disable" it only disables the second processor, and the firmware goes on with its
- * next boot option. Relies on GNU-EFI's headers.
+ * has a file of such a name, it first makes the machine one as prepare.h has it, and starts
+ * Nestling, which starts it again with "chained" among its load options. Relies on GNU-EFI's
+ * headers.
  */
 #include <efi.h>
 
+#include "boot/efi/chained/prepare.h"
 #include "boot/efi/mp_services.h"
 #include "hv/print.h"
 #include "hv/string.h"
@@ -25,7 +27,15 @@ enum {
 	COM1_STATUS = 0x3fd,
 	CAN_TAKE = 0x20,
 	PAGE_WORDS = PAGE_SIZE / sizeof(UINT64),
+	NESTLING_BYTES = 2 << 20, /* more than it has */
 };
+#define LOADED_IMAGE_DEVICE_PATH_GUID                                                              \
+	{                                                                                          \
+		0xbc62157e, 0x3e33, 0x4fec,                                                        \
+		{                                                                                  \
+			0x99, 0x20, 0x2d, 0x3b, 0x36, 0xd7, 0x50, 0xdf                             \
+		}                                                                                  \
+	}
 
 static EFI_SYSTEM_TABLE *system_table;
 static EFI_BOOT_SERVICES *boot;
@@ -134,7 +144,8 @@ static struct mp_services *services(UINTN *count)
 	return found;
 }
 
-static void try_processors(BOOLEAN bare)
+/* busy: all others run something already, and none can be started. */
+static void try_processors(BOOLEAN bare, BOOLEAN busy)
 {
 	UINTN count = 0;
 	struct mp_services *mp = services(&count);
@@ -142,16 +153,16 @@ static void try_processors(BOOLEAN bare)
 	BOOLEAN good = mp != NULL;
 	char line[WORDS];
 
-	for (unsigned int i = 0; good && others && i < ROUNDS; i++)
+	for (unsigned int i = 0; good && others && !busy && i < ROUNDS; i++)
 		good = !EFI_ERROR(mp->start_all(mp, come, FALSE, NULL, 0, NULL, NULL));
 	snprint(line, sizeof(line), "the firmware starts %u other processors, again and again",
 	        others);
-	ok(good && came == (others ? others * ROUNDS : 0), line);
+	ok(good && came == (busy ? 0 : others * ROUNDS), line);
 	ok(came_on_nestling == (bare ? 0 : came), "each of them is where this one is");
 }
 
 /* Of the volume that this program came from. */
-static EFI_STATUS open_file(EFI_LOADED_IMAGE *image, CHAR16 *name, EFI_FILE **file)
+static EFI_STATUS open_file(EFI_LOADED_IMAGE *image, const CHAR16 *name, EFI_FILE **file)
 {
 	EFI_GUID guid = EFI_SIMPLE_FILE_SYSTEM_PROTOCOL_GUID;
 	EFI_FILE_IO_INTERFACE *volume;
@@ -160,7 +171,8 @@ static EFI_STATUS open_file(EFI_LOADED_IMAGE *image, CHAR16 *name, EFI_FILE **fi
 
 	if (!EFI_ERROR(status))
 		status = volume->OpenVolume(volume, &root);
-	return EFI_ERROR(status) ? status : root->Open(root, file, name, EFI_FILE_MODE_READ, 0);
+	return EFI_ERROR(status) ? status
+	                         : root->Open(root, file, (CHAR16 *)name, EFI_FILE_MODE_READ, 0);
 }
 
 static void try_disk(EFI_LOADED_IMAGE *image)
@@ -168,7 +180,7 @@ static void try_disk(EFI_LOADED_IMAGE *image)
 	static UINT8 bytes[1 << 16];
 	UINTN size = sizeof(bytes);
 	EFI_FILE *file;
-	EFI_STATUS status = open_file(image, (CHAR16 *)L"\\chained.efi", &file);
+	EFI_STATUS status = open_file(image, L"\\chained.efi", &file);
 
 	if (!EFI_ERROR(status))
 		status = file->Read(file, &size, bytes);
@@ -298,35 +310,61 @@ static void try_runtime_services(void)
 	   "the clock is read behind that");
 }
 
-static void disable_second(void)
+static enum prepared wanted(EFI_LOADED_IMAGE *image)
 {
-	UINTN count;
-	struct mp_services *mp = services(&count);
+	static const CHAR16 *const names[] = {[DISABLED] = L"\\disabled",
+	                                      [BUSY] = L"\\busy",
+	                                      [SPINNING] = L"\\spinning",
+	                                      [MWAITING] = L"\\mwaiting",
+	                                      [TAKEN] = L"\\taken"};
+	EFI_FILE *file;
 
-	if (mp)
-		mp->enable(mp, 1, FALSE, NULL);
+	for (unsigned int i = DISABLED; i <= TAKEN && !has_word(image, "chained"); i++) {
+		if (!EFI_ERROR(open_file(image, names[i], &file)))
+			return i;
+	}
+	return NOTHING;
+}
+
+/* It is told that it has come from where this program has: its configuration lies there. */
+static EFI_STATUS start_nestling(EFI_HANDLE self, EFI_LOADED_IMAGE *image)
+{
+	EFI_GUID guid = LOADED_IMAGE_DEVICE_PATH_GUID;
+	UINTN size = NESTLING_BYTES;
+	EFI_DEVICE_PATH *path;
+	EFI_HANDLE nestling;
+	EFI_FILE *file;
+	VOID *bytes;
+	EFI_STATUS status = boot->AllocatePool(EfiLoaderData, size, &bytes);
+
+	if (!EFI_ERROR(status))
+		status = open_file(image, L"\\nestling.efi", &file);
+	if (!EFI_ERROR(status))
+		status = file->Read(file, &size, bytes);
+	if (!EFI_ERROR(status))
+		status = boot->HandleProtocol(self, &guid, (void **)&path);
+	if (!EFI_ERROR(status))
+		status = boot->LoadImage(FALSE, self, path, bytes, size, &nestling);
+	return EFI_ERROR(status) ? status : boot->StartImage(nestling, NULL, NULL);
 }
 
 EFI_STATUS efi_main(EFI_HANDLE self, EFI_SYSTEM_TABLE *table)
 {
 	EFI_GUID guid = EFI_LOADED_IMAGE_PROTOCOL_GUID;
 	EFI_LOADED_IMAGE *image;
-	EFI_FILE *file;
 	BOOLEAN bare;
 
 	system_table = table;
 	boot = table->BootServices;
 	if (EFI_ERROR(boot->HandleProtocol(self, &guid, (void **)&image)))
 		return EFI_UNSUPPORTED;
-	if (!EFI_ERROR(open_file(image, (CHAR16 *)L"\\disable", &file))) {
-		disable_second();
-		return EFI_ABORTED;
-	}
+	if (wanted(image) != NOTHING)
+		return prepare(boot, wanted(image)) ? start_nestling(self, image) : EFI_ABORTED;
 	bare = has_word(image, "bare");
 	say("\nTAP version 13\n");
 	ok(on_nestling() == !bare, "Nestling is below, or not");
 	try_timer();
-	try_processors(bare);
+	try_processors(bare, has_word(image, "busy"));
 	try_disk(image);
 	try_variables();
 	try_memory();

@@ -1,0 +1,22 @@
+/*
+ * What firmware may have done with the machine before Nestling comes. Relies on GNU-EFI's headers.
+ */
+#ifndef BOOT_EFI_CHAINED_PREPARE_H
+#define BOOT_EFI_CHAINED_PREPARE_H
+
+#include <efi.h>
+
+enum prepared {
+	NOTHING,
+	DISABLED, /* the second processor is disabled */
+	BUSY,     /* all others run something that never ends */
+	SPINNING, /* ... wait for a store in a loop, out of which the firmware's MP services get
+	             them */
+	MWAITING, /* ... by MWAIT */
+	TAKEN,    /* this processor has EFER.SVME set */
+};
+
+/* Does it; false: this firmware cannot. */
+BOOLEAN prepare(EFI_BOOT_SERVICES *boot, enum prepared what);
+
+#endif
