@@ -22,6 +22,7 @@ test_walk_SRC   := $(MMU_RIG)
 test_spte_SRC   := $(MMU_RIG)
 test_shadow_SRC := $(MMU_RIG)
 test_roots_SRC  := $(MMU_RIG)
+test_roots_kept_SRC := $(MMU_RIG)
 test_sync_SRC   := $(MMU_RIG)
 test_sync_links_SRC := $(MMU_RIG)
 test_track_SRC  := $(MMU_RIG)
@@ -45,7 +46,7 @@ test_own_invlpg_SRC  := $(OWN_RIG) $(OWN_TEST)
 test_own_cpus_SRC    := $(OWN_RIG) $(OWN_TABLE)
 
 MMU_TESTS := format walk spte shadow sync sync_links track watch large_memory change fault copy cpus cpus_regions watch_marks \
-	roots random \
+	roots roots_kept random \
 	own_roots own_rights own_leaves own_protect own_invlpg own_cpus own_random read_only
 
 .PHONY: soak mutants coverage fuzz

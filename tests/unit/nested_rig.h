@@ -51,6 +51,7 @@ extern struct vcpu vcpu;
 extern struct vmcb vmcb01, vmcb02;
 extern uint8_t ram[RAM_PAGES * PAGE_SIZE];
 extern struct vmcb *const vmcb12; /* in ram */
+extern uint64_t msrpm01[MSRPM_SIZE / sizeof(uint64_t)];
 extern uint64_t merged_msrpms[MERGED_MSRPMS][MSRPM_SIZE / sizeof(uint64_t)];
 extern uint64_t merged_iopms[IOPMS][IOPM_SIZE / sizeof(uint64_t)];
 
@@ -91,6 +92,9 @@ struct frame {
 
 extern struct frame frames[RAM_PAGES];
 unsigned int frames_watched(void);
+
+/* L1's processor sets D in NPT01 where the test has written. */
+void mark_frames(void);
 
 /* At the world switch: what the processor got, and what else it writes before it exits. */
 extern struct vmcb entered;
