@@ -9,7 +9,11 @@
 #include "hv/x86.h"
 
 #define SPAN_MOST (512ull << 30)
-enum { SPAN_FACTOR = 16 }; /* times 1/4096 of memory: a byte per frame */
+enum {
+	SPAN_FACTOR = 16, /* times 1/4096 of memory: a byte per frame */
+	FAR_FACTOR = 64,  /* ... for what holes cost, too */
+};
+#define NEAR (8ull << 30) /* is never too far */
 
 /* Memory Affinity Structure; ACPI 6.5, section 5.2.16.2. */
 enum {
@@ -79,6 +83,52 @@ static uint64_t usable_size(const struct memmap *map)
 	return size;
 }
 
+static uint64_t far_from(uint64_t memory)
+{
+	uint64_t far = memory < UINT64_MAX / FAR_FACTOR ? memory * FAR_FACTOR : UINT64_MAX;
+
+	return far > NEAR ? far : NEAR;
+}
+
+/* The last range of memory that is not too far for what there is up to its end. */
+static uint64_t near_end(const struct memmap *map)
+{
+	uint64_t memory = 0, near = 0;
+
+	for (uint32_t i = 0; i < map->count; i++) {
+		const struct mem_range *range = &map->range[i];
+
+		if (range->type != MEM_USABLE)
+			continue;
+		memory += range->size;
+		if (range->base + range->size <= far_from(memory))
+			near = range->base + range->size;
+	}
+	return near;
+}
+
+static const struct mem_range *usable_from(const struct memmap *map, uint64_t base)
+{
+	for (uint32_t i = 0; i < map->count; i++) {
+		if (map->range[i].type == MEM_USABLE && map->range[i].base >= base)
+			return &map->range[i];
+	}
+	return NULL;
+}
+
+struct mem_range l1_ranges_cut(struct memmap *map)
+{
+	const uint64_t end = near_end(map);
+	const struct mem_range *range = usable_from(map, end);
+	struct mem_range far = {range ? range->base : 0, 0, MEM_RESERVED, 0};
+
+	for (; range; range = usable_from(map, end)) {
+		far.size += range->size;
+		memmap_add(map, range->base, range->size, MEM_RESERVED);
+	}
+	return far;
+}
+
 uint64_t l1_range_end(const struct memmap *map, uint32_t i)
 {
 	const struct mem_range *range = &map->range[i];
@@ -86,10 +136,11 @@ uint64_t l1_range_end(const struct memmap *map, uint32_t i)
 
 	switch (range->type) {
 	case MEM_USABLE:
+		return end;
 	case MEM_ACPI:
 	case MEM_NVS:
 	case MEM_RUNTIME:
-		return end;
+		return end <= far_from(span) ? end : range->base;
 	case MEM_HOTPLUG:
 	case MEM_PERSISTENT:
 	case MEM_PERSISTENT_OLD:

@@ -19,9 +19,16 @@
 void l1_ranges_add(struct memmap *map, uint64_t rsdp);
 
 /*
+ * Makes ordinary memory reserved that is so far away that a byte for each frame up to its end,
+ * holes included, would cost more than 1/64 of all memory up to there (but nothing below 8 GiB).
+ * Returns where the first of it was, and the size of all; 0: there was none.
+ */
+struct mem_range l1_ranges_cut(struct memmap *map);
+
+/*
  * The end of what of map->range[i] may be L1's; the range's base when nothing of it may. Of each
  * frame L0 keeps a byte, so persistent memory and memory that may come count only as far as that
- * costs at most 1/256 of the memory that is there, and 128 MiB.
+ * costs at most 1/256 of the memory that is there, and 128 MiB; ACPI's as l1_ranges_cut() has it.
  */
 uint64_t l1_range_end(const struct memmap *map, uint32_t i);
 

@@ -43,6 +43,16 @@ static _Noreturn void stop_too_many(void)
 	     (unsigned int)BOOT_MAX_RANGES);
 }
 
+static void leave_out_far(void)
+{
+	struct mem_range far = l1_ranges_cut(&firmware_map);
+
+	if (far.size)
+		log_info("%llu MiB of memory from %llx on lie too far from all other to be used: "
+		         "L1 is told that they are reserved",
+		         MIB(far.size), (unsigned long long)far.base);
+}
+
 void plan_read(const struct boot_info *info, uint64_t image_at)
 {
 	for (uint32_t i = 0; i < info->range_count; i++) {
@@ -51,6 +61,8 @@ void plan_read(const struct boot_info *info, uint64_t image_at)
 		if (!memmap_add(&firmware_map, r->base, r->size, r->type))
 			stop_too_many();
 	}
+	if (!info->chain.memory_size) /* else the firmware has it in use already */
+		leave_out_far();
 	efi = &info->efi;
 	free_map = firmware_map;
 	told_map = firmware_map;

@@ -39,4 +39,42 @@ run "900 GiB" L1="$dir/end.elf" BOOT=direct MEM=900G \
 ok "$status" "900 GiB: L1 runs"
 grep -qaE ': [0-9]+ MiB more at e[0-9a-f]{9}' "$log" && grep -qaE ', [246] MiB at [0-9a-f]{8},' "$log"
 ok $? "900 GiB: Nestling has a byte for each page, and that at the top"
+
+# A loader that tells of a GiB at 900 GiB besides what is there: with a byte for each page up to it L0
+# would want more than the machine has.
+tiny_image far 0x400000 "
+		mov	esi, [ebx + 24]		; the modules: Nestling, and L1
+		mov	ecx, [ebx + 20]
+		dec	ecx
+		mov	[ebx + 20], ecx
+		lea	eax, [esi + 16]
+		mov	[ebx + 24], eax
+		or	dword [ebx], 1 << 6
+		mov	dword [ebx + 44], map_end - map
+		mov	dword [ebx + 48], map
+		mov	ecx, [esi + 4]		; to where it was linked
+		mov	esi, [esi]
+		sub	ecx, esi
+		mov	edi, 0x100000
+		cld
+		rep movsb
+		mov	esi, 0x100000		; its header has the entry
+	.next:	add	esi, 4
+		cmp	dword [esi], 0x1badb002
+		jne	.next
+		mov	eax, 0x2badb002
+		jmp	dword [esi + 28]
+	map:	dd	20
+		dq	0, 0x9fc00
+		dd	1, 20
+		dq	0x100000, 0x7e00000
+		dd	1, 20
+		dq	900 << 30, 1 << 30
+		dd	1
+	map_end:"
+run "far memory" BARE=1 L1="$dir/far.elf" MEM=128M \
+	QEMUFLAGS="-initrd $BUILD/release/nestling.bin,$dir/end.elf"
+ok "$status" "far memory: L1 runs"
+grep -qa '1024 MiB of memory from e100000000 on lie too far from all other to be used: L1 is told that' "$log"
+ok $? "far memory: L0 leaves it out, and says so"
 done_testing

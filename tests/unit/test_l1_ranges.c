@@ -146,6 +146,81 @@ static void costs_no_more_than_it_may(void **state)
 	}
 }
 
+/* Of far ranges only those that pay for their holes are L1's; then what is before them is, too. */
+static void leaves_out_what_is_too_far(void **state)
+{
+	const uint64_t there = 2 * GIB - 0x60000, far = 64 * (there + GIB); /* with one more GiB */
+	struct mem_range cut;
+
+	(void)state;
+	memmap_add(&map, far - GIB, GIB, MEM_USABLE);
+	assert_int_equal(l1_ranges_cut(&map).size, 0);
+	assert_int_equal(l1_range_end(&map, 5), far);
+	fresh(state);
+	memmap_add(&map, far - GIB + 0x1000, GIB, MEM_USABLE);
+	memmap_add(&map, 0x4000000000000, 3 * GIB, MEM_USABLE);
+	cut = l1_ranges_cut(&map);
+	assert_int_equal(cut.base, far - GIB + 0x1000);
+	assert_int_equal(cut.size, 4 * GIB);
+	for (uint32_t i = 5; i < 7; i++) {
+		assert_int_equal(map.range[i].type, MEM_RESERVED);
+		assert_int_equal(l1_range_end(&map, i), map.range[i].base);
+	}
+	assert_true(memmap_covers(&map, 4 * GIB, GIB, MEM_USABLE));
+	fresh(state);
+	memmap_add(&map, 1024 * GIB, GIB, MEM_USABLE);
+	memmap_add(&map, 1026 * GIB, 1024 * GIB, MEM_USABLE);
+	assert_int_equal(l1_ranges_cut(&map).size, 0);
+	fresh(state);
+	memmap_add(&map, UINT64_MAX - GIB + 1, GIB - 0x1000, MEM_USABLE);
+	assert_int_equal(l1_ranges_cut(&map).base, UINT64_MAX - GIB + 1);
+	/* A small machine whose memory is above the devices. */
+	map.count = 0;
+	memmap_add(&map, 0x100000, 0x1000000, MEM_USABLE);
+	memmap_add(&map, 7 * GIB, 0x1000000, MEM_USABLE);
+	assert_int_equal(l1_ranges_cut(&map).size, 0);
+	/* ACPI's tables are nobody's reason. */
+	fresh(state);
+	memmap_add(&map, 100 * GIB, 0x10000, MEM_ACPI);
+	memmap_add(&map, 200 * GIB, 0x10000, MEM_NVS);
+	assert_int_equal(l1_range_end(&map, 5), 100 * GIB + 0x10000);
+	assert_int_equal(l1_range_end(&map, 6), 200 * GIB);
+}
+
+/* Whatever firmware says of 12 TiB and more, 1/64 and 1/256 of memory are the most that it costs.
+ */
+static void holes_cost_no_more_than_they_may(void **state)
+{
+	uint32_t seed = 1;
+
+	for (unsigned int round = 0; round < 1000; round++) {
+		uint64_t memory = 0, end = 0;
+
+		fresh(state);
+		for (unsigned int i = 0; i < 20; i++) {
+			static const uint32_t types[] = {MEM_USABLE, MEM_ACPI, MEM_NVS, MEM_RUNTIME,
+			                                 MEM_PERSISTENT};
+			uint64_t at, size;
+
+			seed = seed * 1664525 + 1013904223;
+			at = (uint64_t)(seed >> 8) << (12 + (seed >> 4) % 16);
+			seed = seed * 1664525 + 1013904223;
+			size = (uint64_t)(seed >> 16) << (12 + (seed >> 4) % 12);
+			memmap_add(&map, at, size, types[(seed >> 8) % 5]);
+		}
+		l1_ranges_cut(&map);
+		for (uint32_t i = 0; i < map.count; i++) {
+			uint64_t range_end = l1_range_end(&map, i);
+
+			if (map.range[i].type == MEM_USABLE)
+				memory += map.range[i].size;
+			if (range_end > map.range[i].base && range_end > end)
+				end = range_end;
+		}
+		assert_true(end <= 8 * GIB || end / 4096 <= memory / 64);
+	}
+}
+
 static void survives_broken_tables(void **state)
 {
 	(void)state;
@@ -183,6 +258,8 @@ int main(void)
 		TEST(spares_what_firmware_told),
 		TEST(knows_types),
 		TEST(costs_no_more_than_it_may),
+		TEST(leaves_out_what_is_too_far),
+		TEST(holes_cost_no_more_than_they_may),
 		TEST(survives_broken_tables),
 	};
 
