@@ -49,6 +49,8 @@ static void prepare(void)
 {
 	if (machine.bare && !machine.qemu && !machine.bochs)
 		run_skipped("not on a real machine, bare: what is no memory may be a device of it");
+	if (machine.bare && !cmdline_value("bare"))
+		run_skipped("bare a random L2 may reset or stop the machine: bare=1 takes that");
 	chaos.seed = number_of("seed", SEED);
 	chaos.first = number_of("first", 0);
 	chaos.runs = number_of("runs", RUNS);

@@ -32,6 +32,13 @@ static volatile struct mailbox *mailbox;
 static volatile uint32_t *nmis;
 static uint32_t target;
 
+static void reset_mailbox(void)
+{
+	memset(low_memory(MAILBOX), 0xa5, sizeof(*mailbox));
+	mailbox->starts = mailbox->alive = mailbox->halt = 0;
+	mailbox->x2apic = apic_is_x2();
+}
+
 static void put_code(void)
 {
 	size_t bytes = (size_t)(init_state_end - init_state_code);
@@ -40,9 +47,7 @@ static void put_code(void)
 	memcpy(low_memory(PAGE_A), init_state_code, bytes);
 	memcpy(low_memory(PAGE_B), init_state_code, bytes);
 	mailbox = low_memory(MAILBOX);
-	memset(low_memory(MAILBOX), 0xa5, sizeof(*mailbox));
-	mailbox->starts = mailbox->alive = mailbox->halt = 0;
-	mailbox->x2apic = apic_is_x2();
+	reset_mailbox();
 }
 
 static bool is_alive(void)
@@ -211,10 +216,25 @@ static void everybody(void)
 	check("runs", is_alive(), true);
 }
 
+/* Whether there is a second processor at all; it waits for SIPI again then. */
+static bool target_answers(void)
+{
+	bool answers;
+
+	send_init();
+	send_sipi(PAGE_A);
+	answers = cpus_wait_for(&mailbox->starts, 1) == 1;
+	send_init();
+	reset_mailbox();
+	return answers;
+}
+
 static void prepare(void)
 {
 	put_code();
 	target = apic_id() + 1;
+	if (!cmdline_value("cpus") && !target_answers())
+		run_skipped("no second processor answers, and the command line has no cpus=");
 }
 
 static void run(void)

@@ -33,6 +33,7 @@ static void mask(const struct way *way)
 	uintptr_t place = (uintptr_t)((memory.start + 2 * MIB - 1) & ~(2 * MIB - 1));
 	void (*function)(uintptr_t stack_end, const struct way *way);
 
+	pt_map_range(&l1_tables, place, place, 2 * MIB, 2, PT_RW);
 	memcpy((void *)place, a20_code, (size_t)(a20_code_end - a20_code));
 	memcpy(&function, &place, sizeof(function));
 	function(place + PAGE_SIZE, way);

@@ -2,7 +2,9 @@
  * SMIs by the port that chipsets have for them: their handler is the firmware's, and whoever was
  * interrupted goes on as if nothing had been. APM vol. 2, section 15.22.
  */
+#include "guest/hostile/dma_device.h"
 #include "guest/hostile/hostile.h"
+#include "hv/pci.h"
 
 enum {
 	PORT_SMI = 0xb2,
@@ -12,8 +14,17 @@ enum {
 	DELAY = 50,        /* of L2, in loops */
 	HWCR_SMMLOCK = 1 << 0,
 };
-#define MSR_HWCR      0xc0010015u
-#define MSR_SMI_COUNT 0x00000034u /* QEMU has it, too */
+/* The chipsets of QEMU's machines, and where each is told whether port B2 raises an SMI. */
+#define PIIX4_POWER       0x71138086u
+#define PIIX4_DEVACTB     0x58
+#define PIIX4_APMC_EN     (1u << 25)
+#define ICH9_LPC          0x29188086u
+#define ICH9_PMBASE       0x40
+#define ICH9_PMBASE_PORT  0xff80u
+#define ICH9_SMI_EN       0x30 /* from there */
+#define ICH9_APMC_GBL_SMI ((1u << 5) | (1u << 0))
+#define MSR_HWCR          0xc0010015u
+#define MSR_SMI_COUNT     0x00000034u /* QEMU has it, too */
 
 static void read_hwcr(void *value)
 {
@@ -189,13 +200,33 @@ static void of_all(void)
 	check("goes on", smi(), true);
 }
 
+/* Why there are none to be had; NULL: there are. Firmware without a handler leaves them off. */
+static const char *no_smis(void)
+{
+	unsigned int function, port;
+	bool on = false;
+
+	if (!machine.qemu)
+		return "what the firmware makes of it is not known";
+	if (pci_device_find(PCI_ID, PIIX4_POWER, ~0u, &function)) {
+		on = pci_read(function, PIIX4_DEVACTB) & PIIX4_APMC_EN;
+	} else if (pci_device_find(PCI_ID, ICH9_LPC, ~0u, &function)) {
+		port = (pci_read(function, ICH9_PMBASE) & ICH9_PMBASE_PORT) + ICH9_SMI_EN;
+		on = (inl((uint16_t)port) & ICH9_APMC_GBL_SMI) == ICH9_APMC_GBL_SMI;
+	}
+	return on ? NULL : "the firmware has not enabled it";
+}
+
 void hostile_smi(void)
 {
+	const char *missing;
+
 	if (!tap_group("hostile", "smi"))
 		return;
-	if (!machine.qemu) {
+	missing = no_smis();
+	if (missing) {
 		point("an SMI by port B2");
-		point_skip("what the firmware makes of it is not known");
+		point_skip(missing);
 		point_end();
 		return;
 	}
