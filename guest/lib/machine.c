@@ -118,6 +118,11 @@ void machine_init(void)
 	              (cpuid(LEAF_HYPERVISOR_INFO, 0).ebx & QUIRKS_KVM);
 }
 
+bool machine_on_pae_host(void)
+{
+	return !machine.bare && !machine.lm;
+}
+
 bool emulator_is(enum emulator emulator)
 {
 	switch (emulator) {

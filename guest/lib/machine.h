@@ -34,6 +34,12 @@ extern struct machine machine;
 /* Fills `machine`. */
 void machine_init(void);
 
+/*
+ * Is what runs below L1 Nestling as a 32-bit program? Its processors have no long mode to show, and
+ * its guests nothing above 4 GiB.
+ */
+bool machine_on_pae_host(void);
+
 bool emulator_is(enum emulator emulator);
 const char *emulator_name(enum emulator emulator);
 

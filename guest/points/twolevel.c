@@ -212,6 +212,8 @@ static void above_4g(void)
 	l2_check_done(l2);
 	if (memory)
 		check("eax", l2_eax(l2), VALUE + 1);
+	else if (machine_on_pae_host())
+		point_skip("what a PAE host shows there is nobody's, but may be written");
 	else if (l2_eax(l2) == VALUE + 1)
 		point_fail("# there is no memory, and it kept what was written\n");
 	*l2_large_frame(0x2000) = 0;
