@@ -1,6 +1,6 @@
 ; Where the further processors begin after SIPI, all at once: in real mode, in a copy of this page
 ; below 1 MiB. Each says its APIC id to a list and halts; or, if that is in the list of those that are
-; wanted, it takes its place there, goes to 64-bit mode under L0's tables, in which the copy is mapped
+; wanted, it takes its place there, goes to L0's mode under its tables, in which the copy is mapped
 ; one to one meanwhile, and on to machine_join() on the stack of that place. Relies on
 ; boot/processors.c, which copies it and fills ap_data in.
 
@@ -15,8 +15,12 @@ CR0_NE		equ 1 << 5
 CR0_WP		equ 1 << 16
 CR0_PG		equ 1 << 31
 MSR_EFER	equ 0xc0000080
-EFER_LME	equ 1 << 8
 EFER_NXE	equ 1 << 11
+%ifidn __?OUTPUT_FORMAT?__, elf64
+LONG_MODE	equ 1 << 8			; EFER.LME
+%else
+LONG_MODE	equ 0
+%endif
 DATA		equ 0x18			; selector of hv/move.asm's gdt
 LEAF_FEATURES	equ 1
 ID_SHIFT	equ 24				; of its EBX
@@ -66,6 +70,7 @@ ap_taken:
 ap_protected:
 	mov	eax, DATA			; flat
 	mov	ds, eax
+	mov	es, eax
 	mov	ss, eax
 	mov	esi, [ebx + AT(ap_data.ids)]
 	mov	ecx, [ebx + AT(ap_data.id_count)]
@@ -96,10 +101,11 @@ ap_protected:
 	mov	cr3, eax
 	mov	ecx, MSR_EFER
 	rdmsr
-	or	eax, EFER_LME | EFER_NXE
+	or	eax, LONG_MODE | EFER_NXE
 	wrmsr
 	mov	eax, CR0_PG | CR0_WP | CR0_NE | CR0_ET | CR0_PE
-	mov	cr0, eax			; paging, and with it long mode
+	mov	cr0, eax			; paging, and with it long mode, if it is to be
+%ifidn __?OUTPUT_FORMAT?__, elf64
 	jmp	far dword [ebx + AT(ap_data.to64)]	; into the 64-bit segment
 
 	bits	64
@@ -119,6 +125,17 @@ ap_long:
 	mov	rax, machine_join
 	call	rax				; from the page to where L0 was linked
 	ud2					; it does not return
+%else
+ap_long:
+	inc	esi
+	shl	esi, STACK_SHIFT
+	mov	esp, [ebx + AT(ap_data.stacks)]
+	add	esp, esi			; the top of its own
+	lgdt	[gdtr]				; the same table by its linked address
+	mov	eax, machine_join
+	call	eax				; from the page to where L0 was linked
+	ud2					; it does not return
+%endif
 
 	align	8
 ap_data:					; struct ap_data

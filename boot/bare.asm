@@ -3,7 +3,6 @@
 
 	global	bare_enter
 
-IMAGE_BASE	equ 0xffffffff80000000		; as in linker.ld
 %define OFFSET(symbol)	(symbol - IMAGE_BASE)
 CR0_PE		equ 1 << 0
 CR0_ET		equ 1 << 4

@@ -16,7 +16,9 @@ RESIDENT     := $(O)/resident.bin
 RESIDENT_OBJ := $(O)/resident/boot/efi/resident/entry.asm.o $(patsubst %,$(O)/resident/%.o, \
 	boot/efi/resident/main boot/efi/brief boot/efi/report boot/efi/tap_read boot/efi/out hv/print hv/string)
 
+ifeq ($(ARCH),x86_64)
 all: $(EFI_PROGRAM)
+endif
 
 $(O)/efi/%.o: %.c
 	@mkdir -p $(@D)
@@ -58,7 +60,9 @@ $(O)/efi/boot/efi/resident.asm.o: boot/efi/resident.asm $(RESIDENT)
 # For tests of chain=: another program of the firmware's.
 CHAINED     := $(O)/chained.efi
 CHAINED_OBJ := $(patsubst %,$(O)/efi/%.o,boot/efi/chained/chained boot/efi/chained/prepare hv/print hv/string)
+ifeq ($(ARCH),x86_64)
 all: $(CHAINED)
+endif
 
 $(EFI_PROGRAM).so: $(EFI_OBJ)
 $(CHAINED).so: $(CHAINED_OBJ)

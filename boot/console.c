@@ -57,6 +57,8 @@ static const char *range_error(const struct boot_info *info, uint64_t base, uint
 
 	if (bytes > SCREEN_MAP_MAX)
 		return "is larger than Nestling can map";
+	if (!phys_reaches(base) || !phys_reaches(base + bytes))
+		return "lies where a 32-bit Nestling does not reach";
 	if (meets_memory(info, base, bytes))
 		return "lies in memory";
 	if (overlap(base, bytes, apic, PAGE_SIZE) || meets_io_apic(info->rsdp, base, bytes))

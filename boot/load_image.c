@@ -103,6 +103,8 @@ enum load_error image_open_elf(struct loader *loader, struct image *image)
 	}
 	if (machine != EM_386 && machine != EM_X86_64)
 		return bad(loader, "an ELF for another processor than x86");
+	if (PHYS_BITS_MOST < 64 && (image->wide || machine != EM_386))
+		return load_fail_64bit(loader);
 	if (!image->count || image->count == PN_XNUM || !image->table || image->entry_size < least)
 		return bad(loader, "an ELF without program headers");
 	if (image->table > loader->file_size ||

@@ -67,6 +67,9 @@ static enum load_error read_header(struct loader *loader, struct kernel *kernel)
 	if (!(header->loadflags & LOADED_HIGH))
 		return load_fail(loader, LOAD_FORMAT,
 		                 "the Linux kernel is a zImage: build a bzImage");
+	if (PHYS_BITS_MOST < 64 && header->version >= PROTOCOL_XLOADFLAGS &&
+	    (header->xloadflags & KERNEL_64))
+		return load_fail_64bit(loader);
 	sectors = header->setup_sects ? header->setup_sects : DEFAULT_SETUP_SECTORS;
 	kernel->offset = (sectors + 1) * SECTOR;
 	if (kernel->offset > loader->file_size)

@@ -23,6 +23,14 @@ enum load_error load_fail(struct loader *loader, enum load_error error, const ch
 	return error;
 }
 
+enum load_error load_fail_64bit(struct loader *loader)
+{
+	return load_fail(
+		loader, LOAD_FORMAT,
+		"L1's file is a 64-bit program, and this Nestling is a 32-bit one, which shows "
+		"no long mode: use the 64-bit Nestling, or an L1 of 32 bits");
+}
+
 enum load_error load_take(struct loader *loader, uint64_t base, uint64_t size)
 {
 	if (memmap_add(loader->free_map, base, size, MEM_RESERVED))

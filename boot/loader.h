@@ -25,6 +25,9 @@ struct loader {
 enum load_error load_fail(struct loader *loader, enum load_error error, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 
+/* L1's file wants long mode, which 32-bit L0 does not show. */
+enum load_error load_fail_64bit(struct loader *loader);
+
 /* Takes [base, base + size) out of the free memory. */
 enum load_error load_take(struct loader *loader, uint64_t base, uint64_t size);
 

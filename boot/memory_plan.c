@@ -4,6 +4,7 @@
  */
 #include "boot/memory_plan.h"
 #include "boot/efi_map.h"
+#include "boot/firmware_memory.h"
 #include "boot/holes.h"
 #include "boot/l1_code.h"
 #include "boot/l1_ranges.h"
@@ -53,20 +54,35 @@ static void leave_out_far(void)
 		         MIB(far.size), (unsigned long long)far.base);
 }
 
+/* What lies where L0 cannot reach it, and its guests neither, is nobody's. */
+static void read_range(const struct mem_range *range, uint64_t *beyond)
+{
+	uint64_t size = range->size;
+
+	if (PHYS_BITS_MOST < 64 && !is_low(range->base, size))
+		size = range->base < SIZE_4G ? SIZE_4G - range->base : 0;
+	if (range->type == MEM_USABLE)
+		*beyond += range->size - size;
+	if (size && !memmap_add(&firmware_map, range->base, size, range->type))
+		stop_too_many();
+}
+
 void plan_read(const struct boot_info *info, uint64_t image_at)
 {
-	for (uint32_t i = 0; i < info->range_count; i++) {
-		const struct mem_range *r = &info->ranges[i];
+	uint64_t beyond = 0;
 
-		if (!memmap_add(&firmware_map, r->base, r->size, r->type))
-			stop_too_many();
-	}
+	for (uint32_t i = 0; i < info->range_count; i++)
+		read_range(&info->ranges[i], &beyond);
+	if (beyond)
+		log_info("%llu MiB above 4 GiB are left out: this Nestling is a 32-bit program",
+		         MIB(beyond));
 	if (!info->chain.memory_size) /* else the firmware has it in use already */
 		leave_out_far();
 	efi = &info->efi;
 	free_map = firmware_map;
 	told_map = firmware_map;
-	l1_ranges_add(&firmware_map, info->rsdp);
+	if (PHYS_BITS_MOST == 64) /* they begin at 4 GiB */
+		l1_ranges_add(&firmware_map, info->rsdp);
 	if (!efi_map_runtime(efi, &firmware_map) || !holes_cut(&firmware_map) ||
 	    !holes_cut(&free_map) ||
 	    !window_plan(&firmware_map, info->rsdp, lapic_hpa(), window_ranges, &window_count))

@@ -99,11 +99,12 @@ static void read_configuration(uint32_t magic, uint64_t information)
 
 static bool choose_la57(void)
 {
-	bool can = cpuid(0, 0).eax >= LEAF_STRUCTURED &&
+	bool can = PAGING_LEVELS == 4 && cpuid(0, 0).eax >= LEAF_STRUCTURED &&
 	           (cpuid(LEAF_STRUCTURED, 0).ecx & STRUCTURED_ECX_LA57);
 
 	if (config.la57 == LA57_ON && !can)
-		stop("la57=on, but this processor has no 5-level paging: use la57=off or auto");
+		stop("la57=on, but %s no 5-level paging: use la57=off or auto",
+		     PAGING_LEVELS == 4 ? "this processor has" : "32-bit code has");
 	return can && config.la57 != LA57_OFF;
 }
 
@@ -371,7 +372,7 @@ _Noreturn void start(uint32_t magic, uint64_t information, uint64_t image_at)
 	watch_ports();
 	l1 = first_state(&protocol);
 	machine_init_mmu(&(struct mmu_memory){layout.tables, layout.metadata, pages},
-	                 plan_memory_end(), la57 ? 5 : 4);
+	                 plan_memory_end(), la57 ? 5 : PAGING_LEVELS);
 	if (pages < machine_least_pages(1 + other_count)) /* POOL_EACH is meant to be enough */
 		stop("%u shadow pages are too few for %u processors: make pool= larger", pages,
 		     1 + other_count);
@@ -383,9 +384,10 @@ _Noreturn void start(uint32_t magic, uint64_t information, uint64_t image_at)
 	tell_memory(&layout, pages);
 	if (nestling_depth() > 1)
 		log_info("on Nestling: this is number %u from the machine up", nestling_depth());
-	log_info("%d-level paging, %llu MiB at %llx, %u processor%s, L1 by %s%s", la57 ? 5 : 4,
-	         MIB(layout.below.size), (unsigned long long)layout.below.base, vcpu_count(),
-	         vcpu_count() > 1 ? "s" : "", protocol, npt ? "" : ", no nested paging");
+	log_info("%d-level paging, %llu MiB at %llx, %u processor%s, L1 by %s%s",
+	         la57 ? 5 : PAGING_LEVELS, MIB(layout.below.size),
+	         (unsigned long long)layout.below.base, vcpu_count(), vcpu_count() > 1 ? "s" : "",
+	         protocol, npt ? "" : ", no nested paging");
 	log_set_serial(false);
 	log_share_screen(config.screen == SCREEN_KEEP);
 	if (chained)

@@ -8,15 +8,26 @@
 #include "hv/x86.h"
 
 enum { LEAF_FEATURES = 1, FEATURES_EDX_MCE = 1 << 7 };
-enum { VECTORS = 32, STUB_SIZE = 16, CODE64 = 0x08, INTERRUPT_GATE = 0x8e };
+enum { VECTORS = 32, STUB_SIZE = 16, CODE = 0x08, INTERRUPT_GATE = 0x8e };
 
+/* Of 16 bytes in 64-bit mode, else of 8; APM vol. 2, sections 4.8.4 and 4.7.5. */
 struct gate {
 	uint16_t offset_low, selector;
 	uint8_t ist, type;
 	uint16_t offset_middle;
+#ifdef __x86_64__
 	uint32_t offset_high, reserved;
+#define OFFSET_HIGH(offset) .offset_high = (uint32_t)((offset) >> 32),
+#else
+#define OFFSET_HIGH(offset)
+#endif
 };
-_Static_assert(sizeof(struct gate) == 16, "gate of 64-bit mode, APM vol. 2, section 4.8.4");
+_Static_assert(sizeof(struct gate) == 2 * sizeof(void *), "APM vol. 2, sections 4.8.4, 4.7.5");
+
+struct descriptor_table {
+	uint16_t limit;
+	uintptr_t base;
+} __attribute__((packed));
 
 struct fixup {
 	uintptr_t at, go_on;
@@ -26,7 +37,7 @@ extern const struct fixup fixup_table_start[], fixup_table_end[];
 extern char exception_stubs[], nmi_stub[];
 
 /* hv/exception.asm */
-uint64_t exception(uint64_t vector, uint64_t error, uint64_t rip);
+uintptr_t exception(uintptr_t vector, uintptr_t error, uintptr_t rip);
 
 static struct gate idt[VECTORS];
 
@@ -34,21 +45,16 @@ static void set_gate(unsigned int vector, const char *handler)
 {
 	uint64_t offset = (uint64_t)(uintptr_t)handler;
 
-	idt[vector] = (struct gate){
-		.offset_low = (uint16_t)offset,
-		.selector = CODE64,
-		.type = INTERRUPT_GATE,
-		.offset_middle = (uint16_t)(offset >> 16),
-		.offset_high = (uint32_t)(offset >> 32),
-	};
+	idt[vector] = (struct gate){.offset_low = (uint16_t)offset,
+	                            .selector = CODE,
+	                            .type = INTERRUPT_GATE,
+	                            .offset_middle = (uint16_t)(offset >> 16),
+	                            OFFSET_HIGH(offset)};
 }
 
 void exception_load(void)
 {
-	struct {
-		uint16_t limit;
-		uint64_t base;
-	} __attribute__((packed)) idtr = {sizeof(idt) - 1, (uint64_t)(uintptr_t)idt};
+	struct descriptor_table idtr = {sizeof(idt) - 1, (uintptr_t)idt};
 
 	__asm__ volatile("lidt %0" : : "m"(idtr));
 	/* Without it a machine check would be a shutdown; APM vol. 2, section 9.1.2. */
@@ -64,7 +70,7 @@ void exception_init(void)
 	exception_load();
 }
 
-uint64_t exception(uint64_t vector, uint64_t error, uint64_t rip)
+uintptr_t exception(uintptr_t vector, uintptr_t error, uintptr_t rip)
 {
 	uintptr_t bytes = (uintptr_t)fixup_table_end - (uintptr_t)fixup_table_start;
 

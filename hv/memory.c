@@ -34,15 +34,14 @@ void *heap_pages(uint64_t pages)
 
 void *heap_aligned(uint64_t pages, uint64_t alignment)
 {
-	while (heap_next % alignment)
+	while (heap_next & (alignment - 1))
 		heap_pages(1);
 	return heap_pages(pages);
 }
 
 uint64_t hpa_of(const void *address)
 {
-	uint64_t at = (uint64_t)(uintptr_t)address;
-	uint64_t image = (uint64_t)(uintptr_t)image_base;
+	uintptr_t at = (uintptr_t)address, of_image = at - (uintptr_t)image_base;
 
-	return at >= image ? at - image + image_hpa : at - PHYS_WINDOW;
+	return of_image < image_size() ? of_image + image_hpa : at - (uintptr_t)PHYS_WINDOW;
 }

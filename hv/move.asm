@@ -4,7 +4,6 @@
 
 	global	move_and_switch, gdt, gdtr
 
-IMAGE_BASE	equ 0xffffffff80000000		; as in linker.ld
 %define OFFSET(symbol)	(symbol - IMAGE_BASE)
 CR0_PG		equ 1 << 31
 CODE64		equ 0x08			; selectors of gdt

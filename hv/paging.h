@@ -9,6 +9,13 @@
 
 #include <stdbool.h>
 
+/* Levels of L0's own tables, and of those that it makes for guests, without LA57. */
+#ifdef __x86_64__
+#define PAGING_LEVELS 4
+#else
+#define PAGING_LEVELS 3
+#endif
+
 /*
  * Builds tables that map the image from new_image_hpa, and in the window these ranges as
  * hv/window.h has it, copies the image there and goes on in the copy under the new tables, with 5

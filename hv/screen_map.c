@@ -1,25 +1,22 @@
 /*
  * Tables of its own, in the image, for they are needed before there is any other memory, and again
- * after L0's move. Relies on hv/memory.h, hv/phys.h and hv/window.h.
+ * after L0's move. Relies on hv/screen_place.h for where they belong, on hv/memory.h and
+ * hv/window.h.
  */
 #include "hv/screen_map.h"
 #include "hv/memory.h"
-#include "hv/phys.h"
+#include "hv/screen_place.h"
 #include "hv/window.h"
 #include "hv/x86.h"
 
-enum { ENTRIES = 512, TOP = 511, SCREEN_ENTRY = 509 /* of the table that has the image in 510 */ };
-#define SCREEN_AT     0xffffffff40000000ull
-#define FRAME         0x000ffffffffff000ull
+enum { ENTRIES = 512 };
 #define A_AND_D       (1ull << 5 | 1ull << 6) /* so that the processor does not write them */
 #define PAT_OF_4K     (1ull << 7)
 #define PAT_OF_2M     (1ull << 12)
 #define PAT_IS_5      WINDOW_PWT /* with one of the two above; PAT_OF_L0: write-combining */
 #define LEAF          (WINDOW_P | WINDOW_W | WINDOW_NX | A_AND_D | PAT_IS_5)
-#define TABLE         (WINDOW_P | WINDOW_W | A_AND_D)
 #define ALIGNED_TABLE __attribute__((aligned(PAGE_SIZE)))
 
-static uint64_t directory[ENTRIES] ALIGNED_TABLE;
 static uint64_t first[ENTRIES] ALIGNED_TABLE, last[ENTRIES] ALIGNED_TABLE;
 
 /* Nothing but the framebuffer: its neighbours are other devices' registers. */
@@ -39,17 +36,7 @@ static uint64_t entry_of(uint64_t block, uint64_t base, uint64_t end)
 	if (block >= base && end - block >= SIZE_2M)
 		return block | LEAF | PAT_OF_2M | WINDOW_LARGE;
 	map_part(table, block, base, end);
-	return hpa_of(table) | TABLE;
-}
-
-/* The table that has the image, too. */
-static uint64_t *upper_table(void)
-{
-	uint64_t *table = phys(read_cr3() & FRAME);
-
-	if (read_cr4() & CR4_LA57)
-		table = phys(table[TOP] & FRAME);
-	return phys(table[TOP] & FRAME);
+	return hpa_of(table) | SCREEN_TABLE;
 }
 
 volatile void *screen_map_pixels(uint64_t base, uint64_t bytes)
@@ -57,9 +44,10 @@ volatile void *screen_map_pixels(uint64_t base, uint64_t bytes)
 	uint64_t from = base & ~(uint64_t)(PAGE_SIZE - 1), block = base & ~(SIZE_2M - 1);
 	uint64_t end = (base + bytes + PAGE_SIZE - 1) & ~(uint64_t)(PAGE_SIZE - 1);
 
-	for (unsigned int i = 0; i < ENTRIES; i++, block += SIZE_2M)
-		directory[i] = block < end ? entry_of(block, from, end) : 0;
-	upper_table()[SCREEN_ENTRY] = hpa_of(directory) | TABLE;
+	struct screen_place place = screen_place(block);
+
+	for (; block < end; block += SIZE_2M)
+		*place.entry++ = entry_of(block, from, end);
 	write_cr3(read_cr3());
-	return (volatile uint8_t *)(uintptr_t)SCREEN_AT + (base & (SIZE_2M - 1));
+	return place.at + (base & (SIZE_2M - 1));
 }

@@ -11,6 +11,12 @@
 
 #define STACK_SIZE 16384u
 
+#ifdef __x86_64__
+#define STACK_POINTER "rsp"
+#else
+#define STACK_POINTER "esp"
+#endif
+
 struct stack_base {
 	void *processor;           /* svm/vcpu.h's, NULL until there is one */
 	_Alignas(8) uint64_t nmis; /* that the processor took in L0 */
@@ -26,7 +32,7 @@ static inline struct stack_base *stack_base(void)
 {
 	uintptr_t sp;
 
-	__asm__("mov %%rsp, %0" : "=r"(sp));
+	__asm__("mov %%" STACK_POINTER ", %0" : "=r"(sp));
 	return (struct stack_base *)(sp & ~(uintptr_t)(STACK_SIZE - 1));
 }
 

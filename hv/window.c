@@ -9,12 +9,14 @@
 
 enum {
 	CPUID_EXT_FEATURES = 0x80000001,
-	WINDOW_ENTRY = 256, /* of level 4: PHYS_WINDOW */
 	INDEX_MASK = 511,
 	SHIFT_4K = 12,
 	SHIFT_2M = 21,
 	SHIFT_1G = 30,
 	SHIFT_512G = 39,
+	SHIFT_TOP = PHYS_BITS_MOST == 64 ? SHIFT_512G : SHIFT_1G,
+	TOP_MASK =
+		PHYS_BITS_MOST == 64 ? INDEX_MASK : 3, /* of 64-bit addresses, and of 32-bit ones */
 	/* Where kinds of memory meet a block of 1 GiB and one of 2 MiB become tables. */
 	TABLES_OF_EDGE = 2,
 	/* Of types: a range's both ends, the first MiB, 4 GiB, TOM2. */
@@ -23,7 +25,7 @@ enum {
 #define EDX_PAGE1GB  (1u << 26)
 #define DEVICE_FLAGS (WINDOW_PCD | WINDOW_PWT) /* entry 3 of any PAT, whatever MTRRs say */
 
-static uint64_t *window; /* its table of level 4 */
+static uint64_t *window; /* its table of the highest level */
 static uint64_t *spare;  /* tables for window_device() */
 static unsigned int spare_count;
 
@@ -40,7 +42,7 @@ uint64_t *window_table(uint64_t *table, unsigned int index)
 
 static bool has_giants(void)
 {
-	return cpuid(CPUID_EXT_FEATURES, 0).edx & EDX_PAGE1GB;
+	return SHIFT_TOP > SHIFT_1G && (cpuid(CPUID_EXT_FEATURES, 0).edx & EDX_PAGE1GB);
 }
 
 /* Blocks of this size that a range touches: each may have a table. */
@@ -82,7 +84,9 @@ static unsigned int page_shift(uint64_t at, uint64_t end, bool giants)
 
 static unsigned int index_of(uint64_t hpa, unsigned int shift)
 {
-	return (hpa >> shift & INDEX_MASK) + (shift == SHIFT_512G ? WINDOW_ENTRY : 0);
+	uint64_t at = PHYS_WINDOW + hpa;
+
+	return at >> shift & (shift == SHIFT_TOP ? TOP_MASK : INDEX_MASK);
 }
 
 static uint64_t entry_of(uint64_t hpa, unsigned int shift, uint64_t flags)
@@ -91,34 +95,35 @@ static uint64_t entry_of(uint64_t hpa, unsigned int shift, uint64_t flags)
 	       (shift > SHIFT_4K ? WINDOW_LARGE : 0);
 }
 
-static void map_page(uint64_t *pml4, uint64_t hpa, unsigned int shift, uint64_t flags)
+static void map_page(uint64_t *top, uint64_t hpa, unsigned int shift, uint64_t flags)
 {
-	uint64_t *table = pml4;
+	uint64_t *table = top;
 
-	for (unsigned int level = SHIFT_512G; level > shift; level -= SHIFT_1G - SHIFT_2M)
+	for (unsigned int level = SHIFT_TOP; level > shift; level -= SHIFT_1G - SHIFT_2M)
 		table = window_table(table, index_of(hpa, level));
 	table[index_of(hpa, shift)] = entry_of(hpa, shift, flags);
 }
 
-static void map_range(uint64_t *pml4, uint64_t base, uint64_t end, uint64_t flags)
+static void map_range(uint64_t *top, uint64_t base, uint64_t end, uint64_t flags)
 {
 	bool giants = has_giants();
 
 	while (base < end) {
 		unsigned int shift = page_shift(base, end, giants);
 
-		map_page(pml4, base, shift, flags);
+		if (phys_reaches(base))
+			map_page(top, base, shift, flags);
 		base += 1ull << shift;
 	}
 }
 
-void window_map(uint64_t *pml4, const struct window_range *ranges, unsigned int count)
+void window_map(uint64_t *top, const struct window_range *ranges, unsigned int count)
 {
-	uint64_t *table = window_table(pml4, WINDOW_ENTRY);
+	uint64_t *table = SHIFT_TOP > SHIFT_1G ? window_table(top, index_of(0, SHIFT_TOP)) : top;
 
-	window = pml4;
+	window = top;
 	for (unsigned int i = 0; i < count; i++)
-		map_range(pml4, ranges[i].base, ranges[i].end, ranges[i].device ? DEVICE_FLAGS : 0);
+		map_range(top, ranges[i].base, ranges[i].end, ranges[i].device ? DEVICE_FLAGS : 0);
 	for (unsigned int i = 0; i < SIZE_4G >> SHIFT_1G; i++) {
 		if (!(table[i] & WINDOW_P))
 			window_table(table, i);
@@ -145,7 +150,7 @@ bool window_device(uint64_t hpa)
 {
 	uint64_t *table = window, *entry;
 
-	for (unsigned int level = SHIFT_512G; level > SHIFT_4K; level -= SHIFT_1G - SHIFT_2M) {
+	for (unsigned int level = SHIFT_TOP; level > SHIFT_4K; level -= SHIFT_1G - SHIFT_2M) {
 		entry = &table[index_of(hpa, level)];
 		if (!may_descend(entry))
 			return false;

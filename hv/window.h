@@ -24,8 +24,11 @@ struct window_range {
 	bool device;
 };
 
-/* Maps them; they are sorted and meet nowhere. */
-void window_map(uint64_t *pml4, const struct window_range *ranges, unsigned int count);
+/*
+ * Maps them, but for what the window never has; they are sorted and meet nowhere. top: the table of
+ * the highest level, in PAE mode with all four entries.
+ */
+void window_map(uint64_t *top, const struct window_range *ranges, unsigned int count);
 
 /*
  * Maps the page of a device below 4 GiB, for good, if nothing is mapped there yet: after

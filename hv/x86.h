@@ -300,9 +300,7 @@ DEFINE_CONTROL_REGISTER(cr0)
 DEFINE_CONTROL_REGISTER(cr2)
 DEFINE_CONTROL_REGISTER(cr3)
 DEFINE_CONTROL_REGISTER(cr4)
-#ifdef __x86_64__
-DEFINE_CONTROL_REGISTER(cr8)
-#endif
+DEFINE_CONTROL_REGISTER(cr8) /* 32-bit code: AltMovCr8, APM vol. 3, MOV CRn */
 
 static inline void clear_debug_addresses(void)
 {

@@ -4,6 +4,7 @@
  * L0. New ones are hidden until somebody has looked at them. Relies on svm/features.h.
  */
 #include "svm/cpuid.h"
+#include "hv/phys.h"
 #include "hv/string.h"
 #include "svm/features.h"
 #include "svm/vcpu.h"
@@ -100,6 +101,8 @@ static const struct cpuid_bit only_with_npt[] = {
 	{LEAF_EXTENDED_2, 'a', 7},  /* tags in addresses */
 };
 
+static const struct cpuid_bit long_mode = {LEAF_EXTENDED, 'd', 29};
+
 static uint32_t *reg_of(struct cpuid_regs *r, char reg)
 {
 	switch (reg) {
@@ -147,6 +150,8 @@ void cpuid_init(void)
 	memcpy(extended, extended_list, sizeof(extended));
 	for (unsigned int i = 0; !features.npt && i < COUNT(only_with_npt); i++)
 		cpuid_hide(&only_with_npt[i]);
+	if (PHYS_BITS_MOST < 64)
+		cpuid_hide(&long_mode); /* a PAE host runs 32-bit guests only */
 }
 
 struct cpuid_regs cpuid_real(uint32_t leaf, uint32_t subleaf)

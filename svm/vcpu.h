@@ -97,7 +97,7 @@ void svm_enter(struct vcpu *vcpu);
 void svm_enter_untrain(struct vcpu *vcpu);
 #define ENTER_GUEST(how, vcpu) how(vcpu)
 #define LOAD_KEPT(vcpu)
-#else
+#elif defined(__x86_64__)
 #define ENTER_GUEST(how, vcpu)                                                                     \
 	__asm__ volatile("call " #how                                                              \
 	                 :                                                                         \
@@ -110,6 +110,13 @@ void svm_enter_untrain(struct vcpu *vcpu);
 	                 :                                                                         \
 	                 : "m"((vcpu)->gpr[GPR_R12]), "m"((vcpu)->gpr[GPR_R13]),                   \
 	                   "m"((vcpu)->gpr[GPR_R14]), "m"((vcpu)->gpr[GPR_R15]))
+#else
+#define ENTER_GUEST(how, vcpu)                                                                     \
+	__asm__ volatile("call " #how                                                              \
+	                 :                                                                         \
+	                 : "b"(vcpu)                                                               \
+	                 : "eax", "ecx", "edx", "esi", "edi", "ebp", "cc", "memory")
+#define LOAD_KEPT(vcpu)
 #endif
 
 /*

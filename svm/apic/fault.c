@@ -3,6 +3,7 @@
  */
 #include "svm/apic/fault.h"
 #include "hv/log.h"
+#include "hv/phys.h"
 #include "hv/x86.h"
 #include "svm/apic/apic.h"
 #include "svm/cpus/processors.h"
@@ -27,6 +28,18 @@ static bool is_hopeless(struct vcpu *vcpu, bool spurious)
 	return true;
 }
 
+/* A PAE host's tables do not go so far; L1 was told of nothing there. */
+static bool is_beyond(struct vcpu *vcpu, uint64_t gpa)
+{
+	if (PHYS_BITS_MOST == 64 || gpa < SIZE_4G)
+		return false;
+	log_set_serial(true);
+	log_info("an access to %llx, which is none of a 32-bit Nestling's guests'",
+	         (unsigned long long)gpa);
+	shut_down(vcpu);
+	return true;
+}
+
 void direct_fault(struct vcpu *vcpu)
 {
 	const struct vmcb_control *control = &vcpu->vmcb->control;
@@ -34,6 +47,8 @@ void direct_fault(struct vcpu *vcpu)
 
 	if (((control->exit_info1 & NPF_WRITE) || features.vector0) &&
 	    apic_npf(vcpu, control->exit_info2))
+		return;
+	if (is_beyond(vcpu, control->exit_info2))
 		return;
 	lock_take(&mmu_lock);
 	filled = mmu_direct_fault(&mmu, &vcpu->mmu_cpu, control->exit_info2);

@@ -79,7 +79,7 @@ void prefixes_decode(const struct vmcb_save *save, const uint8_t *bytes, unsigne
 	prefixes->address_size = address_size(save, other_address_size);
 }
 
-#ifdef NESTLING_HOST_TEST
+#if defined(NESTLING_HOST_TEST) || !defined(__x86_64__) /* 32-bit guests have none */
 #define READ_KEPT(n)         vcpu->gpr[n]
 #define WRITE_KEPT(n, value) vcpu->gpr[n] = (value)
 #else

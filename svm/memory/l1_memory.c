@@ -75,7 +75,8 @@ const void *l1_code_page(uint64_t gpa)
 	const void *page = l1_page(NULL, gpa);
 
 	for (unsigned int i = 0; i < code_count && !page; i++) {
-		if (gpa >= code[i].base && gpa < code[i].end && !l1_memory_hidden(gpa, PAGE_SIZE))
+		if (gpa >= code[i].base && gpa < code[i].end && phys_reaches(gpa) &&
+		    !l1_memory_hidden(gpa, PAGE_SIZE))
 			page = phys(gpa);
 	}
 	return page;
@@ -101,8 +102,12 @@ struct host_mapping l1_map(void *context, uint64_t gpa)
 	uint64_t page = gpa & ~(uint64_t)(PAGE_SIZE - 1);
 
 	(void)context;
-	/* Beyond the width an address may be another name of L0's memory: features.phys_bits. */
-	if (gpa >> features.phys_bits || l1_memory_hidden(page, PAGE_SIZE))
+	/*
+	 * Beyond the width an address may be another name of L0's memory: features.phys_bits. Nor
+	 * has a guest of 32-bit L0 anything above 4 GiB.
+	 */
+	if (gpa >> features.phys_bits || (PHYS_BITS_MOST < 64 && gpa >= SIZE_4G) ||
+	    l1_memory_hidden(page, PAGE_SIZE))
 		return (struct host_mapping){.hpa = l1_sink_hpa(), .level = 1};
 	for (; mapping.level > 1; mapping.level--) {
 		uint64_t size = 1ull << shadow_shift(mapping.level);

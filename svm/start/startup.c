@@ -101,6 +101,12 @@ static void attend_nmi(struct vcpu *vcpu, uint32_t startup)
 	vcpu->event.due.nmi = true;
 }
 
+#ifdef __x86_64__
+#define CODE_OF_L0 SEG_ATTR_L
+#else
+#define CODE_OF_L0 SEG_ATTR_DB
+#endif
+
 /* The halting guest, which runs nothing but this, under L0's own tables. */
 static __attribute__((naked)) void halt_loop(void)
 {
@@ -120,7 +126,7 @@ void startup_init_halt(struct vcpu *vcpu)
 	control->asid = ASID_L1;
 	control->tlb_control = TLB_CONTROL_FLUSH_ALL;
 	control->int_ctl = INT_CTL_V_INTR_MASKING; /* with the host's IF at 0: they stay pending */
-	save->cs.attributes = CODE | SEG_ATTR_S | SEG_ATTR_P | SEG_ATTR_L;
+	save->cs.attributes = CODE | SEG_ATTR_S | SEG_ATTR_P | CODE_OF_L0;
 	save->efer = rdmsr(MSR_EFER) | EFER_SVME;
 	save->cr0 = read_cr0();
 	save->cr3 = read_cr3();

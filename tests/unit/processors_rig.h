@@ -39,6 +39,7 @@ __asm__("	.data\n"
         "	.text\n");
 const char gdt[8];
 char image_base[8];
+__asm__(".globl image_end\n.set image_end, image_base + 8");
 uint64_t iopm01[IOPM_SIZE / sizeof(uint64_t)];
 
 enum {

@@ -18,6 +18,7 @@ static void fake_write_cr3(unsigned long value);
 #define read_cr4  fake_read_cr4
 #define write_cr3 fake_write_cr3
 #include "hv/screen_map.c"
+#include "hv/screen_place.c"
 
 enum { CR3 = 0x1000, TABLE_PAGES = 8, HEAP = 0x100000 };
 #define MIB (1ull << 20)

@@ -8,7 +8,7 @@ UNIT_TESTS := $(sort $(wildcard tests/unit/test_*.c))
 # metadata of 12 TiB are no 32-bit program's; nested_reads counts accesses of 8 bytes, which are two there.
 NOT_I386 := large_memory nested_reads
 ifeq ($(ARCH),i386)
-UNIT_TESTS := $(sort $(patsubst %,tests/unit/test_%.c,$(filter-out $(NOT_I386),$(MMU_TESTS) $(SVM_MUTANT_TESTS))))
+UNIT_TESTS := $(sort $(patsubst %,tests/unit/test_%.c,$(filter-out $(NOT_I386),$(MMU_TESTS) $(SVM_MUTANT_TESTS)) pae_host))
 endif
 UNIT_BIN   := $(UNIT_TESTS:tests/unit/%.c=$(BUILD)/unit/%)
 UNIT_O     := $(BUILD)/unit/obj
@@ -70,6 +70,7 @@ test_startup_SRC   := tests/unit/startup_rig.c svm/start/start_state.c
 test_signals_SRC   := $(test_startup_SRC)
 test_l1_memory_SRC := svm/memory/l1_memory.c
 test_window_SRC    :=
+test_pae_host_SRC  :=
 test_l1_code_SRC := boot/l1_code.c boot/memmap.c
 test_window_plan_SRC := boot/window_plan.c boot/l1_ranges.c boot/acpi.c boot/efi_table.c boot/memmap.c $(BOOT_RIG)
 test_paging_SRC    :=
