@@ -6,7 +6,7 @@
 -include tests/system/hypervisors/*/*.mk
 
 # What a recipe passes on: make gives the variables of its command line to its commands itself.
-PASS := BUILD='$(BUILD)' STRICT='$(STRICT)'
+PASS := BUILD='$(BUILD)' STRICT='$(STRICT)' L0ARCH='$(ARCH)'
 PROVE_JOBS ?= 2
 
 # Packages first, whatever -j says.
@@ -28,13 +28,17 @@ deps-hypervisors: ## fetch Debian's QEMU and Xen for check-hypervisors (after de
 run: all $(if $(filter stick% cd%,$(BOOT)),image) ## boot L1 on Nestling in an emulator; see the variables above
 	@$(PASS) tests/run
 
-# Both builds, whatever STRICT is: every system test runs both.
+# Both builds, whatever STRICT is: every system test runs both. And L0 as a 32-bit program: i386.t.
 build-all:
 	@$(MAKE) --no-print-directory STRICT=0 all image
 	@$(MAKE) --no-print-directory STRICT=1 all
+	@$(MAKE) --no-print-directory ARCH=i386 BUILD='$(BUILD)/i386' STRICT=0 core
+	@$(MAKE) --no-print-directory ARCH=i386 BUILD='$(BUILD)/i386' STRICT=1 core
 
 # What looks over L0's memory after a run; it reads L0's structures, so each build has its own.
+ifeq ($(ARCH),x86_64)
 all: $(O)/canary
+endif
 $(O)/canary: tests/system/canary.c
 	@mkdir -p $(@D)
 	$(CC) -std=c11 -D_GNU_SOURCE -DSTRICT=$(STRICT) -I. $(WARN) -O1 -g -MMD -MP $< -o $@
