@@ -336,7 +336,7 @@ static bool read_everything(struct parser *parser, struct config *config)
 	                 &config->everything_given);
 }
 
-static bool read_limit(struct parser *parser, struct config *config)
+static bool read_seconds(struct parser *parser, uint32_t *seconds)
 {
 	uint64_t number;
 	char value[8];
@@ -345,8 +345,18 @@ static bool read_limit(struct parser *parser, struct config *config)
 		return false;
 	if (*read_digits(value, &number) || !number || number >= LIMIT_MOST)
 		return complain(parser, "bad value in", ": use seconds, 1 to 65535");
-	config->limit = (uint32_t)number;
+	*seconds = (uint32_t)number;
 	return true;
+}
+
+static bool read_limit(struct parser *parser, struct config *config)
+{
+	return read_seconds(parser, &config->limit);
+}
+
+static bool read_menu(struct parser *parser, struct config *config)
+{
+	return read_seconds(parser, &config->menu);
 }
 
 static bool read_chain(struct parser *parser, struct config *config)
@@ -367,7 +377,7 @@ static const struct {
 	{"bare", read_bare},     {"everything", read_everything},
 	{"limit", read_limit},   {"screen", read_screen},
 	{"serial", read_serial}, {"iommu", read_iommu},
-	{"chain", read_chain},
+	{"chain", read_chain},   {"menu", read_menu},
 };
 enum { KEYS = sizeof(keys) / sizeof(keys[0]) };
 

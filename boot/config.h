@@ -43,6 +43,7 @@ struct config {
 	                               */
 	bool chain_given;
 	uint32_t limit; /* seconds that each of them may take; 0: not given */
+	uint32_t menu;  /* seconds that a choice is waited for with chain=; 0: not given */
 };
 
 /* A module of L1's: initrd=FILE or module="FILE WORDS". */
@@ -55,10 +56,11 @@ struct config_file {
  * Reads words of the form key=value: la57=auto|on|off, npt=auto|on|off, log=quiet|info|debug,
  * screen=auto|keep|off, serial=com1|com2|0xPORT|off, hotkey=on|off, svm=tried|all, msr=strict|open,
  * barriers=auto|on|off, iommu=auto|off, bare=off|on, pool=NUMBER with the suffix K, M or G,
- * l1=PATH, cmdline=TEXT, everything=IMAGE,IMAGE..., limit=SECONDS, chain=PATH|auto|menu, and any
- * number of initrd=PATH and module="PATH WORDS". Blanks and newlines separate words; double quotes
- * in a value hold blanks; a word that begins with # and the rest of its line are a comment. Returns
- * false, and one line in error that names the word, when it does not know or like a word.
+ * l1=PATH, cmdline=TEXT, everything=IMAGE,IMAGE..., limit=SECONDS, chain=PATH|auto|menu,
+ * menu=SECONDS, and any number of initrd=PATH and module="PATH WORDS". Blanks and newlines separate
+ * words; double quotes in a value hold blanks; a word that begins with # and the rest of its line
+ * are a comment. Returns false, and one line in error that names the word, when it does not know or
+ * like a word.
  */
 bool config_parse(const char *words, struct config *config, char *error, size_t error_size);
 

@@ -84,9 +84,10 @@ static void read_configuration(uint32_t magic, uint64_t information)
 		stop("%s", error);
 	if (info.source != BOOT_EFI &&
 	    (config.l1_given || config.files_given || config.cmdline_given ||
-	     config.everything_given || config.limit || config.chain_given))
-		stop("l1=, initrd=, module=, cmdline=, everything=, limit= and chain= are for the "
-		     "EFI program: here modules name L1 (GRUB: module2, QEMU: -initrd)");
+	     config.everything_given || config.limit || config.chain_given || config.menu))
+		stop("l1=, initrd=, module=, cmdline=, everything=, limit=, chain= and menu= are "
+		     "for "
+		     "the EFI program: here modules name L1 (GRUB: module2, QEMU: -initrd)");
 	log_set_level(config.log);
 	console_choose(&config, info.rsdp);
 	smbios_keep(&info);

@@ -68,16 +68,26 @@ EFI_STATUS chain_boot(EFI_HANDLE self, const struct efi_home *home, const struct
 {
 	EFI_HANDLE image;
 	EFI_STATUS status = chain_load(self, home, config, &image);
+	enum chain_choice choice = CHAIN_BELOW;
 	const char *wrong;
 
 	if (EFI_ERROR(status))
 		return status;
-	wrong = hindrance(config);
-	if (!wrong)
-		wrong = go_below(config, info, core);
-	if (wrong)
-		efi_error("%s; going on without Nestling", wrong);
-	else
-		efi_say("this machine runs on Nestling now");
+	if (config->menu)
+		choice = chain_ask(config);
+	if (choice == CHAIN_BACK) {
+		if (image)
+			efi->BootServices->UnloadImage(image);
+		return EFI_ABORTED;
+	}
+	if (choice == CHAIN_BELOW) {
+		wrong = hindrance(config);
+		if (!wrong)
+			wrong = go_below(config, info, core);
+		if (wrong)
+			efi_error("%s; going on without Nestling", wrong);
+		else
+			efi_say("this machine runs on Nestling now");
+	}
 	return image ? efi->BootServices->StartImage(image, NULL, NULL) : EFI_SUCCESS;
 }

@@ -17,10 +17,15 @@ struct chain_core {
 /*
  * Makes Nestling resident and starts what chain= names, with cmdline= as its load options; where
  * Nestling cannot be below, one line says why, and that is started without it. Returns what it
- * returns; EFI_SUCCESS for chain=menu; an error, which was said, if it cannot be loaded.
+ * returns; EFI_SUCCESS for chain=menu; EFI_ABORTED if a person wants to go back; an error, which
+ * was said, if it cannot be loaded.
  */
 EFI_STATUS chain_boot(EFI_HANDLE self, const struct efi_home *home, const struct config *config,
                       struct boot_info *info, const struct chain_core *core);
+
+/* boot/efi/chain_menu.c: asks, and waits for menu= seconds. */
+enum chain_choice { CHAIN_BELOW, CHAIN_WITHOUT, CHAIN_BACK };
+enum chain_choice chain_ask(const struct config *config);
 
 /* boot/efi/chain_target.c: loads it. *image is NULL for chain=menu. */
 EFI_STATUS chain_load(EFI_HANDLE self, const struct efi_home *home, const struct config *config,

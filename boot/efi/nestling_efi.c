@@ -194,6 +194,10 @@ static EFI_STATUS prepare(EFI_LOADED_IMAGE *image, struct boot_info *info)
 	}
 	if (config.chain_given)
 		return check_chain() ? EFI_SUCCESS : EFI_INVALID_PARAMETER;
+	if (config.menu) {
+		efi_error("menu= goes with chain= only: leave it out");
+		return EFI_INVALID_PARAMETER;
+	}
 	if (config.everything_given)
 		return everything_prepare(&home, &config, info);
 	missing = svm_missing(config.npt);

@@ -15,7 +15,7 @@ says "unknown word, GRUB" 'unknown configuration word "color=blue"' L0CMDLINE=co
 says "no key" 'there is no key=value in configuration word "la57"' L0CMDLINE=la57
 says "bad value" 'bad value in configuration word "la57=7"' L0CMDLINE=la57=7
 says "no such number" 'bad value in configuration word "pool=many"' L0CMDLINE=pool=many
-says "not for this loader" "limit= and chain= are for the EFI program" L0CMDLINE=l1=x
+says "not for this loader" "chain= and menu= are for the EFI program" L0CMDLINE=l1=x
 says "nor for modules" "are for the EFI program" L0CMDLINE=module=x
 says "no LA57" "this processor has no 5-level paging" CPU=max,la57=off L0CMDLINE=la57=on
 

@@ -153,6 +153,10 @@ static void everything(void **state)
 	good("bare=off limit=1");
 	assert_false(config.bare);
 	bad("bare=auto", "bad value in configuration word \"bare=auto\": use on or off");
+	good("chain=auto menu=5");
+	assert_int_equal(config.menu, 5);
+	assert_true(config.chain_given);
+	bad("menu=0", "bad value in configuration word \"menu=0\": use seconds, 1 to 65535");
 	bad("limit=0", "bad value in configuration word \"limit=0\": use seconds, 1 to 65535");
 	bad("limit=65536",
 	    "bad value in configuration word \"limit=65536\": use seconds, 1 to 65535");

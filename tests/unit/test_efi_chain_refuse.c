@@ -41,7 +41,8 @@ static UINTN secure_size; /* 0: there is no such variable */
 static EFI_STATUS load_status;
 static EFI_HANDLE loaded;
 static bool becomes_l1;
-static unsigned int errors, said, started, begun, released, given_back, taken;
+static enum chain_choice choice;
+static unsigned int errors, said, started, begun, released, given_back, taken, asked, unloaded;
 static char error[256];
 
 const char *svm_missing(enum config_npt wanted)
@@ -78,6 +79,20 @@ EFI_STATUS chain_load(EFI_HANDLE self, const struct efi_home *home, const struct
 	(void)self, (void)home, (void)of;
 	*image = loaded;
 	return load_status;
+}
+
+enum chain_choice chain_ask(const struct config *of)
+{
+	assert_int_equal(of->menu, 5);
+	asked++;
+	return choice;
+}
+
+static EFI_STATUS EFIAPI unload_image(EFI_HANDLE image)
+{
+	assert_ptr_equal(image, &an_image);
+	unloaded++;
+	return EFI_SUCCESS;
 }
 
 const char *chain_find_processors(struct boot_info *to)
@@ -144,7 +159,7 @@ static EFI_STATUS EFIAPI start_image(EFI_HANDLE image, UINTN *size, CHAR16 **dat
 	return EFI_ABORTED;
 }
 
-static EFI_BOOT_SERVICES boot_services = {.StartImage = start_image};
+static EFI_BOOT_SERVICES boot_services = {.StartImage = start_image, .UnloadImage = unload_image};
 static EFI_RUNTIME_SERVICES runtime_services = {.GetVariable = get_variable};
 static EFI_SYSTEM_TABLE table = {.BootServices = &boot_services,
                                  .RuntimeServices = &runtime_services};
@@ -158,7 +173,7 @@ static int fresh(void **state)
 	efer = cr4 = secure_size = secure[0] = secure[1] = 0;
 	load_status = EFI_SUCCESS;
 	loaded = &an_image;
-	errors = said = started = begun = released = given_back = taken = 0;
+	errors = said = started = begun = released = given_back = taken = asked = unloaded = 0;
 	memset(&config, 0, sizeof(config));
 	return 0;
 }
@@ -273,6 +288,37 @@ static void something_fails_on_the_way(void **state)
 	assert_int_equal(errors, 1);
 }
 
+static void a_person_chooses(void **state)
+{
+	(void)state;
+	choice = CHAIN_BACK;
+	boot();
+	assert_int_equal(asked, 0); /* not without menu= */
+	fresh(state);
+	config.menu = 5;
+	assert_int_equal(boot(), EFI_ABORTED);
+	assert_int_equal(asked, 1);
+	assert_int_equal(unloaded, 1);
+	assert_int_equal(errors + said + started + begun + taken, 0);
+	fresh(state);
+	config.menu = 5;
+	loaded = NULL; /* chain=menu */
+	assert_int_equal(boot(), EFI_ABORTED);
+	assert_int_equal(unloaded, 0);
+	fresh(state);
+	config.menu = 5;
+	choice = CHAIN_WITHOUT;
+	secure_size = secure[0] = 1; /* does not matter then */
+	boot();
+	assert_int_equal(started, 1);
+	assert_int_equal(errors + said + begun + taken, 0);
+	fresh(state);
+	config.menu = 5;
+	choice = CHAIN_BELOW;
+	boot();
+	assert_int_equal(begun, 1);
+}
+
 #define TEST(name) cmocka_unit_test_setup(name, fresh)
 
 int main(void)
@@ -283,6 +329,7 @@ int main(void)
 		TEST(secure_boot_is_on),
 		TEST(the_processor_is_not_ready),
 		TEST(something_fails_on_the_way),
+		TEST(a_person_chooses),
 	};
 
 	return cmocka_run_group_tests_name("efi_chain_refuse", tests, NULL, NULL);

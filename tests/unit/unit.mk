@@ -39,6 +39,8 @@ test_efi_chain_SRC := tests/unit/efi_rig.c boot/efi/chain_option.c boot/efi/chai
 test_efi_chain_memory_SRC := boot/efi/chain_memory.c boot/efi/memory_map.c boot/efi/leave.c boot/efi_map.c boot/l1_ranges.c \
 	boot/acpi.c boot/efi_table.c boot/memmap.c hv/iommu_tables.c $(filter mmu/%,$(MMU_RIG)) $(BOOT_RIG)
 test_efi_chain_refuse_SRC :=
+test_efi_chain_processors_SRC := boot/efi/chain_processors.c
+test_efi_chain_menu_SRC := boot/efi/chain_menu.c
 test_watchdog_SRC  :=
 test_log_SRC       := hv/print.c
 test_watchdog_fch_SRC := boot/acpi.c boot/efi_table.c boot/ids.c $(BOOT_RIG)
@@ -90,7 +92,7 @@ $(UNIT_O)/%.o: %.c
 	$(CC) $(UNIT_CFLAGS) -c $< -o $@
 
 EFI_TESTED := test_efi_screen test_efi_boot_next test_efi_variables test_efi_memory_map test_efi_chain test_efi_chain_memory \
-	test_efi_chain_refuse
+	test_efi_chain_refuse test_efi_chain_menu test_efi_chain_processors
 $(foreach test,$(EFI_TESTED),$(UNIT_O)/tests/unit/$(test).o $($(test)_SRC:%.c=$(UNIT_O)/%.o)): \
 	UNIT_CFLAGS += $(EFI_TESTED_FLAGS)
 
