@@ -111,6 +111,7 @@ const char *chain_gather_processors(struct boot_info *info, void *page)
 		return NULL;
 	door = &info->chain.door;
 	switch_page = page;
+	come = 0;
 	room = count - 1;
 	if (EFI_ERROR(efi->BootServices->CreateEvent(0, TPL_CALLBACK, NULL, NULL, &all_returned)))
 		return "the firmware makes no event";

@@ -18,7 +18,9 @@ without() {
 	ok $? "$1: one line says \"$text\""
 }
 
-image_passes "1 processor" CONFIG="$chained"
+image_passes "1 processor, with an IOMMU" CONFIG="$chained" QEMUFLAGS="-device amd-iommu"
+grep -qaF "1 IOMMU: devices are kept out of Nestling's memory" "$log"
+ok $? "it is Nestling's"
 image_passes "4 processors, strict" SMP=4 STRICT=1 CONFIG="$chained la57=off"
 grep -qaF "4 processors, L1 by chain=" "$log"
 ok $? "all four are Nestling's"
@@ -33,44 +35,57 @@ says_in_firmware "no program" 'cannot start chain=\EFI\BOOT\nestling.cfg: it is 
 	CONFIG='chain=\EFI\BOOT\nestling.cfg'
 says_in_firmware "itself" 'cannot start chain=BOOTX64.EFI: no volume' CONFIG='chain=BOOTX64.EFI'
 says_in_firmware "chain= and L1" 'chain= goes with neither l1=' CONFIG="$chained l1=pae.elf"
-says "chain= without the EFI program" 'limit= and chain= are for the EFI program' BOOT=direct L0CMDLINE="$chained"
+says "chain= without the EFI program" 'chain= and menu= are for the EFI program' BOOT=direct L0CMDLINE="$chained"
 
-# volume NAME: $dir/NAME, a FAT volume with the program of the test where firmware looks, and at its root.
+# volume NAME: $dir/NAME, a disk with one partition of 8 MiB and FAT on it, which $partition names to mtools;
+# the program of the test is where firmware looks, and at its root.
 volume() {
+	partition=$dir/$1@@1M
 	rm -f "${dir:?}/$1"
-	truncate -s 8M "$dir/$1"
-	mformat -i "$dir/$1" -T 16384 -h 16 -s 63 :: && mmd -i "$dir/$1" ::/EFI ::/EFI/BOOT &&
-		mcopy -i "$dir/$1" "$BUILD/release/chained.efi" ::/EFI/BOOT/BOOTX64.EFI &&
-		mcopy -i "$dir/$1" "$BUILD/release/chained.efi" ::/
+	truncate -s 9M "$dir/$1"
+	{
+		head -c 440 /dev/zero
+		printf 'NEST\0\0\200\376\377\377\357\376\377\377\0\10\0\0\0\100\0\0'
+		head -c 48 /dev/zero
+		printf '\125\252'
+	} | dd of="$dir/$1" conv=notrunc status=none
+	mformat -i "$partition" -T 16384 -h 16 -s 63 :: && mmd -i "$partition" ::/EFI ::/EFI/BOOT &&
+		mcopy -i "$partition" "$BUILD/release/chained.efi" ::/EFI/BOOT/BOOTX64.EFI &&
+		mcopy -i "$partition" "$BUILD/release/chained.efi" ::/
 }
 volume second
-image_passes "the next boot option, 2 processors" SMP=2 CONFIG="chain=auto" \
+image_passes "the next boot option, 2 processors, variables in SMM" SMP=2 SMM=1 CONFIG="chain=auto" \
 	QEMUFLAGS="-drive format=raw,file=$dir/second"
 
-# firmware NAME [WORDS]: $dir/first, whose program makes the machine such a one (boot/efi/chained/prepare.h),
+# firmware NAME WORDS: $dir/first, whose program makes the machine such a one (boot/efi/chained/prepare.h),
 # and then starts Nestling.
 firmware() {
 	volume first
 	: >"$dir/$1"
-	echo "$chained cmdline=\"chained ${2:-}\"" >"$dir/nestling.cfg"
-	mcopy -i "$dir/first" "$dir/$1" "$BUILD/release/nestling.efi" ::/ &&
-		mcopy -i "$dir/first" "$dir/nestling.cfg" ::/EFI/BOOT/
+	echo "$2" >"$dir/nestling.cfg"
+	mcopy -i "$partition" "$dir/$1" "$BUILD/release/nestling.efi" ::/ &&
+		mcopy -i "$partition" "$dir/nestling.cfg" ::/EFI/BOOT/
 }
+again="$chained cmdline=\"chained"
 export STICK="$dir/first"
-firmware spinning
+firmware spinning "$again\""
 image_passes "firmware that parks its processors in a loop" SMP=4
 grep -qaF "4 processors, L1 by chain=" "$log"
 ok $? "all four are Nestling's"
-firmware mwaiting
+firmware mwaiting "$again\""
 image_passes "firmware that parks its processor by MWAIT" SMP=2
 grep -qaF "2 processors, L1 by chain=" "$log"
 ok $? "both are Nestling's"
-firmware busy "busy bare"
+firmware busy "$again busy bare\""
 without "a processor that does not come" "the firmware's other processors do not come" SMP=2
-firmware disabled bare
+firmware disabled "$again bare\""
 without "a disabled processor" "enable it in the firmware's setup" SMP=2
-firmware taken bare
+firmware taken "$again bare\""
 without "SVM is taken" "something below or in the firmware uses SVM already: turn it off there" SMP=2
+firmware option "chain=auto menu=1"
+image_passes "a boot option that begins at a partition, the menu's time runs out" SMP=2
+grep -qaF 'w: without Nestling; f: back to the firmware. Return in 1 second' "$log"
+ok $? "the menu is one line"
 STICK=
 
 cp "$BUILD/release/nestling.efi" "$BESIDE/"

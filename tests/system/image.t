@@ -1,6 +1,6 @@
 #!/bin/bash
 # The file of `make image`: as a stick and as a CD, on BIOS and UEFI, by GRUB's first entry and by
-# the entry that starts the EFI program from its partition.
+# those that start the EFI program from its partition, and the installed system on Nestling.
 . "$(dirname "$0")/lib.sh"
 
 # On BIOS the menu's time runs out.
@@ -42,5 +42,18 @@ for boot in stick-efi cd-efi; do
 	chooses "$boot, EFI program" $boot u
 	grep -qaF "$chained" "$log"
 	ok $? "$boot, EFI program: GRUB started it"
+done
+
+# Another disk has what the firmware would start next: it runs with Nestling below.
+temporary_dir
+truncate -s 8M "$dir/installed"
+mformat -i "$dir/installed" -T 16384 -h 16 -s 63 :: && mmd -i "$dir/installed" ::/EFI ::/EFI/BOOT &&
+	mcopy -i "$dir/installed" "$BUILD/release/chained.efi" ::/EFI/BOOT/BOOTX64.EFI &&
+	mcopy -i "$dir/installed" "$BUILD/release/chained.efi" ::/
+export QEMUFLAGS="-drive format=raw,file=$dir/installed"
+for boot in stick-efi cd-efi; do
+	chooses "$boot, the installed system" $boot b
+	grep -qaF "1 processor, L1 by chain=" "$log"
+	ok $? "$boot, the installed system: Nestling is below"
 done
 done_testing

@@ -312,14 +312,12 @@ static void try_runtime_services(void)
 
 static enum prepared wanted(EFI_LOADED_IMAGE *image)
 {
-	static const CHAR16 *const names[] = {[DISABLED] = L"\\disabled",
-	                                      [BUSY] = L"\\busy",
-	                                      [SPINNING] = L"\\spinning",
-	                                      [MWAITING] = L"\\mwaiting",
-	                                      [TAKEN] = L"\\taken"};
+	static const CHAR16 *const names[] = {
+		[DISABLED] = L"\\disabled", [BUSY] = L"\\busy",   [SPINNING] = L"\\spinning",
+		[MWAITING] = L"\\mwaiting", [TAKEN] = L"\\taken", [OPTION] = L"\\option"};
 	EFI_FILE *file;
 
-	for (unsigned int i = DISABLED; i <= TAKEN && !has_word(image, "chained"); i++) {
+	for (unsigned int i = DISABLED; i <= OPTION && !has_word(image, "chained"); i++) {
 		if (!EFI_ERROR(open_file(image, names[i], &file)))
 			return i;
 	}
@@ -359,7 +357,9 @@ EFI_STATUS efi_main(EFI_HANDLE self, EFI_SYSTEM_TABLE *table)
 	if (EFI_ERROR(boot->HandleProtocol(self, &guid, (void **)&image)))
 		return EFI_UNSUPPORTED;
 	if (wanted(image) != NOTHING)
-		return prepare(boot, wanted(image)) ? start_nestling(self, image) : EFI_ABORTED;
+		return prepare(table, wanted(image), image->DeviceHandle)
+		               ? start_nestling(self, image)
+		               : EFI_ABORTED;
 	bare = has_word(image, "bare");
 	say("\nTAP version 13\n");
 	ok(on_nestling() == !bare, "Nestling is below, or not");

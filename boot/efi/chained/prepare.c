@@ -4,11 +4,19 @@
  */
 #include "boot/efi/chained/prepare.h"
 #include "boot/efi/mp_services.h"
+#include "hv/string.h"
 #include "hv/x86.h"
 
+#include <stddef.h>
+
 enum {
-	LINE = 64,    /* bytes that MONITOR watches */
-	LOOK = 10000, /* 1 ms in units of 100 ns: for what returns without waiting */
+	LINE = 64,       /* bytes that MONITOR watches */
+	LOOK = 10000,    /* 1 ms in units of 100 ns: for what returns without waiting */
+	NUMBER = 0x1234, /* of the boot option */
+	ORDER_MOST = 32,
+	PARTITION_BYTES = 42, /* UEFI 2.10, table 10.49 */
+	KEPT = EFI_VARIABLE_NON_VOLATILE | EFI_VARIABLE_BOOTSERVICE_ACCESS |
+	       EFI_VARIABLE_RUNTIME_ACCESS,
 };
 
 static EFI_BOOT_SERVICES *services_of;
@@ -128,13 +136,69 @@ static BOOLEAN park_all(void)
 	return TRUE;
 }
 
-BOOLEAN prepare(EFI_BOOT_SERVICES *boot, enum prepared what)
+/* EFI_LOAD_OPTION (UEFI 2.10, section 3.1.3), as who installs a system writes it. */
+struct load_option {
+	UINT32 attributes;
+	UINT16 path_bytes;
+	CHAR16 text[2];
+	UINT8 partition[PARTITION_BYTES];
+	struct {
+		EFI_DEVICE_PATH node;
+		CHAR16 path[sizeof("\\chained.efi")];
+	} file;
+	EFI_DEVICE_PATH end;
+	CHAR16 words[sizeof("chained")];
+} __attribute__((packed));
+
+/* In front of all others. */
+static EFI_STATUS order_first(EFI_RUNTIME_SERVICES *runtime, EFI_GUID *global)
+{
+	static UINT16 order[1 + ORDER_MOST] = {NUMBER};
+	UINTN size = sizeof(order) - sizeof(order[0]);
+	EFI_STATUS status = runtime->GetVariable(L"BootOrder", global, NULL, &size, order + 1);
+
+	return EFI_ERROR(status) ? status
+	                         : runtime->SetVariable(L"BootOrder", global, KEPT,
+	                                                size + sizeof(order[0]), order);
+}
+
+static EFI_STATUS add_option(EFI_RUNTIME_SERVICES *runtime, EFI_HANDLE volume)
+{
+	static struct load_option option = {
+		.attributes = 1, /* active */
+		.path_bytes = offsetof(struct load_option, words) -
+	                      offsetof(struct load_option, partition),
+		.text = L"A",
+		.file = {{MEDIA_DEVICE_PATH, MEDIA_FILEPATH_DP, {sizeof(option.file), 0}},
+	                 L"\\chained.efi"},
+		.end = {END_DEVICE_PATH_TYPE, END_ENTIRE_DEVICE_PATH_SUBTYPE, {4, 0}},
+		.words = L"chained",
+	};
+	EFI_GUID guid = EFI_DEVICE_PATH_PROTOCOL_GUID, global = EFI_GLOBAL_VARIABLE;
+	const EFI_DEVICE_PATH *node;
+	EFI_STATUS status = services_of->HandleProtocol(volume, &guid, (void **)&node);
+
+	if (EFI_ERROR(status))
+		return status;
+	while (DevicePathType(node) != MEDIA_DEVICE_PATH) {
+		if (IsDevicePathEnd(node))
+			return EFI_NOT_FOUND; /* the volume is on no partition */
+		node = NextDevicePathNode(node);
+	}
+	if (DevicePathNodeLength(node) != sizeof(option.partition))
+		return EFI_NOT_FOUND;
+	memcpy(option.partition, node, sizeof(option.partition));
+	status = runtime->SetVariable(L"Boot1234", &global, KEPT, sizeof(option), &option);
+	return EFI_ERROR(status) ? status : order_first(runtime, &global);
+}
+
+BOOLEAN prepare(EFI_SYSTEM_TABLE *table, enum prepared what, EFI_HANDLE volume)
 {
 	EFI_GUID guid = MP_SERVICES_GUID;
 
-	services_of = boot;
+	services_of = table->BootServices;
 	by_mwait = what == MWAITING;
-	if (EFI_ERROR(boot->LocateProtocol(&guid, NULL, (void **)&below)))
+	if (EFI_ERROR(services_of->LocateProtocol(&guid, NULL, (void **)&below)))
 		return FALSE;
 	switch (what) {
 	case DISABLED:
@@ -147,6 +211,8 @@ BOOLEAN prepare(EFI_BOOT_SERVICES *boot, enum prepared what)
 	case TAKEN:
 		wrmsr(MSR_EFER, rdmsr(MSR_EFER) | EFER_SVME);
 		return TRUE;
+	case OPTION:
+		return !EFI_ERROR(add_option(table->RuntimeServices, volume));
 	default:
 		return TRUE;
 	}

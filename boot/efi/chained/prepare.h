@@ -14,9 +14,10 @@ enum prepared {
 	             them */
 	MWAITING, /* ... by MWAIT */
 	TAKEN,    /* this processor has EFER.SVME set */
+	OPTION,   /* the next boot option is this program's file, by its partition alone */
 };
 
-/* Does it; false: this firmware cannot. */
-BOOLEAN prepare(EFI_BOOT_SERVICES *boot, enum prepared what);
+/* Does it, for a program of this volume; false: this firmware cannot. */
+BOOLEAN prepare(EFI_SYSTEM_TABLE *table, enum prepared what, EFI_HANDLE volume);
 
 #endif
