@@ -2,6 +2,7 @@
  * What NPT01 tells of L1's writes, by D, and of where it came, by A. Relies on mmu/region.c, and on
  * mmu/track.c for what becomes of it.
  */
+#include "mmu/glance.h"
 #include "mmu/region.h"
 #include "mmu/track.h"
 
@@ -87,29 +88,23 @@ bool mmu_watch_marks(const struct mmu *mmu, uint64_t gpa, unsigned int frames,
 	return true;
 }
 
-/* Something says that the frame was written. */
-static void take(struct mmu *mmu, struct mmu_cpu *cpu, struct shadow_page *region,
-                 unsigned int index, bool by_others, bool armed)
+/* Which of 64 entries have the mark, where some have: a bit each. */
+static __attribute__((noinline)) uint64_t which_of_64(const uint64_t *e, uint64_t mark)
 {
-	if (is_dirty(region, index))
-		clear_dirty(mmu, cpu, region, index);
-	else if (!by_others && !armed)
-		hold_back(mmu, cpu);
-	frame_written(mmu, (region->gpa >> PT_PAGE_SHIFT) + index);
-}
+	uint64_t found = 0;
 
-static inline uint64_t any_of_8(const uint64_t *e)
-{
-	return e[0] | e[1] | e[2] | e[3] | e[4] | e[5] | e[6] | e[7];
-}
+	for (unsigned int i = 0; i < 64; i += 8, e += 8) {
+		uint64_t of_8 = 0;
 
-static inline uint64_t any_of_64(const uint64_t *e)
-{
-	uint64_t any = 0;
-
-	for (int i = 0; i < 64; i += 16)
-		any |= any_of_8(e + i) | any_of_8(e + i + 8);
-	return any;
+		if (!(any_of_8(e) & mark))
+			continue;
+		__atomic_signal_fence(__ATOMIC_SEQ_CST); /* not kept in eight registers */
+#pragma GCC unroll 8
+		for (unsigned int n = 0; n < 8; n++)
+			of_8 |= (uint64_t)((e[n] & mark) != 0) << n;
+		found |= of_8 << i;
+	}
+	return found;
 }
 
 /*
@@ -123,8 +118,8 @@ static inline uint64_t find_marked(const struct shadow_page *page, unsigned int 
 	uint64_t found = 0;
 
 	__atomic_signal_fence(__ATOMIC_SEQ_CST); /* they are read now */
-	if (page->tracked_count > MANY && !(any_of_64(entries) & mark))
-		return 0;
+	if (page->tracked_count > MANY)
+		return any_of_64(entries) & mark ? which_of_64(entries, mark) & bits : 0;
 	for (; bits; bits &= bits - 1) {
 		if (entries[__builtin_ctzll(bits)] & mark)
 			found |= bits & -bits;
@@ -135,12 +130,10 @@ static inline uint64_t find_marked(const struct shadow_page *page, unsigned int 
 /* What was put to sleep is awake: if that was for nothing it stays so for some flushes. */
 static inline void was_woken(const struct mmu *mmu, struct shadow_page *page)
 {
-	if (__builtin_expect(mmu->collections - page->fell != 1, true)) {
-		page->restless = 0;
-		return;
-	}
-	page->restless = (uint8_t)(2 * page->restless + 1) & RESTLESS_MOST;
-	page->left = page->restless;
+	bool at_once = mmu->collections - page->fell == 1;
+
+	page->restless = at_once ? (uint8_t)(2 * page->restless + 1) & RESTLESS_MOST : 0;
+	page->until = mmu->collections + page->restless;
 }
 
 /* Has nothing below the page been walked to since all of it was looked at? */
@@ -159,14 +152,6 @@ static inline bool is_quiet(const struct mmu *mmu, struct shadow_page *page, boo
 	return false;
 }
 
-/* May others than L1 have written the region? Home has to look there, whatever A says. */
-static bool is_open(const struct mmu *mmu, const struct mmu_cpu *cpu,
-                    const struct shadow_page *region)
-{
-	return cpu == mmu->home &&
-	       (has_noted(mmu, region->gpa) || has_large_writers(mmu, region->gpa));
-}
-
 /*
  * As the processor has to flush, it may as well set A again where it comes by. It might have
  * flushed just now, before A was cleared: so it is asked again.
@@ -178,38 +163,60 @@ static inline void let_fall(const struct mmu *mmu, struct mmu_cpu *cpu, struct s
 	if (page->quiet != AWAKE ||
 	    (!__atomic_load_n(&cpu->flush_direct, __ATOMIC_RELAXED) && !(self && cpu->flushes_all)))
 		return;
-	if (page->left) {
-		page->left--;
+	if (stays_awake(mmu, page))
 		return;
-	}
 	page->fell = mmu->collections;
 	__atomic_and_fetch(page->parent, ~PTE_A, __ATOMIC_SEQ_CST);   /* T10 */
 	page->quiet = self ? QUIET : FALLING;                         /* T11 */
 	__atomic_store_n(&cpu->flush_direct, true, __ATOMIC_SEQ_CST); /* T12 */
 }
 
+/* Frames of a word of the region's that others than L1 may have written: a bit each. */
+static __attribute__((noinline)) uint64_t
+by_others(const struct mmu *mmu, const struct shadow_page *region, unsigned int word)
+{
+	const uint8_t *frames = &mmu->frames[(region->gpa >> PT_PAGE_SHIFT) + word * 64];
+	uint64_t found = 0;
+
+	if (has_large_writers(mmu, region->gpa))
+		return region->tracked[word];
+	for (uint64_t bits = region->tracked[word]; bits; bits &= bits - 1) {
+		if (frames[__builtin_ctzll(bits)] & (FRAME_DIRTY | FRAME_WRITERS))
+			found |= bits & -bits;
+	}
+	return found;
+}
+
+/* Something says that these frames of a word were written; others: by others than L1. */
+static __attribute__((noinline)) void take(struct mmu *mmu, struct mmu_cpu *cpu,
+                                           struct shadow_page *region, unsigned int word,
+                                           uint64_t written, uint64_t others, bool armed)
+{
+	for (uint64_t bits = written | others; bits; bits &= bits - 1) {
+		unsigned int index = word * 64 + (unsigned int)__builtin_ctzll(bits);
+
+		if (is_dirty(region, index))
+			clear_dirty(mmu, cpu, region, index);
+		else if (!(others & bits & -bits) && !armed)
+			hold_back(mmu, cpu);
+		frame_written(mmu, (region->gpa >> PT_PAGE_SHIFT) + index);
+	}
+}
+
 static void collect_region(struct mmu *mmu, struct mmu_cpu *cpu, struct shadow_page *region,
                            bool open, bool armed)
 {
-	const uint8_t *frames = &mmu->frames[region->gpa >> PT_PAGE_SHIFT];
-	uint8_t others = open ? FRAME_DIRTY | FRAME_WRITERS : 0;
-	bool large = open && has_large_writers(mmu, region->gpa);
-
 	mmu->counters->regions_read++;
 	for (unsigned int words = region->words; words; words &= words - 1) {
 		unsigned int word = (unsigned int)__builtin_ctz(words);
-		uint64_t bits = region->tracked[word], written = region->unarmed[word];
+		uint64_t written = region->unarmed[word];
+		uint64_t others = open ? by_others(mmu, region, word) : 0;
 
 		if (written && armed)
 			region->unarmed[word] = 0; /* T7 */
-		written |= find_marked(region, word, bits, PTE_D);
-		for (bits = open ? bits : written; bits; bits &= bits - 1) {
-			unsigned int index = word * 64 + (unsigned int)__builtin_ctzll(bits);
-			bool by_others = (frames[index] & others) || large;
-
-			if (by_others || (written & bits & -bits)) /* T8 */
-				take(mmu, cpu, region, index, by_others, armed);
-		}
+		written |= find_marked(region, word, region->tracked[word], PTE_D);
+		if (written | others) /* T8 */
+			take(mmu, cpu, region, word, written, others, armed);
 	}
 }
 
@@ -246,14 +253,21 @@ static void collect_giant(struct mmu *mmu, struct mmu_cpu *cpu, struct shadow_pa
 	let_fall(mmu, cpu, giant);
 }
 
-void regions_collect(struct mmu *mmu)
+static void search(struct mmu *mmu)
 {
-	mmu->collections++;
 	for (struct mmu_cpu *cpu = mmu->cpus; cpu; cpu = cpu->next) {
 		bool armed = is_armed(mmu, cpu);
 
 		for (struct shadow_page *giant = cpu->giants; giant; giant = giant->next_giant)
 			collect_giant(mmu, cpu, giant, armed);
 	}
+	glance_remember(mmu);
+}
+
+void regions_collect(struct mmu *mmu)
+{
+	mmu->collections++;
+	if (!glance_is_enough(mmu))
+		search(mmu);
 	mmu->self->flushes_all = false;
 }

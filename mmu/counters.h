@@ -27,6 +27,7 @@
 	X(leaves_moved, "of these, to another page beside the one before")                         \
 	X(catch_ups, "roots entered after others changed tables")                                  \
 	X(collects, "searches for written tables")                                                 \
+	X(glances, "of these, over at a glance")                                                   \
 	X(frames_dirty, "written tables found")                                                    \
 	X(regions_read, "2 MiB searched for them")                                                 \
 	X(giants_skipped, "1 GiB in which no table can have been written")                         \

@@ -1,6 +1,7 @@
 /*
  * Regions and giants come and go. Relies on mmu/region.h, and on mmu/fill.c to make NPT01's tables.
  */
+#include "mmu/glance.h"
 #include "mmu/region.h"
 #include "mmu/spte.h"
 #include "mmu/track.h"
@@ -34,6 +35,7 @@ void regions_wake(struct mmu *mmu, uint64_t gpa, int level)
 
 	if (!giant)
 		return;
+	glance_forget(mmu);
 	if (level <= GIANT_LEVEL) {
 		giant->awake[index / 64] |= giant->tracked[index / 64] & 1ull << index % 64;
 		return;
@@ -61,12 +63,14 @@ void clear_dirty(struct mmu *mmu, struct mmu_cpu *cpu, struct shadow_page *regio
 	frame_tell(mmu, (region->gpa >> PT_PAGE_SHIFT) + index);
 	__atomic_and_fetch(&region->table[index], ~PTE_D, __ATOMIC_SEQ_CST); /* T1 */
 	__atomic_store_n(&cpu->flush_direct, true, __ATOMIC_SEQ_CST);        /* T2 */
+	glance_forget(mmu);
 	if (cpu != mmu->self)
 		region->unarmed[index / 64] |= 1ull << index % 64; /* T3 */
 }
 
-static void set_tracked(struct shadow_page *page, unsigned int index)
+static void set_tracked(struct mmu *mmu, struct shadow_page *page, unsigned int index)
 {
+	glance_forget(mmu);
 	page->tracked[index / 64] |= 1ull << index % 64;
 	page->words |= 1u << index / 64;
 }
@@ -79,13 +83,13 @@ static void clear_tracked(struct shadow_page *page, unsigned int index)
 }
 
 /* A region of the processor's has its first tracked frame; or its last one has gone. */
-static void enter_giant(const struct mmu *mmu, struct mmu_cpu *cpu, struct shadow_page *region)
+static void enter_giant(struct mmu *mmu, struct mmu_cpu *cpu, struct shadow_page *region)
 {
 	struct shadow_page *giant = giant_of(mmu, region);
 	unsigned int index = (unsigned int)(region->parent - giant->table);
 
 	region->quiet = AWAKE;
-	set_tracked(giant, index);
+	set_tracked(mmu, giant, index);
 	giant->awake[index / 64] |= 1ull << index % 64; /* to be looked at, whatever A says */
 	if (giant->tracked_count++)
 		return;
@@ -116,7 +120,7 @@ static void leave_giant(const struct mmu *mmu, const struct shadow_page *region)
 static void add_frame(struct mmu *mmu, struct mmu_cpu *cpu, struct shadow_page *region,
                       unsigned int index)
 {
-	set_tracked(region, index);
+	set_tracked(mmu, region, index);
 	if (region->table[index] & PTE_P)
 		clear_dirty(mmu, cpu, region, index);
 	else

@@ -69,6 +69,15 @@ enum quiet {
  */
 enum { RESTLESS_MOST = 63 };
 
+/* For so many collections, this one included, a page that is awake stays so; 0: it may fall asleep.
+ */
+static inline uint32_t stays_awake(const struct mmu *mmu, const struct shadow_page *page)
+{
+	uint32_t left = page->until - mmu->collections;
+
+	return left <= RESTLESS_MOST ? left : 0; /* else it is long over */
+}
+
 /* The processor's page of NPT01 of this level for a frame; NULL where larger leaves are, or none.
  */
 struct shadow_page *find_page(const struct mmu *mmu, const struct mmu_cpu *cpu, uint64_t gpa,

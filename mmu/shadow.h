@@ -65,8 +65,10 @@ struct shadow_page {
 	uint32_t present; /* sptes */
 	bool live;
 	uint8_t restless; /* region, giant: flushes for which it is left awake once it was woken */
-	uint8_t left;     /* ... and how many of those are still to come */
-	uint32_t fell;    /* the collection that put it to sleep */
+	/* Collections, by their number: until which it stays awake; which has put it to sleep. */
+	union {
+		uint32_t until, fell;
+	};
 };
 
 /* Sptes that are skipped at one glance when a table is read again. */
@@ -127,6 +129,20 @@ struct mmu_ops {
 #define SPTE_RIGHTS (PTE_W | PTE_U | PTE_NX)
 
 enum { MMU_CHANGES = 64 };
+
+/* mmu/glance.h: entries to look at. */
+enum { GLANCE_MARKS = 32 };
+struct marks {
+	uint32_t count;
+	const uint64_t *at[GLANCE_MARKS];
+};
+
+/* What says that no table has been written: A of none of these, nor D of those that are written. */
+struct glance {
+	int32_t calm;          /* GLANCE_HOLDS, or searches since anything was another thing */
+	uint32_t since, stays; /* a collection; so many later something may fall asleep */
+	struct marks come, come_64, written; /* _64: 64 of them each, in a row */
+};
 
 /* All shadow pages of the machine. */
 struct mmu {
@@ -189,7 +205,8 @@ struct mmu {
 	uint16_t hot; /* so many entries that are read again make a table hot: it gets a copy */
 
 	uint64_t frames_tracked, frames_watched;
-	uint32_t collections;          /* so many times regions_collect() */
+	uint32_t collections; /* so many times regions_collect() */
+	struct glance glance;
 	struct mmu_counters *counters; /* of the processor at work */
 	struct mmu_counters nobodys;   /* ... while none has been at work yet */
 };

@@ -136,6 +136,8 @@ static void sync_copied(struct mmu *mmu, const struct paging_mode *mode, struct 
 
 		if (same_group(table + i, copy + i))
 			continue;
+		while (i < end && same_four(table + i, copy + i))
+			i += 4;
 		for (; i < end; i++) {
 			uint64_t entry = entry_at(table + i, 8), was = copy[i];
 

@@ -117,6 +117,14 @@ static inline bool has_other_writers(const struct mmu *mmu, uint64_t frame)
 	return mmu->frames[frame] & (FRAME_DIRTY | FRAME_WRITERS);
 }
 
+/* May others than L1 have written the region? Home has to look there, whatever A says. */
+static inline bool is_open(const struct mmu *mmu, const struct mmu_cpu *cpu,
+                           const struct shadow_page *region)
+{
+	return cpu == mmu->home &&
+	       (has_noted(mmu, region->gpa) || has_large_writers(mmu, region->gpa));
+}
+
 static inline bool is_watched(const struct mmu *mmu, uint64_t frame)
 {
 	return mmu->frames[frame] & FRAME_WATCHED;

@@ -171,7 +171,7 @@ void world_init(struct world *world, const struct setting *setting)
 }
 
 /* What regions at rest have been good for, in all scripts. */
-static uint64_t slept, woken, held;
+static uint64_t slept, woken, held, glances;
 /* Faults that took the short way; tables that were compared with a copy, and leaves set in place.
  */
 static uint64_t short_ways, copies_used, moved;
@@ -180,6 +180,7 @@ void world_end(struct world *world)
 {
 	for (unsigned int cpu = 0; cpu < RIG_CPUS; cpu++) {
 		slept += world->rig->cpu[cpu].counters.giants_skipped;
+		glances += world->rig->cpu[cpu].counters.glances;
 		short_ways += world->rig->cpu[cpu].counters.short_ways;
 		copies_used += world->rig->cpu[cpu].counters.copies_used;
 		moved += world->rig->cpu[cpu].counters.leaves_moved;
@@ -193,6 +194,7 @@ static const char *missed(void)
 {
 	return !slept         ? "a giant at rest"
 	       : !woken       ? "a write in a giant at rest"
+	       : !glances     ? "a glance that was enough"
 	       : !held        ? "marks that held"
 	       : !short_ways  ? "a fault beside the last one"
 	       : !copies_used ? "a table with a copy"

@@ -31,6 +31,7 @@ test_large_memory_SRC := $(MMU_RIG)
 test_cpus_SRC   := $(MMU_RIG) $(CPUS_TEST)
 test_cpus_regions_SRC := $(test_cpus_SRC)
 test_watch_marks_SRC := $(test_cpus_SRC)
+test_glance_SRC  := $(test_cpus_SRC)
 test_change_SRC := $(test_cpus_SRC)
 test_fault_SRC  := $(test_cpus_SRC)
 test_copy_SRC   := $(test_cpus_SRC)
@@ -46,7 +47,7 @@ test_own_invlpg_SRC  := $(OWN_RIG) $(OWN_TEST)
 test_own_cpus_SRC    := $(OWN_RIG) $(OWN_TABLE)
 
 MMU_TESTS := format walk spte shadow sync sync_links track watch large_memory change fault copy cpus cpus_regions watch_marks \
-	roots roots_kept random \
+	glance roots roots_kept random \
 	own_roots own_rights own_leaves own_protect own_invlpg own_cpus own_random read_only
 
 .PHONY: soak mutants coverage fuzz

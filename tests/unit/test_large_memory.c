@@ -3,6 +3,7 @@
  * given back.
  */
 #include "boot/layout.h"
+#include "mmu/track.h"
 #include "tests/unit/mmu_test.h"
 
 #include <stdlib.h>
@@ -196,6 +197,75 @@ static void splits_are_given_back(void **state)
 	free_wide_rig(rig);
 }
 
+/* L1 comes to something else in the 1 GiB, and flushes all: what it does not come to falls asleep.
+ */
+static void collect(struct mmu *mmu, struct mmu_cpu *cpu, struct host_result seen)
+{
+	*seen.upper |= PTE_A;
+	mmu_flush_all_asids(cpu);
+	track_collect(mmu);
+	mmu_direct_flushed(cpu);
+}
+
+/* Of many regions side by side each one that L1 comes to is found, be it by a glance at 64. */
+static void many_regions_are_at_rest(void **state)
+{
+	enum { REGIONS = 64, PATIENCE = 200 };
+	struct rig *rig = wide_rig(4, 256, 40 * GIB);
+	struct mmu *mmu = &rig->mmu;
+	struct mmu_cpu *cpu = &rig->cpu[0];
+	uint64_t root = mmu_direct_root(mmu, cpu), before;
+
+	(void)state;
+	for (unsigned int n = 0; n < REGIONS; n++) {
+		mmu_watch(mmu, cpu, GIB + n * 2 * MIB);
+		mmu_direct_fault(mmu, cpu, GIB + n * 2 * MIB);
+	}
+	for (unsigned int n = 0; n < REGIONS; n++) {
+		struct host_result seen = rig_look(rig, root, GIB + n * 2 * MIB);
+
+		before = cpu->counters.glances;
+		for (unsigned int i = 0; i < PATIENCE && cpu->counters.glances == before; i++)
+			collect(mmu, cpu, seen);
+		assert_int_equal(mmu->glance.come_64.count, 1);
+		*seen.above |= PTE_A;
+		*seen.leaf |= PTE_D;
+		before = cpu->counters.frames_dirty;
+		collect(mmu, cpu, seen);
+		assert_int_equal(cpu->counters.frames_dirty, before + 1);
+	}
+	free_wide_rig(rig);
+}
+
+/* Where more frames are to be looked at than a glance remembers all are searched. */
+static void many_frames_are_awake(void **state)
+{
+	enum { FRAMES = GLANCE_MARKS + 1, PATIENCE = 200 };
+	struct rig *rig = wide_rig(4, 256, 40 * GIB);
+	struct mmu *mmu = &rig->mmu;
+	struct mmu_cpu *cpu = &rig->cpu[0];
+	uint64_t root = mmu_direct_root(mmu, cpu), before;
+
+	(void)state;
+	for (uint64_t n = 0; n < FRAMES; n++) {
+		mmu_watch(mmu, cpu, GIB + n * 4 * KIB);
+		mmu_direct_fault(mmu, cpu, GIB + n * 4 * KIB);
+		mmu_direct_flushed(cpu);
+		*rig_look(rig, root, GIB).above |= PTE_A;
+		*rig_look(rig, root, GIB).upper |= PTE_A;
+		before = cpu->counters.glances;
+		for (unsigned int i = 0; i < PATIENCE; i++)
+			track_collect(mmu); /* no flush with which anything could fall asleep */
+		assert_int_equal(cpu->counters.glances > before, n + 1 < FRAMES);
+		*rig_look(rig, root, GIB + n * 4 * KIB).leaf |= PTE_D;
+		before = cpu->counters.frames_dirty;
+		track_collect(mmu);
+		assert_int_equal(cpu->counters.frames_dirty, before + 1);
+		mmu_direct_flushed(cpu);
+	}
+	free_wide_rig(rig);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -203,6 +273,8 @@ int main(void)
 		cmocka_unit_test(the_pool_grows_as_processors_do),
 		cmocka_unit_test(memory_is_large),
 		cmocka_unit_test(splits_are_given_back),
+		cmocka_unit_test(many_regions_are_at_rest),
+		cmocka_unit_test(many_frames_are_awake),
 	};
 
 	return cmocka_run_group_tests_name("large_memory", tests, NULL, NULL);
