@@ -13,5 +13,5 @@ $(foreach test,$(EVENT_TESTS),$(eval test_$(test)_SRC := tests/unit/event_rig.c)
 test_cpuid_SRC    := tests/unit/fake_cpuid.c
 test_msr_SRC      := tests/unit/fake_cpuid.c svm/emulate/msr_list.c
 test_perf_SRC     := $(test_msr_SRC)
-SVM_MUTANT_TESTS := $(NESTED_TESTS) $(EVENT_TESTS) features l1_memory memory_types memory_registers cpuid msr perf join startup signals decode instructions \
+SVM_MUTANT_TESTS := $(NESTED_TESTS) $(EVENT_TESTS) features l1_memory memory_types memory_registers cpuid pae_host msr perf join startup signals decode instructions \
 	sleep a20 apic kept apic_base apic_many apic_decode vector0 frequency

@@ -8,7 +8,7 @@ UNIT_TESTS := $(sort $(wildcard tests/unit/test_*.c))
 # metadata of 12 TiB are no 32-bit program's; nested_reads counts accesses of 8 bytes, which are two there.
 NOT_I386 := large_memory nested_reads
 ifeq ($(ARCH),i386)
-UNIT_TESTS := $(sort $(patsubst %,tests/unit/test_%.c,$(filter-out $(NOT_I386),$(MMU_TESTS) $(SVM_MUTANT_TESTS)) pae_host))
+UNIT_TESTS := $(sort $(patsubst %,tests/unit/test_%.c,$(filter-out $(NOT_I386),$(MMU_TESTS) $(SVM_MUTANT_TESTS))))
 endif
 UNIT_BIN   := $(UNIT_TESTS:tests/unit/%.c=$(BUILD)/unit/%)
 UNIT_O     := $(BUILD)/unit/obj
