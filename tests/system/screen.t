@@ -94,12 +94,13 @@ shows() {
 }
 
 kind=pixels
-flags="-device VGA,xres=1280,yres=800"
-shows "EFI program" "1280 800" BOOT=uefi L0CMDLINE=log=debug
+flags="-device VGA,xres=1920,yres=1080"
+shows "EFI program" "1920 1080" BOOT=uefi L0CMDLINE=log=debug
 flags="-device VGA,xres=2560,yres=1600,vgamem_mb=32"
 shows "EFI program, large" "2560 1600" BOOT=uefi
+flags="-device VGA,vgamem_mb=64"
+shows "GRUB from UEFI" "3840 2160" BOOT=grub-efi SCREEN=3840x2160x32
 flags=
-shows "GRUB from UEFI" "1024 768" BOOT=grub-efi SCREEN=1024x768x32
 shows "GRUB from BIOS, as it likes" "1280 800" BOOT=grub
 for mode in 1024x768x32 800x600x24 1280x1024x16; do
 	wide=${mode%%x*} high=${mode#*x}
