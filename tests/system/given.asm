@@ -8,7 +8,9 @@ bits 32
 align 8
 header:
 %if VERSION = 1
-	dd 0x1badb002, 3, -(0x1badb002 + 3)	; modules by pages, memory
+	dd 0x1badb002, 7, -(0x1badb002 + 7)	; modules by pages, memory, a screen
+	dd 0, 0, 0, 0, 0
+	dd 0, 0, 0, 0				; of pixels, any size
 %else
 	dd 0xe85250d6, 0, header_end - header, -(0xe85250d6 + header_end - header)
 	dw 5, 1					; a framebuffer, if there is one, of any size
