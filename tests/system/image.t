@@ -8,23 +8,30 @@ for boot in stick cd; do
 	image_passes "$boot" BOOT=$boot
 done
 
-# chooses NAME BOOT KEY: the menu comes on COM1, too, and there is the key pressed.
-chooses() {
-	local name=$1 fifo=$LOGS/$prefix-keys runner
-	new_log "$name"
+# press NAME KEY VARIABLE=VALUE...: the menu comes on COM1, too, and there is the key pressed.
+press() {
+	local key=$2 fifo=$LOGS/$prefix-keys runner
+	new_log "$1"
+	shift 2
 	rm -f "$fifo"
 	mkfifo "$fifo"
-	LOG=$log TIMEOUT=$RUN_TIMEOUT BOOT=$2 tests/run <"$fifo" >/dev/null 2>"$log.runner" &
+	env LOG="$log" TIMEOUT="$RUN_TIMEOUT" "$@" tests/run <"$fifo" >/dev/null 2>"$log.runner" &
 	runner=$!
 	exec 4>"$fifo"
-	until grep -qa 'EFI program' "$log" || ! kill -0 $runner 2>/dev/null; do
+	until grep -qa 'Everything' "$log" || ! kill -0 $runner 2>/dev/null; do
 		sleep 0.2
 	done
-	echo -ne "$3" >&4
+	echo -ne "$key" >&4
 	wait $runner
 	status=$?
 	exec 4>&-
 	rm -f "$fifo"
+}
+
+# chooses NAME BOOT KEY: an image passes then.
+chooses() {
+	local name=$1
+	press "$name" "$3" BOOT="$2"
 	ok $status "$name: the image says success"
 	tap_of "$log" >"$log.tap"
 	tap_whole "$log.tap"
@@ -44,8 +51,24 @@ for boot in stick-efi cd-efi; do
 	ok $? "$boot, EFI program: GRUB started it"
 done
 
-# Another disk has what the firmware would start next: it runs with Nestling below.
+# An image that asks for no video mode finds VGA's text on BIOS, as without Nestling: the BIOS's mode 3,
+# and nothing of pixels.
 temporary_dir
+tiny_image text 0x100000 '
+		mov	al, 1
+		cmp	byte [0x449], 3
+		jne	.end
+		test	dword [ebx], 1 << 12
+		jz	.good
+		cmp	byte [ebx + 109], 2
+		jne	.end
+	.good:	mov	al, 0
+	.end:	out	0xf4, al'
+boot/grub/make-image "$dir/stick" "$BUILD/release/nestling.bin" "$BUILD/release/nestling.efi" "$dir/text.elf"
+press "an image of text" '\r' BOOT=stick STICK="$dir/stick" STICK_FLAGS=snapshot=on
+ok "$status" "an image of text: it finds VGA's text"
+
+# Another disk has what the firmware would start next: it runs with Nestling below.
 truncate -s 8M "$dir/installed"
 mformat -i "$dir/installed" -T 16384 -h 16 -s 63 :: && mmd -i "$dir/installed" ::/EFI ::/EFI/BOOT &&
 	mcopy -i "$dir/installed" "$BUILD/release/chained.efi" ::/EFI/BOOT/BOOTX64.EFI &&
