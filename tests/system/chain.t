@@ -21,7 +21,7 @@ without() {
 image_passes "1 processor, with an IOMMU" CONFIG="$chained" QEMUFLAGS="-device amd-iommu"
 grep -qaF "1 IOMMU: devices are kept out of Nestling's memory" "$log"
 ok $? "it is Nestling's"
-image_passes "4 processors, strict" SMP=4 STRICT=1 CONFIG="$chained la57=off"
+image_passes "4 processors, 5 GiB, strict" SMP=4 MEM=5G STRICT=1 CONFIG="$chained la57=off"
 grep -qaF "4 processors, L1 by chain=" "$log"
 ok $? "all four are Nestling's"
 without "no SVM" "this processor has no SVM: use an AMD processor, or in a virtual machine turn nested virtualization on (QEMU: -cpu host or max)" \

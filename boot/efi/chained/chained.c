@@ -225,7 +225,7 @@ static BOOLEAN is_of_ones(volatile UINT64 *page)
 	return TRUE;
 }
 
-/* Where memory ends: what is reserved behind it is devices'. */
+/* Where memory below 4 GiB ends: what is reserved behind it is devices'. */
 static UINT64 memory_end(void)
 {
 	UINT64 end = 0;
@@ -235,7 +235,7 @@ static UINT64 memory_end(void)
 			(const EFI_MEMORY_DESCRIPTOR *)((UINT8 *)map_words + at);
 		UINT64 behind = d->PhysicalStart + (d->NumberOfPages << PAGE_SHIFT);
 
-		if (d->Type == EfiConventionalMemory && behind > end)
+		if (d->Type == EfiConventionalMemory && behind <= SIZE_4G && behind > end)
 			end = behind;
 	}
 	return end;
