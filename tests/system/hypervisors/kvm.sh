@@ -38,7 +38,8 @@ kvm_judge() {
 }
 
 # kvm_emulated NAME LA57 NPT L0 IMAGE...: on an emulated machine with la57=on or off below, KVM with npt=1 or
-# 0, and L0 (nestling.bin, or none) on it. Both machines have $KVM_SMP processors.
+# 0, and L0 (nestling.bin, or none) on it. Both machines have $KVM_SMP processors. KVM_BELOW is what the Linux
+# with that KVM runs on, as tests/run takes it: BARE=1 if not said.
 kvm_emulated() {
 	local name=$1 la57=$2 npt=$3 l0=$4 where=tcg image runs=()
 	shift 4
@@ -56,7 +57,8 @@ kvm_emulated() {
 		export SILENCE=40 # its processor is a slow one
 		sh /kvm-images 'qemu-system-x86_64 -smp ${KVM_SMP:-1}' '$([ "$l0" = none ] || echo /nestling.bin)' ${runs[*]}
 	JOB
-	job_words="kvm_amd.nested=1 kvm_amd.npt=$npt" linux_job "$name" amd64 amd64 BARE=1 \
+	# shellcheck disable=SC2086 # KVM_BELOW is several words
+	job_words="kvm_amd.nested=1 kvm_amd.npt=$npt" linux_job "$name" amd64 amd64 ${KVM_BELOW:-BARE=1} \
 		${KERNEL:+L1="$KERNEL"} CPU="max,+svm,-rdrand,-rdseed,la57=$la57" SMP="${KVM_SMP:-1}"
 	[ "$la57" = off ] || where+=,la57
 	[ "$l0" = none ] || where+=,nestling

@@ -73,9 +73,9 @@ swap_disk() {
 
 # For Debian's QEMU in L1. -cpu host is what people say.
 qemu_l2="qemu-system-x86_64 -accel kvm -cpu host -m 128M -nodefaults -no-user-config -display none -vga none \
--serial stdio -no-reboot -device isa-debug-exit,iobase=0xf4,iosize=4"
+-serial stdio -no-reboot"
 
-# qemu_job KERNEL: in $job what Debian's QEMU is to run: a Linux of that name, and images; the script is begun.
+# qemu_job KERNEL: in $job what Debian's QEMU is to run, a Linux of that name; the script is begun.
 qemu_job() {
 	local root=$dir/l2
 	new_job
@@ -107,25 +107,8 @@ qemu_job() {
 			[ "\$1" = 0 ] || sed 's/^/# /' /tmp/\$name | tail -20
 			say \$1 "\$name: Linux of \$cpus processors as L2"
 		}
-		# image NAME WORDS...: a bundled image as L2.
-		image() {
-			local name=\$1
-			shift
-			$qemu_l2 -kernel /l2/\$name.elf -append "\$*" </dev/null >/tmp/\$name 2>&1
-			[ \$? = 1 ]
-			say \$? "\$name: says success"
-			tr -d '\r' </tmp/\$name | sed -n "s/^\(not \)\{0,1\}ok [0-9]* - /\1ok \$name: /p"
-		}
 	EOF
 }
 
 # qemu_job_ends: the script's last line.
 qemu_job_ends() { echo 'echo done' >>"$job/job"; }
-
-# with_images NAME...: as files for the job.
-with_images() {
-	local image
-	for image; do
-		cp "$BUILD/release/guest/$image.elf" "$job/l2/"
-	done
-}

@@ -9,5 +9,5 @@ machine=$pvh_machine
 xen_bare "PVH dom0, bare" dom0=pvh "" BOOT=direct
 xen_runs "PVH dom0" dom0=pvh "" BOOT=direct L0CMDLINE=iommu=off
 machine=
-xen_runs "PV dom0, npt=off, EFI program" no-real-mode "" L0CMDLINE=npt=off BOOT=uefi
+xen_runs "PV dom0, npt=off" "" "" L0CMDLINE=npt=off BOOT=direct
 done_testing

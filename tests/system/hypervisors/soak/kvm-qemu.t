@@ -1,6 +1,6 @@
 #!/bin/bash
-# Debian's QEMU with KVM in L1: a Linux of 1 and 2 processors, two at once, and the bundled images as L2, by all
-# paging. What KVM cannot do on bare TCG is in the bare points: images that run nested guests of PAE end early.
+# Debian's QEMU with KVM in L1: a Linux of 1 and 2 processors, and two at once, by all paging. Bundled images as its
+# L2s are in kvm-images.t.
 RUN_TIMEOUT=${RUN_TIMEOUT:-3600}
 . "$(dirname "$0")/../vms.sh"
 
@@ -27,12 +27,5 @@ linuxes 686
 for l0 in npt=auto la57=off npt=off; do
 	kvm_job "PAE, $l0" i386 i386 BOOT=direct STRICT=1 SMP=2 L0CMDLINE=$l0
 	kvm_job "2-level, $l0" 686 i386 BOOT=direct STRICT=1 SMP=2 L0CMDLINE=$l0
-done
-for kernel in amd64 i386; do
-	qemu_job "$kernel"
-	with_images svm32 svm64 long
-	printf 'image svm32\nimage svm64\nimage long\n' >>"$job/job"
-	qemu_job_ends
-	kvm_job "$kernel, images" "$kernel" "$(arch_of "$kernel")" BOOT=direct STRICT=1
 done
 done_testing
