@@ -48,16 +48,14 @@ static bool still_there(const struct cached_root *root)
  * A root that runs under several ASIDs has an entry for each: all processors of L1's guest may have
  * the same tables, and going from one to the next is no reason to synchronize.
  */
-static bool is_root(const struct cached_root *root, uint64_t gpa, union shadow_role role,
-                    uint32_t asid)
+static bool is_root(const struct cached_root *root, uint64_t gpa, uint64_t role, uint32_t asid)
 {
-	return root->gpa == gpa && root->role.word == role.word && root->asid == asid &&
+	return root->gpa == gpa && root->role.word == role && root->asid == asid &&
 	       still_there(root);
 }
 
 /* The entry for this root, or the one to give up for it: mostly where such a one was last. */
-static struct cached_root *lookup(struct mmu_cpu *cpu, uint64_t gpa, union shadow_role role,
-                                  uint32_t asid)
+static struct cached_root *lookup(struct mmu_cpu *cpu, uint64_t gpa, uint64_t role, uint32_t asid)
 {
 	uint8_t *place = &cpu->place[(gpa >> PT_PAGE_SHIFT ^ asid) % MMU_CACHED_ROOTS];
 	struct cached_root *oldest = &cpu->roots[*place];
@@ -109,12 +107,12 @@ static inline bool is_in_use(const struct mmu_cpu *cpu, uint64_t gpa, uint32_t a
 	return cpu->last->gpa == gpa && cpu->last->asid == asid;
 }
 
-/* Is it the one that is wanted? */
-static bool is_wanted(const struct mmu_cpu *cpu, const struct guest_tables *tables, uint32_t asid)
+/* Would these tables' root have the role of the one in use? */
+static inline bool are_read_alike(const struct mmu_cpu *cpu, const struct guest_tables *tables)
 {
 	const struct cached_root *root = cpu->last;
 
-	return root && is_in_use(cpu, tables->root, asid) && root->role.direct == tables->direct &&
+	return root && root->role.direct == tables->direct &&
 	       (tables->direct || (root->role.pat == tables->pat &&
 	                           root->role.mode == shadow_flags(tables->mode.flags) &&
 	                           root->role.format == tables->mode.id));
@@ -138,7 +136,10 @@ static inline bool is_fresh(const struct mmu *mmu, const struct mmu_cpu *cpu)
 uint64_t mmu_current_root(const struct mmu *mmu, const struct mmu_cpu *cpu,
                           const struct guest_tables *tables, uint32_t asid)
 {
-	return is_fresh(mmu, cpu) && is_wanted(cpu, tables, asid) ? cpu->last->hpa : 0;
+	return is_fresh(mmu, cpu) && is_in_use(cpu, tables->root, asid) &&
+	                       are_read_alike(cpu, tables)
+	               ? cpu->last->hpa
+	               : 0;
 }
 
 uint64_t mmu_same_root(const struct mmu *mmu, const struct mmu_cpu *cpu, uint64_t gpa,
@@ -147,22 +148,21 @@ uint64_t mmu_same_root(const struct mmu *mmu, const struct mmu_cpu *cpu, uint64_
 	return is_fresh(mmu, cpu) && is_in_use(cpu, gpa, asid) ? cpu->last->hpa : 0;
 }
 
-static struct cached_root *find_root(struct mmu *mmu, struct mmu_cpu *cpu,
-                                     const struct guest_tables *tables, uint32_t asid)
+static struct cached_root *find_root(struct mmu *mmu, struct mmu_cpu *cpu, uint64_t gpa,
+                                     uint64_t role, uint32_t asid)
 {
-	union shadow_role role = root_role(mmu, tables);
-	struct cached_root *root = lookup(cpu, tables->root, role, asid);
+	struct cached_root *root = lookup(cpu, gpa, role, asid);
 
 	root->used = ++cpu->clock;
-	if (!is_root(root, tables->root, role, asid)) {
+	if (!is_root(root, gpa, role, asid)) {
 		bool found;
 
 		give_up(mmu, cpu, root);
 		pool_reserve(mmu, pages_for(mmu, 1));
-		root->gpa = tables->root;
-		root->role = role;
+		root->gpa = gpa;
+		root->role.word = role;
 		root->asid = asid;
-		root->page = page_get(mmu, tables->root, role, &found);
+		root->page = page_get(mmu, gpa, root->role, &found);
 		root->hpa = page_hpa(mmu, root->page);
 		root->serial = root->page->serial;
 		root->flush_all = FLUSHED;
@@ -174,11 +174,14 @@ static struct cached_root *find_root(struct mmu *mmu, struct mmu_cpu *cpu,
 uint64_t mmu_load_root(struct mmu *mmu, struct mmu_cpu *cpu, const struct guest_tables *tables,
                        uint32_t asid)
 {
+	bool alike = are_read_alike(cpu, tables);
 	struct cached_root *root;
 
 	mmu_serve(mmu, cpu);
-	if (!is_wanted(cpu, tables, asid)) {
-		cpu->last = find_root(mmu, cpu, tables, asid);
+	if (!alike || !is_in_use(cpu, tables->root, asid)) {
+		uint64_t role = alike ? cpu->last->role.word : root_role(mmu, tables).word;
+
+		cpu->last = find_root(mmu, cpu, tables->root, role, asid);
 		make_current(mmu, cpu, cpu->last->page);
 	}
 	root = cpu->last;
@@ -192,7 +195,7 @@ uint64_t mmu_load_root(struct mmu *mmu, struct mmu_cpu *cpu, const struct guest_
 		catch_up(mmu, &tables->mode, root); /* A4 */
 	}
 	root->seen = mmu->changes;
-	return page_hpa(mmu, root->page);
+	return root->hpa;
 }
 
 void mmu_invlpg(struct mmu *mmu, struct mmu_cpu *cpu, const struct guest_tables *tables,
