@@ -349,11 +349,26 @@ static const uint8_t *find_code(struct vcpu *vcpu, struct decode_cache *cache, u
 	return cache->code;
 }
 
+/*
+ * The place of the instruction at the guest's RIP, for it alone: of two that meet there the older
+ * one goes to the place beside it, unless that has one of its own.
+ */
+static struct decode_cache *make_place(struct vcpu *vcpu)
+{
+	uint32_t place = decode_place(vcpu->vmcb->save.rip);
+	struct decode_cache *cache = decode_cache_at(vcpu, place);
+	struct decode_cache *other = decode_cache_at(vcpu, place ^ 1);
+
+	if (cache->efer && (!other->efer || decode_place(other->rip) == place))
+		*other = *cache;
+	return cache;
+}
+
 /* Decodes at leisure, and remembers what it took to do so. */
-static __attribute__((noinline)) const struct instruction *
-decode_anew(struct vcpu *vcpu, uint64_t exit_code, struct decode_cache *cache)
+const struct instruction *decode_anew(struct vcpu *vcpu, uint64_t exit_code)
 {
 	const struct opcode *opcode = &opcodes[exit_code];
+	struct decode_cache *cache = make_place(vcpu);
 	struct instruction *instruction = &cache->instruction;
 
 	if (find_code(vcpu, cache, exit_code, sizeof(cache->word)) &&
@@ -366,45 +381,10 @@ decode_anew(struct vcpu *vcpu, uint64_t exit_code, struct decode_cache *cache)
 	return decode_at_leisure(vcpu, opcode, instruction) ? instruction : NULL;
 }
 
-/* Where it is found beside its place, and that more and more often, it changes with the one there.
- */
-static const struct instruction *found_beside(struct decode_cache *cache,
-                                              struct decode_cache *other)
-{
-	enum { PATIENCE = 8 };
-	struct decode_cache moved;
-
-	if (++cache->passed < PATIENCE)
-		return &other->instruction;
-	cache->passed = 0;
-	moved = *cache;
-	*cache = *other;
-	*other = moved;
-	return &cache->instruction;
-}
-
-/*
- * Of two that meet in a place the older one goes to the place beside it, unless that has one of its
- * own.
- */
-const struct instruction *decode_by_other(struct vcpu *vcpu, uint64_t exit_code,
-                                          struct decode_cache *cache)
-{
-	struct decode_cache *all = vcpu->decode.cache[vcpu->guest_mode];
-	uint32_t place = decode_place(vcpu->vmcb->save.rip) ^ 1;
-	struct decode_cache *other = &all[place];
-
-	if (decode_still_true(other, vcpu, exit_code) && rest_is_true(other, vcpu))
-		return found_beside(cache, other);
-	if (cache->efer && (!other->efer || decode_place(other->rip) != place))
-		*other = *cache;
-	return decode_anew(vcpu, exit_code, cache);
-}
-
 static __attribute__((noinline)) const struct instruction *
 decode_by_words(struct vcpu *vcpu, uint64_t exit_code, struct decode_cache *cache)
 {
-	return same_words(cache, vcpu) ? &cache->instruction : decode_anew(vcpu, exit_code, cache);
+	return same_words(cache, vcpu) ? &cache->instruction : decode_anew(vcpu, exit_code);
 }
 
 /* Calls come last: they cost it no register. */
@@ -412,7 +392,7 @@ const struct instruction *decode_by_rest(struct vcpu *vcpu, uint64_t exit_code,
                                          struct decode_cache *cache)
 {
 	if ((cache->more & MORE_REGISTERS) && !same_registers(cache, &vcpu->vmcb->save))
-		return decode_anew(vcpu, exit_code, cache);
+		return decode_anew(vcpu, exit_code);
 	if (cache->more & MORE_WORDS)
 		return decode_by_words(vcpu, exit_code, cache);
 	return &cache->instruction;
@@ -429,7 +409,7 @@ const uint8_t *code_at_rip(struct vcpu *vcpu)
 {
 	struct decode_cache *cache = decode_cache_for(vcpu);
 
-	if (decode_still_true(cache, vcpu, VMEXIT_NPF) && rest_is_true(cache, vcpu))
+	if (cache && decode_still_true(cache, vcpu, VMEXIT_NPF) && rest_is_true(cache, vcpu))
 		return cache->code;
-	return find_code(vcpu, cache, VMEXIT_NPF, INSTRUCTION_MAX);
+	return find_code(vcpu, make_place(vcpu), VMEXIT_NPF, INSTRUCTION_MAX);
 }

@@ -26,13 +26,27 @@ static inline uint32_t decode_place(uint64_t rip)
 	return low32(rip) * 0x9e3779b1u >> (32 - DECODE_CACHE_BITS);
 }
 
-static inline struct decode_cache *decode_cache_for(struct vcpu *vcpu)
+static inline struct decode_cache *decode_cache_at(struct vcpu *vcpu, uint32_t place)
 {
-	struct decode_cache *cache =
-		&vcpu->decode.cache[vcpu->guest_mode][decode_place(vcpu->vmcb->save.rip)];
+	struct decode_cache *cache = &vcpu->decode.cache[vcpu->guest_mode][place];
 
 	__asm__("" : "+r"(cache)); /* gcc would work it out again for each field */
 	return cache;
+}
+
+/* What is known of the instruction at the guest's RIP: of two that meet one is beside. NULL: none.
+ */
+static inline __attribute__((always_inline)) struct decode_cache *
+decode_cache_for(struct vcpu *vcpu)
+{
+	uint64_t rip = vcpu->vmcb->save.rip;
+	uint32_t place = decode_place(rip);
+	struct decode_cache *cache = decode_cache_at(vcpu, place);
+
+	if (__builtin_expect(cache->rip == rip, true))
+		return cache;
+	cache = decode_cache_at(vcpu, place ^ 1);
+	return cache->rip == rip ? cache : NULL;
 }
 
 static inline bool still_says(const struct table_word *word)
@@ -52,9 +66,8 @@ decode_still_true(const struct decode_cache *cache, const struct vcpu *vcpu, uin
 	const struct vmcb_save *save = &vcpu->vmcb->save;
 	uint32_t word;
 
-	if (cache->rip != save->rip || cache->cr3 != save->cr3 || cache->exit_code != exit_code ||
-	    cache->cr4 != save->cr4 || cache->efer != save->efer ||
-	    cache->cs_attributes != save->cs.attributes)
+	if (cache->cr3 != save->cr3 || cache->exit_code != exit_code || cache->cr4 != save->cr4 ||
+	    cache->efer != save->efer || cache->cs_attributes != save->cs.attributes)
 		return false;
 	if (!still_says(&cache->from[0]) || !still_says(&cache->from[1]) ||
 	    !still_says(&cache->from[2]) || !still_says(&cache->from[3]))
@@ -63,19 +76,18 @@ decode_still_true(const struct decode_cache *cache, const struct vcpu *vcpu, uin
 	return word == cache->word;
 }
 
-/* decode() where more of this entry of the cache is to be compared; where it is not the answer. */
+/* decode() where more of this entry of the cache is to be compared; where none is the answer. */
 const struct instruction *decode_by_rest(struct vcpu *vcpu, uint64_t exit_code,
                                          struct decode_cache *cache);
-const struct instruction *decode_by_other(struct vcpu *vcpu, uint64_t exit_code,
-                                          struct decode_cache *cache);
+const struct instruction *decode_anew(struct vcpu *vcpu, uint64_t exit_code);
 
 static inline __attribute__((always_inline)) const struct instruction *
 decode_inline(struct vcpu *vcpu, uint64_t exit_code)
 {
 	struct decode_cache *cache = decode_cache_for(vcpu);
 
-	if (__builtin_expect(!decode_still_true(cache, vcpu, exit_code), false))
-		return decode_by_other(vcpu, exit_code, cache);
+	if (__builtin_expect(!cache || !decode_still_true(cache, vcpu, exit_code), false))
+		return decode_anew(vcpu, exit_code);
 	if (__builtin_expect(cache->more, false))
 		return decode_by_rest(vcpu, exit_code, cache);
 	return &cache->instruction;

@@ -43,9 +43,8 @@ struct decode_cache {
 	uint32_t word;
 	uint32_t cr0; /* PG alone counts */
 	uint16_t cs_attributes;
-	uint8_t more;   /* of enum decode_more: what else has to be compared */
-	uint8_t passed; /* how often another was wanted here that was found beside it */
-	uint8_t words;  /* at least DECODE_WORDS_L1: some may be there only for the number */
+	uint8_t more;  /* of enum decode_more: what else has to be compared */
+	uint8_t words; /* at least DECODE_WORDS_L1: some may be there only for the number */
 	struct instruction instruction;
 	uint64_t nested_ctl; /* of L2, and which tables that means */
 	uint64_t nested_root, nested_key;

@@ -178,27 +178,6 @@ static void two_that_meet(void **state)
 	assert_known(beside, true);
 }
 
-/* The one that is wanted again and again has its place, whichever came last. */
-static void often_wanted_is_at_home(void **state)
-{
-	unsigned int other = distance_of(decode_place(RIP));
-	struct decode_cache *cache = vcpu.decode.cache[false];
-	unsigned int rounds = 0;
-
-	(void)state;
-	machine();
-	memcpy(code(L1_CODE) + other, "\x0f\xa2", 2);
-	assert_known(0, false);
-	assert_known(other, false);
-	assert_int_equal(cache[decode_place(RIP)].rip, RIP + other);
-	while (cache[decode_place(RIP)].rip != RIP && rounds++ < 1000)
-		assert_known(0, true);
-	assert_in_range(rounds, 2, 999);
-	assert_int_equal(cache[decode_place(RIP) ^ 1].rip, RIP + other);
-	assert_known(0, true);
-	assert_known(other, true);
-}
-
 /* What exits one after the other, from a loop or a handler, all has a place of its own. */
 static void neighbours_do_not_meet(void **state)
 {
@@ -404,7 +383,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(code_outside_of_memory),
 		cmocka_unit_test(two_that_meet),
-		cmocka_unit_test(often_wanted_is_at_home),
+
 		cmocka_unit_test(neighbours_do_not_meet),
 		cmocka_unit_test(entries_of_l1_count),
 		cmocka_unit_test(bytes_count),
