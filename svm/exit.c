@@ -63,7 +63,8 @@ static void handle_icebp(struct vcpu *vcpu)
 {
 	unsigned int length;
 
-	if (!exit_length(vcpu, &length))
+	length = exit_length(vcpu);
+	if (!length)
 		return;
 	finish_instruction(vcpu, length); /* a single step is the same #DB */
 	raise_exception(vcpu, VEC_DB, 0);
@@ -74,7 +75,8 @@ static void handle_invd(struct vcpu *vcpu)
 {
 	unsigned int length;
 
-	if (!exit_length(vcpu, &length))
+	length = exit_length(vcpu);
+	if (!length)
 		return;
 	wbinvd();
 	finish_instruction(vcpu, length);

@@ -278,7 +278,8 @@ void handle_xsetbv(struct vcpu *vcpu)
 	uint64_t value = vcpu->gpr[GPR_RDX] << 32 | low32(save->rax);
 	unsigned int length;
 
-	if (!exit_length(vcpu, &length))
+	length = exit_length(vcpu);
+	if (!length)
 		return;
 	if (save->cpl || low32(vcpu->gpr[GPR_RCX]) || (value & ~features.xcr0_valid) ||
 	    !set_xcr0(value))

@@ -75,7 +75,8 @@ void emulate_cpuid(struct vcpu *vcpu)
 	struct cpuid_regs r;
 	unsigned int length;
 
-	if (!exit_length(vcpu, &length))
+	length = exit_length(vcpu);
+	if (!length)
 		return;
 	r = virtual_cpuid(save, low32(save->rax), low32(vcpu->gpr[GPR_RCX]));
 	save->rax = r.eax;

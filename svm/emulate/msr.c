@@ -331,7 +331,8 @@ void emulate_msr(struct vcpu *vcpu)
 	uint64_t value;
 	bool good;
 
-	if (!exit_length(vcpu, &length))
+	length = exit_length(vcpu);
+	if (!length)
 		return;
 	if (write) {
 		value = vcpu->gpr[GPR_RDX] << 32 | low32(vmcb->save.rax);

@@ -69,25 +69,25 @@ static inline void finish_instruction(struct vcpu *vcpu, unsigned int length)
 void not_decoded(struct vcpu *vcpu);
 
 /*
- * The length of the instruction that exited, from nRIP where the processor has it. False: the guest
+ * The length of the instruction that exited, from nRIP where the processor has it. 0: the guest
  * tries again, or gets what not_decoded() raises.
  */
-static inline bool exit_length(struct vcpu *vcpu, unsigned int *length)
+static inline __attribute__((always_inline)) unsigned int exit_length(struct vcpu *vcpu)
 {
 	const struct vmcb *vmcb = vcpu->vmcb;
 	const struct instruction *instruction;
 
 	if (has(SVM_FEATURE_NRIP)) {
-		*length = (unsigned int)(vmcb->control.next_rip - vmcb->save.rip);
-		strict_check_length(vcpu, *length);
-		return true;
+		unsigned int length = (unsigned int)(vmcb->control.next_rip - vmcb->save.rip);
+
+		strict_check_length(vcpu, length);
+		return length;
 	}
 	instruction = decode(vcpu, vmcb->control.exit_code);
-	if (instruction)
-		*length = instruction->length;
-	else
-		not_decoded(vcpu);
-	return instruction != NULL;
+	if (__builtin_expect(instruction != NULL, true))
+		return instruction->length;
+	not_decoded(vcpu);
+	return 0;
 }
 
 /*

@@ -13,7 +13,8 @@ void handle_vmmcall(struct vcpu *vcpu)
 		raise_exception(vcpu, VEC_UD, 0);
 		return;
 	}
-	if (!exit_length(vcpu, &length))
+	length = exit_length(vcpu);
+	if (!length)
 		return;
 	save->rax = counters_dump() ? HYPERCALL_DONE : HYPERCALL_BUSY;
 	finish_instruction(vcpu, length);

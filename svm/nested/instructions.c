@@ -33,9 +33,9 @@ static inline bool permitted(struct vcpu *vcpu)
 	return false;
 }
 
-/* Length, and RAX cut to the instruction's address size. */
-static inline __attribute__((always_inline)) bool operand(struct vcpu *vcpu, unsigned int *length,
-                                                          uint64_t *rax)
+/* Length, and RAX cut to the address size of the instruction that exits with this code. */
+static inline __attribute__((always_inline)) bool operand(struct vcpu *vcpu, uint64_t exit_code,
+                                                          unsigned int *length, uint64_t *rax)
 {
 	const struct vmcb *vmcb = vcpu->vmcb;
 	const struct instruction *instruction;
@@ -47,7 +47,7 @@ static inline __attribute__((always_inline)) bool operand(struct vcpu *vcpu, uns
 		*length = SVM_INSTRUCTION_LENGTH;
 		return true;
 	}
-	instruction = decode(vcpu, vmcb->control.exit_code);
+	instruction = decode(vcpu, exit_code);
 	if (!instruction) {
 		not_decoded(vcpu);
 		return false;
@@ -59,10 +59,10 @@ static inline __attribute__((always_inline)) bool operand(struct vcpu *vcpu, uns
 }
 
 /* ... and checked as the address of a VMCB. */
-static inline __attribute__((always_inline)) bool vmcb_operand(struct vcpu *vcpu,
-                                                               unsigned int *length, uint64_t *gpa)
+static inline __attribute__((always_inline)) bool
+vmcb_operand(struct vcpu *vcpu, uint64_t exit_code, unsigned int *length, uint64_t *gpa)
 {
-	if (!permitted(vcpu) || !operand(vcpu, length, gpa))
+	if (!permitted(vcpu) || !operand(vcpu, exit_code, length, gpa))
 		return false;
 	if (!(*gpa & features.not_pages))
 		return true;
@@ -75,7 +75,7 @@ void handle_vmrun(struct vcpu *vcpu)
 	unsigned int length;
 	uint64_t gpa;
 
-	if (!vmcb_operand(vcpu, &length, &gpa))
+	if (!vmcb_operand(vcpu, VMEXIT_VMRUN, &length, &gpa))
 		return;
 	if (!vcpu->hsave_pa) { /* the host's state has no place; APM vol. 2, section 15.30.4 */
 		raise_exception(vcpu, VEC_GP, 0);
@@ -113,7 +113,7 @@ void handle_vmload(struct vcpu *vcpu)
 	unsigned int length;
 	uint64_t gpa, hpa;
 
-	if (!vmcb_operand(vcpu, &length, &gpa))
+	if (!vmcb_operand(vcpu, VMEXIT_VMLOAD, &length, &gpa))
 		return;
 	hpa = vmcb_hpa(gpa);
 	if (quirk_hates_busy_tss(phys(hpa)))
@@ -136,7 +136,7 @@ void handle_vmsave(struct vcpu *vcpu)
 	unsigned int length;
 	uint64_t gpa, hpa;
 
-	if (!vmcb_operand(vcpu, &length, &gpa))
+	if (!vmcb_operand(vcpu, VMEXIT_VMSAVE, &length, &gpa))
 		return;
 	hpa = vmcb_hpa(gpa);
 	__asm__ volatile(WITH_FIXUP("vmsave %[hpa]")
@@ -157,7 +157,8 @@ static void handle_gif(struct vcpu *vcpu, bool gif)
 {
 	unsigned int length;
 
-	if (!permitted(vcpu) || !exit_length(vcpu, &length))
+	length = permitted(vcpu) ? exit_length(vcpu) : 0;
+	if (!length)
 		return;
 	finish_instruction(vcpu, length);
 	set_gif(vcpu, gif);
@@ -185,7 +186,7 @@ void handle_invlpga(struct vcpu *vcpu)
 	unsigned int length;
 	uint64_t gva;
 
-	if (!permitted(vcpu) || !operand(vcpu, &length, &gva))
+	if (!permitted(vcpu) || !operand(vcpu, VMEXIT_INVLPGA, &length, &gva))
 		return;
 	if (asid < features.asids - ASID_SHIFT) {
 		__asm__ volatile("invlpga %0, %%ecx"

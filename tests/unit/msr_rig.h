@@ -52,6 +52,8 @@ enum { ASIDS = 64, PHYS_BITS = 40 };
 struct mmu mmu;
 struct lock mmu_lock;
 static struct vcpu vcpu;
+enum { MSR_LENGTH = 2 };
+
 static struct vmcb vmcb;
 static uint64_t msrpm[MSRPM_SIZE / sizeof(uint64_t)];
 static int raised;
@@ -180,6 +182,7 @@ static inline int read_of(uint32_t msr, uint64_t *value)
 	raised = -1;
 	vcpu.gpr[GPR_RCX] = msr;
 	vmcb.control.exit_info1 = 0;
+	vmcb.control.next_rip = vmcb.save.rip + MSR_LENGTH;
 	emulate_msr(&vcpu);
 	*value = vcpu.gpr[GPR_RDX] << 32 | low32(vmcb.save.rax);
 	return raised;
@@ -192,6 +195,7 @@ static inline int write_of(uint32_t msr, uint64_t value)
 	vcpu.gpr[GPR_RDX] = value >> 32;
 	vmcb.save.rax = low32(value);
 	vmcb.control.exit_info1 = 1;
+	vmcb.control.next_rip = vmcb.save.rip + MSR_LENGTH;
 	emulate_msr(&vcpu);
 	return raised;
 }
