@@ -11,6 +11,7 @@ image pae
 bare_passes "pae, bare" CPU=max,lm=off
 image_passes "pae, lm=off, strict" CPU=max,lm=off STRICT=1
 image_passes "pae, GRUB from BIOS" BOOT=grub
+image_passes "pae, GRUB from UEFI" BOOT=grub-efi
 bare_tap=
 image_passes "pae, npt=off, strict" L0CMDLINE=npt=off STRICT=1
 image_passes "pae, bare=on" L0CMDLINE=bare=on
