@@ -9,12 +9,18 @@
 
 enum { ACCESSED = 1 << 5, DIRTY = 1 << 6, BY_L2 = 0x80 };
 
-static void bring_up(struct world *world, unsigned int cpu)
+/*
+ * Where one processor has its NPT01 every one that runs a guest has, as in svm/start/join.c: mmu/
+ * counts them to know whether another one may write.
+ */
+static void bring_up(struct world *world)
 {
-	struct world_cpu *at = &world->cpu[cpu];
+	for (unsigned int cpu = 0; cpu < world->cpus; cpu++) {
+		struct world_cpu *at = &world->cpu[cpu];
 
-	if (!at->direct)
-		at->direct = mmu_direct_root(&world->rig->mmu, &world->rig->cpu[cpu]);
+		if (!at->direct)
+			at->direct = mmu_direct_root(&world->rig->mmu, &world->rig->cpu[cpu]);
+	}
 }
 
 struct host_result world_reach(struct world *world, unsigned int cpu, uint64_t gpa)
@@ -22,7 +28,7 @@ struct host_result world_reach(struct world *world, unsigned int cpu, uint64_t g
 	struct world_cpu *at = &world->cpu[cpu];
 	struct host_result seen;
 
-	bring_up(world, cpu);
+	bring_up(world);
 	seen = rig_look(world->rig, at->direct, gpa);
 	world_check_direct(world, gpa, &seen);
 	if (seen.status != HOST_OK) {
@@ -66,7 +72,7 @@ static void enter_l1(struct world *world, unsigned int cpu)
 {
 	struct world_cpu *at = &world->cpu[cpu];
 
-	bring_up(world, cpu);
+	bring_up(world);
 	world_leave_l2(world, cpu);
 	if (!at->in_l1 && world->rig->cpu[cpu].flush_direct) {
 		world_forget_l1(world, cpu);
