@@ -16,12 +16,7 @@ tiny_image code 0x100000 "
 		shr	eax, 16
 		mov	[idt + 6 * 8 + 6], ax
 		lidt	[idt_at]
-		mov	eax, 0x80000810		; PCI 0:1.0 is QEMU's VGA; its first range
-		mov	dx, 0xcf8
-		out	dx, eax
-		mov	dl, 0xfc
-		in	eax, dx
-		and	eax, ~15
+		$find_vga
 		mov	[screen], eax
 		mov	esi, places
 		cld

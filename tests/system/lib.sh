@@ -87,6 +87,31 @@ tiny_image() {
 	nasm -f bin -o "$dir/$1.elf" "$dir/$1.asm"
 }
 
+# For tiny_image: ESI -> the entry of a multiboot module that is Nestling. Moves it to where it was linked, and finds its
+# header, which has the entry: jmp dword [esi + 28].
+# shellcheck disable=SC2034 # for the tests
+move_nestling="
+		mov	ecx, [esi + 4]
+		mov	esi, [esi]
+		sub	ecx, esi
+		mov	edi, 0x100000
+		cld
+		rep movsb
+		mov	esi, 0x100000
+	.header: add	esi, 4
+		cmp	dword [esi], 0x1badb002
+		jne	.header"
+
+# The same: EAX = the first range of QEMU's VGA, which is PCI 0:1.0.
+# shellcheck disable=SC2034
+find_vga="
+		mov	eax, 0x80000810
+		mov	dx, 0xcf8
+		out	dx, eax
+		mov	dl, 0xfc
+		in	eax, dx
+		and	eax, ~15"
+
 # The lines of TAP in a log, without the carriage returns of a serial line.
 tap_of() {
 	tr -d '\r' <"$1" | grep -aE '^(TAP version|(not )?ok [0-9]|1\.\.[0-9]|Bail out!)'

@@ -17,16 +17,7 @@ loader() {
 		mov	dword [eax + 8], l1_words
 		mov	dword [ebx + 16], l0_words
 		mov	dword [ebx + 64], name
-		mov	ecx, [esi + 4]		; to where it was linked
-		mov	esi, [esi]
-		sub	ecx, esi
-		mov	edi, 0x100000
-		cld
-		rep movsb
-		mov	esi, 0x100000		; its header has the entry
-	.next:	add	esi, 4
-		cmp	dword [esi], 0x1badb002
-		jne	.next
+		$move_nestling
 		mov	eax, 0x2badb002
 		jmp	dword [esi + 28]
 	name:	db	'$1', 0

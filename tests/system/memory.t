@@ -52,16 +52,7 @@ tiny_image far 0x400000 "
 		or	dword [ebx], 1 << 6
 		mov	dword [ebx + 44], map_end - map
 		mov	dword [ebx + 48], map
-		mov	ecx, [esi + 4]		; to where it was linked
-		mov	esi, [esi]
-		sub	ecx, esi
-		mov	edi, 0x100000
-		cld
-		rep movsb
-		mov	esi, 0x100000		; its header has the entry
-	.next:	add	esi, 4
-		cmp	dword [esi], 0x1badb002
-		jne	.next
+		$move_nestling
 		mov	eax, 0x2badb002
 		jmp	dword [esi + 28]
 	map:	dd	20

@@ -175,16 +175,7 @@ liar() {
 		mov	[l1_end], eax
 		mov	ebp, [ebx + 8]		; mem_upper
 		mov	[upper], ebp
-		mov	ecx, [esi + 4]
-		mov	esi, [esi]
-		sub	ecx, esi
-		mov	edi, 0x100000
-		cld
-		rep movsb
-		mov	esi, 0x100000
-	.next:	add	esi, 4
-		cmp	dword [esi], 0x1badb002
-		jne	.next
+		$move_nestling
 		mov	eax, 0x36d76289
 		mov	ebx, information
 		jmp	dword [esi + 28]
@@ -225,12 +216,7 @@ symbols=$(nm "$BUILD/release/nestling.elf")
 address_of() { awk -v name="$1" '$3 == name { print "0x" $1 }' <<<"$symbols"; }
 dies() {
 	tiny_image dies 0x500000 "
-		mov	eax, 0x80000810		; PCI 0:1.0 is QEMU's VGA; its first range
-		mov	dx, 0xcf8
-		out	dx, eax
-		mov	dl, 0xfc
-		in	eax, dx
-		and	eax, ~15
+		$find_vga
 		mov	edi, $2
 		mov	ecx, 800 * 600
 		mov	eax, 0x55555555
