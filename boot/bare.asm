@@ -6,7 +6,6 @@
 %define OFFSET(symbol)	(symbol - IMAGE_BASE)
 CR0_PE		equ 1 << 0
 CR0_ET		equ 1 << 4
-MSR_EFER	equ 0xc0000080
 CODE		equ 0x08			; selectors of bare_gdt
 DATA		equ 0x10
 
@@ -34,20 +33,7 @@ bare_enter:
 	mov	gs, eax
 	mov	eax, CR0_PE | CR0_ET		; without paging: leaves long mode
 	mov	cr0, eax
-	mov	ecx, MSR_EFER
-	xor	eax, eax
-	xor	edx, edx
-	wrmsr
-	mov	cr4, eax
-	mov	cr3, eax			; flushes what paging left in the TLB
-	lidt	[edi + OFFSET(no_idt)]		; L0's is none of L1's: a fault ends the machine
-	mov	eax, ebp
-	mov	ebp, esi
-	xor	ecx, ecx
-	xor	esi, esi
-	xor	edi, edi
-	xor	esp, esp
-	jmp	ebp
+%include "boot/bare_end.inc"
 
 	section	.data
 	align	8

@@ -7,7 +7,6 @@
 WINDOW		equ 0x1000000			; hv/phys.h
 CR0_PE		equ 1 << 0
 CR0_ET		equ 1 << 4
-MSR_EFER	equ 0xc0000080
 PTE_LARGE	equ 0x083			; present, writable, large page
 SHIFT_2M	equ 21
 DATA		equ 0x18
@@ -41,20 +40,7 @@ bare_enter:
 .one_to_one:
 	mov	eax, CR0_PE | CR0_ET		; without paging
 	mov	cr0, eax
-	mov	ecx, MSR_EFER
-	xor	eax, eax
-	xor	edx, edx
-	wrmsr
-	mov	cr4, eax
-	mov	cr3, eax			; flushes what paging left in the TLB
-	lidt	[edi + OFFSET(no_idt)]		; L0's is none of L1's: a fault ends the machine
-	mov	eax, ebp
-	mov	ebp, esi
-	xor	ecx, ecx
-	xor	esi, esi
-	xor	edi, edi
-	xor	esp, esp
-	jmp	ebp
+%include "boot/bare_end.inc"
 
 	section	.data
 no_idt:

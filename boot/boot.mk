@@ -16,10 +16,6 @@ RESIDENT     := $(O)/resident.bin
 RESIDENT_OBJ := $(O)/resident/boot/efi/resident/entry.asm.o $(patsubst %,$(O)/resident/%.o, \
 	boot/efi/resident/main boot/efi/brief boot/efi/report boot/efi/tap_read boot/efi/out hv/print hv/string)
 
-ifeq ($(ARCH),x86_64)
-all: $(EFI_PROGRAM)
-endif
-
 $(O)/efi/%.o: %.c
 	@mkdir -p $(@D)
 	$(CC) $(EFI_CFLAGS) -c $< -o $@
@@ -61,7 +57,7 @@ $(O)/efi/boot/efi/resident.asm.o: boot/efi/resident.asm $(RESIDENT)
 CHAINED     := $(O)/chained.efi
 CHAINED_OBJ := $(patsubst %,$(O)/efi/%.o,boot/efi/chained/chained boot/efi/chained/prepare hv/print hv/string)
 ifeq ($(ARCH),x86_64)
-all: $(CHAINED)
+all: $(EFI_PROGRAM) $(CHAINED)
 endif
 
 $(EFI_PROGRAM).so: $(EFI_OBJ)

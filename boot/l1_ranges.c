@@ -72,17 +72,6 @@ void l1_ranges_add(struct memmap *map, uint64_t rsdp)
 	}
 }
 
-static uint64_t usable_size(const struct memmap *map)
-{
-	uint64_t size = 0;
-
-	for (uint32_t i = 0; i < map->count; i++) {
-		if (map->range[i].type == MEM_USABLE)
-			size += map->range[i].size;
-	}
-	return size;
-}
-
 static uint64_t far_from(uint64_t memory)
 {
 	uint64_t far = memory < UINT64_MAX / FAR_FACTOR ? memory * FAR_FACTOR : UINT64_MAX;
@@ -132,7 +121,7 @@ struct mem_range l1_ranges_cut(struct memmap *map)
 uint64_t l1_range_end(const struct memmap *map, uint32_t i)
 {
 	const struct mem_range *range = &map->range[i];
-	uint64_t span = usable_size(map), end = range->base + range->size;
+	uint64_t span = memmap_usable_size(map), end = range->base + range->size;
 
 	switch (range->type) {
 	case MEM_USABLE:
@@ -151,4 +140,17 @@ uint64_t l1_range_end(const struct memmap *map, uint32_t i)
 	default:
 		return range->base;
 	}
+}
+
+uint64_t l1_ranges_end(const struct memmap *map)
+{
+	uint64_t end = 0;
+
+	for (uint32_t i = 0; i < map->count; i++) {
+		uint64_t range_end = l1_range_end(map, i);
+
+		if (range_end > map->range[i].base && range_end > end)
+			end = range_end;
+	}
+	return end;
 }

@@ -32,4 +32,7 @@ struct mem_range l1_ranges_cut(struct memmap *map);
  */
 uint64_t l1_range_end(const struct memmap *map, uint32_t i);
 
+/* The highest of these ends; 0: there is none. */
+uint64_t l1_ranges_end(const struct memmap *map);
+
 #endif

@@ -27,7 +27,20 @@ struct layout {
 	uint64_t processors, tables, metadata; /* hpas; processors: where that heap begins */
 };
 
-#define POOL_EACH (256ull << 10) /* of the pool, for NPT01 of each further processor */
+#define POOL_LEAST (1ull << 20)
+#define POOL_MOST  (64ull << 20)
+#define POOL_EACH  (256ull << 10) /* of the pool, for NPT01 of each further processor */
+enum { POOL_FRACTION = 64 };      /* of memory, unless configured */
+
+/* Bytes of the pool but for POOL_EACH; configured: 0, or what pool= says. */
+static inline uint64_t layout_pool(uint64_t configured, uint64_t memory)
+{
+	uint64_t pool = memory / POOL_FRACTION < POOL_MOST ? memory / POOL_FRACTION : POOL_MOST;
+
+	if (configured)
+		pool = configured;
+	return pool > POOL_LEAST ? pool : POOL_LEAST;
+}
 
 enum { LAYOUT_BELOW_MOST = 128 << 20 }; /* bytes: what is more goes above, if it can */
 

@@ -103,6 +103,17 @@ static bool usable_part(const struct mem_range *range, uint64_t floor, uint64_t 
 	return range->type == MEM_USABLE && *low < *high;
 }
 
+uint64_t memmap_usable_size(const struct memmap *map)
+{
+	uint64_t size = 0;
+
+	for (uint32_t i = 0; i < map->count; i++) {
+		if (map->range[i].type == MEM_USABLE)
+			size += map->range[i].size;
+	}
+	return size;
+}
+
 uint64_t memmap_largest(const struct memmap *map, uint64_t floor, uint64_t limit)
 {
 	uint64_t largest = 0, low, high;

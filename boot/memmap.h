@@ -27,6 +27,9 @@ bool memmap_covers(const struct memmap *map, uint64_t base, uint64_t size, uint3
 /* The first address at or above base that is not usable, base itself included. */
 uint64_t memmap_usable_end(const struct memmap *map, uint64_t base);
 
+/* Bytes that are usable. */
+uint64_t memmap_usable_size(const struct memmap *map);
+
 /* Bytes of the largest usable range within [floor, limit). */
 uint64_t memmap_largest(const struct memmap *map, uint64_t floor, uint64_t limit);
 

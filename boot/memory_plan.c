@@ -110,26 +110,12 @@ static struct memmap *spared_map(void)
 
 uint64_t plan_memory_size(void)
 {
-	uint64_t size = 0;
-
-	for (uint32_t i = 0; i < firmware_map.count; i++) {
-		if (firmware_map.range[i].type == MEM_USABLE)
-			size += firmware_map.range[i].size;
-	}
-	return size;
+	return memmap_usable_size(&firmware_map);
 }
 
 uint64_t plan_memory_end(void)
 {
-	uint64_t end = 0;
-
-	for (uint32_t i = 0; i < firmware_map.count; i++) {
-		uint64_t range_end = l1_range_end(&firmware_map, i);
-
-		if (range_end > firmware_map.range[i].base && range_end > end)
-			end = range_end;
-	}
-	return end;
+	return l1_ranges_end(&firmware_map);
 }
 
 uint64_t plan_take_low(uint64_t size)

@@ -46,13 +46,9 @@
 
 enum {
 	STRUCTURED_ECX_LA57 = 1 << 16,
-	HEAP_PAGES = 96,    /* page tables, VMCBs, maps, a vcpu */
-	POOL_FRACTION = 64, /* of memory, unless configured */
+	HEAP_PAGES = 96, /* page tables, VMCBs, maps, a vcpu */
 };
 #define IO_APIC_USUAL 0xfec00000u
-
-#define POOL_LEAST (1ull << 20)
-#define POOL_MOST  (64ull << 20)
 
 static struct boot_info info;
 static struct config config;
@@ -86,8 +82,7 @@ static void read_configuration(uint32_t magic, uint64_t information)
 	    (config.l1_given || config.files_given || config.cmdline_given ||
 	     config.everything_given || config.limit || config.chain_given || config.menu))
 		stop("l1=, initrd=, module=, cmdline=, everything=, limit=, chain= and menu= are "
-		     "for "
-		     "the EFI program: here modules name L1 (GRUB: module2, QEMU: -initrd)");
+		     "for the EFI program: here modules name L1 (GRUB: module2, QEMU: -initrd)");
 	log_set_level(config.log);
 	console_choose(&config, info.rsdp);
 	smbios_keep(&info);
@@ -116,13 +111,7 @@ static uint64_t others_pages(void)
 
 static uint64_t pool_bytes(void)
 {
-	uint64_t pool = config.pool_bytes ? config.pool_bytes : plan_memory_size() / POOL_FRACTION;
-
-	if (pool < POOL_LEAST)
-		pool = POOL_LEAST;
-	if (!config.pool_bytes && pool > POOL_MOST)
-		pool = POOL_MOST;
-	return pool + other_count * POOL_EACH;
+	return layout_pool(config.pool_bytes, plan_memory_size()) + other_count * POOL_EACH;
 }
 
 static _Noreturn void stop_too_small(const struct layout_need *need)

@@ -1,31 +1,9 @@
 ; The exception stubs of L0. Interrupts stay off (GIF=0), so only exceptions and, in a window that
 ; svm/ opens on purpose, NMIs come here; on the current stack, as TR is the guest's (no IST).
 
-	global	exception_stubs, nmi_stub
-	extern	exception
-
-STACK_SIZE	equ 16384			; hv/stack.h
-NMIS		equ 8				; struct stack_base.nmis
-
 	section	.text
 	bits	64
-
-%macro stub 1
-	align	16
-%if %1 = 8 || (%1 >= 10 && %1 <= 14) || %1 = 17 || %1 = 21 || %1 = 29 || %1 = 30
-%else
-	push	0				; no error code from the processor
-%endif
-	push	%1				; vector
-	jmp	exception_common
-%endmacro
-
-exception_stubs:				; 16 bytes each, by vector
-%assign vector 0
-%rep 32
-	stub	vector
-%assign vector vector + 1
-%endrep
+%include "hv/exception_stubs.inc"
 
 exception_common:
 	push	rax				; what a C function may change

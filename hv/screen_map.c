@@ -10,11 +10,10 @@
 #include "hv/x86.h"
 
 enum { ENTRIES = 512 };
-#define A_AND_D       (1ull << 5 | 1ull << 6) /* so that the processor does not write them */
 #define PAT_OF_4K     (1ull << 7)
 #define PAT_OF_2M     (1ull << 12)
 #define PAT_IS_5      WINDOW_PWT /* with one of the two above; PAT_OF_L0: write-combining */
-#define LEAF          (WINDOW_P | WINDOW_W | WINDOW_NX | A_AND_D | PAT_IS_5)
+#define LEAF          (WINDOW_P | WINDOW_W | WINDOW_NX | SCREEN_A_AND_D | PAT_IS_5)
 #define ALIGNED_TABLE __attribute__((aligned(PAGE_SIZE)))
 
 static uint64_t first[ENTRIES] ALIGNED_TABLE, last[ENTRIES] ALIGNED_TABLE;

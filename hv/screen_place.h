@@ -7,8 +7,9 @@
 
 #include "hv/window.h"
 
-/* An entry that leads to a table; the processor writes neither A nor D. */
-#define SCREEN_TABLE (WINDOW_P | WINDOW_W | 1ull << 5 | 1ull << 6)
+#define SCREEN_A_AND_D (1ull << 5 | 1ull << 6) /* so that the processor does not write them */
+/* An entry that leads to a table. */
+#define SCREEN_TABLE (WINDOW_P | WINDOW_W | SCREEN_A_AND_D)
 
 struct screen_place {
 	uint64_t *entry;      /* the first one of those for up to SCREEN_MAP_MAX bytes */

@@ -8,10 +8,6 @@
 %define VMCB_HPA	[rbx + 128]
 %define HOST_FLAGS	[rbx + 136]
 
-MSR_PRED_CMD	equ 0x49
-PRED_CMD_IBPB	equ 1
-RETURNS		equ 32				; as many as any processor predicts
-
 	section	.text
 	bits	64
 %macro run_guest 0
@@ -52,19 +48,6 @@ svm_enter:
 ; The same: no branch is predicted between #VMEXIT and the barrier
 svm_enter_untrain:
 	run_guest
-	mov	ecx, MSR_PRED_CMD
-	mov	eax, PRED_CMD_IBPB
-	xor	edx, edx
-	wrmsr
-%assign n 0
-%rep RETURNS					; some keep their return predictions: these are L0's
-	call	over %+ n
-trap %+ n:
-	pause					; where such a return would be predicted to
-	lfence
-	jmp	trap %+ n
-over %+ n:
-%assign n n + 1
-%endrep
+%include "svm/untrain.inc"
 	add	rsp, RETURNS * 8
 	ret

@@ -7,10 +7,6 @@
 %define VMCB_HPA	[ebx + 128]
 %define HOST_FLAGS	[ebx + 136]
 
-MSR_PRED_CMD	equ 0x49
-PRED_CMD_IBPB	equ 1
-RETURNS		equ 32				; as many as any processor predicts
-
 	section	.text
 	bits	32
 %macro run_guest 0
@@ -43,19 +39,6 @@ svm_enter:
 ; The same: no branch is predicted between #VMEXIT and the barrier
 svm_enter_untrain:
 	run_guest
-	mov	ecx, MSR_PRED_CMD
-	mov	eax, PRED_CMD_IBPB
-	xor	edx, edx
-	wrmsr
-%assign n 0
-%rep RETURNS					; some keep their return predictions: these are L0's
-	call	over %+ n
-trap %+ n:
-	pause					; where such a return would be predicted to
-	lfence
-	jmp	trap %+ n
-over %+ n:
-%assign n n + 1
-%endrep
+%include "svm/untrain.inc"
 	add	esp, RETURNS * 4
 	ret

@@ -61,9 +61,8 @@ static void handle_exception(struct vcpu *vcpu)
  */
 static void handle_icebp(struct vcpu *vcpu)
 {
-	unsigned int length;
+	unsigned int length = exit_length(vcpu);
 
-	length = exit_length(vcpu);
 	if (!length)
 		return;
 	finish_instruction(vcpu, length); /* a single step is the same #DB */
@@ -73,9 +72,8 @@ static void handle_icebp(struct vcpu *vcpu)
 /* L1's caches may hold what L0 wrote: INVD becomes WBINVD. */
 static void handle_invd(struct vcpu *vcpu)
 {
-	unsigned int length;
+	unsigned int length = exit_length(vcpu);
 
-	length = exit_length(vcpu);
 	if (!length)
 		return;
 	wbinvd();

@@ -7,17 +7,15 @@
 #include "boot/efi/memory_map.h"
 #include "boot/efi_map.h"
 #include "boot/l1_ranges.h"
+#include "boot/layout.h"
 #include "hv/x86.h"
 
 #define KIB (1ull << 10)
 #define MIB (1ull << 20)
 
 /* boot/start.c, svm/start/new_vcpu.c */
-#define POOL_FRACTION 64
-#define POOL_LEAST    (1 * MIB)
-#define POOL_MOST     (64 * MIB)
-#define EACH          (640 * KIB) /* of the others: a vcpu, a stack, tables */
-#define OWN           (16 * MIB) /* the image, its heap, tables of IOMMUs, the rest of pages of 2 MiB */
+#define EACH (640 * KIB) /* of the others: a vcpu, a stack, tables */
+#define OWN  (16 * MIB)  /* the image, its heap, tables of IOMMUs, the rest of pages of 2 MiB */
 
 static UINT64 pages_of(UINT64 bytes)
 {
@@ -41,20 +39,9 @@ static bool memory(const struct boot_info *info, struct memmap *map)
 static UINT64 estimate(const struct config *config, const struct boot_info *info,
                        const struct memmap *map)
 {
-	UINT64 end = 0, size = 0, pool = config->pool_bytes;
+	UINT64 end = l1_ranges_end(map), pool;
 
-	for (UINT32 i = 0; i < map->count; i++) {
-		UINT64 range_end = l1_range_end(map, i);
-
-		if (map->range[i].type == MEM_USABLE)
-			size += map->range[i].size;
-		if (range_end > map->range[i].base && range_end > end)
-			end = range_end;
-	}
-	if (!pool)
-		pool = size / POOL_FRACTION < POOL_MOST ? size / POOL_FRACTION : POOL_MOST;
-	if (pool < POOL_LEAST)
-		pool = POOL_LEAST;
+	pool = layout_pool(config->pool_bytes, memmap_usable_size(map));
 	return OWN + pool + (info->chain.count - 1) * EACH + (end >> PAGE_SHIFT) + (end >> 17);
 }
 

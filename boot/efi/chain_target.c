@@ -75,16 +75,11 @@ void chain_set_options(EFI_HANDLE image, const void *bytes, UINTN size)
 	loaded->LoadOptionsSize = (UINT32)size;
 }
 
-static char lower(char c)
-{
-	return c >= 'A' && c <= 'Z' ? (char)(c + 'a' - 'A') : c;
-}
-
 static bool same_text(const char *a, const char *b)
 {
-	while (*a && lower(*a) == lower(*b))
+	while (*a && text_lower(*a) == text_lower(*b))
 		a++, b++;
-	return lower(*a) == lower(*b);
+	return text_lower(*a) == text_lower(*b);
 }
 
 bool chain_same_file(const struct efi_home *a, const struct efi_home *b)
@@ -102,7 +97,7 @@ static bool is_self(const struct efi_home *home, const char *path)
 		char own = i < directory ? home->directory[i] : home->name[i - directory];
 		char named = path[i] == '/' ? '\\' : path[i];
 
-		if (lower(own) != lower(named))
+		if (text_lower(own) != text_lower(named))
 			return false;
 		if (!own)
 			return true;

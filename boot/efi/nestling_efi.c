@@ -28,9 +28,7 @@ EFI_SYSTEM_TABLE *efi;
 static bool same_name(const char *word, size_t length, const char *name)
 {
 	for (size_t i = 0; i < length; i++) {
-		char a = word[i], b = name[i];
-
-		if ((a >= 'A' && a <= 'Z' ? a + 32 : a) != (b >= 'A' && b <= 'Z' ? b + 32 : b))
+		if (text_lower(word[i]) != text_lower(name[i]))
 			return false;
 	}
 	return true;

@@ -36,4 +36,10 @@ const char *text_decode(const struct text *text, char *to, size_t room, size_t *
 /* UTF-8, as text_decode() wrote it, to UTF-16 with a NUL. Returns false when there is no room. */
 bool text_to_utf16(const char *from, uint16_t *to, size_t room);
 
+/* FAT's names are the same whatever the case of their letters. */
+static inline char text_lower(char c)
+{
+	return c >= 'A' && c <= 'Z' ? (char)(c + 'a' - 'A') : c;
+}
+
 #endif

@@ -276,9 +276,8 @@ void handle_xsetbv(struct vcpu *vcpu)
 {
 	const struct vmcb_save *save = &vcpu->vmcb->save;
 	uint64_t value = vcpu->gpr[GPR_RDX] << 32 | low32(save->rax);
-	unsigned int length;
+	unsigned int length = exit_length(vcpu);
 
-	length = exit_length(vcpu);
 	if (!length)
 		return;
 	if (save->cpl || low32(vcpu->gpr[GPR_RCX]) || (value & ~features.xcr0_valid) ||

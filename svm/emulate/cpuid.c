@@ -73,9 +73,8 @@ void emulate_cpuid(struct vcpu *vcpu)
 {
 	struct vmcb_save *save = &vcpu->vmcb->save;
 	struct cpuid_regs r;
-	unsigned int length;
+	unsigned int length = exit_length(vcpu);
 
-	length = exit_length(vcpu);
 	if (!length)
 		return;
 	r = virtual_cpuid(save, low32(save->rax), low32(vcpu->gpr[GPR_RCX]));

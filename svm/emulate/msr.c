@@ -327,11 +327,10 @@ void emulate_msr(struct vcpu *vcpu)
 	struct vmcb *vmcb = vcpu->vmcb;
 	bool write = vmcb->control.exit_info1 & 1;
 	uint32_t msr = low32(vcpu->gpr[GPR_RCX]);
-	unsigned int length;
+	unsigned int length = exit_length(vcpu);
 	uint64_t value;
 	bool good;
 
-	length = exit_length(vcpu);
 	if (!length)
 		return;
 	if (write) {
